@@ -1,0 +1,50 @@
+# Everything a person types here, `.ci/run` types too.
+# Asks for nothing but Python >= 3.11 and make; Terraform >= 1.10 for the queue (skipped by name where it is missing).
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+COUCH := $(BIN)/couch
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lab lock setup clean
+
+help: ## what can be done here
+	@printf 'Couch Explorers\n\n'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: .venv/.synced ## start the local cloud, deploy everything on it, paint, and write the reports
+	@$(COUCH) up
+	@$(COUCH) run smoke_test
+
+lab: .venv/.synced ## JupyterLab on the workspace
+	@$(COUCH) lab
+
+test: .venv/.synced ## all tests, on a local cloud of their own
+	@$(BIN)/pytest
+
+check: .venv/.synced ## formatters, linters and validators; changes nothing
+	@$(BIN)/python tools/check.py
+
+format: .venv/.synced ## what the formatters would have you do
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+setup: .venv/.synced ## only the Python environment
+
+lock: .venv/.synced ## resolve the newest versions into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
+	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+
+.venv/.synced: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("uv") != "$(UV_VERSION)")' 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@echo "Installing what requirements.lock names"
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean: ## remove the Python environment (the local cloud's data: couch down --erase)
+	@rm -rf .venv

@@ -1,0 +1,139 @@
+"""What is here, what is missing, and the command that fixes it."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from couch_explorers.files import read_json
+from couch_explorers.local import cloud, terraform
+from couch_explorers.local.settings import PROJECT_ROOT, Home
+
+Verdict = Literal["OK", "WARN", "BAD"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: BAD stops `couch up`, WARN costs a part of it."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    fix: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything that the workspace needs; never raises, never changes anything."""
+    return [look() for look in LOOKS]
+
+
+def _python() -> Finding:
+    # An older Python is refused by the Makefile, before there is a `couch` to ask.
+    return Finding("Python", "OK", f"{platform.python_version()} at {sys.executable}")
+
+
+def _lock() -> Finding:
+    """Whether the environment was synced after the lock changed."""
+    stamp, lock = PROJECT_ROOT / ".venv" / ".synced", PROJECT_ROOT / "requirements.lock"
+    if not stamp.exists():
+        return Finding("packages", "WARN", "this environment was not made by the Makefile", "make setup")
+    if stamp.stat().st_mtime < lock.stat().st_mtime:
+        return Finding("packages", "WARN", "requirements.lock is newer than the environment", "make setup")
+    return Finding("packages", "OK", "as requirements.lock says")
+
+
+def _sam() -> Finding:
+    sam = Path(sys.executable).with_name("sam")
+    if not sam.exists():
+        return Finding("SAM CLI", "BAD", f"not found at {sam}", "make setup")
+    return Finding("SAM CLI", "OK", str(sam))
+
+
+def _make() -> Finding:
+    if shutil.which("make") is None:
+        return Finding(
+            "make", "BAD", "not found; `sam build` calls it", "install make, for example: apt-get install make"
+        )
+    return Finding("make", "OK", shutil.which("make") or "")
+
+
+def _terraform() -> Finding:
+    try:
+        return Finding("Terraform", "OK", terraform.executable())
+    except terraform.TerraformError as error:
+        return Finding("Terraform", "WARN", str(error), "https://developer.hashicorp.com/terraform/install")
+
+
+def _provider() -> Finding:
+    try:
+        return Finding("AWS provider", "OK", terraform.provider_source().sentence)
+    except terraform.TerraformError as error:
+        return Finding("AWS provider", "WARN", str(error), "export COUCH_TF_MIRROR=FOLDER")
+
+
+def _java() -> Finding:
+    missing = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    if missing:
+        return Finding(
+            "Java client",
+            "WARN",
+            f"{' and '.join(missing)} not found; only the Java client needs it",
+            "install Java 17 and Maven",
+        )
+    line = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr.splitlines()
+    return Finding("Java client", "OK", line[0] if line else "java and mvn found")
+
+
+def _home() -> Finding:
+    home = Home.current()
+    nearest = next(folder for folder in (home.path, *home.path.parents) if folder.exists())
+    if not os.access(nearest, os.W_OK):
+        return Finding("folder", "BAD", f"{home.path} cannot be written", "export COUCH_HOME=FOLDER")
+    free_gb = shutil.disk_usage(nearest).free / 1e9
+    if free_gb < 1:
+        return Finding(
+            "folder",
+            "WARN",
+            f"{home.path}: only {free_gb:.1f} GB free; the Terraform provider alone takes 0.7 GB",
+            "make room",
+        )
+    return Finding("folder", "OK", f"{home.path}, {free_gb:.0f} GB free")
+
+
+def _cloud() -> Finding:
+    here = cloud.running(Home.current())
+    if here is None:
+        return Finding("local cloud", "WARN", "not running", "couch up")
+    return Finding("local cloud", "OK", f"{here.endpoint}, process {here.pid}")
+
+
+def _deployment() -> Finding:
+    deployment = read_json(Home.current().deployment_file)
+    if not isinstance(deployment, dict):
+        return Finding("deployment", "WARN", "nothing is deployed on the local cloud", "couch up")
+    names = deployment["workspace"]
+    missing = [part for part, field in (("API", "api_url"), ("queue", "queue_url")) if not names[field]]
+    if missing:
+        return Finding(
+            "deployment", "WARN", f"candidate {names['candidate']}; not deployed: {', '.join(missing)}", "couch up"
+        )
+    return Finding("deployment", "OK", f"candidate {names['candidate']}, API and queue")
+
+
+def _aws() -> Finding:
+    """AWS is not needed to begin, so nothing here is worse than a hint."""
+    import boto3  # noqa: PLC0415 - takes longer than all the rest
+
+    if boto3.Session().get_credentials() is None:
+        return Finding("AWS credentials", "OK", "none found, and none needed for the local cloud")
+    return Finding("AWS credentials", "OK", "found; used by `--target aws` only")
+
+
+LOOKS: tuple[Callable[[], Finding], ...] = (
+    _python, _lock, _make, _sam, _terraform, _provider, _java, _home, _cloud, _deployment, _aws,
+)  # fmt: skip

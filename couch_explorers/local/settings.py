@@ -1,0 +1,109 @@
+"""Where the local cloud lives and which services it offers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 4566
+DEFAULT_CANDIDATE = "42"
+REGION = "eu-west-1"
+
+# MiniStack takes this access key as the account's root; everything else is checked against IAM.
+ACCOUNT_ID = "000000000000"
+ROOT_SECRET = "local"  # noqa: S105 - opens nothing but a server on this machine's loopback address
+
+# Both buckets are given by the course; on AWS they exist before anybody deploys.
+PICTURE_BUCKET = "pgr301-couch-explorers"
+STATE_BUCKET = "pgr301-2024-terraform-state"
+
+# Only what the two stacks, the notebooks and SAM's own helper stack call.
+SERVICES = (
+    "apigateway",
+    "bedrock",
+    "bedrock-runtime",
+    "cloudformation",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "monitoring",
+    "s3",
+    "sns",
+    "sqs",
+    "sts",
+    "tagging",
+)
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds one local cloud: its state, its logs and what was deployed on it."""
+
+    path: Path
+
+    @classmethod
+    def current(cls) -> "Home":
+        """The folder named by COUCH_HOME, else `.couch` in the project."""
+        return cls(Path(os.environ.get("COUCH_HOME") or PROJECT_ROOT / ".couch").expanduser().resolve())
+
+    @property
+    def cloud_file(self) -> Path:
+        """What runs: process, port, endpoint."""
+        return self.path / "cloud.json"
+
+    @property
+    def deployment_file(self) -> Path:
+        """What is deployed: names, addresses, and the fingerprint of what they were made from."""
+        return self.path / "deployment.json"
+
+    @property
+    def logs(self) -> Path:
+        """One file a program: cloud, sam-build, sam-deploy, terraform-init, terraform-apply."""
+        return self.path / "logs"
+
+    @property
+    def pictures(self) -> Path:
+        """What `couch paint` saved."""
+        return self.path / "pictures"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while the cloud is started, stopped or deployed on."""
+        return self.path / "lock"
+
+    def server_environment(self, port: int) -> dict[str, str]:
+        """MiniStack's settings for this folder and port; no credentials of the user's reach the server or its Lambdas."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return inherited | {
+            "AUTH": "true",
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(port),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.path / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.path / "objects"),
+            "SERVICES": ",".join(SERVICES),
+            "COUCH_HOME": str(self.path),
+            # Lambda code runs as it would on AWS: bytecode of its own folder is not wanted in the archive's unpacked copy.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    @staticmethod
+    def client_environment(endpoint: str) -> dict[str, str]:
+        """The variables that point any AWS tool at the local cloud, as its root."""
+        return {
+            "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
+            "AWS_SECRET_ACCESS_KEY": ROOT_SECRET,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": endpoint,
+        }

@@ -1,0 +1,128 @@
+"""Finding Terraform and the AWS provider on machines with and without a way to the registry."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+OLDEST_TERRAFORM = (1, 10)  # `use_lockfile` of the S3 backend came with 1.10
+PROVIDER_PATH = Path("registry.terraform.io/hashicorp/aws")
+REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
+REGISTRY_DEADLINE_S = 4.0
+
+# https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+IMPLIED_FOLDERS = (
+    "~/.terraform.d/plugins",
+    "~/.local/share/terraform/plugins",
+    "~/Library/Application Support/io.terraform/plugins",
+    "/usr/local/share/terraform/plugins",
+    "/usr/share/terraform/plugins",
+)
+SYSTEM_FOLDERS = (
+    "/opt",
+    "/usr/local",
+    "/usr/local/share",
+    "/usr/local/lib",
+    "/usr/share",
+    "/usr/lib",
+    "/var/lib",
+    "/srv",
+)
+SYSTEM_DEPTH = 3
+
+
+class TerraformError(Exception):
+    """Terraform or its provider is missing or too old; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class ProviderSource:
+    """Where `terraform init` takes the AWS provider from: arguments for it, and the sentence that says so."""
+
+    arguments: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """A Terraform that is new enough, and where its provider comes from."""
+
+    program: str
+    source: ProviderSource
+
+
+def find() -> Terraform:
+    """Terraform and its provider; raises TerraformError with the sentence that fixes what is missing."""
+    return Terraform(executable(), provider_source())
+
+
+def executable() -> str:
+    """The path of a Terraform that is new enough; raises TerraformError with the sentence that fixes it."""
+    path = shutil.which("terraform")
+    if path is None:
+        raise TerraformError(
+            "Terraform is not installed, so the queue is not deployed. "
+            "Install version 1.10 or newer (https://developer.hashicorp.com/terraform/install), then: couch up"
+        )
+    output = subprocess.run([path, "version"], capture_output=True, text=True, check=False, env=environment()).stdout
+    match = re.search(r"Terraform v(\d+)\.(\d+)", output)
+    if match is None or (int(match[1]), int(match[2])) < OLDEST_TERRAFORM:
+        found = output.splitlines()[0] if output else "unknown version"
+        raise TerraformError(
+            f"{found} at {path} is too old, so the queue is not deployed: version 1.10 or newer is needed."
+        )
+    return path
+
+
+def environment() -> dict[str, str]:
+    """The user's environment as Terraform should see it: no prompts, no warning about a configuration that is not there."""
+    variables = dict(os.environ) | {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+    configuration = variables.get("TF_CLI_CONFIG_FILE")
+    if configuration and not Path(configuration).is_file():
+        del variables["TF_CLI_CONFIG_FILE"]
+    return variables
+
+
+def provider_source() -> ProviderSource:
+    """Where the AWS provider comes from: COUCH_TF_MIRROR, an implied folder, the registry, or a mirror of the system.
+
+    Raises TerraformError when there is none.
+    """
+    if named := os.environ.get("COUCH_TF_MIRROR"):
+        if not (Path(named) / PROVIDER_PATH).is_dir():
+            raise TerraformError(f"COUCH_TF_MIRROR names {named}, but there is no {PROVIDER_PATH} in it.")
+        return ProviderSource((f"-plugin-dir={named}",), f"provider from the mirror {named} (COUCH_TF_MIRROR)")
+    for folder in (Path(text).expanduser() for text in IMPLIED_FOLDERS):
+        if (folder / PROVIDER_PATH).is_dir():
+            return ProviderSource((), f"provider from {folder}")
+    if _registry_answers():
+        return ProviderSource((), "provider from registry.terraform.io")
+    for folder in _system_mirrors():
+        return ProviderSource(
+            (f"-plugin-dir={folder}",), f"provider from the mirror {folder} (the registry cannot be reached)"
+        )
+    raise TerraformError(
+        "The Terraform registry cannot be reached and no mirror of the AWS provider was found, so the queue is not deployed. "
+        f"Name a folder that holds {PROVIDER_PATH}: export COUCH_TF_MIRROR=FOLDER"
+    )
+
+
+def _registry_answers() -> bool:
+    try:
+        with urlopen(REGISTRY, timeout=REGISTRY_DEADLINE_S) as answer:
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except (URLError, OSError):
+        return False
+
+
+def _system_mirrors() -> Iterator[Path]:
+    for root in SYSTEM_FOLDERS:
+        for depth in range(SYSTEM_DEPTH + 1):
+            pattern = "/".join(["*"] * depth + [str(PROVIDER_PATH)])
+            for found in sorted(Path(root).glob(pattern)):
+                yield found.parents[len(PROVIDER_PATH.parts) - 1]

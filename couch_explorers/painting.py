@@ -1,0 +1,122 @@
+"""One picture from a prompt, by either path: what `couch paint` does."""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from botocore.exceptions import ClientError
+
+from couch_explorers.core.errors import GenerationError
+from couch_explorers.core.jobs import message_body, parse
+from couch_explorers.files import write_whole
+from couch_explorers.workspace import Workspace
+
+# API Gateway answers after 29 s at the latest (API Gateway quotas); the rest is the way there and back.
+API_DEADLINE_S = 35.0
+QUEUE_DEADLINE_S = 120.0
+POLL_S = 0.1
+
+
+class PaintingError(Exception):
+    """There is no picture; the message is the reason, and what to do where something can be done."""
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A picture in S3 and its copy here."""
+
+    uri: str
+    file: Path
+    model: str
+    seed: int
+    seconds: float
+
+
+def paint(
+    workspace: Workspace,
+    prompt: str,
+    *,
+    folder: Path,
+    via: Literal["api", "queue"] = "api",
+    model: str | None = None,
+    seed: int | None = None,
+    size: str | None = None,
+    deadline_s: float = QUEUE_DEADLINE_S,
+) -> Painted:
+    """Paint one picture and save a copy as `folder/<id>.png`.
+
+    What breaks a model's limit is refused before anything is sent. Raises PaintingError with the reason.
+    """
+    job_id = f"paint-{uuid.uuid4().hex[:12]}"
+    body = message_body(prompt, id=job_id, model=model, seed=seed, size=size)
+    try:
+        job = parse(body, fallback_id=job_id, model_arns=workspace.model_arns)
+    except GenerationError as error:
+        raise PaintingError(error.detail) from error
+    started = time.monotonic()
+    if via == "api":
+        key = _by_api(workspace, body)
+    else:
+        key = _by_queue(workspace, body, job.key(workspace.prefix), job.error_key(workspace.prefix), deadline_s)
+    picture = workspace.client("s3").get_object(Bucket=workspace.bucket, Key=key)["Body"].read()
+    file = write_whole(folder / f"{job_id}.png", picture)
+    return Painted(f"s3://{workspace.bucket}/{key}", file, job.model.id, job.seed, time.monotonic() - started)
+
+
+def _by_api(workspace: Workspace, body: str) -> str:
+    if workspace.api_url is None:
+        raise PaintingError("The API is not deployed. Deploy it: couch up")
+    request = Request(workspace.api_url, data=body.encode(), headers={"Content-Type": "application/json"})  # noqa: S310
+    try:
+        with urlopen(request, timeout=API_DEADLINE_S) as answer:  # noqa: S310 - an https address, or the local cloud's
+            return str(json.load(answer)["key"])
+    except HTTPError as error:
+        raise PaintingError(_sentence_of(error)) from error
+    except (URLError, OSError) as error:
+        raise PaintingError(f"The API at {workspace.api_url} does not answer: {error}") from error
+
+
+def _sentence_of(error: HTTPError) -> str:
+    """What the API says went wrong, for a person."""
+    text = error.read().decode(errors="replace")
+    try:
+        answer = json.loads(text)
+        return f"{answer['error']}: {answer['detail']} (HTTP {error.code}, request {answer['request_id']})"
+    except (ValueError, KeyError, TypeError):
+        return f"The API answered HTTP {error.code}: {text[:300]}"
+
+
+def _by_queue(workspace: Workspace, body: str, key: str, error_key: str, deadline_s: float) -> str:
+    if workspace.queue_url is None:
+        raise PaintingError(
+            "The queue is not deployed. Deploy it: couch up (it needs Terraform 1.10 or newer; couch doctor)"
+        )
+    workspace.client("sqs").send_message(QueueUrl=workspace.queue_url, MessageBody=body)
+    s3 = workspace.client("s3")
+    deadline = time.monotonic() + deadline_s
+    while time.monotonic() < deadline:
+        if _exists(s3, workspace.bucket, key):
+            return key
+        if _exists(s3, workspace.bucket, error_key):
+            note = json.load(s3.get_object(Bucket=workspace.bucket, Key=error_key)["Body"])
+            raise PaintingError(f"{note['reason']}: {note['detail']}")
+        time.sleep(POLL_S)
+    raise PaintingError(
+        f"No picture after {deadline_s:.0f} s. The job is still in the queue and is not lost; look for s3://{workspace.bucket}/{key} later."
+    )
+
+
+def _exists(s3: Any, bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        # S3 says 403 for a missing key to a caller that may not list.
+        if error.response["Error"]["Code"] in ("404", "403", "NoSuchKey"):
+            return False
+        raise
+    return True

@@ -1,0 +1,235 @@
+"""Where the notebooks and commands work: the local cloud, or AWS, found by one call."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from couch_explorers.files import read_json
+from couch_explorers.local import cloud
+from couch_explorers.local.settings import ACCOUNT_ID, PICTURE_BUCKET, REGION, ROOT_SECRET, Home
+
+TARGETS = ("local", "aws")
+CANDIDATE_PATTERN = re.compile(r"[0-9]{1,10}")
+
+# Two time-outs and AWS's own retry advice; long calls (image models) bring a configuration of their own.
+CLIENT_CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
+
+
+class WorkspaceError(Exception):
+    """There is no workspace to connect to; the message says what to do."""
+
+
+class EndpointSession(boto3.Session):  # type: ignore[misc] # boto3 has no types
+    """A session whose every client speaks to one endpoint, whatever the environment of the user says."""
+
+    def __init__(self, endpoint: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.endpoint = endpoint
+
+    def client(self, service_name: str, *args: Any, **arguments: Any) -> Any:
+        """A client of the service at this session's endpoint."""
+        if not arguments.get("endpoint_url"):
+            arguments["endpoint_url"] = self.endpoint
+        return super().client(service_name, *args, **arguments)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A deployed system and the means to talk to it.
+
+    What is not deployed is None: `api_url` without the SAM stack, `queue_url` and `dead_letter_url` without Terraform's.
+    """
+
+    target: str
+    session: Any
+    candidate: str
+    region: str
+    bucket: str
+    prefix: str
+    api_url: str | None = None
+    queue_url: str | None = None
+    dead_letter_url: str | None = None
+    functions: dict[str, str] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+    topic_arn: str | None = None
+    model_arns: tuple[str, ...] = ()
+    endpoint: str | None = None
+
+    def client(self, service: str, region: str | None = None, config: Config | None = None) -> Any:
+        """A boto3 client of the service in the workspace's region, or in another one."""
+        return self.session.client(service, region_name=region or self.region, config=config or CLIENT_CONFIG)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the session, as plain values."""
+        return {name: list(value) if isinstance(value, tuple) else value
+                for name, value in vars(self).items() if name != "session"}  # fmt: skip
+
+
+def connect(target: str = "local", candidate: str | int | None = None) -> Workspace:
+    """Connect to a target: "local", what `couch up` deployed; "aws", what carries the candidate number's names.
+
+    On AWS the ordinary credential chain is used and the candidate number is demanded (argument or COUCH_CANDIDATE):
+    a wrong one would write under somebody else's prefix. Raises WorkspaceError with one sentence that says what to do.
+    """
+    if target == "local":
+        return _connect_local(candidate)
+    if target == "aws":
+        return _connect_aws(candidate)
+    raise WorkspaceError(f"Unknown target {target!r}. Known: {', '.join(TARGETS)}")
+
+
+def check_candidate(candidate: str | int) -> str:
+    """The candidate number as text; raises WorkspaceError when it is none."""
+    text = str(candidate).strip()
+    if not CANDIDATE_PATTERN.fullmatch(text):
+        raise WorkspaceError(f"The candidate number must be 1 to 10 digits, not {text!r}.")
+    return text
+
+
+def local_session(endpoint: str) -> EndpointSession:
+    """A session as the local cloud's root, untouched by the user's own AWS settings."""
+    return EndpointSession(
+        endpoint, aws_access_key_id=ACCOUNT_ID, aws_secret_access_key=ROOT_SECRET, region_name=REGION
+    )
+
+
+def _connect_local(candidate: str | int | None) -> Workspace:
+    home = Home.current()
+    here = cloud.running(home)
+    if here is None:
+        raise WorkspaceError("The local cloud is not running. Start it: couch up")
+    deployment = read_json(home.deployment_file)
+    if not isinstance(deployment, dict):
+        raise WorkspaceError("Nothing is deployed on the local cloud yet. Deploy: couch up")
+    names = deployment["workspace"]
+    if candidate not in (None, "") and check_candidate(str(candidate)) != names["candidate"]:
+        raise WorkspaceError(
+            f"The local cloud holds candidate {names['candidate']}, not {candidate}. Deploy it: couch up --candidate {candidate}"
+        )
+    listed = {name: tuple(names[name]) for name in ("alarms", "model_arns")}
+    return Workspace(session=local_session(here.endpoint), **(names | listed))
+
+
+def _connect_aws(candidate: str | int | None) -> Workspace:
+    candidate = candidate or os.environ.get("COUCH_CANDIDATE")
+    if not candidate:
+        raise WorkspaceError(
+            "AWS needs your candidate number, so that nothing is written under somebody else's prefix: "
+            "-p candidate 42, or export COUCH_CANDIDATE=42"
+        )
+    number = check_candidate(candidate)
+    session = boto3.Session(region_name=REGION)
+    if session.get_credentials() is None:
+        raise WorkspaceError(
+            "No AWS credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run: aws configure"
+        )
+    return discover(session, number, target="aws", endpoint=os.environ.get("AWS_ENDPOINT_URL") or None)
+
+
+def discover(session: Any, candidate: str, *, target: str, endpoint: str | None) -> Workspace:
+    """Find a candidate's deployed system by its names; what is not there is None.
+
+    With an endpoint, the API too is reached through it. Raises WorkspaceError when AWS refuses to answer.
+    """
+    try:
+        return _discover(session, candidate, target, endpoint)
+    except NoCredentialsError as error:
+        raise WorkspaceError("No AWS credentials were found. Set AWS_PROFILE, or run: aws configure") from error
+    except ClientError as error:
+        sentence = f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}"
+        raise WorkspaceError(f"{sentence} Check the credentials and their rights.") from error
+    except BotoCoreError as error:
+        raise WorkspaceError(f"AWS could not be reached: {error}") from error
+
+
+def _discover(session: Any, candidate: str, target: str, endpoint: str | None) -> Workspace:
+    stem = f"couch-explorers-{candidate}"
+
+    def client(service: str) -> Any:
+        return session.client(service, region_name=REGION, config=CLIENT_CONFIG)
+
+    outputs, parameters = _stack(client("cloudformation"), f"{stem}-api")
+    sqs = client("sqs")
+    queue_url = _queue_url(sqs, f"{stem}-jobs")
+    alarms = tuple(sorted(alarm["AlarmName"] for alarm in _alarms(client("cloudwatch"), f"{stem}-")))
+    functions = {}
+    if "FunctionName" in outputs:
+        functions["api"] = outputs["FunctionName"]
+    if queue_url is not None:
+        functions["worker"] = f"{stem}-worker"
+    arns = _model_arns(client("lambda"), functions) or tuple(filter(None, parameters.get("ModelArns", "").split(",")))
+    return Workspace(
+        target=target,
+        session=session,
+        candidate=candidate,
+        region=REGION,
+        bucket=outputs.get("BucketName", PICTURE_BUCKET),
+        prefix=candidate,
+        api_url=_through(endpoint, outputs.get("ApiUrl")),
+        queue_url=queue_url,
+        dead_letter_url=_queue_url(sqs, f"{stem}-jobs-dead-letter") if queue_url else None,
+        functions=functions,
+        alarms=alarms,
+        topic_arn=_topic_arn(client("sns"), f"{stem}-alarms") if queue_url else None,
+        model_arns=arns,
+        endpoint=endpoint,
+    )
+
+
+def _stack(cloudformation: Any, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Outputs and parameters of a stack, empty where it does not exist."""
+    try:
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+            return {}, {}
+        raise
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return outputs, {item["ParameterKey"]: item.get("ParameterValue", "") for item in stack.get("Parameters", [])}
+
+
+def _queue_url(sqs: Any, name: str) -> str | None:
+    try:
+        return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+    except sqs.exceptions.QueueDoesNotExist:
+        return None
+
+
+def _alarms(cloudwatch: Any, prefix: str) -> list[dict[str, Any]]:
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
+    return [alarm for page in pages for alarm in page["MetricAlarms"]]
+
+
+def _topic_arn(sns: Any, name: str) -> str | None:
+    for page in sns.get_paginator("list_topics").paginate():
+        for topic in page["Topics"]:
+            if topic["TopicArn"].rsplit(":", 1)[-1] == name:
+                return str(topic["TopicArn"])
+    return None
+
+
+def _model_arns(functions_client: Any, functions: dict[str, str]) -> tuple[str, ...]:
+    """The models that the deployed functions may use, first the default; empty where none is deployed."""
+    for name in functions.values():
+        try:
+            environment = functions_client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        except (functions_client.exceptions.ResourceNotFoundException, KeyError):
+            continue
+        return tuple(arn for arn in environment.get("MODEL_ARNS", "").split(",") if arn)
+    return ()
+
+
+def _through(endpoint: str | None, api_url: str | None) -> str | None:
+    """The API's address, reached through an endpoint where one is set.
+
+    `https://<id>.execute-api.<region>.amazonaws.com/<stage>/<path>` becomes `<endpoint>/_aws/execute-api/<id>/<stage>/<path>`.
+    """
+    if endpoint is None or api_url is None:
+        return api_url
+    api_id, path = re.fullmatch(r"https?://([^./]+)\.execute-api\.[^/]+/(.*)", api_url).groups()  # type: ignore[union-attr]
+    return f"{endpoint.rstrip('/')}/_aws/execute-api/{api_id}/{path}"

@@ -1,0 +1,122 @@
+"""Run every formatter, linter and validator of the project side by side; change nothing; exit 1 when one objects."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+sys.path.insert(0, str(ROOT))
+
+from couch_explorers.local import terraform  # noqa: E402 - found through the path set above
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check said: passed, failed, or skipped with the reason."""
+
+    verdict: str
+    text: str = ""
+
+
+def command(*words: str | Path, folder: Path = ROOT, environment: dict[str, str] | None = None) -> Outcome:
+    """Run a program; passed when it exits with 0."""
+    done = subprocess.run(
+        [str(word) for word in words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return Outcome("passed" if done.returncode == 0 else "FAILED", (done.stdout + done.stderr).strip())
+
+
+def tracked(pattern: str = "") -> list[Path]:
+    """The files that git tracks or would add, by the end of their name."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.splitlines() if name.endswith(pattern) and (ROOT / name).is_file()]
+
+
+def text_files() -> Outcome:
+    """Every text file is UTF-8 with LF line ends and ends with one."""
+    faults = []
+    for path in tracked():
+        if path.suffix == ".png":
+            continue
+        content = path.read_bytes()
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            faults.append(f"{path.relative_to(ROOT)}: not UTF-8")
+            continue
+        if b"\r" in content:
+            faults.append(f"{path.relative_to(ROOT)}: has carriage returns")
+        if content and not content.endswith(b"\n"):
+            faults.append(f"{path.relative_to(ROOT)}: does not end with a line end")
+    return Outcome("FAILED" if faults else "passed", "\n".join(faults))
+
+
+def terraform_files() -> Outcome:
+    """`terraform fmt` and `validate` on a copy, so that no lock file of a mirror lands in the project."""
+    try:
+        program, source = terraform.executable(), terraform.provider_source()
+    except terraform.TerraformError as error:
+        return Outcome("skipped", str(error))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "infra"
+        shutil.copytree(ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform*"))
+        for words in (
+            ("fmt", "-check", "-recursive", "-diff"),
+            ("init", "-backend=false", "-no-color", *source.arguments),
+            ("validate", "-no-color"),
+        ):
+            outcome = command(program, *words, folder=folder, environment=terraform.environment())
+            if outcome.verdict != "passed":
+                return outcome
+    return Outcome("passed")
+
+
+def notebooks_are_stripped() -> Outcome:
+    """Notebooks hold no outputs in git, but for cells that nbval compares."""
+    return command(BIN / "nbstripout", "--verify", *tracked(".ipynb"))
+
+
+CHECKS: dict[str, Callable[[], Outcome]] = {
+    "mypy": lambda: command(BIN / "mypy"),
+    "terraform": terraform_files,
+    "sam template": lambda: command(BIN / "cfn-lint", "sam_lambda/template.yaml"),
+    "ruff format": lambda: command(BIN / "ruff", "format", "--check", "."),
+    "ruff check": lambda: command(BIN / "ruff", "check", "."),
+    "shell scripts": lambda: command(BIN / "shellcheck", ROOT / ".ci" / "run", *tracked(".sh")),
+    "notebooks": notebooks_are_stripped,
+    "text files": text_files,
+}
+
+
+def main() -> int:
+    """Run all checks, two at a time, and print one line each; the output of those that failed comes last."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = {name: pool.submit(check) for name, check in CHECKS.items()}
+        outcomes = {name: task.result() for name, task in running.items()}
+    for name, outcome in outcomes.items():
+        reason = f"  {outcome.text}" if outcome.verdict == "skipped" else ""
+        print(f"{outcome.verdict:<8} {name}{reason}")
+    failed = {name: outcome for name, outcome in outcomes.items() if outcome.verdict == "FAILED"}
+    for name, outcome in failed.items():
+        print(f"\n{name}\n{outcome.text}")
+    print(f"\n{len(outcomes)} checks in {time.monotonic() - started:.0f} s, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

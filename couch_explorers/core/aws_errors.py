@@ -1,0 +1,144 @@
+"""What botocore raises, said as an error of ours: one sentence, permanent or passing.
+
+The sentences leave the account (the API answers with them), so AWS's own text is quoted only where it can name neither
+a role nor an account.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
+)
+
+from couch_explorers.core import image_models
+from couch_explorers.core.errors import (
+    AccessDeniedError,
+    BlockedError,
+    GenerationError,
+    ModelAnswerError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    RetiredModelError,
+    StorageError,
+    ThrottledError,
+    shown,
+)
+from couch_explorers.core.model_families import is_content_filter
+
+if TYPE_CHECKING:
+    from couch_explorers.core.image_models import ImageModel
+
+# ServiceQuotaExceededException says that the account's quota is used up for now; ModelNotReadyException that a model is
+# being loaded (Bedrock API reference, InvokeModel errors).
+_THROTTLES = {
+    "ThrottlingException",
+    "Throttling",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ServiceQuotaExceededException",
+    "ModelNotReadyException",
+    "SlowDown",
+}
+_TIMEOUTS = {"ModelTimeoutException", "RequestTimeout", "RequestTimeoutException"}
+_UNAVAILABLE = {"ServiceUnavailableException", "ServiceUnavailable", "InternalServerException", "ModelErrorException"}
+_NO_RIGHT_STATUSES = (401, 403)
+_TOO_MANY = 429
+_REQUEST_TIMEOUT = 408
+_SERVER_ERROR = 500
+
+_CREDENTIALS_MISSING = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+_NETWORK = (BotoConnectionError, HTTPClientError, IncompleteReadError)
+
+
+def model_error(model: ImageModel, error: Exception) -> GenerationError:
+    """Say what went wrong when this model was asked; `error` is what botocore raised."""
+    if isinstance(error, ClientError):
+        return _model_answer(model, error)
+    if isinstance(error, ReadTimeoutError):
+        return ModelTimeoutError(f"{model.name} did not answer in time: try again later.")
+    if isinstance(error, _CREDENTIALS_MISSING):
+        return AccessDeniedError(f"No AWS credentials to ask {model.name}: sign in, or give the function a role.")
+    if isinstance(error, _NETWORK):
+        return ModelUnavailableError(f"{model.name} in {model.region} cannot be reached: try again later.")
+    return ModelAnswerError(f"The call to {model.name} failed ({type(error).__name__}): look into the log.")
+
+
+def storage_error(action: str, bucket: str, error: Exception) -> StorageError:
+    """Say what went wrong with the bucket; `action` is a verb such as "read" or "write"."""
+    if isinstance(error, ClientError):
+        code, status, _ = describe(error)
+        passing = status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY) or code in _THROTTLES | _TIMEOUTS
+        # Two conditional writes at once: S3 asks the loser to try again (S3 user guide, conditional-writes).
+        passing = passing or code == "ConditionalRequestConflict"
+        if status in _NO_RIGHT_STATUSES:
+            return StorageError(f"No right to {action} the bucket {bucket}: grant it to the caller.", passing=False)
+        advice = "try again later" if passing else "check the bucket's name and region"
+        return StorageError(f"S3 would not {action} the bucket {bucket} ({code}): {advice}.", passing=passing)
+    if isinstance(error, _CREDENTIALS_MISSING):
+        return StorageError(f"No AWS credentials to {action} the bucket {bucket}: sign in.", passing=False)
+    passing = isinstance(error, _NETWORK)
+    advice = "try again later" if passing else "look into the log"
+    return StorageError(f"Could not {action} the bucket {bucket} ({type(error).__name__}): {advice}.", passing=passing)
+
+
+def describe(error: ClientError) -> tuple[str, int, str]:
+    """Read (code, HTTP status, message) out of an error that AWS answered."""
+    details = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return str(details.get("Code", "")), int(status), str(details.get("Message", ""))
+
+
+def _model_answer(model: ImageModel, error: ClientError) -> GenerationError:
+    code, status, message = describe(error)
+    if _is_retired(message):
+        # Before the rights: a legacy model that an account has not used of late answers "Access denied".
+        return RetiredModelError(f"{model.name} ({model.id}) is retired: use {_alternative(model).id}, which works.")
+    passing = _passing_answer(model, code, status)
+    if passing is not None:
+        return passing
+    if code == "ValidationException" and is_content_filter(message):
+        return BlockedError(f"The content filter of {model.name} refused the prompt: change the prompt.")
+    if status in _NO_RIGHT_STATUSES or code == "AccessDeniedException":
+        return AccessDeniedError(f"No right to use {model.id}: allow bedrock:InvokeModel on {model.arn}.")
+    return ModelAnswerError(f"{model.name} refused the request ({code}): {shown(message, 300)}.")
+
+
+def _passing_answer(model: ImageModel, code: str, status: int) -> GenerationError | None:
+    if code in _THROTTLES or status == _TOO_MANY:
+        return ThrottledError(f"{model.name} is asked too often just now: try again later.")
+    if code in _TIMEOUTS or status == _REQUEST_TIMEOUT:
+        return ModelTimeoutError(f"{model.name} did not finish in time: try again later.")
+    if code in _UNAVAILABLE or status >= _SERVER_ERROR:
+        return ModelUnavailableError(f"{model.name} failed ({code}): try again later.")
+    return None
+
+
+def _is_retired(message: str) -> bool:
+    text = message.casefold()
+    return "end of its life" in text or "marked by provider as legacy" in text
+
+
+def _alternative(model: ImageModel) -> ImageModel:
+    """Choose a model that works: the default, or the next active one when the default itself is retired."""
+    active = [other for other in image_models.MODELS.values() if other.lifecycle == "ACTIVE"]
+    return next(other for other in active if other.id != model.id)

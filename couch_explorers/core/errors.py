@@ -1,0 +1,112 @@
+"""What can go wrong on the way to a picture: one class a reason, each passing or permanent."""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+
+class GenerationError(Exception):
+    """A job that has not become a picture.
+
+    `reason` is one CamelCase word for metrics, attributes and programs, `detail` one sentence for a person, `passing`
+    tells whether the same job may succeed later, `status` is the HTTP status with which the API answers.
+    """
+
+    reason: ClassVar[str] = "Generation"
+    status: ClassVar[int] = 502
+    passing: bool = False
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidJobError(GenerationError):
+    """The job breaks a rule or a limit of its model: nothing was sent."""
+
+    reason = "InvalidRequest"
+    status = 400
+
+
+class UnknownModelError(GenerationError):
+    """The job names a model that is not known or not allowed here: nothing was sent."""
+
+    reason = "UnknownModel"
+    status = 400
+
+
+class BlockedError(GenerationError):
+    """A content filter refused the prompt or the picture: asking again gives the same answer and may cost again."""
+
+    reason = "ContentFiltered"
+    status = 400
+
+
+class ConflictError(GenerationError):
+    """The job's key holds a picture that came from another request."""
+
+    reason = "Conflict"
+    status = 409
+
+
+class RetiredModelError(GenerationError):
+    """The model has reached its end of life, or is a legacy model that this account may no longer use."""
+
+    reason = "ModelRetired"
+    status = 502
+
+
+class AccessDeniedError(GenerationError):
+    """The caller has no right to use the model."""
+
+    reason = "AccessDenied"
+    status = 502
+
+
+class ModelAnswerError(GenerationError):
+    """The model refused the request or answered something that is no picture."""
+
+    reason = "ModelAnswer"
+    status = 502
+
+
+class ThrottledError(GenerationError):
+    """The model is asked too often, or is not ready yet."""
+
+    reason = "Throttled"
+    status = 429
+    passing = True
+
+
+class ModelUnavailableError(GenerationError):
+    """The model's service cannot be reached or failed."""
+
+    reason = "ModelUnavailable"
+    status = 502
+    passing = True
+
+
+class ModelTimeoutError(GenerationError):
+    """The model did not answer in time; the picture may have been billed all the same."""
+
+    reason = "ModelTimeout"
+    status = 504
+    passing = True
+
+
+class StorageError(GenerationError):
+    """S3 could not be read or written; whether that passes, the one who raises knows."""
+
+    reason = "Storage"
+    status = 502
+
+    def __init__(self, detail: str, *, passing: bool) -> None:
+        super().__init__(detail)
+        self.passing = passing
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Show a value in an error message: quoted, in plain characters, and never longer than `limit`."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

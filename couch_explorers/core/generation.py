@@ -1,0 +1,230 @@
+"""From a job to a picture in S3: look whether it is there, ask the model, write the parameters in, store it once."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+from couch_explorers.core import png as pictures
+from couch_explorers.core.aws_errors import describe, model_error, storage_error
+from couch_explorers.core.errors import ConflictError, ModelAnswerError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from couch_explorers.core.jobs import Job
+
+# The object's metadata; S3 takes ASCII only, so the prompt stays out of it.
+HASH_METADATA = "couch-request-hash"
+MODEL_METADATA = "couch-model"
+SEED_METADATA = "couch-seed"
+ID_METADATA = "couch-id"
+
+# Two writes of one key at the same moment: the loser is asked to try again, and then finds the winner's picture.
+STORE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in S3; `model` is a model's id, `milliseconds` is the whole time that `generate` took.
+
+    `already_there` tells that the same request had been served before.
+    """
+
+    bucket: str
+    key: str
+    model: str
+    seed: int
+    milliseconds: int
+    already_there: bool
+
+    @property
+    def uri(self) -> str:
+        """The picture's address, s3://bucket/key."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def bedrock_client(
+    region: str,
+    *,
+    attempts: int,
+    read_timeout_s: float,
+    connect_timeout_s: float = 5.0,
+    session: boto3.session.Session | None = None,
+) -> Any:
+    """Make a client that asks the image models of a region, `attempts` times at most.
+
+    botocore's standard mode retries throttles, 5xx and lost connections with backoff. A read time-out it would retry as
+    well; here it is raised at once, because the picture that came too late may have been billed.
+    """
+    config = Config(
+        region_name=region,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        read_timeout=read_timeout_s,
+        connect_timeout=connect_timeout_s,
+    )
+    client = (session or boto3).client("bedrock-runtime", config=config)
+    # First in the row, so that the standard handler spends none of its quota on a retry that does not come.
+    client.meta.events.register_first("needs-retry.bedrock-runtime", _never_retry_a_read_timeout)
+    return client
+
+
+def _never_retry_a_read_timeout(caught_exception: Exception | None = None, **_: Any) -> None:
+    """Raise a read time-out out of the retry loop.
+
+    Raising works in every release of botocore, as its legacy retry handler does it; answering False means "no retry"
+    only in recent ones and "retry at once" in older ones.
+    """
+    if isinstance(caught_exception, ReadTimeoutError):
+        raise caught_exception
+
+
+def invoke(bedrock: Any, job: Job) -> bytes:
+    """Ask the job's model for one picture and return its PNG.
+
+    Every failure is a GenerationError: see `aws_errors.model_error` and `ImageModel.read_response`.
+    """
+    return ask(bedrock, job)[0]
+
+
+def ask(bedrock: Any, job: Job) -> tuple[bytes, int]:
+    """Ask the job's model for one picture and return (PNG, the seed that was used); raises as `invoke` does."""
+    model = job.model
+    body = model.build_request(
+        job.prompt, seed=job.seed, size=job.size, cfg_scale=job.cfg_scale, negative_prompt=job.negative_prompt
+    )
+    try:
+        response = bedrock.invoke_model(
+            modelId=model.id, body=json.dumps(body), contentType="application/json", accept="application/json"
+        )
+        text = response["body"].read()
+    except (BotoCoreError, ClientError) as error:
+        raise model_error(model, error) from error
+    try:
+        answer = json.loads(text)
+    except ValueError as error:
+        raise ModelAnswerError(f"{model.name} answered with something that is no JSON.") from error
+    picture = model.read_response(answer)[0]
+    try:
+        for _ in pictures.chunks(picture):
+            pass
+    except ValueError as error:
+        raise ModelAnswerError(f"{model.name} answered with a picture that cannot be read: {error}") from error
+    return picture, model.read_seed(answer, job.seed)
+
+
+def parameters_of(job: Job, *, seed: int, created: datetime) -> dict[str, Any]:
+    """Collect what is written into the job's picture; `created` is a time with its zone, `seed` the one used."""
+    return {
+        "created": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "id": job.id,
+        "model": job.model.id,
+        "request": job.request,
+        "seed": seed,
+    }
+
+
+def find(s3: Any, bucket: str, key: str) -> bool:
+    """Tell whether a key is there, with the right to list its prefix alone; raises StorageError.
+
+    A HEAD would not do: without a right to list the whole bucket S3 answers 403 for a missing key.
+    """
+    try:
+        listing = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    except (BotoCoreError, ClientError) as error:
+        raise storage_error("list", bucket, error) from error
+    # Keys come in the order of their bytes: the key itself stands before all that begin with it.
+    return any(entry["Key"] == key for entry in listing.get("Contents", []))
+
+
+def store(s3: Any, bucket: str, key: str, png: bytes, job: Job, *, seed: int | None = None) -> bool:
+    """Write the picture unless its key is taken, and tell whether it was written.
+
+    False means that the same request's picture was there already; raises ConflictError when another request's is, and
+    StorageError when S3 fails.
+    """
+    metadata = {
+        HASH_METADATA: job.request_hash,
+        MODEL_METADATA: job.model.id,
+        SEED_METADATA: str(job.seed if seed is None else seed),
+        ID_METADATA: job.id,
+    }
+    for attempt in range(1, STORE_ATTEMPTS + 1):
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=png, ContentType="image/png", Metadata=metadata, IfNoneMatch="*")
+        except ClientError as error:
+            code, _, _ = describe(error)
+            if code in ("PreconditionFailed", "412"):
+                _metadata_of_same_request(s3, bucket, key, job)
+                return False
+            if code != "ConditionalRequestConflict" or attempt == STORE_ATTEMPTS:
+                raise storage_error("write", bucket, error) from error
+        except BotoCoreError as error:
+            raise storage_error("write", bucket, error) from error
+        else:
+            return True
+    raise AssertionError("The last attempt returns or raises.")
+
+
+def generate(
+    job: Job,
+    *,
+    bedrock: Callable[[str], Any],
+    s3: Any,
+    bucket: str,
+    prefix: str,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Picture:
+    """Make the job's picture and store it; a job that was served before is neither asked nor paid for again.
+
+    `bedrock` gives the client of a region and is called only when the model must be asked; `now` gives the time written
+    into the picture. Raises GenerationError, ConflictError when the key holds another request's picture.
+    """
+    started = time.perf_counter()
+    key = job.key(prefix)
+    if find(s3, bucket, key):
+        metadata = _metadata_of_same_request(s3, bucket, key, job)
+        seed, written = _seed_in(metadata, job), False
+    else:
+        picture, seed = ask(bedrock(job.model.region), job)
+        picture = pictures.add_parameters(picture, parameters_of(job, seed=seed, created=now()))
+        written = store(s3, bucket, key, picture, job, seed=seed)
+        if not written:
+            # Another worker was faster: its picture is the one that stands, so its seed is the one to report.
+            seed = _seed_in(_metadata_of_same_request(s3, bucket, key, job), job)
+    return Picture(
+        bucket=bucket,
+        key=key,
+        model=job.model.id,
+        seed=seed,
+        milliseconds=round((time.perf_counter() - started) * 1000),
+        already_there=not written,
+    )
+
+
+def _metadata_of_same_request(s3: Any, bucket: str, key: str, job: Job) -> dict[str, str]:
+    """Read the metadata of the picture that is there; raises ConflictError when it came from another request."""
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if describe(error)[0] in ("404", "NoSuchKey", "NotFound"):
+            raise StorageError(f"s3://{bucket}/{key} was there and is gone: try again.", passing=True) from error
+        raise storage_error("read", bucket, error) from error
+    except BotoCoreError as error:
+        raise storage_error("read", bucket, error) from error
+    metadata: dict[str, str] = head.get("Metadata", {})
+    if metadata.get(HASH_METADATA) != job.request_hash:
+        raise ConflictError(f"The id {job.id} belongs to another request: choose another id.")
+    return metadata
+
+
+def _seed_in(metadata: dict[str, str], job: Job) -> int:
+    text = metadata.get(SEED_METADATA, "")
+    return int(text) if text.isdecimal() else job.seed

@@ -1,0 +1,228 @@
+"""The image models: what each takes, what it costs, where it stands and whether it still works.
+
+An image model is data and two pure functions, `build_request` and `read_response`. A request that breaks a limit never
+leaves the machine. Limits come from the Bedrock user guide (titan-image-models, Stable Image Core) and the Nova user
+guide (image-gen-req-resp-structure).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from couch_explorers.core import model_families
+from couch_explorers.core.errors import InvalidJobError, ModelAnswerError, UnknownModelError, shown
+
+Family = Literal["titan", "nova-canvas", "stability"]
+
+DEFAULT_MODEL_ID = "stability.stable-image-core-v1:1"
+DEFAULT_SIZE = "1024x1024"
+
+# Every family takes these seeds: the sources on Nova Canvas differ (858993459 or 2147483646 at most), and 0 means "any
+# seed" on Stability.
+COMMON_SEED_RANGE = (1, 858_993_459)
+
+# USD for one picture of standard quality, as https://aws.amazon.com/bedrock/pricing/ had it; sources differ.
+PRICES_AS_OF = "2026-08-31"
+
+_ARN = re.compile(r"arn:aws:bedrock:([a-z0-9-]+)::foundation-model/([A-Za-z0-9.:_-]+)")
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """One image model of Bedrock and its limits.
+
+    `end_of_life` is an ISO date; `prompt_limit` counts characters, for the negative prompt too; `seed_range` and
+    `cfg_scale_range` include both ends; `sizes` lists "WxH" where only listed sizes are painted; `prices` are pairs of
+    (pixels up to which the price holds, USD), None for any number of pixels.
+    """
+
+    id: str
+    name: str
+    family: Family
+    region: str
+    lifecycle: Literal["ACTIVE", "LEGACY"]
+    end_of_life: str | None
+    prompt_limit: int
+    seed_range: tuple[int, int]
+    prices: tuple[tuple[int | None, float], ...]
+    cfg_scale_range: tuple[float, float] | None = None
+    default_cfg_scale: float | None = None
+    sizes: tuple[str, ...] | None = None
+
+    @property
+    def arn(self) -> str:
+        """The ARN, which carries region and id; a foundation model belongs to no account."""
+        return f"arn:aws:bedrock:{self.region}::foundation-model/{self.id}"
+
+    def price_usd(self, size: str = DEFAULT_SIZE) -> float:
+        """Price one picture of this size in USD, as of PRICES_AS_OF."""
+        width, height = model_families.parse_size(size)
+        return next(price for pixels, price in self.prices if pixels is None or width * height <= pixels)
+
+    def aspect_ratio(self, size: str) -> str:
+        """Name the aspect ratio, such as "16:9", that Stability is asked for at this size."""
+        return model_families.nearest_aspect_ratio(size)
+
+    def picture_size(self, size: str = DEFAULT_SIZE) -> tuple[int, int]:
+        """Tell the (width, height) that comes back: on Stability about one megapixel in the nearest aspect ratio."""
+        if self.family == "stability":
+            return model_families.STABILITY_SIZES[self.aspect_ratio(size)]
+        return model_families.parse_size(size)
+
+    def check(self, prompt: object, seed: object, size: object, cfg_scale: object, negative_prompt: object) -> None:
+        """Refuse what the model does not take; raises InvalidJobError with the limit."""
+        self._check_text("prompt", prompt)
+        if negative_prompt is not None:
+            self._check_text("negative_prompt", negative_prompt)
+        low, high = self.seed_range
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise InvalidJobError(f"The seed {shown(seed)} is no whole number: give {low} to {high}, or none.")
+        if not low <= seed <= high:
+            raise InvalidJobError(f"{self.name} does not take the seed {shown(seed)}: give {low} to {high}, or none.")
+        model_families.check_size(self.family, self.name, size)
+        if cfg_scale is not None:
+            self._check_cfg_scale(cfg_scale)
+
+    def build_request(
+        self,
+        prompt: str,
+        seed: int,
+        size: str = DEFAULT_SIZE,
+        cfg_scale: float | None = None,
+        negative_prompt: str | None = None,
+    ) -> dict[str, Any]:
+        """Write the body of one InvokeModel call for one picture; raises InvalidJobError when a limit is broken."""
+        self.check(prompt, seed, size, cfg_scale, negative_prompt)
+        if self.family == "stability":
+            return model_families.stability_request(
+                prompt=prompt, negative_prompt=negative_prompt, size=size, seed=seed
+            )
+        strength = cfg_scale if cfg_scale is not None else self.default_cfg_scale
+        if strength is None:
+            raise ValueError(f"{self.name} has no default cfg_scale: give the model one.")
+        return model_families.amazon_request(
+            prompt=prompt, negative_prompt=negative_prompt, size=size, cfg_scale=strength, seed=seed
+        )
+
+    def read_response(self, answer: dict[str, Any]) -> list[bytes]:
+        """Read the pictures out of an answer.
+
+        Raises BlockedError when a content filter withheld them and ModelAnswerError when there is none to read; never
+        retry the first, it costs again.
+        """
+        if not isinstance(answer, dict):
+            raise ModelAnswerError(f"{self.name} answered with something that is no JSON object.")
+        if self.family == "stability":
+            return model_families.read_stability(self.name, answer)
+        return model_families.read_amazon(self.name, answer)
+
+    def read_seed(self, answer: dict[str, Any], asked: int) -> int:
+        """Read the seed that was used: the one asked for, unless Stability was asked for any seed (0)."""
+        seeds = answer.get("seeds")
+        used = seeds[0] if isinstance(seeds, list) and seeds else None
+        return used if isinstance(used, int) and not isinstance(used, bool) else asked
+
+    def _check_text(self, field: str, text: object) -> None:
+        if not isinstance(text, str):
+            raise InvalidJobError(f"The {field} must be a text, not {shown(text)}.")
+        if not text.strip():
+            raise InvalidJobError(f"The {field} is empty: give 1 to {self.prompt_limit} characters.")
+        # A prompt over the limit is told by its length alone: a text of a megabyte needs no look inside.
+        if len(text) > self.prompt_limit:
+            raise InvalidJobError(
+                f"The {field} has {len(text)} characters: {self.name} takes at most {self.prompt_limit}."
+            )
+        if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidJobError(f"The {field} holds a NUL or half a character pair: give plain Unicode text.")
+
+    def _check_cfg_scale(self, cfg_scale: object) -> None:
+        if self.cfg_scale_range is None:
+            raise InvalidJobError(f"{self.name} has no cfg_scale: leave it out.")
+        low, high = self.cfg_scale_range
+        if not isinstance(cfg_scale, int | float) or isinstance(cfg_scale, bool):
+            raise InvalidJobError(f"The cfg_scale {shown(cfg_scale)} is no number: give {low} to {high}, or none.")
+        # Asked this way round, NaN is refused too.
+        if not low <= cfg_scale <= high:
+            raise InvalidJobError(f"{self.name} does not take the cfg_scale {shown(cfg_scale)}: give {low} to {high}.")
+        if round(cfg_scale, 1) != cfg_scale:
+            # A request is hashed with one decimal: two that differ must not count as the same.
+            raise InvalidJobError(f"The cfg_scale {shown(cfg_scale)} has more than one decimal: round it.")
+
+
+def get(id_or_arn: str) -> ImageModel:
+    """Find a model by its id, or by its ARN, whose region then counts; raises UnknownModelError with those known."""
+    region, model_id = parse_arn(id_or_arn) if str(id_or_arn).startswith("arn:") else (None, id_or_arn)
+    model = MODELS.get(model_id) if isinstance(model_id, str) else None
+    if model is None:
+        raise UnknownModelError(f"The model {shown(model_id)} is not known: use one of {', '.join(MODELS)}.")
+    return model if region in (None, model.region) else replace(model, region=str(region))
+
+
+def parse_arn(arn: str) -> tuple[str, str]:
+    """Read (region, model id) out of a foundation model's ARN; raises UnknownModelError for another text."""
+    match = _ARN.fullmatch(arn)
+    if match is None:
+        raise UnknownModelError(
+            f"{shown(arn)} is no ARN of a foundation model: write arn:aws:bedrock:<region>::foundation-model/<id>."
+        )
+    return match[1], match[2]
+
+
+def _titan(model_id: str, name: str, end_of_life: str | None) -> ImageModel:
+    return ImageModel(
+        id=model_id,
+        name=name,
+        family="titan",
+        region="us-east-1",
+        lifecycle="LEGACY",
+        end_of_life=end_of_life,
+        prompt_limit=512,
+        seed_range=(0, 2_147_483_646),
+        cfg_scale_range=(1.1, 10.0),
+        default_cfg_scale=8.0,
+        sizes=model_families.TITAN_SIZES,
+        prices=((512 * 512, 0.008), (None, 0.01)),
+    )
+
+
+def _stability(model_id: str, name: str, price: float) -> ImageModel:
+    return ImageModel(
+        id=model_id,
+        name=name,
+        family="stability",
+        region="us-west-2",
+        lifecycle="ACTIVE",
+        end_of_life=None,
+        prompt_limit=10_000,
+        seed_range=(0, 4_294_967_295),
+        prices=((None, price),),
+    )
+
+
+# The lifecycle as AWS's model cards had it; both Amazon families are retired, and AWS gives no date for Titan v1.
+MODELS: dict[str, ImageModel] = {
+    model.id: model
+    for model in (
+        _stability(DEFAULT_MODEL_ID, "Stable Image Core", 0.04),
+        _stability("stability.stable-image-ultra-v1:1", "Stable Image Ultra", 0.14),
+        _stability("stability.sd3-5-large-v1:0", "Stable Diffusion 3.5 Large", 0.08),
+        _titan("amazon.titan-image-generator-v1", "Titan Image Generator v1", None),
+        _titan("amazon.titan-image-generator-v2:0", "Titan Image Generator v2", "2026-06-30"),
+        ImageModel(
+            id="amazon.nova-canvas-v1:0",
+            name="Nova Canvas",
+            family="nova-canvas",
+            region="us-east-1",
+            lifecycle="LEGACY",
+            end_of_life="2026-09-30",
+            prompt_limit=1024,
+            # The lower of two documented upper bounds: valid whichever of them holds.
+            seed_range=(0, 858_993_459),
+            cfg_scale_range=(1.1, 10.0),
+            default_cfg_scale=6.5,
+            prices=((1024 * 1024, 0.04), (None, 0.06)),
+        ),
+    )
+}

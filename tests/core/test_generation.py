@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from couch_explorers.core import generation, image_models, png
+from couch_explorers.core.errors import (
+    BlockedError,
+    ConflictError,
+    InvalidJobError,
+    ModelAnswerError,
+    RetiredModelError,
+    StorageError,
+    ThrottledError,
+)
+
+TITAN = "amazon.titan-image-generator-v1"
+BUCKET = "pictures"
+NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+class FakeBedrock:
+    """Answers each call with the next of its answers: a dictionary, raw bytes, or an exception."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = []
+
+    def invoke_model(self, **request):
+        self.requests.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        return {"body": io.BytesIO(raw)}
+
+
+@pytest.fixture
+def stability_answer(picture):
+    return {"seeds": [9], "finish_reasons": [None], "images": [base64.b64encode(picture).decode()]}
+
+
+@pytest.fixture
+def stubbed():
+    session = boto3.session.Session("access", "secret")
+    client = generation.bedrock_client("us-west-2", attempts=1, read_timeout_s=1, session=session)
+    with Stubber(client) as stub:
+        yield client, stub
+    client.close()
+
+
+def generate(job, bedrock, s3, **more):
+    return generation.generate(
+        job, bedrock=lambda region: bedrock, s3=s3, bucket=BUCKET, prefix="42", now=lambda: NOON, **more
+    )
+
+
+def test_a_job_becomes_a_picture_under_its_key_with_its_parameters_inside(make_job, s3, stability_answer):
+    job = make_job(id="paris", seed=9)
+    bedrock = FakeBedrock(stability_answer)
+
+    made = generate(job, bedrock, s3)
+
+    stored = s3.objects["42/paris.png"]
+    assert made == generation.Picture(BUCKET, "42/paris.png", job.model.id, 9, made.milliseconds, already_there=False)
+    assert made.uri == "s3://pictures/42/paris.png"
+    assert isinstance(made.milliseconds, int)
+    assert stored["ContentType"] == "image/png"
+    assert stored["Metadata"] == {
+        "couch-request-hash": job.request_hash,
+        "couch-model": job.model.id,
+        "couch-seed": "9",
+        "couch-id": "paris",
+    }
+    assert png.read_parameters(stored["Body"]) == {
+        "created": "2026-11-23T12:00:00Z",
+        "id": "paris",
+        "model": job.model.id,
+        "request": job.request,
+        "seed": 9,
+    }
+
+
+def test_the_model_is_asked_in_its_own_region_with_its_own_body(make_job, s3, stability_answer):
+    job = make_job(seed=9, size="1280x720")
+    bedrock = FakeBedrock(stability_answer)
+    regions = []
+
+    generation.generate(
+        job, bedrock=lambda region: regions.append(region) or bedrock, s3=s3, bucket=BUCKET, prefix="42"
+    )
+
+    (request,) = bedrock.requests
+    assert regions == ["us-west-2"]
+    assert request["modelId"] == job.model.id
+    assert json.loads(request["body"]) == job.model.build_request(job.prompt, seed=9, size="1280x720")
+
+
+def test_a_job_delivered_again_is_one_picture_and_one_paid_call(make_job, s3, stability_answer):
+    job = make_job(id="paris")
+    bedrock = FakeBedrock(stability_answer)
+
+    first, again = generate(job, bedrock, s3), generate(job, bedrock, s3)
+
+    assert (first.already_there, again.already_there) == (False, True)
+    assert (first.key, first.seed) == (again.key, again.seed)
+    assert len(bedrock.requests) == len(s3.objects) == 1
+
+
+def test_an_id_that_belongs_to_another_request_is_a_conflict_and_nothing_is_paid(make_job, s3, stability_answer):
+    generate(make_job(id="paris", prompt="Paris"), FakeBedrock(stability_answer), s3)
+    bedrock = FakeBedrock()
+
+    with pytest.raises(ConflictError, match="paris belongs to another request"):
+        generate(make_job(id="paris", prompt="Rome"), bedrock, s3)
+
+    assert bedrock.requests == []
+
+
+def test_an_object_that_somebody_else_put_there_is_a_conflict(make_job, s3):
+    s3.objects["42/paris.png"] = {"Metadata": {}}
+
+    with pytest.raises(ConflictError):
+        generate(make_job(id="paris"), FakeBedrock(), s3)
+
+
+def test_a_longer_key_is_not_taken_for_the_picture(make_job, s3, stability_answer):
+    s3.objects["42/paris.png.bak"] = {"Metadata": {}}
+
+    assert not generate(make_job(id="paris"), FakeBedrock(stability_answer), s3).already_there
+    assert generation.find(s3, BUCKET, "42/paris.png")
+    assert not generation.find(s3, BUCKET, "42/pari")
+
+
+def test_two_workers_with_the_same_job_leave_one_picture(make_job, s3, picture):
+    job = make_job(id="paris")
+
+    assert generation.store(s3, BUCKET, "42/paris.png", picture, job)
+    assert not generation.store(s3, BUCKET, "42/paris.png", b"the other's", job)
+    assert s3.objects["42/paris.png"]["Body"] == picture
+
+
+def test_a_worker_that_comes_second_reports_the_picture_that_stands(make_job, s3, stability_answer):
+    job = make_job(id="any", seed=0)
+    faster = FakeBedrock(stability_answer | {"seeds": [1]})
+    generate(job, faster, s3)
+    # Both have looked for the key before either wrote it.
+    s3.list_objects_v2 = lambda **_: {}
+
+    second = generate(job, FakeBedrock(stability_answer), s3)
+
+    assert (second.already_there, second.seed) == (True, 1)
+
+
+def test_two_workers_with_different_jobs_and_one_id_conflict(make_job, s3, picture):
+    generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris", seed=1))
+
+    with pytest.raises(ConflictError):
+        generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris", seed=2))
+
+
+def test_a_write_that_meets_another_at_the_same_moment_is_tried_again(make_job, s3, client_error, picture):
+    s3.failures["put_object"] = [client_error("ConditionalRequestConflict", 409)]
+
+    assert generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris"))
+    assert s3.calls == ["put_object", "put_object"]
+
+
+def test_a_write_that_never_gets_through_passes(make_job, s3, client_error, picture):
+    s3.failures["put_object"] = [client_error("ConditionalRequestConflict", 409)] * 3
+
+    with pytest.raises(StorageError) as failed:
+        generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris"))
+
+    assert failed.value.passing
+
+
+def test_a_picture_that_vanishes_between_two_looks_passes(make_job, s3, client_error, picture):
+    s3.failures["put_object"] = [client_error("PreconditionFailed", 412)]
+
+    with pytest.raises(StorageError, match="was there and is gone") as failed:
+        generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris"))
+
+    assert failed.value.passing
+
+
+@pytest.mark.parametrize("call", ["list_objects_v2", "put_object", "head_object"])
+@pytest.mark.parametrize("passing", [True, False])
+def test_a_failure_of_s3_is_said_in_our_words(make_job, s3, client_error, stability_answer, call, passing):
+    s3.failures[call] = [EndpointConnectionError(endpoint_url="s3") if passing else client_error("AccessDenied", 403)]
+    if call == "head_object":
+        s3.objects["42/paris.png"] = {"Metadata": {}}
+
+    with pytest.raises(StorageError) as failed:
+        generate(make_job(id="paris"), FakeBedrock(stability_answer), s3)
+
+    assert failed.value.passing is passing
+    assert failed.value.__cause__ is not None
+
+
+def test_nothing_is_stored_and_the_cause_kept_when_the_model_fails(make_job, s3, client_error):
+    cause = client_error("ThrottlingException", 429, "Too many requests")
+
+    with pytest.raises(ThrottledError) as failed:
+        generate(make_job(), FakeBedrock(cause), s3)
+
+    assert failed.value.__cause__ is cause
+    assert s3.objects == {}
+
+
+def test_a_picture_withheld_after_it_was_painted_is_not_stored(make_job, s3):
+    blocked = {"images": [], "error": "All of the generated images have been blocked by our content filters."}
+
+    with pytest.raises(BlockedError):
+        generate(make_job(TITAN), FakeBedrock(blocked), s3)
+
+    assert s3.objects == {}
+
+
+def test_a_job_that_breaks_its_models_limits_never_leaves_the_machine(make_job):
+    bedrock = FakeBedrock()
+
+    with pytest.raises(InvalidJobError):
+        generation.invoke(bedrock, dataclasses.replace(make_job(), prompt="x" * 10_001))
+
+    assert bedrock.requests == []
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html>", b"\xff", b"[]", b"null", {"images": [base64.b64encode(b"GIF89a").decode()]}]
+)
+def test_an_answer_that_is_no_picture_is_a_wrong_answer(make_job, answer):
+    with pytest.raises(ModelAnswerError):
+        generation.invoke(FakeBedrock(answer), make_job(TITAN))
+
+
+def test_a_picture_that_arrives_cut_off_is_a_wrong_answer(make_job, picture):
+    answer = {"images": [base64.b64encode(picture[:-20]).decode()]}
+
+    with pytest.raises(ModelAnswerError, match="cut off"):
+        generation.invoke(FakeBedrock(answer), make_job(TITAN))
+
+
+def test_the_seed_that_the_model_drew_is_the_one_written_down(make_job, s3, stability_answer):
+    job = make_job(id="any", seed=0)
+
+    first, again = generate(job, FakeBedrock(stability_answer), s3), generate(job, FakeBedrock(), s3)
+
+    assert first.seed == again.seed == 9
+    assert png.read_parameters(s3.objects["42/any.png"]["Body"])["seed"] == 9
+
+
+def test_the_time_in_the_picture_is_utc(make_job):
+    oslo = datetime(2026, 11, 23, 13, 0, 0, tzinfo=timezone(timedelta(hours=1)))
+
+    assert generation.parameters_of(make_job(), seed=1, created=oslo)["created"] == "2026-11-23T12:00:00Z"
+
+
+def test_the_real_client_sends_what_the_service_model_takes(stubbed, make_job, picture, stability_answer):
+    client, stub = stubbed
+    job = make_job(seed=9)
+    raw = json.dumps(stability_answer).encode()
+    stub.add_response(
+        "invoke_model",
+        {"body": StreamingBody(io.BytesIO(raw), len(raw)), "contentType": "application/json"},
+        {
+            "modelId": job.model.id,
+            "body": json.dumps(job.model.build_request(job.prompt, seed=9)),
+            "contentType": "application/json",
+            "accept": "application/json",
+        },
+    )
+
+    assert generation.invoke(client, job) == picture
+
+
+def test_a_retired_model_is_known_by_the_real_clients_error(stubbed, make_job):
+    client, stub = stubbed
+    stub.add_client_error(
+        "invoke_model", "ResourceNotFoundException", "This model version has reached the end of its life.", 404
+    )
+
+    with pytest.raises(RetiredModelError, match=f"use {image_models.DEFAULT_MODEL_ID}"):
+        generation.invoke(client, make_job(TITAN))

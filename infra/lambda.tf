@@ -1,0 +1,60 @@
+locals {
+  function_name = "${local.name}-worker"
+
+  # One namespace for all candidates of the account; the service tells them apart. The failed-jobs alarm looks for exactly these two.
+  metrics_namespace = "CouchExplorers"
+  metrics_service   = local.function_name
+}
+
+# Made before the function, which would otherwise make it itself, without a retention.
+resource "aws_cloudwatch_log_group" "worker" {
+  name              = "/aws/lambda/${local.function_name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "worker" {
+  function_name = local.function_name
+  description   = "Takes image jobs from ${local.queue_name} and stores the pictures in s3://${var.bucket_name}/${var.candidate}/"
+  role          = aws_iam_role.worker.arn
+
+  runtime       = "python3.12"
+  architectures = ["arm64"]
+  handler       = "lambda_sqs.lambda_handler"
+  timeout       = var.function_timeout_s
+  memory_size   = var.memory_mb
+
+  # The hash is what makes a change of the code a change of the plan.
+  filename         = var.archive_path
+  source_code_hash = filebase64sha256(var.archive_path)
+
+  environment {
+    variables = {
+      BUCKET_NAME        = var.bucket_name
+      CANDIDATE          = var.candidate
+      MODEL_ARNS         = join(",", var.model_arns)
+      QUEUE_URL          = aws_sqs_queue.jobs.url
+      DEAD_LETTER_URL    = aws_sqs_queue.dead_letter.url
+      MAX_RECEIVE_COUNT  = local.max_receive_count
+      FUNCTION_TIMEOUT_S = var.function_timeout_s
+
+      POWERTOOLS_SERVICE_NAME      = local.metrics_service
+      POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
+    }
+  }
+
+  # The rights must be there before the first job is.
+  depends_on = [aws_cloudwatch_log_group.worker, aws_iam_role_policy.worker]
+}
+
+resource "aws_lambda_event_source_mapping" "jobs" {
+  event_source_arn = aws_sqs_queue.jobs.arn
+  function_name    = aws_lambda_function.worker.arn
+
+  # A picture takes about 10 s: a batch of them, served one after the other, would outlive the time-out and be paid twice.
+  batch_size              = 1
+  function_response_types = ["ReportBatchItemFailures"]
+
+  scaling_config {
+    maximum_concurrency = var.maximum_concurrency
+  }
+}

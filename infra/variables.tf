@@ -1,0 +1,193 @@
+variable "candidate" {
+  description = "Candidate number: names every resource and is the folder of the pictures in the bucket."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{1,10}$", var.candidate))
+    error_message = "The candidate number is 1 to 10 digits, for example 42; this is \"${var.candidate}\"."
+  }
+}
+
+variable "region" {
+  description = "Region of everything but the image models, whose ARNs carry their own."
+  type        = string
+  default     = "eu-west-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "A region looks like eu-west-1; this is \"${var.region}\"."
+  }
+}
+
+variable "bucket_name" {
+  description = "Bucket for the pictures. The course owns it; it is not made here."
+  type        = string
+  default     = "pgr301-couch-explorers"
+  nullable    = false
+
+  validation {
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name)) && !strcontains(var.bucket_name, "..")
+    error_message = "A bucket name is 3 to 63 lower-case letters, digits, dots and hyphens; this is \"${var.bucket_name}\"."
+  }
+}
+
+variable "model_arns" {
+  description = "ARNs of the image models that the worker may call. The first is the default of a job that names none."
+  type        = list(string)
+  default     = ["arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.model_arns) > 0 && length(distinct(var.model_arns)) == length(var.model_arns)
+    error_message = "Name at least one model, and each only once."
+  }
+
+  validation {
+    # No account id: a foundation model has none, and an ARN that carries one matches nothing. No star: the role is exactly this list.
+    condition = alltrue([
+      for arn in var.model_arns : can(regex("^arn:aws:bedrock:[a-z]{2}(-[a-z]+)+-[0-9]::foundation-model/[a-z0-9][a-z0-9.:-]*$", arn))
+    ])
+    error_message = "A foundation model's ARN is arn:aws:bedrock:<region>::foundation-model/<id>, without account id and without a star; these are \"${join(", ", var.model_arns)}\"."
+  }
+}
+
+variable "archive_path" {
+  description = "The worker's zip file. Made by: tools/stage_lambda.py lambda_code <folder> --zip <file>."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = fileexists(var.archive_path)
+    error_message = "There is no archive at \"${var.archive_path}\"; make it with: tools/stage_lambda.py lambda_code <folder> --zip <file>."
+  }
+}
+
+variable "function_timeout_s" {
+  description = "Seconds that one job may take. The queue's visibility timeout follows from it."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    # Lambda ends at 900 s; below 3 s no model call fits in.
+    condition     = var.function_timeout_s >= 3 && var.function_timeout_s <= 900 && floor(var.function_timeout_s) == var.function_timeout_s
+    error_message = "The function's time-out is a whole number of seconds from 3 to 900; this is ${var.function_timeout_s}."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory of the worker in MB. Lambda gives CPU in proportion, so that less of it makes cold starts longer."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
+    error_message = "Memory is a whole number of MB from 128 to 10240; this is ${var.memory_mb}."
+  }
+}
+
+variable "maximum_concurrency" {
+  description = "How many jobs run at once: what the image model's quota carries."
+  type        = number
+  default     = 5
+  nullable    = false
+
+  validation {
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    condition     = var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000 && floor(var.maximum_concurrency) == var.maximum_concurrency
+    error_message = "Lambda takes a maximum concurrency from 2 to 1000 for a queue; this is ${var.maximum_concurrency}."
+  }
+}
+
+variable "queue_retention_days" {
+  description = "Days that a job may wait. The dead-letter queue keeps for 14, which must be more (see queue.tf)."
+  type        = number
+  default     = 4
+  nullable    = false
+
+  validation {
+    condition     = var.queue_retention_days >= 1 && var.queue_retention_days <= 13 && floor(var.queue_retention_days) == var.queue_retention_days
+    error_message = "The queue keeps its messages for 1 to 13 whole days, so that the dead-letter queue's 14 are more; this is ${var.queue_retention_days}."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the worker's log is kept."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html. 0, which means for ever, is left out on purpose.
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch keeps logs for 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400 days or some years; not for ${var.log_retention_days}."
+  }
+}
+
+variable "alarm_email" {
+  description = "Where the alarms go. Its owner must confirm the subscription once, by the link in the first mail."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^@[:space:]]+@[^@[:space:].]+([.][^@[:space:].]+)+$", var.alarm_email))
+    error_message = "An e-mail address looks like name@example.com; this is \"${var.alarm_email}\"."
+  }
+}
+
+variable "oldest_message_age_threshold_s" {
+  description = "Seconds that the oldest job may wait before the alarm goes off."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.oldest_message_age_threshold_s > var.function_timeout_s
+    error_message = "An age of ${var.oldest_message_age_threshold_s} s would ring while a job of ${var.function_timeout_s} s (function_timeout_s) is still being served: ask for more."
+  }
+
+  validation {
+    condition     = var.oldest_message_age_threshold_s < var.queue_retention_days * 86400
+    error_message = "No message gets ${var.oldest_message_age_threshold_s} s old where the queue keeps it for ${var.queue_retention_days} days (queue_retention_days): ask for less."
+  }
+}
+
+variable "dead_letters_threshold" {
+  description = "How many jobs may lie in the dead-letter queue before the alarm goes off."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.dead_letters_threshold >= 0 && floor(var.dead_letters_threshold) == var.dead_letters_threshold
+    error_message = "The threshold is a whole number, 0 or more; this is ${var.dead_letters_threshold}."
+  }
+}
+
+variable "worker_errors_threshold" {
+  description = "How many crashes and time-outs of the worker a minute may bring before the alarm goes off."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.worker_errors_threshold >= 0 && floor(var.worker_errors_threshold) == var.worker_errors_threshold
+    error_message = "The threshold is a whole number, 0 or more; this is ${var.worker_errors_threshold}."
+  }
+}
+
+variable "failed_jobs_threshold" {
+  description = "How many jobs a minute may fail for good before the alarm goes off."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.failed_jobs_threshold >= 0 && floor(var.failed_jobs_threshold) == var.failed_jobs_threshold
+    error_message = "The threshold is a whole number, 0 or more; this is ${var.failed_jobs_threshold}."
+  }
+}

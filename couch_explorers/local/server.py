@@ -10,19 +10,16 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from couch_explorers.local import faults, mends
+from couch_explorers.local.request_log import Application, Message, Receive, Send, logged
 from couch_explorers.local.settings import HOST, REGION
 from couch_explorers.local.stand_in import Answer, ImageModelStandIn
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger("couch.local")
 
@@ -207,7 +204,8 @@ async def serve(port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await hypercorn_serve(cloud, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    application = logged(cloud, Path(file)) if (file := os.environ.get("COUCH_REQUEST_LOG")) else cloud
+    await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
 
 
 def main() -> None:

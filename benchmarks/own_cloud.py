@@ -1,0 +1,60 @@
+"""A local cloud of a benchmark's own, and the words to say what it measured."""
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COUCH = str(Path(sys.executable).with_name("couch"))
+
+
+class OwnCloud:
+    """A folder and a port in which nothing of the user's runs."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home = home
+        self.port = port
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
+        self.environment = inherited | {"COUCH_HOME": str(home), "COUCH_REQUEST_LOG": str(home / "requests.jsonl")}
+
+    def couch(self, *arguments: str) -> str:
+        """Run `couch`; raises CalledProcessError, with what it said, when it fails."""
+        done = subprocess.run([COUCH, *arguments], env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"couch {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def up(self) -> str:
+        """Start it and deploy."""
+        return self.couch("up", "--port", str(self.port))
+
+
+@contextmanager
+def own_cloud() -> Iterator[OwnCloud]:
+    """A fresh cloud, not yet started; stopped and erased at the end."""
+    with tempfile.TemporaryDirectory(prefix="couch-benchmark-") as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        cloud = OwnCloud(Path(folder).resolve(), port)
+        try:
+            yield cloud
+        finally:
+            cloud.couch("down", "--erase")
+
+
+def line(name: str, values: Sequence[float], unit: str, budget: str) -> str:
+    """One measured figure: minimum, median, maximum and the budget it is held against."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{name:<36}{low:8.2f} {middle:8.2f} {high:8.2f} {unit:<4} budget {budget}"
+
+
+def heading(runs: int) -> str:
+    """The line above the figures."""
+    return f"{runs} runs{'':<30}{'minimum':>8} {'median':>8} {'maximum':>8}"

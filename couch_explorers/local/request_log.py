@@ -1,0 +1,36 @@
+"""One JSON line a request, for whoever wants to know where the time went: COUCH_REQUEST_LOG=FILE before `couch up`."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def logged(application: Application, file: Path) -> Application:
+    """The application, with `{"start", "end", "method", "path", "status"}` written for each request; times in Unix seconds."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    output = file.open("a", encoding="utf-8", buffering=1)
+
+    async def log(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        line = {"method": scope["method"], "path": scope["path"], "start": time.time(), "status": 0}
+
+        async def noticed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                line["status"] = message["status"]
+            await send(message)
+
+        try:
+            await application(scope, receive, noticed)
+        finally:
+            output.write(json.dumps(line | {"end": time.time()}) + "\n")
+
+    return log

@@ -1,0 +1,180 @@
+"""Does the deploy work? Everything that `notebooks/smoke_test.ipynb` asks a deployed system.
+
+The parts run side by side in threads (they wait for AWS, not for each other); the notebook shows them one by one.
+Each run has an identifier of its own in all its keys, so that an older picture never passes for a new one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.checks import Verdict, ask
+from couch_explorers.core import image_models
+from couch_explorers.smoke import alarms, api, platform, queue
+from couch_explorers.smoke.parts import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from couch_explorers.workspace import Workspace
+
+SELECTIONS = ("all", "api", "queue")
+PARTS = ("platform", "api", "queue", "alarms")
+
+# The prompts that the exam's text proposes: "Vintage Paris Trip", "Sunset Safari" and "Mountain Adventure".
+SAMPLES = (
+    (
+        "Show me sitting at a classic Parisian café with the Eiffel Tower in the background, a coffee and croissant on the "
+        "table. The image should have an old polaroid filter, with soft faded tones and a sunbeam lightly hitting the "
+        "Eiffel Tower."
+    ),
+    (
+        "Place me in a jeep on an African savanna with lions and elephants in the background under a golden sunset. Use an "
+        "analog 1980s photo effect with warm color tones, and give it a grainy texture for an authentic safari experience."
+    ),
+    (
+        "Create a realistic image of me standing on the edge of a cliff with dramatic, snow-capped mountains stretching "
+        "out behind me. Add a soft orange glow in the sky to mimic early morning light, and give the image a slightly "
+        "grainy, retro film effect."
+    ),
+)
+
+
+class Sentence(str):
+    """Text that a notebook shows as Markdown."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True)
+class SmokeTest:
+    """A smoke test that is under way. Each method waits for its part and returns it, ready to be shown."""
+
+    workspace: Workspace
+    run_id: str
+    futures: dict[str, Future[Part]] = field(repr=False)
+
+    def platform(self) -> Part:
+        """Who asks, where, and whether the models are still offered."""
+        return self._part("platform")
+
+    def api(self) -> Part:
+        """The API: one good prompt, three bad ones."""
+        return self._part("api")
+
+    def queue(self) -> Part:
+        """The queue: each prompt becomes a picture, nothing goes to the dead letters."""
+        return self._part("queue")
+
+    def alarms(self) -> Part:
+        """The alarms: there, switched on, and heard by somebody."""
+        return self._part("alarms")
+
+    def conclusion(self) -> Sentence:
+        """Read all checks in one sentence (Markdown)."""
+        return Sentence(conclude([self._part(name) for name in PARTS], self.workspace))
+
+    def _part(self, name: str) -> Part:
+        return self.futures[name].result()
+
+
+def start(
+    workspace: Workspace,
+    *,
+    prompt: str,
+    prompts: Sequence[str] = (),
+    checks: str = "all",
+    timeout_s: float = 180.0,
+    run_id: str | None = None,
+) -> SmokeTest:
+    """Start the smoke test and return at once.
+
+    `prompt` goes to the API, `prompts` (none: the exam's samples) to the queue; `checks` is "all", "api" or "queue";
+    `timeout_s` is how long the queue may take, in seconds. Raises ValueError for another selection; after that nothing
+    raises: what goes wrong is a BAD check.
+    """
+    if checks not in SELECTIONS:
+        raise ValueError(f"checks must be one of {', '.join(SELECTIONS)}, not {checks!r}.")
+    run_id = run_id or f"smoke-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    clients = Clients(workspace)
+    with_api, with_queue = checks != "queue", checks != "api"
+    parts: dict[str, Callable[[], Part]] = {
+        # The slowest first: its pictures are painted while the others ask.
+        "queue": lambda: (
+            queue.check(workspace, clients, prompts or SAMPLES, run_id, timeout_s=timeout_s, required=checks == "queue")
+            if with_queue
+            else Part.left_out(checks)
+        ),
+        "api": lambda: api.check(workspace, clients, prompt, run_id) if with_api else Part.left_out(checks),
+        "platform": lambda: platform.check(workspace, clients),
+        "alarms": lambda: alarms.check(workspace, clients) if with_queue else Part.left_out(checks),
+    }
+    pool = ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="smoke")
+    futures = {name: pool.submit(_guarded, name, part) for name, part in parts.items()}
+    pool.shutdown(wait=False)
+    return SmokeTest(workspace, run_id, futures)
+
+
+def conclude(parts: Sequence[Part], workspace: Workspace) -> str:
+    """Say in one sentence whether the deploy works, and what speaks against it."""
+    checks = [check for part in parts for check in part.checks]
+    bad = [check.name for check in checks if check.verdict is Verdict.BAD]
+    warned = [check.name for check in checks if check.verdict is Verdict.WARN]
+    skipped = [check.name for check in checks if check.verdict is Verdict.SKIPPED]
+    asked = len(checks) - len(skipped)
+    pictures = sum(len(part.pictures) for part in parts)
+    if bad:
+        return f"**The deploy does not work**: {len(bad)} of {asked} checks failed ({'; '.join(bad)})."
+    sentence = f"**The deploy works**: {asked} check{'s' if asked != 1 else ''}"
+    if pictures:
+        made = "one picture" if pictures == 1 else f"{pictures} pictures"
+        sentence += f", {made} under `s3://{workspace.bucket}/{workspace.prefix}/`{_paid(pictures, workspace)}"
+    if warned:
+        sentence += f"; worth a look: {'; '.join(warned)}"
+    if skipped:
+        sentence += f"; skipped: {'; '.join(skipped)}"
+    return f"{sentence}."
+
+
+def _paid(pictures: int, workspace: Workspace) -> str:
+    """Say what the pictures cost where they cost something."""
+    if workspace.target != "aws":
+        return ""
+    cost = pictures * image_models.get(workspace.model_arns[0]).price_usd()
+    return f" for about ${cost:.2f} (prices of {image_models.PRICES_AS_OF})"
+
+
+class Clients:
+    """The workspace's boto3 clients, each made once; making one is not safe in several threads, using one is."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, str | None], Any] = {}
+
+    def __call__(self, service: str, region: str | None = None) -> Any:
+        """Give the client of a service, in the workspace's region or another."""
+        with self._lock:
+            if (service, region) not in self._made:
+                self._made[service, region] = self._workspace.client(service, region)
+            return self._made[service, region]
+
+
+def _guarded(name: str, part: Callable[[], Part]) -> Part:
+    """Turn what a part did not foresee into a BAD check: a notebook that stops would hide what the others found."""
+    result: list[Part] = []
+
+    def run() -> tuple[Verdict, str]:
+        result.append(part())
+        return Verdict.OK, ""
+
+    check = ask(name, run)
+    return result[0] if result else Part((check,))

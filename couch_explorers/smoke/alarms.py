@@ -1,0 +1,74 @@
+"""The smoke test's last part: the alarms are there, switched on, and somebody hears them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.checks import Check, Verdict, ask
+from couch_explorers.smoke.parts import Part
+from couch_explorers.smoke.queue import how_to_deploy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from couch_explorers.workspace import Workspace
+
+ALARM_NAMES = ("oldest-message-age", "dead-letters", "worker-errors", "failed-jobs")
+PENDING = "PendingConfirmation"
+
+
+def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
+    """Check that every alarm exists and acts, and that its topic has a confirmed subscription."""
+    if workspace.queue_url is None:
+        return Part((Check("alarms", Verdict.SKIPPED, 0.0, how_to_deploy(workspace)),))
+    return Part(
+        (
+            ask("alarms exist and act", lambda: _exist(workspace, clients)),
+            ask("alarms reach somebody", lambda: _reach(workspace, clients)),
+        )
+    )
+
+
+def _exist(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, str]:
+    stem = f"couch-explorers-{workspace.candidate}-"
+    expected = sorted({*workspace.alarms, *(stem + name for name in ALARM_NAMES)})
+    answer = clients("cloudwatch").describe_alarms(AlarmNames=expected)
+    alarms = {alarm["AlarmName"]: alarm for alarm in answer["MetricAlarms"]}
+    if missing := [name for name in expected if name not in alarms]:
+        return Verdict.BAD, f"Missing: {', '.join(missing)}. {how_to_deploy(workspace)}"
+    deaf = [
+        name
+        for name, alarm in alarms.items()
+        if not alarm.get("ActionsEnabled", True) or workspace.topic_arn not in alarm.get("AlarmActions", ())
+    ]
+    if deaf:
+        return Verdict.BAD, f"Wired to no topic, or switched off: {', '.join(deaf)}. Apply infra/ again."
+    ringing = [name for name, alarm in alarms.items() if alarm.get("StateValue") == "ALARM"]
+    if ringing:
+        said = "; ".join(f"{name}: {alarms[name].get('StateReason') or 'no reason given'}" for name in ringing)
+        return Verdict.WARN, f"In ALARM now: {said}"
+    names = ", ".join(name.removeprefix(stem) for name in expected)
+    return Verdict.OK, f"{len(expected)} alarms tell {str(workspace.topic_arn).rsplit(':', 1)[-1]}: {names}."
+
+
+def _reach(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, str]:
+    if workspace.topic_arn is None:
+        return Verdict.BAD, f"There is no topic for the alarms. {how_to_deploy(workspace)}"
+    pages = clients("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=workspace.topic_arn)
+    subscriptions = [subscription for page in pages for subscription in page["Subscriptions"]]
+    if not subscriptions:
+        return Verdict.BAD, "Nobody has subscribed to the alarms: set alarm_email in infra/ and apply."
+    pending = [subscription["Endpoint"] for subscription in subscriptions if subscription["SubscriptionArn"] == PENDING]
+    confirmed = len(subscriptions) - len(pending)
+    if not confirmed:
+        return (
+            Verdict.WARN,
+            f"Not confirmed yet: {', '.join(map(_masked, pending))}. Click the link in the e-mail from AWS.",
+        )
+    return Verdict.OK, f"{confirmed} confirmed subscription{'s' if confirmed > 1 else ''}."
+
+
+def _masked(address: str) -> str:
+    """Show enough of an e-mail address to know whose it is: reports are shared."""
+    name, at, domain = address.partition("@")
+    return f"{name[:2]}…{at}{domain}" if at else address

@@ -1,0 +1,190 @@
+"""The smoke test's API part: one good prompt becomes a picture, three bad ones are refused and leave nothing behind."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.checks import Check, Verdict, ask
+from couch_explorers.core import image_models, jobs, png
+from couch_explorers.smoke.parts import Part, ShownPicture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from couch_explorers.workspace import Workspace
+
+# API Gateway gives up after 29 s (its quotas page), so a longer wait learns nothing.
+TIMEOUT_S = 35.0
+# A throttled call may be sent again; how often and after how many seconds.
+RETRY_AFTER_S = (1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API said: HTTP status, the JSON object of the body (empty when there was none), and how many calls it took."""
+
+    status: int
+    body: dict[str, Any]
+    text: str
+    calls: int = 1
+
+    def __str__(self) -> str:
+        detail = self.body.get("detail") or self.text[:200] or "an empty body"
+        return f"HTTP {self.status}: {detail}"
+
+
+def check(
+    workspace: Workspace,
+    clients: Callable[..., Any],
+    prompt: str,
+    run_id: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Part:
+    """Check the API with a good prompt and three bad ones. Costs one picture."""
+    if not workspace.api_url:
+        reason = (
+            "The API is not deployed: run `couch up`."
+            if workspace.target == "local"
+            else "The API is not deployed: run `sam deploy` in sam_lambda/."
+        )
+        return Part((Check("api", Verdict.BAD, 0.0, f"{reason} -p checks queue leaves it out."),))
+    url, s3 = workspace.api_url, clients("s3")
+    good = _Good(workspace, s3, prompt, f"{run_id}-api")
+    checks = [
+        ask("api: a prompt becomes a picture", lambda: good.ask(url, sleep)),
+        ask("api: the picture lies in the bucket", good.fetch) if good.answer else _no_picture("lies in the bucket"),
+        ask("api: the picture tells its parameters", good.compare) if good.png else _no_picture("tells its parameters"),
+    ]
+    for name, make_body in BAD_BODIES.items():
+        job_id = f"{run_id}-{name.replace(' ', '-')}"
+        body = make_body(job_id, _prompt_limit(workspace))
+        checks.append(
+            ask(
+                f"api: {name} is refused",
+                partial(_refused, workspace, s3, url, body, job_id, sleep),
+            )
+        )
+    return Part(tuple(checks), good.pictures)
+
+
+BAD_BODIES: dict[str, Callable[[str, int], str]] = {
+    "an empty prompt": lambda job_id, _limit: json.dumps({"prompt": "", "id": job_id}),
+    "a prompt over the limit": lambda job_id, limit: json.dumps({"prompt": "x" * (limit + 1), "id": job_id}),
+    "malformed JSON": lambda job_id, _limit: f'{{"id": "{job_id}", "prompt": "a quay at dawn"',
+}
+
+
+class _Good:
+    """The good prompt on its way: the answer, the picture, and what its parameters say."""
+
+    def __init__(self, workspace: Workspace, s3: Any, prompt: str, job_id: str) -> None:
+        self.workspace, self.s3, self.prompt, self.job_id = workspace, s3, prompt, job_id
+        self.answer: dict[str, Any] = {}
+        self.png = b""
+
+    def ask(self, url: str, sleep: Callable[[float], None]) -> tuple[Verdict, str]:
+        answer = post(url, jobs.message_body(self.prompt, id=self.job_id), sleep=sleep)
+        if answer.status != HTTPStatus.OK:
+            return Verdict.BAD, str(answer)
+        expected = f"{self.workspace.prefix}/{self.job_id}.png"
+        if (answer.body.get("bucket"), answer.body.get("key")) != (self.workspace.bucket, expected):
+            return (
+                Verdict.BAD,
+                f"It should be s3://{self.workspace.bucket}/{expected}, but the API said {answer.text[:200]}",
+            )
+        self.answer = answer.body
+        said = f"s3://{self.workspace.bucket}/{expected} by {self.answer.get('model')}, {self.answer.get('milliseconds')} ms"
+        if answer.calls > 1:
+            return Verdict.WARN, f"{said}; throttled, {answer.calls} calls were needed."
+        return Verdict.OK, said
+
+    def fetch(self) -> tuple[Verdict, str]:
+        stored = self.s3.get_object(Bucket=self.workspace.bucket, Key=self.answer["key"])
+        self.png = stored["Body"].read()
+        width, height = png.size(self.png)
+        return Verdict.OK, f"{width} x {height} pixels, {len(self.png) / 1000:,.0f} kB."
+
+    def compare(self) -> tuple[Verdict, str]:
+        inside = png.read_parameters(self.png)
+        expected = {"id": self.job_id, "model": self.answer.get("model"), "seed": self.answer.get("seed")}
+        found = {name: inside.get(name) for name in expected}
+        if found != expected or inside["request"]["prompt"] != self.prompt.strip():
+            return (
+                Verdict.BAD,
+                f"The picture says {found} and {inside['request']['prompt']!r}, the API said {expected}.",
+            )
+        return Verdict.OK, f"Prompt, model and seed {inside['seed']} are those that were asked for."
+
+    @property
+    def pictures(self) -> tuple[ShownPicture, ...]:
+        if not self.png:
+            return ()
+        note = f"by API · {self.answer.get('model')} · seed {self.answer.get('seed')}"
+        return (ShownPicture(self.png, self.prompt, note),)
+
+
+def _no_picture(what: str) -> Check:
+    return Check(f"api: the picture {what}", Verdict.SKIPPED, 0.0, "There is no picture to look at.")
+
+
+def _refused(
+    workspace: Workspace, s3: Any, url: str, body: str, job_id: str, sleep: Callable[[float], None]
+) -> tuple[Verdict, str]:
+    answer = post(url, body, sleep=sleep)
+    if answer.status != HTTPStatus.BAD_REQUEST:
+        return Verdict.BAD, f"It should be answered with HTTP 400, but came back as {answer}"
+    if not {"error", "detail", "request_id"} <= answer.body.keys():
+        return Verdict.BAD, f"HTTP 400 without error, detail and request_id: {answer.text[:200]}"
+    # A job that could not be read has no id of its own: its picture would carry the request's.
+    for name in (job_id, str(answer.body["request_id"])):
+        prefix = f"{workspace.prefix}/{name}"
+        if stored := s3.list_objects_v2(Bucket=workspace.bucket, Prefix=prefix).get("Contents"):
+            return Verdict.BAD, f"Refused, yet {stored[0]['Key']} was stored."
+    return Verdict.OK, f"{answer} Nothing was stored."
+
+
+def _prompt_limit(workspace: Workspace) -> int:
+    """The longest prompt that the deploy's default model takes, in characters."""
+    if not workspace.model_arns:
+        return image_models.get(image_models.DEFAULT_MODEL_ID).prompt_limit
+    return image_models.get(workspace.model_arns[0]).prompt_limit
+
+
+def post(url: str, body: str, *, sleep: Callable[[float], None] = time.sleep) -> Answer:
+    """Send a body to the API; a throttled call (429) is repeated twice. Raises OSError where nothing answers."""
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"The API's address must be http or https, not {url!r}.")
+    headers = {"Content-Type": "application/json"}
+    answer = Answer(0, {}, "")
+    for calls, wait in enumerate((*RETRY_AFTER_S, None), start=1):
+        request = urllib.request.Request(url, body.encode(), headers, method="POST")  # noqa: S310 - checked above
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - checked above
+                answer = _answer(response.status, response.read(), calls)
+        except urllib.error.HTTPError as error:
+            with error:
+                answer = _answer(error.code, error.read(), calls)
+        except http.client.HTTPException as error:
+            raise OSError(f"{url} broke the connection: {error!r}") from error
+        if answer.status != HTTPStatus.TOO_MANY_REQUESTS or wait is None:
+            break
+        sleep(wait)
+    return answer
+
+
+def _answer(status: int, content: bytes, calls: int) -> Answer:
+    text = content.decode(errors="replace")
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = None
+    return Answer(status, body if isinstance(body, dict) else {}, text, calls)

@@ -1,0 +1,145 @@
+"""One local cloud for the whole test session: its own folder, its own port, deployed by the real `couch up`."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from couch_explorers import workspace as workspaces
+from couch_explorers.core.jobs import message_body
+
+COUCH = str(Path(sys.executable).with_name("couch"))
+# Seconds. Six times that is how long a dead worker's job stays hidden.
+WORKER_TIMEOUT_S = 5
+
+
+def pytest_collection_modifyitems(items):
+    """All of these share one cloud, so they run one after the other, in one process."""
+    for item in items:
+        if "end_to_end" in item.path.parts:
+            item.add_marker(pytest.mark.end_to_end)
+            item.add_marker(pytest.mark.xdist_group("end_to_end"))
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """A cloud under test and the means to wait for it."""
+
+    home: Path
+    port: int
+
+    @property
+    def environment(self):
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_", "GITHUB_"))
+        }
+        return clean | {"COUCH_HOME": str(self.home)}
+
+    def couch(self, *arguments, environment=None, check=True, timeout=240):
+        """Run the real `couch` against this cloud."""
+        done = subprocess.run(
+            [COUCH, *arguments],
+            env=environment or self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"couch {arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def up(self, **arguments):
+        return self.couch("up", "--port", str(self.port), "--worker-timeout", str(WORKER_TIMEOUT_S), **arguments)
+
+    @property
+    def stats(self):
+        return SimpleNamespace(**json.loads(self.couch("status", "--json").stdout)["stats"])
+
+    def send(self, workspace, prompt="A jeep on the savanna", **fields):
+        """Put one job on the queue."""
+        body = message_body(prompt, **fields)
+        workspace.client("sqs").send_message(QueueUrl=workspace.queue_url, MessageBody=body)
+
+
+def wait_until(condition: Callable[[], object], *, within_s: float = 60.0, what: str = "the condition"):
+    """The condition's first true value; fails when there is none in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come about within {within_s:.0f} s")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def local_cloud(tmp_path_factory):
+    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
+    cloud.up()
+    yield cloud
+    cloud.couch("down", "--erase")
+
+
+@pytest.fixture
+def workspace(local_cloud, monkeypatch):
+    """A connection to the cloud under test, with no faults set."""
+    monkeypatch.setenv("COUCH_HOME", str(local_cloud.home))
+    local_cloud.couch("faults", "clear")
+    yield workspaces.connect("local")
+    local_cloud.couch("faults", "clear")
+
+
+@pytest.fixture
+def faults(local_cloud):
+    return lambda *settings: local_cloud.couch("faults", *settings)
+
+
+@pytest.fixture
+def keys(workspace):
+    """The keys in the bucket that begin with the candidate's prefix and the given text."""
+
+    def listed(beginning=""):
+        pages = (
+            workspace.client("s3")
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=workspace.bucket, Prefix=f"{workspace.prefix}/{beginning}")
+        )
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    return listed
+
+
+@pytest.fixture
+def dead_letters(workspace):
+    """The messages in the dead-letter queue of a job, by its id; taken out once seen."""
+    sqs = workspace.client("sqs")
+
+    def taken(job_id):
+        answer = sqs.receive_message(
+            QueueUrl=workspace.dead_letter_url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            VisibilityTimeout=0,
+        )
+        for message in answer.get("Messages", []):
+            attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+            if attributes.get("job_id") == job_id:
+                sqs.delete_message(QueueUrl=workspace.dead_letter_url, ReceiptHandle=message["ReceiptHandle"])
+                return message | {"attributes": attributes}
+        return None
+
+    return taken

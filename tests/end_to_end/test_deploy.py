@@ -1,0 +1,117 @@
+"""The real `sam` and the real `terraform` on the local cloud, again and again."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from couch_explorers.local import terraform
+from couch_explorers.local.settings import PICTURE_BUCKET, STATE_BUCKET
+
+needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+
+
+def test_both_stacks_stand_after_couch_up(workspace):
+    expected_alarms = {
+        f"couch-explorers-42-{name}" for name in ("oldest-message-age", "dead-letters", "worker-errors", "failed-jobs")
+    }
+
+    assert workspace.api_url.endswith("/generate-image")
+    assert workspace.queue_url.endswith("/couch-explorers-42-jobs")
+    assert set(workspace.alarms) == expected_alarms
+    assert workspace.functions == {"api": "couch-explorers-42-generate-image", "worker": "couch-explorers-42-worker"}
+
+
+def test_the_courses_two_buckets_exist(workspace):
+    buckets = {bucket["Name"] for bucket in workspace.client("s3").list_buckets()["Buckets"]}
+
+    assert {PICTURE_BUCKET, STATE_BUCKET} <= buckets
+
+
+def test_a_second_couch_up_changes_nothing(local_cloud):
+    done = local_cloud.up()
+
+    assert "nothing changed" in done.stdout
+
+
+@needs_terraform
+def test_the_plan_is_empty_after_couch_up(local_cloud, workspace):
+    environment = (
+        terraform.environment() | local_environment(local_cloud) | {"TF_DATA_DIR": str(local_cloud.home / "terraform")}
+    )
+
+    planned = subprocess.run(
+        ["terraform", "plan", "-no-color", "-detailed-exitcode"],
+        cwd=local_cloud.home / "infra", env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "No changes" in planned.stdout
+
+
+def test_sam_finds_no_change_after_couch_up(local_cloud, workspace):
+    sam = str(Path(sys.executable).with_name("sam"))
+
+    deployed = subprocess.run(
+        [sam, "deploy", "--template-file", str(local_cloud.home / "sam" / "build" / "template.yaml"),
+         "--stack-name", "couch-explorers-42-api", "--config-file", str(Path("sam_lambda/samconfig.toml").resolve()),
+         "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--region", workspace.region,
+         "--parameter-overrides", f"ParameterKey=ModelArns,ParameterValue={','.join(workspace.model_arns)}",
+         "ParameterKey=CandidateNumber,ParameterValue=42"],
+        env=local_environment(local_cloud) | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    assert "No changes to deploy" in deployed.stdout + deployed.stderr
+
+
+def test_the_environment_lines_point_another_tool_at_the_cloud(local_cloud):
+    lines = local_cloud.couch("env").stdout
+
+    assert f"export AWS_ENDPOINT_URL=http://127.0.0.1:{local_cloud.port}" in lines
+    assert "export AWS_REGION=eu-west-1" in lines
+
+
+def test_the_doctor_finds_nothing_that_stops_the_work(local_cloud):
+    done = local_cloud.couch("doctor")
+
+    assert "BAD" not in done.stdout
+    assert f"http://127.0.0.1:{local_cloud.port}" in done.stdout
+
+
+def test_a_taken_port_is_told_with_its_holder_and_another_port(local_cloud, tmp_path):
+    environment = local_cloud.environment | {"COUCH_HOME": str(tmp_path)}
+
+    done = local_cloud.couch("up", "--port", str(local_cloud.port), environment=environment, check=False)
+
+    assert done.returncode == 1
+    assert f"Port {local_cloud.port} is taken by" in done.stderr
+    assert f"couch up --port {local_cloud.port + 1}" in done.stderr
+
+
+def test_another_port_for_a_running_cloud_is_told_how_to_move(local_cloud):
+    done = local_cloud.couch("up", "--port", str(local_cloud.port + 1), check=False)
+
+    assert done.returncode == 1
+    assert "couch down" in done.stderr
+
+
+@pytest.mark.parametrize("candidate", ["", "4a", "42/..", "12345678901"])
+def test_a_malformed_candidate_number_is_refused_before_anything_starts(local_cloud, tmp_path, candidate):
+    environment = local_cloud.environment | {"COUCH_HOME": str(tmp_path)}
+
+    done = local_cloud.couch("up", "--candidate", candidate, environment=environment, check=False)
+
+    assert done.returncode == 1
+    assert "candidate number must be 1 to 10 digits" in done.stderr
+    assert not (tmp_path / "cloud.json").exists()
+
+
+def local_environment(cloud):
+    lines = cloud.couch("env").stdout.splitlines()
+    exported = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return inherited | exported

@@ -1,0 +1,84 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from couch_explorers.local import cloud
+from couch_explorers.local.settings import HOST, Home
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+def test_a_folder_without_a_cloud_has_none_running(home):
+    assert cloud.running(home) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
+def test_a_damaged_note_of_the_cloud_means_none_is_running(home, content):
+    home.cloud_file.write_text(content)
+
+    assert cloud.running(home) is None
+
+
+def test_a_later_program_with_the_noted_process_id_is_left_alone(home):
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    home.cloud_file.write_text(json.dumps({"pid": bystander.pid}))
+
+    sentence = cloud.stop(home)
+
+    assert sentence == "The local cloud was not running."
+    assert bystander.poll() is None
+    bystander.communicate(b"\n")
+
+
+def test_a_taken_port_names_its_holder_and_the_next_port(home):
+    with socket.socket() as holder:
+        holder.bind((HOST, 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+
+        with pytest.raises(cloud.CloudError) as refused:
+            cloud.start(home, port)
+
+    assert f"process {os.getpid()}" in str(refused.value)
+    assert f"couch up --port {port + 1}" in str(refused.value)
+
+
+def test_two_at_once_on_a_folder_are_told_to_wait(home):
+    with cloud.exclusive(home), pytest.raises(cloud.CloudError, match="Another `couch up`"), cloud.exclusive(home):
+        pass
+
+
+def test_erasing_forgets_everything_but_the_lock(home):
+    (home.path / "state").mkdir()
+    (home.path / "state" / "sqs.json").write_text("{}")
+    home.deployment_file.write_text("{}")
+
+    with cloud.exclusive(home):
+        cloud.stop(home, erase=True)
+
+    assert [item for item in home.path.iterdir() if item != home.lock_file] == []
+
+
+def test_a_cloud_that_is_gone_is_told_with_the_command_that_starts_it(home):
+    gone = cloud.Cloud(pid=1, port=9, endpoint=f"http://{HOST}:9", started="")
+
+    with pytest.raises(cloud.CloudError, match="couch up"):
+        gone.ask("GET", "/_couch/stats")
+
+
+def test_no_credentials_of_the_user_reach_the_server(home, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "theirs")
+    monkeypatch.setenv("AWS_PROFILE", "theirs")
+
+    environment = home.server_environment(4566)
+
+    assert not [name for name in environment if name.startswith("AWS_")]
+    assert environment["BIND_HOST"] == "127.0.0.1"
+    assert environment["AUTH"] == "true"

@@ -1,0 +1,228 @@
+"""A deployed system in memory: a bucket, a queue whose worker paints at once, an API on a loopback port."""
+
+# ruff: noqa: N803 - the fakes take boto3's argument names
+
+import io
+import json
+import struct
+import threading
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from couch_explorers.core import image_models, jobs, png
+from couch_explorers.core.errors import GenerationError
+
+ARN = image_models.get(image_models.DEFAULT_MODEL_ID).arn
+BUCKET = "pgr301-couch-explorers"
+TOPIC = "arn:aws:sns:eu-west-1:000000000000:couch-explorers-42-alarms"
+ALARMS = tuple(
+    f"couch-explorers-42-{name}" for name in ("dead-letters", "failed-jobs", "oldest-message-age", "worker-errors")
+)
+
+
+def plain_png(width=8, height=6):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + b"\x20\x80\xc0" * width for _ in range(height)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def client_error(code, message="", operation="Operation"):
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+class FakeS3:
+    def __init__(self):
+        self.objects = {}
+
+    def get_object(self, Bucket, Key):
+        if Key not in self.objects:
+            raise client_error("NoSuchKey", "The specified key does not exist.", "GetObject")
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def list_objects_v2(self, Bucket, Prefix):
+        found = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
+        return {"Contents": found, "KeyCount": len(found)} if found else {"KeyCount": 0}
+
+
+class FakeSqs:
+    """Its worker serves a message the moment it is sent, unless `broken` names what it does instead."""
+
+    def __init__(self, system):
+        self.system = system
+        self.dead_letters = 0
+        self.bodies = []
+
+    def get_queue_attributes(self, QueueUrl, AttributeNames):
+        return {"Attributes": {AttributeNames[0]: str(self.dead_letters), AttributeNames[1]: "0"}}
+
+    def send_message(self, QueueUrl, MessageBody):
+        self.bodies.append(MessageBody)
+        self.system.work(MessageBody)
+
+
+class FakePages:
+    def __init__(self, page):
+        self.page = page
+
+    def paginate(self, **_arguments):
+        return [self.page]
+
+
+class FakeSystem:
+    """Everything a smoke test asks, and the switches with which a test breaks it."""
+
+    def __init__(self):
+        self.s3, self.sqs = FakeS3(), FakeSqs(self)
+        self.lifecycles = {image_models.DEFAULT_MODEL_ID: "ACTIVE"}
+        self.alarm_state, self.missing_alarms, self.alarm_actions = "OK", (), [TOPIC]
+        self.subscriptions = [{"Endpoint": "ops@example.com", "SubscriptionArn": f"{TOPIC}:1"}]
+        self.worker = self.store
+        self.api_answers = []
+        self.api_bodies = []
+
+    def client(self, service, region=None):
+        clients = {
+            "s3": self.s3,
+            "sqs": self.sqs,
+            "sts": SimpleNamespace(
+                get_caller_identity=lambda: {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:root"}
+            ),
+            "bedrock": SimpleNamespace(get_foundation_model=self.foundation_model),
+            "cloudwatch": SimpleNamespace(describe_alarms=self.describe_alarms),
+            "sns": SimpleNamespace(get_paginator=lambda _name: FakePages({"Subscriptions": self.subscriptions})),
+        }
+        return clients[service]
+
+    def foundation_model(self, modelIdentifier):
+        status = self.lifecycles[modelIdentifier]
+        if isinstance(status, Exception):
+            raise status
+        return {"modelDetails": {"modelLifecycle": {"status": status}}}
+
+    def describe_alarms(self, AlarmNames):
+        return {
+            "MetricAlarms": [
+                {
+                    "AlarmName": name,
+                    "AlarmActions": self.alarm_actions,
+                    "StateValue": self.alarm_state,
+                    "StateReason": "Threshold crossed",
+                }
+                for name in AlarmNames
+                if name in ALARMS and name not in self.missing_alarms
+            ]
+        }
+
+    def work(self, body):
+        self.worker(jobs.parse(body, fallback_id="message-1", model_arns=[ARN]))
+
+    def store(self, job, prompt=None):
+        inside = {
+            "created": "2026-11-23T10:00:00+00:00",
+            "id": job.id,
+            "model": job.model.id,
+            "request": job.request | ({"prompt": prompt} if prompt else {}),
+            "seed": job.seed,
+        }
+        self.s3.objects[job.key("42")] = png.add_parameters(plain_png(), inside)
+        return {
+            "bucket": BUCKET,
+            "key": job.key("42"),
+            "uri": f"s3://{BUCKET}/{job.key('42')}",
+            "model": job.model.id,
+            "seed": job.seed,
+            "milliseconds": 12,
+        }
+
+    def fail(self, job):
+        self.sqs.dead_letters += 1
+        note = {"detail": "The prompt was blocked.", "id": job.id, "reason": "ContentFiltered", "time": "now"}
+        self.s3.objects[job.error_key("42")] = json.dumps(note).encode()
+
+    def answer(self, body):
+        self.api_bodies.append(body)
+        if self.api_answers:
+            return self.api_answers.pop(0)
+        try:
+            job = jobs.parse(body, fallback_id="request-1", model_arns=[ARN])
+        except GenerationError as error:
+            return error.status, {"error": error.reason, "detail": error.detail, "request_id": "request-1"}
+        return 200, self.store(job)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        status, answer = self.server.system.answer(body)
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture
+def system():
+    return FakeSystem()
+
+
+@pytest.fixture
+def api_url(system):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.system = system
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/prod/generate-image"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def workspace(system, api_url):
+    return SimpleNamespace(
+        target="local",
+        candidate="42",
+        region="eu-west-1",
+        bucket=BUCKET,
+        prefix="42",
+        api_url=api_url,
+        queue_url="http://127.0.0.1:1/000000000000/couch-explorers-42-jobs",
+        dead_letter_url="http://127.0.0.1:1/000000000000/couch-explorers-42-jobs-dead-letter",
+        functions={"api": "couch-explorers-42-generate-image", "worker": "couch-explorers-42-worker"},
+        alarms=ALARMS,
+        topic_arn=TOPIC,
+        model_arns=(ARN,),
+        client=system.client,
+    )
+
+
+@pytest.fixture
+def clients(system):
+    return system.client
+
+
+@pytest.fixture
+def named():
+    """Find a check of a part by its name."""
+    return lambda part, name: next(check for check in part.checks if check.name == name)
+
+
+@pytest.fixture(name="client_error")
+def client_error_fixture():
+    return client_error
+
+
+@pytest.fixture(name="plain_png")
+def plain_png_fixture():
+    return plain_png

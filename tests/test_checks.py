@@ -1,0 +1,46 @@
+from couch_explorers import checks
+from couch_explorers.checks import CHECKS_MIME, Check, Verdict
+
+
+def test_an_answer_is_timed_and_kept():
+    check = checks.ask("does it answer", lambda: (Verdict.OK, "yes"))
+
+    assert (check.name, check.verdict, check.detail) == ("does it answer", Verdict.OK, "yes")
+    assert check.seconds >= 0
+
+
+def test_an_exception_becomes_a_bad_check_that_keeps_its_type_and_message():
+    def fail():
+        raise TimeoutError("no answer in 3 s")
+
+    check = checks.ask("does it answer", fail)
+
+    assert (check.verdict, check.detail) == (Verdict.BAD, "TimeoutError: no answer in 3 s")
+
+
+def test_checks_are_counted_by_verdict_in_one_order():
+    found = [Check("a", Verdict.BAD, 0, ""), Check("b", Verdict.OK, 0, ""), Check("c", Verdict.OK, 0, "")]
+
+    assert checks.count(found) == "2 OK, 1 BAD"
+    assert checks.count([]) == "no checks"
+
+
+def test_the_table_shows_a_sign_beside_the_colour():
+    assert "✗ BAD" in checks.table([Check("a", Verdict.BAD, 0, "")])
+
+
+def test_text_in_the_table_cannot_become_html():
+    assert "<script>" not in checks.table([Check("<script>", Verdict.OK, 0, "<script>")])
+
+
+def test_checks_are_read_back_from_a_notebook_in_the_order_of_its_cells():
+    first, second = Check("a", Verdict.OK, 1.5, "seen"), Check("b", Verdict.WARN, 0.0, "look")
+    notebook = {
+        "cells": [
+            {"cell_type": "markdown", "source": ""},
+            {"outputs": [{"data": checks.bundle([first], "<p></p>")}, {"output_type": "stream", "text": "x"}]},
+            {"outputs": [{"data": {CHECKS_MIME: checks.bundle([second], "")[CHECKS_MIME]}}]},
+        ]
+    }
+
+    assert checks.found_in(notebook) == [first, second]

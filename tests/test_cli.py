@@ -1,0 +1,88 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from couch_explorers import cli
+
+COUCH = str(Path(sys.executable).with_name("couch"))
+
+
+@pytest.fixture
+def couch(tmp_path, monkeypatch):
+    """Run the real command in a folder where nothing runs and nothing is deployed."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "COUCH_CANDIDATE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return lambda *arguments: subprocess.run(
+        [COUCH, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("paint", "a fjord"), ("env",), ("faults", "clear"), ("run", "smoke_test", "--out", "/tmp")]
+)
+def test_a_stopped_local_cloud_is_one_sentence_with_the_command_that_starts_it(couch, command, tmp_path):
+    arguments = [str(tmp_path / "out") if word == "/tmp" else word for word in command]
+
+    done = couch(*arguments)
+
+    assert done.returncode == 1
+    assert "couch up" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--target", "aws"), ("--target", "aws", "--candidate", "42")])
+def test_aws_without_a_candidate_number_or_credentials_is_one_sentence(couch, words):
+    done = couch("paint", "a fjord", *words)
+
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_unknown_command_is_a_usage_error(couch):
+    assert couch("fly").returncode == 2
+
+
+def test_an_unknown_fault_is_a_usage_error_with_the_list(couch):
+    assert couch("up", "--port", "80").returncode == 2
+
+
+def test_status_without_a_cloud_says_how_to_start_one(couch):
+    done = couch("status")
+
+    assert done.returncode == 0
+    assert "couch up" in done.stdout
+
+
+def test_parameters_are_pairs_of_a_name_and_a_value():
+    joined = cli._joined_pairs(["run", "smoke_test", "-p", "checks", "api", "--out", "x", "-p", "prompt", "-p is text"])
+
+    assert joined == ["run", "smoke_test", "-p", "checks\0api", "--out", "x", "-p", "prompt\0-p is text"]
+
+
+def test_a_parameter_without_a_value_is_a_usage_error(couch):
+    done = couch("run", "smoke_test", "-p", "checks")
+
+    assert done.returncode == 2
+    assert "takes a name and a value" in done.stderr
+
+
+def test_a_defect_keeps_its_trace(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["couch", "status"])
+    monkeypatch.setattr(cli, "app", lambda _arguments: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_help_imports_nothing_heavy():
+    script = "import sys; import couch_explorers.cli; print(*sorted({'boto3', 'papermill', 'pandas', 'matplotlib', 'ministack'} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == ""

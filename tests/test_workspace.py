@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from couch_explorers import workspace
+from couch_explorers.workspace import WorkspaceError, check_candidate, connect
+
+
+@pytest.fixture(autouse=True)
+def no_user_settings(monkeypatch, tmp_path):
+    """Neither the environment nor the files of whoever runs the tests are looked at."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "COUCH_CANDIDATE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path / "home"))
+
+
+def test_an_unknown_target_is_told_with_the_known_ones():
+    with pytest.raises(WorkspaceError, match=r"'azure'. Known: local, aws"):
+        connect("azure")
+
+
+def test_a_stopped_local_cloud_is_told_with_the_command_that_starts_it():
+    with pytest.raises(WorkspaceError, match="couch up"):
+        connect("local")
+
+
+def test_aws_demands_a_candidate_number():
+    with pytest.raises(WorkspaceError, match="COUCH_CANDIDATE"):
+        connect("aws")
+
+
+def test_aws_without_credentials_is_told_how_to_give_them():
+    with pytest.raises(WorkspaceError, match="No AWS credentials were found"):
+        connect("aws", 42)
+
+
+@pytest.mark.parametrize("candidate", ["", "4a", "-1", "42/43", "12345678901", "٤٢"])
+def test_a_malformed_candidate_number_is_refused_with_its_value(candidate):
+    with pytest.raises(WorkspaceError, match="1 to 10 digits"):
+        check_candidate(candidate)
+
+
+def test_a_candidate_number_may_be_an_integer():
+    assert check_candidate(42) == "42"
+
+
+def test_the_api_is_reached_through_an_endpoint_where_one_is_set():
+    url = "https://abc123.execute-api.eu-west-1.amazonaws.com/prod/generate-image"
+
+    assert workspace._through(None, url) == url
+    assert (
+        workspace._through("http://127.0.0.1:4566", url)
+        == "http://127.0.0.1:4566/_aws/execute-api/abc123/prod/generate-image"
+    )
+
+
+def test_a_local_session_keeps_its_endpoint_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "theirs")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "theirs")
+
+    session = workspace.local_session("http://127.0.0.1:4566")
+
+    assert session.client("sqs").meta.endpoint_url == "http://127.0.0.1:4566"
+    assert session.get_credentials().access_key == "000000000000"
+
+
+def test_a_workspace_is_written_without_its_session():
+    here = workspace.Workspace("local", object(), "42", "eu-west-1", "bucket", "42", alarms=("one",))
+
+    assert json.loads(json.dumps(here.to_json()))["alarms"] == ["one"]
+    assert "session" not in here.to_json()

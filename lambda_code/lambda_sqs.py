@@ -1,0 +1,227 @@
+"""The queue's worker: each message is a job that becomes a picture in S3, or a dead letter that says why not."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import random
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from botocore.config import Config
+
+from couch_explorers.core import generation, image_models, jobs
+from couch_explorers.core.errors import GenerationError, UnknownModelError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+BUCKET_NAME = os.environ["BUCKET_NAME"]
+CANDIDATE = os.environ["CANDIDATE"]
+MODEL_ARNS = os.environ["MODEL_ARNS"].split(",")
+QUEUE_URL = os.environ["QUEUE_URL"]
+DEAD_LETTER_URL = os.environ["DEAD_LETTER_URL"]
+MAX_RECEIVE_COUNT = int(os.environ["MAX_RECEIVE_COUNT"])
+FUNCTION_TIMEOUT_S = float(os.environ["FUNCTION_TIMEOUT_S"])
+
+# Throttles are over in seconds: a few attempts here cost less than a delivery. A read time-out is never tried again, and
+# leaves a quarter of the function's time to store the picture or to put the job off.
+BEDROCK_ATTEMPTS = 4
+BEDROCK_READ_TIMEOUT_S = FUNCTION_TIMEOUT_S * 0.75
+AWS_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+
+# Full jitter over 5 s · 2^(receives - 1): the first wait is about as long as a throttle lasts, ten receives outlast an
+# outage of half an hour.
+BACKOFF_BASE_S = 5
+BACKOFF_CAP_S = 900
+
+# What both queues take, body and attributes together, names and types of the attributes included: SQS allows 1 MiB, but
+# version 5 of the Terraform provider makes queues of 256 KiB and knows no more.
+MESSAGE_LIMIT_BYTES = 256 * 1024
+DETAIL_LIMIT_CHARACTERS = 1000
+# What SQS takes in a text (SendMessage): the characters of XML 1.0.
+NOT_FOR_SQS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
+metrics = Metrics(service=logger.service, namespace=os.environ["POWERTOOLS_METRICS_NAMESPACE"])
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+session = boto3.session.Session()
+s3 = session.client("s3", config=AWS_CONFIG)
+
+
+class UnexpectedError(GenerationError):
+    """A failure nobody foresaw: it may pass, and if it does not, the job must not be lost."""
+
+    reason = "Unexpected"
+    passing = True
+
+
+class PostponedError(Exception):
+    """The job stays in the queue and is delivered again."""
+
+
+@functools.cache
+def bedrock(region: str) -> Any:
+    """Give the client for the image models of a region; each is made once."""
+    return generation.bedrock_client(
+        region, attempts=BEDROCK_ATTEMPTS, read_timeout_s=BEDROCK_READ_TIMEOUT_S, session=session
+    )
+
+
+@functools.cache
+def sqs() -> Any:
+    """Give the client for the queues, made at the first failure: a worker that has none starts sooner."""
+    return session.client("sqs", config=AWS_CONFIG)
+
+
+# Made while the function starts; the other regions' clients when they are asked for.
+bedrock(image_models.parse_arn(MODEL_ARNS[0])[0])
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Serve an SQS batch; returns the messages that stay in the queue as {"batchItemFailures": […]}."""
+    return process_partial_response(event=event, record_handler=serve, processor=processor, context=context)
+
+
+def serve(record: SQSRecord) -> None:
+    """Turn one message into a picture or into a dead letter; raises when the message must stay in the queue."""
+    receives = int(record.attributes.approximate_receive_count)
+    job_id = jobs.id_of(record.body, record.message_id)
+    logger.append_keys(job_id=job_id, message_id=record.message_id, receives=receives)
+    job = None
+    try:
+        job = jobs.parse(record.body, fallback_id=record.message_id, model_arns=MODEL_ARNS)
+        picture = generation.generate(job, bedrock=bedrock, s3=s3, bucket=BUCKET_NAME, prefix=CANDIDATE)
+    except Exception as error:
+        failure = as_failure(error)
+        if failure.passing and receives < MAX_RECEIVE_COUNT:
+            postpone(record, receives, failure)
+            raise PostponedError(failure.detail) from error
+        # Only a job that could be read gets its id written into its body: a broken one is kept as it came.
+        readable = job is not None or isinstance(error, UnknownModelError)
+        body = body_with_id(record.body, job_id) if readable else record.body
+        give_up(record, body, job_id, job, failure)
+    else:
+        report(picture)
+
+
+def as_failure(error: Exception) -> GenerationError:
+    """Name a failure; one that nobody foresaw is logged with its trace."""
+    if isinstance(error, GenerationError):
+        return error
+    logger.error("The job failed in a way nobody foresaw", exc_info=error)
+    return UnexpectedError(f"The worker failed with {type(error).__name__}; its log tells where, under the job's id.")
+
+
+def report(picture: generation.Picture) -> None:
+    """Log a picture and count it, unless an earlier delivery had made it."""
+    logger.info(
+        "Picture stored",
+        key=picture.key,
+        model=picture.model,
+        seed=picture.seed,
+        milliseconds=picture.milliseconds,
+        already_there=picture.already_there,
+    )
+    if not picture.already_there:
+        metrics.add_metric(name="PicturesMade", unit="Count", value=1)
+        metrics.add_metric(name="GenerationTime", unit="Milliseconds", value=picture.milliseconds)
+        metrics.flush_metrics()
+
+
+def postpone(record: SQSRecord, receives: int, failure: GenerationError) -> None:
+    """Put the next delivery off; the queue's own visibility time-out holds when SQS does not take the change."""
+    seconds = backoff_s(receives)
+    logger.warning("Job postponed", reason=failure.reason, detail=failure.detail, seconds=seconds)
+    count_jobs("PostponedJobs", failure.reason)
+    try:
+        sqs().change_message_visibility(
+            QueueUrl=QUEUE_URL, ReceiptHandle=record.receipt_handle, VisibilityTimeout=seconds
+        )
+    except Exception:
+        logger.exception("The visibility could not be changed")
+
+
+def backoff_s(receives: int) -> int:
+    """Draw the whole seconds until the next delivery; at least one, so that this delivery is over by then."""
+    ceiling = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** (receives - 1))
+    return max(1, math.ceil(random.uniform(0, ceiling)))  # noqa: S311 - spreads load, guards nothing
+
+
+def give_up(record: SQSRecord, body: str, job_id: str, job: jobs.Job | None, failure: GenerationError) -> None:
+    """Move a job to the dead letters, and leave a note for whoever waits for its picture.
+
+    The dead letter comes first: when it cannot be sent the message stays in the queue, and nothing is lost. The note is a
+    courtesy: without it the job still stands among the dead letters, and another delivery would put it there twice.
+    """
+    try:
+        sqs().send_message(QueueUrl=DEAD_LETTER_URL, **dead_letter(body, job_id, failure))
+    except Exception as error:
+        logger.exception("The dead letter could not be sent", reason=failure.reason)
+        postpone(record, int(record.attributes.approximate_receive_count), failure)
+        raise PostponedError(f"The dead letter could not be sent: {failure.detail}") from error
+    logger.error("Job given up", reason=failure.reason, detail=failure.detail)
+    count_jobs("FailedJobs", failure.reason)
+
+    note: dict[str, Any] = {"detail": failure.detail, "id": job_id, "reason": failure.reason}
+    note |= {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    if job is not None:
+        note |= {"request": job.request}
+    key = f"{CANDIDATE}/{job_id}.error.json"
+    try:
+        s3.put_object(Bucket=BUCKET_NAME, Key=key, Body=jobs.canonical_json(note), ContentType="application/json")
+    except Exception:
+        logger.exception("The note could not be written", key=key)
+
+
+def body_with_id(body: str, job_id: str) -> str:
+    """Write the id into a job that has none, so that it keeps it when it is sent again: a new message has a new id.
+
+    The job must be one that `jobs.parse` could read.
+    """
+    text = body.removeprefix("\ufeff").strip()
+    if not text.startswith("{"):
+        return jobs.message_body(text, id=job_id)
+    fields = json.loads(text)
+    if fields.get("id") is not None:
+        return body
+    # In plain ASCII, because JSON's escapes may stand for characters that SQS does not take. That may blow up a text, but
+    # not that of a job which can be served: when it no longer fits, the body stays as it is and the attribute has the id.
+    named = json.dumps({**fields, "id": job_id})
+    return named if len(named) <= MESSAGE_LIMIT_BYTES // 2 else body
+
+
+def dead_letter(body: str, job_id: str, failure: GenerationError) -> dict[str, Any]:
+    """Make what SendMessage takes: the body, with the reason, the detail and the job's id as attributes.
+
+    A body that leaves no room for them is longer than any job that can be served: its end is cut off.
+    """
+    detail = NOT_FOR_SQS.sub("\ufffd", failure.detail)[:DETAIL_LIMIT_CHARACTERS] or failure.reason
+    attributes = {"reason": failure.reason, "detail": detail, "job_id": job_id}
+    taken = sum(len(name) + len("String") + len(value.encode()) for name, value in attributes.items())
+    room = MESSAGE_LIMIT_BYTES - taken
+    raw = body.encode()
+    if len(raw) > room:
+        logger.error("The body of the dead letter is cut", bytes=len(raw), left=room)
+        body = raw[:room].decode(errors="ignore")
+    return {
+        "MessageBody": body,
+        "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
+    }
+
+
+def count_jobs(metric: str, reason: str) -> None:
+    """Count a job under its service (for the alarm) and under service and reason (for whoever asks why)."""
+    metrics.add_metric(name=metric, unit="Count", value=1)
+    metrics.add_dimensions(service=logger.service, reason=reason)
+    metrics.flush_metrics()

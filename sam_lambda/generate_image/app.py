@@ -1,0 +1,138 @@
+"""POST /generate-image: the prompt in an HTTP body becomes a picture in S3."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics
+from botocore.config import Config
+
+from couch_explorers.core import generation, image_models, jobs
+from couch_explorers.core.errors import GenerationError, InvalidJobError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+BUCKET_NAME = os.environ["BUCKET_NAME"]
+CANDIDATE = os.environ["CANDIDATE"]
+MODEL_ARNS = os.environ["MODEL_ARNS"].split(",")
+
+# A job is at most a prompt and a negative prompt of 10,000 characters each, four bytes a character.
+BODY_LIMIT_BYTES = 64 * 1024
+
+# API Gateway waits 29 s (API Gateway quotas) and the function runs 28 s: a second attempt after a throttle fits, a second
+# wait for a slow picture does not.
+BEDROCK_ATTEMPTS = 2
+BEDROCK_READ_TIMEOUT_S = 20
+S3_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+
+logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
+metrics = Metrics(service=logger.service, namespace=os.environ["POWERTOOLS_METRICS_NAMESPACE"])
+
+session = boto3.session.Session()
+s3 = session.client("s3", config=S3_CONFIG)
+
+
+class BodyTooLargeError(GenerationError):
+    """The body is larger than any job can be."""
+
+    reason = "TooLarge"
+    status = 413
+
+
+@functools.cache
+def bedrock(region: str) -> Any:
+    """Give the client for the image models of a region; each is made once."""
+    return generation.bedrock_client(
+        region, attempts=BEDROCK_ATTEMPTS, read_timeout_s=BEDROCK_READ_TIMEOUT_S, session=session
+    )
+
+
+# Made while the function starts, where time costs no caller anything; the other regions' clients when they are asked for.
+bedrock(image_models.parse_arn(MODEL_ARNS[0])[0])
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer an API Gateway proxy event: 200 with the picture's place, or {"error", "detail", "request_id"}."""
+    request_id = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
+    logger.append_keys(api_request_id=request_id)
+    try:
+        job = jobs.parse(read_body(event), fallback_id=request_id, model_arns=MODEL_ARNS)
+        logger.append_keys(job_id=job.id, model=job.model.id)
+        picture = generation.generate(job, bedrock=bedrock, s3=s3, bucket=BUCKET_NAME, prefix=CANDIDATE)
+    except GenerationError as error:
+        log = logger.info if error.status < 500 else logger.warning  # noqa: PLR2004 - the server's own failures start there
+        log("No picture", reason=error.reason, detail=error.detail, status=error.status)
+        return refusal(error.status, error.reason, error.detail, request_id)
+    except Exception:
+        # The caller gets a sentence, the log the trace.
+        logger.exception("The request failed in a way nobody foresaw")
+        detail = "Something failed here that should not; try again, and name the request id if it stays so."
+        return refusal(500, "Unexpected", detail, request_id)
+
+    logger.info(
+        "Picture stored", key=picture.key, milliseconds=picture.milliseconds, already_there=picture.already_there
+    )
+    if not picture.already_there:
+        metrics.add_metric(name="PicturesMade", unit="Count", value=1)
+        metrics.add_metric(name="GenerationTime", unit="Milliseconds", value=picture.milliseconds)
+        metrics.flush_metrics()
+    answer = {
+        "bucket": picture.bucket,
+        "key": picture.key,
+        "uri": picture.uri,
+        "model": picture.model,
+        "seed": picture.seed,
+        "milliseconds": picture.milliseconds,
+        "already_there": picture.already_there,
+    }
+    return response(200, answer)
+
+
+def read_body(event: dict[str, Any]) -> str:
+    """Read the body's text from an API Gateway proxy event.
+
+    Raises BodyTooLargeError, and InvalidJobError for a body that is no text, or no JSON object though its content type
+    says JSON.
+    """
+    body = event.get("body") or ""
+    try:
+        raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        if len(raw) > BODY_LIMIT_BYTES:
+            raise BodyTooLargeError(f"The body has {len(raw):,} bytes: a job has at most {BODY_LIMIT_BYTES:,}.")
+        text = raw.decode()
+    except ValueError as error:  # no base64, or no UTF-8
+        raise InvalidJobError("The body is no text in UTF-8: send the prompt as UTF-8.") from error
+    if "\ufffd" in text:
+        # What a gateway that hands on text puts where the bytes were none: the prompt is maimed already.
+        raise InvalidJobError("The body held bytes that are no UTF-8: send the prompt as UTF-8.")
+    meant = text.removeprefix("\ufeff").strip()
+    if meant and not meant.startswith("{") and says_json(event.get("headers") or {}):
+        raise InvalidJobError(
+            'The content type says JSON, but the body is no JSON object: send {"prompt": "…"}, or the prompt as text/plain.'
+        )
+    return text
+
+
+def says_json(headers: dict[str, str]) -> bool:
+    """Tell whether the content type is JSON's; the names of headers come in any case."""
+    named = {name.lower(): value for name, value in headers.items()}
+    media_type = (named.get("content-type") or "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+def refusal(status: int, error: str, detail: str, request_id: str) -> dict[str, Any]:
+    """Make the answer for a request that became no picture; the gateway's own errors have the same shape."""
+    return response(status, {"error": error, "detail": detail, "request_id": request_id})
+
+
+def response(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    """Make the answer that API Gateway's proxy integration takes."""
+    return {"statusCode": status, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}

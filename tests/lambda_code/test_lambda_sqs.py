@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from couch_explorers.core import jobs
+from couch_explorers.core.errors import (
+    AccessDeniedError,
+    BlockedError,
+    ConflictError,
+    ModelTimeoutError,
+    RetiredModelError,
+    StorageError,
+    ThrottledError,
+)
+
+MESSAGE_ID = "059f36b4-87a3-44ab-83d2-661975830a7d"
+KEPT_IN_QUEUE = {"batchItemFailures": [{"itemIdentifier": MESSAGE_ID}]}
+TAKEN_FROM_QUEUE = {"batchItemFailures": []}
+
+
+def metrics_in(output):
+    """The EMF documents among the printed lines."""
+    return [json.loads(line) for line in output.splitlines() if '"_aws"' in line]
+
+
+def values_of(documents, name):
+    return [document[name] for document in documents if name in document]
+
+
+def test_each_message_of_a_batch_becomes_a_picture(worker, batch, context, capsys):
+    answer = worker.module.lambda_handler(batch, context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    assert [job.id for job in worker.studio.jobs] == [MESSAGE_ID, "safari-1"]
+    assert worker.sqs.sent == worker.sqs.visibility == []
+    documents = metrics_in(capsys.readouterr().out)
+    assert values_of(documents, "PicturesMade") == [[1.0], [1.0]]
+    assert values_of(documents, "GenerationTime") == [[1234.0], [1234.0]]
+    metric = documents[0]["_aws"]["CloudWatchMetrics"][0]
+    assert metric["Namespace"] == "CouchExplorers"
+    assert metric["Dimensions"] == [["service"]]
+    assert {"Name": "GenerationTime", "Unit": "Milliseconds"} in metric["Metrics"]
+
+
+def test_a_picture_that_an_earlier_delivery_made_is_acknowledged_and_not_counted_again(
+    worker, message, context, capsys
+):
+    worker.studio.already_there = True
+
+    answer = worker.module.lambda_handler(message("A fjord", receives=2), context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    assert metrics_in(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ThrottledError("busy"), ModelTimeoutError("late"), StorageError("slow", passing=True), KeyError("a bug")],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_passing_failure_stays_in_the_queue_and_is_put_off(worker, message, context, failure):
+    worker.studio.failures = [failure]
+
+    answer = worker.module.lambda_handler(message("A fjord", receives=3), context)
+
+    assert answer == KEPT_IN_QUEUE
+    assert worker.sqs.sent == []
+    assert worker.s3.notes == {}
+    [(queue, handle, seconds)] = worker.sqs.visibility
+    assert queue == worker.module.QUEUE_URL
+    assert handle == "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a"
+    assert 1 <= seconds <= 20
+
+
+def test_one_failure_does_not_keep_the_rest_of_the_batch(worker, batch, context):
+    worker.studio.failures = [ThrottledError("busy")]
+
+    answer = worker.module.lambda_handler(batch, context)
+
+    assert answer == KEPT_IN_QUEUE
+    assert [job.id for job in worker.studio.jobs] == [MESSAGE_ID, "safari-1"]
+
+
+def test_a_batch_in_which_every_message_fails_is_reported_and_not_raised(worker, batch, context):
+    worker.studio.failures = [ThrottledError("busy"), ThrottledError("busy")]
+
+    answer = worker.module.lambda_handler(batch, context)
+
+    assert [item["itemIdentifier"] for item in answer["batchItemFailures"]] == [
+        record["messageId"] for record in batch["Records"]
+    ]
+
+
+def test_postponed_jobs_are_counted_by_reason_but_are_no_failed_jobs(worker, message, context, capsys):
+    worker.studio.failures = [ThrottledError("busy")]
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    [document] = metrics_in(capsys.readouterr().out)
+    assert document["PostponedJobs"] == [1.0]
+    assert document["reason"] == "Throttled"
+    assert "FailedJobs" not in document
+
+
+def test_a_job_stays_in_the_queue_even_when_its_visibility_cannot_be_changed(worker, message, context):
+    worker.studio.failures = [ThrottledError("busy")]
+    worker.sqs.failures["change_message_visibility"] = ConnectionError("no route")
+
+    answer = worker.module.lambda_handler(message("A fjord"), context)
+
+    assert answer == KEPT_IN_QUEUE
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (BlockedError("The filter said no."), "ContentFiltered"),
+        (ConflictError("Another request."), "Conflict"),
+        (AccessDeniedError("No right."), "AccessDenied"),
+        (RetiredModelError("Gone."), "ModelRetired"),
+        (StorageError("No right to write.", passing=False), "Storage"),
+    ],
+)
+def test_a_permanent_failure_becomes_a_dead_letter_with_its_reason(worker, message, context, capsys, failure, reason):
+    worker.studio.failures = [failure]
+
+    answer = worker.module.lambda_handler(message('{"prompt": "A fjord", "id": "fjord-1"}'), context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    assert worker.sqs.visibility == []
+    [letter] = worker.sqs.sent
+    assert letter.queue == worker.module.DEAD_LETTER_URL
+    assert letter.body == '{"prompt": "A fjord", "id": "fjord-1"}'
+    assert letter.attributes == {"reason": reason, "detail": failure.detail, "job_id": "fjord-1"}
+    [document] = metrics_in(capsys.readouterr().out)
+    assert document["FailedJobs"] == [1.0]
+    assert document["reason"] == reason
+    assert document["service"] == "couch-explorers-42-worker"
+    assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"], ["service", "reason"]]
+
+
+def test_a_permanent_failure_leaves_a_note_for_whoever_waits(worker, message, context):
+    worker.studio.failures = [BlockedError("The filter said no.")]
+
+    worker.module.lambda_handler(message('{"prompt": "A fjord", "id": "fjord-1", "seed": 5}'), context)
+
+    note = worker.s3.notes["42/fjord-1.error.json"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", note.pop("time"))
+    assert note == {
+        "detail": "The filter said no.",
+        "id": "fjord-1",
+        "reason": "ContentFiltered",
+        "request": worker.studio.jobs[0].request,
+    }
+
+
+def test_a_passing_failure_at_the_last_receive_becomes_a_dead_letter(worker, message, context, capsys):
+    worker.studio.failures = [ThrottledError("busy")]
+
+    answer = worker.module.lambda_handler(message("A fjord", receives=10), context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    assert worker.sqs.sent[0].attributes["reason"] == "Throttled"
+    assert values_of(metrics_in(capsys.readouterr().out), "FailedJobs") == [[1.0]]
+
+
+def test_a_failure_nobody_foresaw_ends_as_a_dead_letter_and_its_trace_in_the_log(worker, message, context):
+    worker.studio.failures = [KeyError("a bug")]
+
+    answer = worker.module.lambda_handler(message("A fjord", receives=10), context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    assert worker.sqs.sent[0].attributes["reason"] == "Unexpected"
+    assert "KeyError" in worker.sqs.sent[0].attributes["detail"]
+    assert "Traceback" in worker.log.getvalue()
+
+
+def test_a_dead_letter_that_cannot_be_sent_keeps_the_job_in_the_queue(worker, message, context, capsys):
+    worker.studio.failures = [BlockedError("no")]
+    worker.sqs.failures["send_message"] = ConnectionError("no route")
+
+    answer = worker.module.lambda_handler(message("A fjord"), context)
+
+    assert answer == KEPT_IN_QUEUE
+    assert worker.s3.notes == {}
+    assert len(worker.sqs.visibility) == 1
+    assert values_of(metrics_in(capsys.readouterr().out), "FailedJobs") == []
+
+
+def test_a_note_that_cannot_be_written_does_not_send_the_dead_letter_twice(worker, message, context):
+    worker.studio.failures = [BlockedError("no")]
+    worker.s3.failure = ConnectionError("no route")
+
+    answer = worker.module.lambda_handler(message("A fjord"), context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    assert len(worker.sqs.sent) == 1
+    assert "The note could not be written" in worker.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "A fjord at dusk",
+        '{"prompt": "A fjord at dusk", "seed": 5}',
+        '\ufeff {"prompt": "A fjord", "id": null}',
+        "🛋️ på tur",
+    ],
+)
+def test_a_job_without_an_id_keeps_the_one_it_got_when_it_is_sent_again(worker, message, context, body):
+    worker.studio.failures = [BlockedError("no")]
+    worker.module.lambda_handler(message(body), context)
+    letter = worker.sqs.sent[0]
+
+    redriven = jobs.parse(letter.body, fallback_id="another-message-id", model_arns=worker.module.MODEL_ARNS)
+
+    assert redriven == worker.studio.jobs[0]
+    assert redriven.id == MESSAGE_ID == letter.attributes["job_id"]
+
+
+def test_a_job_for_an_unlisted_model_keeps_its_id_because_the_list_may_grow(worker, message, context):
+    worker.module.lambda_handler(message('{"prompt": "A fjord", "model": "amazon.titan-image-generator-v1"}'), context)
+
+    [letter] = worker.sqs.sent
+    assert letter.attributes["reason"] == "UnknownModel"
+    assert json.loads(letter.body)["id"] == MESSAGE_ID
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"prompt": "A fjord"',
+        '{"prompt": "A fjord", "promt": 1}',
+        '{"prompt": "A fjord", "seed": NaN}',
+        '{"prompt": "   "}',
+        "   ",
+        "{" * 100_000,
+        "x" * 10_001,
+    ],
+    ids=lambda body: body[:24],
+)
+def test_a_broken_job_is_kept_as_it_came_with_its_id_beside_it(worker, message, context, body):
+    answer = worker.module.lambda_handler(message(body), context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    assert worker.studio.jobs == []
+    [letter] = worker.sqs.sent
+    assert letter.body == body
+    assert letter.attributes["reason"] == "InvalidRequest"
+    assert letter.attributes["job_id"] == MESSAGE_ID
+    assert worker.s3.notes[f"42/{MESSAGE_ID}.error.json"]["reason"] == "InvalidRequest"
+
+
+def test_a_slash_in_an_id_reaches_no_other_prefix(worker, message, context):
+    worker.module.lambda_handler(message('{"prompt": "A fjord", "id": "../43/theirs"}'), context)
+
+    assert list(worker.s3.notes) == [f"42/{MESSAGE_ID}.error.json"]
+
+
+@pytest.mark.parametrize("character", ["x", "é", "🛋"])
+def test_a_dead_letter_as_large_as_the_queue_takes_still_fits_with_its_attributes(worker, message, context, character):
+    limit = 256 * 1024
+    body = character * (limit // len(character.encode()))
+
+    answer = worker.module.lambda_handler(message(body), context)
+
+    assert answer == TAKEN_FROM_QUEUE
+    [letter] = worker.sqs.sent
+    attributes = sum(len(name) + len("String") + len(value.encode()) for name, value in letter.attributes.items())
+    assert limit - 4 < len(letter.body.encode()) + attributes <= limit
+    assert body.startswith(letter.body)
+
+
+def test_a_body_that_its_id_would_make_too_long_keeps_its_form(worker, message, context):
+    body = json.dumps({"prompt": "é" * 90_000, "model": "amazon.titan-image-generator-v1"}, ensure_ascii=False)
+
+    worker.module.lambda_handler(message(body), context)
+
+    assert worker.sqs.sent[0].body == body
+    assert worker.sqs.sent[0].attributes["job_id"] == MESSAGE_ID
+
+
+def test_characters_that_sqs_refuses_do_not_keep_a_dead_letter_from_being_sent(worker, message, context):
+    body = r'{"prompt": "A fjord", "model": "\uffff\u0000\ud800"}'
+
+    worker.module.lambda_handler(message(body), context)
+
+    [letter] = worker.sqs.sent
+    assert worker.module.NOT_FOR_SQS.search(letter.body + letter.attributes["detail"]) is None
+    assert json.loads(letter.body) == {**json.loads(body), "id": MESSAGE_ID}
+
+
+def test_the_wait_grows_with_the_receives_up_to_a_quarter_of_an_hour(worker):
+    longest = {receives: max(worker.module.backoff_s(receives) for _ in range(2000)) for receives in (1, 2, 5, 9, 500)}
+
+    assert longest[1] == 5
+    assert longest[2] == 10
+    assert 60 < longest[5] <= 80
+    assert 800 < longest[9] <= 900
+    assert 800 < longest[500] <= 900
+
+
+def test_the_wait_is_spread_over_its_whole_range(worker):
+    waits = {worker.module.backoff_s(1) for _ in range(500)}
+
+    assert waits == {1, 2, 3, 4, 5}
+
+
+def test_bedrock_is_asked_in_the_models_own_region_and_given_less_time_than_the_function_has(worker):
+    client = worker.module.bedrock("us-east-1")
+
+    assert client is worker.module.bedrock("us-east-1")
+    assert client.meta.region_name == "us-east-1"
+    assert client.meta.config.read_timeout == 45
+    assert client.meta.config.retries["total_max_attempts"] == 4
+
+
+def test_the_log_names_the_job_and_never_its_prompt(worker, message, context):
+    worker.module.lambda_handler(message('{"prompt": "my secret place", "id": "fjord-1"}'), context)
+
+    line = json.loads(worker.log.getvalue().splitlines()[-1])
+    assert line["job_id"] == "fjord-1"
+    assert line["receives"] == 1
+    assert "secret" not in worker.log.getvalue()
+
+
+def test_a_missing_variable_stops_the_worker_at_import_by_its_name(environment, load, monkeypatch):
+    for missing in environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv(missing)
+
+        with pytest.raises(KeyError, match=missing):
+            load()

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from couch_explorers.core.errors import (
+    AccessDeniedError,
+    BlockedError,
+    ConflictError,
+    ModelTimeoutError,
+    RetiredModelError,
+    ThrottledError,
+)
+
+REQUEST_ID = "6f0c2f4e-2a0e-4b7d-9a55-0d6f3f1f8f11"
+
+
+def test_a_bare_prompt_becomes_a_picture_named_after_the_request(api, request_event):
+    status, body = api.call(request_event("A fjord at dusk"))
+
+    assert status == 200
+    assert body == {
+        "bucket": "pictures",
+        "key": f"42/{REQUEST_ID}.png",
+        "uri": f"s3://pictures/42/{REQUEST_ID}.png",
+        "model": "stability.stable-image-core-v1:1",
+        "seed": api.studio.jobs[0].seed,
+        "milliseconds": 1234,
+        "already_there": False,
+    }
+    assert api.studio.jobs[0].prompt == "A fjord at dusk"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", "text/plain", None])
+def test_a_json_job_keeps_its_id_its_model_and_its_seed(api, request_event, content_type):
+    job = {"prompt": "A fjord", "id": "fjord-1", "model": "amazon.nova-canvas-v1:0", "seed": 7}
+
+    status, body = api.call(request_event(json.dumps(job), content_type))
+
+    assert status == 200
+    assert (body["key"], body["model"], body["seed"]) == ("42/fjord-1.png", "amazon.nova-canvas-v1:0", 7)
+
+
+def test_a_body_in_base64_is_read(api, request_event):
+    encoded = base64.b64encode("Sofa på tur 🛋️".encode()).decode()
+
+    status, _ = api.call(request_event(encoded, is_base64=True))
+
+    assert status == 200
+    assert api.studio.jobs[0].prompt == "Sofa på tur 🛋️"
+
+
+def test_a_new_picture_is_counted_and_one_that_was_there_is_not(api, request_event, capsys):
+    api.call(request_event())
+    made = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    api.studio.already_there = True
+    status, body = api.call(request_event())
+    again = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+
+    assert [document["PicturesMade"] for document in made] == [[1.0]]
+    assert made[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    assert (status, body["already_there"]) == (200, True)
+    assert again == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"body": None},
+        {"body": ""},
+        {"body": " \n "},
+        {"body": "x" * 10_001},
+        {"body": '{"prompt": ""}'},
+        {"body": '{"prompt": 5}'},
+        {"body": '{"prompt": "A fjord"'},
+        {"body": '{"prompt": "A fjord", "id": "a/b"}'},
+        {"body": '{"prompt": "A fjord", "promt": 1}'},
+        {"body": '{"prompt": "A fjord", "seed": true}'},
+        {"body": "{}"},
+        {"body": "/////w==", "isBase64Encoded": True},
+        {"body": "no base64!", "isBase64Encoded": True},
+        {"body": "å", "isBase64Encoded": True},
+        {"body": "\ud800"},
+        {"body": "p\ufffd tur"},
+    ],
+    ids=lambda event: ascii(event["body"])[:30],
+)
+def test_a_body_that_is_no_job_is_answered_400(api, request_event, event):
+    status, body = api.call({**request_event(), **event})
+
+    assert status == 400
+    assert body["error"] == "InvalidRequest"
+    assert body["detail"].endswith((".", "}"))
+    assert body["request_id"] == REQUEST_ID
+    assert set(body) == {"error", "detail", "request_id"}
+    assert api.studio.jobs == []
+
+
+@pytest.mark.parametrize("body", ['"A fjord"', '["A fjord"]', "A fjord", "5", "null"])
+@pytest.mark.parametrize("content_type", ["application/json", "application/vnd.couch+json"])
+def test_a_json_content_type_asks_for_an_object(api, request_event, body, content_type):
+    status, answer = api.call(request_event(body, content_type))
+
+    assert (status, answer["error"]) == (400, "InvalidRequest")
+    assert "no JSON object" in answer["detail"]
+
+
+def test_an_unlisted_model_is_answered_400_with_those_that_are(api, request_event):
+    status, body = api.call(request_event('{"prompt": "A fjord", "model": "amazon.titan-image-generator-v1"}'))
+
+    assert (status, body["error"]) == (400, "UnknownModel")
+    assert "amazon.nova-canvas-v1:0" in body["detail"]
+
+
+@pytest.mark.parametrize("is_base64", [False, True])
+def test_64_kib_are_read_and_one_byte_more_is_answered_413(api, request_event, is_base64):
+    def sized(length):
+        text = '{"prompt": "' + "å" * 100 + '"}'
+        text += " " * (length - len(text.encode()))
+        return base64.b64encode(text.encode()).decode() if is_base64 else text
+
+    fits, _ = api.call(request_event(sized(64 * 1024), is_base64=is_base64))
+    status, body = api.call(request_event(sized(64 * 1024 + 1), is_base64=is_base64))
+
+    assert fits == 200
+    assert (status, body["error"], body["request_id"]) == (413, "TooLarge", REQUEST_ID)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "error"),
+    [
+        (BlockedError("The filter said no."), 400, "ContentFiltered"),
+        (ConflictError("Another request."), 409, "Conflict"),
+        (ThrottledError("Busy."), 429, "Throttled"),
+        (RetiredModelError("Gone."), 502, "ModelRetired"),
+        (AccessDeniedError("No right."), 502, "AccessDenied"),
+        (ModelTimeoutError("Late."), 504, "ModelTimeout"),
+    ],
+)
+def test_what_the_model_answered_reaches_the_caller_as_json(api, request_event, failure, status, error):
+    api.studio.failure = failure
+
+    answer = api.call(request_event())
+
+    assert answer == (status, {"error": error, "detail": failure.detail, "request_id": REQUEST_ID})
+
+
+def test_an_unforeseen_failure_is_answered_500_and_its_trace_stays_in_the_log(api, request_event):
+    api.studio.failure = RuntimeError("secret inner matter")
+
+    status, body = api.call(request_event())
+
+    assert status == 500
+    assert body["error"] == "Unexpected"
+    assert body["request_id"] == REQUEST_ID
+    assert "secret" not in json.dumps(body)
+    assert "Traceback" not in json.dumps(body)
+    assert "secret inner matter" in api.log.getvalue()
+    assert "Traceback" in api.log.getvalue()
+
+
+def test_a_direct_call_without_a_gateway_names_the_functions_own_request(api):
+    status, body = api.call({"body": ""})
+
+    assert (status, body["request_id"]) == (400, "5e0d2c1b-0000-4000-8000-000000000001")
+
+
+def test_the_log_names_the_job_and_never_its_prompt(api, request_event):
+    api.call(request_event('{"prompt": "my secret place", "id": "fjord-1"}'))
+
+    line = json.loads(api.log.getvalue().splitlines()[-1])
+    assert line["job_id"] == "fjord-1"
+    assert line["api_request_id"] == REQUEST_ID
+    assert "secret" not in api.log.getvalue()
+
+
+def test_bedrock_gets_two_attempts_and_20_seconds(api):
+    client = api.module.bedrock("us-east-1")
+
+    assert client is api.module.bedrock("us-east-1")
+    assert client.meta.region_name == "us-east-1"
+    assert client.meta.config.read_timeout == 20
+    assert client.meta.config.retries["total_max_attempts"] == 2
+
+
+def test_a_missing_variable_stops_the_function_at_import_by_its_name(environment, load, monkeypatch):
+    for missing in environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv(missing)
+
+        with pytest.raises(KeyError, match=missing):
+            load()

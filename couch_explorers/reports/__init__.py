@@ -1,0 +1,203 @@
+"""A notebook run as a program: parameters checked first, then three files whatever happens, then one verdict.
+
+`DIR/NOTEBOOK.ipynb` is the executed notebook, `.html` the report that opens offline, `.json` what a program reads.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers import checks as found
+from couch_explorers.files import write_json, write_whole
+from couch_explorers.reports import parameters as notebook_parameters
+from couch_explorers.reports.parameters import NotebookError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+PACKAGES = ("couch-explorers", "boto3", "botocore", "papermill", "nbconvert", "ipykernel")
+
+# A cell of a smoke test waits for a queue; five minutes are more than the notebook's own deadlines.
+DEFAULT_TIMEOUT_S = 300.0
+
+__all__ = ["NotebookError", "ParameterError", "RunResult", "find", "names", "run"]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to, and where its files lie. `error` is what stopped the notebook, None when it ran to its end."""
+
+    notebook: str
+    target: str
+    parameters: dict[str, Any]
+    status: str
+    checks: list[found.Check]
+    timings: dict[str, Any]
+    versions: dict[str, str]
+    started: str
+    seconds: float
+    error: dict[str, Any] | None
+    folder: Path
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cell ran and no check was BAD."""
+        return self.status == "ok"
+
+    @property
+    def exit_code(self) -> int:
+        """What `couch run` exits with: 0, or 1 for a cell or a check that failed."""
+        return 0 if self.ok else 1
+
+    def summary(self) -> str:
+        """Say what ran, how it ended, what speaks against it, and where the report lies; a few lines for a terminal."""
+        outcome = f"{self.notebook} {'passed' if self.ok else 'failed'} in {self.seconds:.1f} s"
+        lines = [f"{outcome}: {found.count(self.checks)}" if self.checks else outcome]
+        if self.error:
+            place = f" in cell {self.error['cell']}" if self.error["cell"] else ""
+            lines.append(f"  {self.error['type']}{place}: {self.error['message']}")
+        lines += [
+            f"  {check.verdict:8}{check.name}: {check.detail}"
+            for check in self.checks
+            if check.verdict is not found.Verdict.OK
+        ]
+        return "\n".join([*lines, f"Report: {self.path('html')}"])
+
+    def path(self, kind: str) -> Path:
+        """One of the three files: kind is ipynb, html or json."""
+        return self.folder / f"{self.notebook}.{kind}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What stands in the .json file."""
+        values = {name: value for name, value in vars(self).items() if name not in ("folder", "checks")}
+        return values | {"checks": [asdict(check) for check in self.checks]}
+
+
+def names(folder: Path = NOTEBOOKS) -> list[str]:
+    """Name the notebooks there are."""
+    return sorted(path.stem for path in folder.glob("*.ipynb"))
+
+
+def find(notebook: str, folder: Path = NOTEBOOKS) -> Path:
+    """Find a notebook by name (a trailing .ipynb and a folder before it are forgiven); else NotebookError lists all."""
+    name = Path(notebook).name.removesuffix(".ipynb")
+    if name in names(folder):
+        return folder / f"{name}.ipynb"
+    there = "\n".join(f"  {known}" for known in names(folder)) or "  (none)"
+    raise NotebookError(f"There is no notebook {notebook!r}. There are:\n{there}")
+
+
+def run(
+    notebook: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    target: str = "local",
+    out: Path = Path("reports"),
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    folder: Path = NOTEBOOKS,
+    progress: Callable[[str], None] | None = None,
+) -> RunResult:
+    """Run a notebook and write its three files into `out`.
+
+    `parameters` are texts from a command line, or values; `timeout_s` is each cell's. Raises NotebookError or
+    ParameterError before anything starts; after that, failures are in the result and in the files.
+    """
+    path = find(notebook, folder)
+    own = notebook_parameters.read(notebook_parameters.load(path), path.stem)
+    values = notebook_parameters.convert(own, _with_target(parameters or {}, target, own, path.stem), path.stem)
+    say = progress or _say
+    started, begin = datetime.now(UTC), time.perf_counter()
+    out.mkdir(parents=True, exist_ok=True)
+    for kind in ("html", "json"):
+        # An older run's report must never pass for this one's.
+        (out / f"{path.stem}.{kind}").unlink(missing_ok=True)
+
+    executed, error, timings = _execute(path, values, out, timeout_s, say)
+
+    checks = found.found_in(executed)
+    failed = error is not None or any(check.verdict is found.Verdict.BAD for check in checks)
+    result = RunResult(
+        notebook=path.stem,
+        target=str(values.get("target", target)),
+        parameters={parameter.name: values.get(parameter.name, parameter.default) for parameter in own},
+        status="failed" if failed else "ok",
+        checks=checks,
+        timings=timings,
+        versions=_versions(),
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - begin, 3),
+        error=error,
+        folder=out,
+    )
+    _write(result, executed, {parameter.name: parameter.comment for parameter in own})
+    return result
+
+
+def _say(line: str) -> None:
+    """Tell progress; a reader that has gone away (`| head`) must not end the run."""
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def _with_target(
+    given: Mapping[str, Any], target: str, own: tuple[notebook_parameters.Parameter, ...], notebook: str
+) -> dict[str, Any]:
+    """Let `--target` reach the notebook as the parameter it is."""
+    if target == "local":
+        return dict(given)
+    if given.get("target", target) != target:
+        raise ParameterError(f"--target {target} and -p target {given['target']} contradict each other; give one.")
+    if not any(parameter.name == "target" for parameter in own):
+        raise ParameterError(f"{notebook} knows no target; leave --target out.")
+    return {**given, "target": target}
+
+
+def _execute(
+    path: Path, values: dict[str, Any], out: Path, timeout_s: float, say: Callable[[str], None]
+) -> tuple[Any, dict[str, Any] | None, dict[str, Any]]:
+    """Run the cells. The kernel boots while papermill is imported, the exporter is imported while the cells run."""
+    from couch_explorers.reports import kernel as kernels  # noqa: PLC0415 - Jupyter's import must not slow `couch --help`
+
+    begin = time.perf_counter()
+    with kernels.started(path.parent) as kernel:
+        from couch_explorers.reports import engine  # noqa: PLC0415 - papermill, in the shadow of the kernel's start
+
+        executed = engine.load(path, values)
+        ahead = threading.Thread(target=__import__, args=("couch_explorers.reports.page",), daemon=True)
+        ahead.start()
+        set_up = time.perf_counter() - begin
+        error = engine.execute(executed, kernel, out / path.name, timeout_s, say)
+    ahead.join()
+    return executed, error, {"set_up": round(set_up, 3), "cells": engine.timings(executed)}
+
+
+def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> None:
+    """Write the three files, and the job summary where GitHub asks for one."""
+    from couch_explorers.reports import engine, job_summary, page  # noqa: PLC0415 - imported by now, but slow
+
+    write_whole(result.path("ipynb"), engine.text(executed, result.error))
+    write_whole(result.path("html"), page.render(executed, result, comments))
+    write_json(result.path("json"), result.to_json())
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        job_summary.append(Path(summary), result)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+    for package in PACKAGES:
+        versions[package] = importlib.metadata.version(package)
+    if commit := os.environ.get("GITHUB_SHA"):
+        versions["commit"] = commit
+    return versions

@@ -1,0 +1,169 @@
+"""A notebook run by papermill in this process: progress in plain lines, a time-out for each cell, whole files only."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.files import write_whole
+from couch_explorers.reports.kernel import KERNEL_NAME, LANGUAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# nbformat imports jsonschema, and that an IRI grammar which takes 1.5 s to compile and which no notebook needs.
+# jsonschema goes without where the import fails. Nobody else in this process asks for it, yet the mark is taken away again.
+_ABSENT = "rfc3987_syntax" not in sys.modules
+if _ABSENT:
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # what Python itself documents for this
+try:
+    import nbformat.v4
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NotebookExecutionManager
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+finally:
+    if _ABSENT:
+        del sys.modules["rfc3987_syntax"]
+
+# nbformat tells no types.
+FORMAT: Any = nbformat
+
+START_TIMEOUT_S = 60
+SAVE_EVERY_S = 5.0
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def load(path: Path, parameters: dict[str, Any]) -> Any:
+    """Load a notebook and put the given parameters, already checked, into a cell below its own."""
+    notebook = load_notebook_node(str(path))
+    notebook.metadata.papermill["input_path"] = path.name
+    if parameters:
+        notebook = parameterize_notebook(notebook, parameters, kernel_name=KERNEL_NAME, language=LANGUAGE)
+    return notebook
+
+
+def execute(notebook: Any, kernel: Any, output: Path, timeout_s: float, progress: Callable[[str], None]) -> Any:
+    """Run the cells; fill the outputs in. Returns None, or what stopped the run as a dictionary for the report.
+
+    `timeout_s` holds for each cell; the kernel counts in whole seconds, so it is rounded up.
+    """
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the report says all of it better
+    manager = _Manager(notebook, output, progress)
+    manager.notebook_start()
+    client = PapermillNotebookClient(
+        manager,
+        km=kernel,
+        kernel_name=KERNEL_NAME,
+        timeout=max(1, math.ceil(timeout_s)),
+        startup_timeout=START_TIMEOUT_S,
+        shutdown_kernel="immediate",
+        log=logging.getLogger("papermill"),
+    )
+    error = None
+    try:
+        client.execute(cleanup_kc=True)
+    except CellTimeoutError:
+        error = manager.problem("CellTimeout", f"The cell ran for more than {timeout_s:g} s and was stopped.")
+    except DeadKernelError:
+        error = manager.problem("DeadKernel", "The kernel died or was interrupted while this cell ran.")
+    except KeyboardInterrupt:
+        error = manager.problem("KeyboardInterrupt", "The run was interrupted.")
+    finally:
+        with suppress(KeyError):
+            manager.notebook_complete()
+    return error or manager.raised()
+
+
+class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
+    """Papermill's bookkeeping, with a line of progress for each code cell and files that are never half written."""
+
+    def __init__(self, notebook: Any, output: Path, progress: Callable[[str], None]) -> None:
+        super().__init__(notebook, output_path=None, progress_bar=False)
+        self._output = output
+        self._progress = progress
+        self._saved = -math.inf
+        self._current: int | None = None
+        self._numbers = {index: number for number, index in enumerate(code_cells(notebook), start=1)}
+
+    def save(self, **_arguments: Any) -> None:
+        """Keep what there is so far, for whoever looks in while a long notebook runs; not more often than pays."""
+        if time.monotonic() - self._saved >= SAVE_EVERY_S:
+            write_whole(self._output, text(self.nb, None))
+            self._saved = time.monotonic()
+
+    def cell_start(self, cell: Any, cell_index: int, **arguments: Any) -> None:
+        """Tell which cell begins."""
+        if cell.cell_type == "code":
+            self._current = cell_index
+            place = heading_of(self.nb, cell_index)
+            self._progress(f"cell {self._numbers[cell_index]} of {len(self._numbers)}{': ' if place else ''}{place}")
+        super().cell_start(cell, cell_index, **arguments)
+
+    def problem(self, kind: str, message: str, traceback: str = "") -> dict[str, Any]:
+        """Describe what stopped the run, and where."""
+        index = self._current
+        if index is not None:
+            self.nb.cells[index].metadata.papermill.update(status=self.FAILED, exception=True)
+        return {
+            "type": kind,
+            "message": message,
+            "cell": None if index is None else self._numbers[index],
+            "heading": "" if index is None else heading_of(self.nb, index),
+            "traceback": traceback,
+        }
+
+    def raised(self) -> dict[str, Any] | None:
+        """Describe the exception that a cell ended with, if one did; `sys.exit(0)` is an end, not an error."""
+        for index in self._numbers:
+            for output in self.nb.cells[index].get("outputs", ()):
+                if output.output_type == "error" and (output.ename, output.evalue) not in (
+                    ("SystemExit", ""),
+                    ("SystemExit", "0"),
+                ):
+                    self._current = index
+                    return self.problem(
+                        output.ename, ANSI.sub("", output.evalue), ANSI.sub("", "\n".join(output.traceback))
+                    )
+        return None
+
+
+def text(notebook: Any, error: dict[str, Any] | None) -> str:
+    """Write the executed notebook as a file's text, with what stopped it on top."""
+    if error is None:
+        return str(FORMAT.writes(notebook))
+    place = f"cell {error['cell']}" if error["cell"] else "the start"
+    quoted = "\n".join(f"    {line}" for line in f"{error['type']}: {error['message']}".splitlines())
+    note = FORMAT.v4.new_markdown_cell(f"**This run stopped at {place}.**\n\n{quoted}", metadata={"tags": ["stopped"]})
+    return str(FORMAT.writes(FORMAT.from_dict({**notebook, "cells": [note, *notebook.cells]})))
+
+
+def code_cells(notebook: Any) -> list[int]:
+    """The places of the code cells among all cells."""
+    return [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+
+
+def heading_of(notebook: Any, index: int) -> str:
+    """The heading under which a cell stands: the nearest one above it, without its # signs."""
+    for cell in reversed(notebook.cells[:index]):
+        if cell.cell_type == "markdown":
+            for line in reversed(cell.source.splitlines()):
+                if re.match(r"#{1,6}\s", line):
+                    return str(line.lstrip("#").strip())
+    return ""
+
+
+def timings(notebook: Any) -> list[dict[str, Any]]:
+    """The seconds of each code cell that ran, in order."""
+    return [
+        {"cell": number, "heading": heading_of(notebook, index), "seconds": round(seconds, 3)}
+        for number, index in enumerate(code_cells(notebook), start=1)
+        if (seconds := notebook.cells[index].metadata.get("papermill", {}).get("duration")) is not None
+    ]

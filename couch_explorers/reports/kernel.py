@@ -1,0 +1,47 @@
+"""The kernel that `couch run` starts: this interpreter, whatever kernelspecs the user has installed."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What notebooks name in their metadata; papermill takes the language of the parameters from it.
+KERNEL_NAME, LANGUAGE = "python3", "python"
+
+# The debugger would complain about frozen modules on stderr, and nobody debugs here.
+ARGUMENTS = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+
+class OwnKernelManager(AsyncKernelManager):
+    """Starts a kernel of the running interpreter: a user's own kernelspec named python3 may be any Python."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The one kernel there is."""
+        # Encrypted, as ipykernel's own specification asks: other users of the machine can listen on its loopback ports.
+        metadata = {"supported_encryption": ["curve"]}
+        return KernelSpec(argv=ARGUMENTS, display_name="Python 3", language=LANGUAGE, metadata=metadata)
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Any]:
+    """Start a kernel that works in `folder`, as JupyterLab's would; it is gone at the end, whatever happens.
+
+    The kernel boots in the background: importing papermill meanwhile costs no wall time.
+    """
+    manager = OwnKernelManager(kernel_name=KERNEL_NAME, transport_encryption="auto")
+    run_sync(manager.start_kernel)(cwd=str(folder))
+    try:
+        yield manager
+    finally:
+        if manager.has_kernel:
+            run_sync(manager.shutdown_kernel)(now=True)

@@ -1,0 +1,99 @@
+"""An executed notebook as one HTML file that opens offline, reads well on a screen and prints well on paper.
+
+nbconvert renders the cells by a template of ours, which has none of its links to a CDN; a page around them says how the
+run ended, what was checked, with which parameters, and where the time went.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from datetime import datetime
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from nbconvert.exporters.html import HTMLExporter
+from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # it comes without types
+
+from couch_explorers.checks import COLOURS, SIGNS, Verdict, count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from couch_explorers.reports import RunResult
+
+ASSETS = Path(__file__).with_name("assets")
+SLOWEST, SHORTEST_S = 5, 0.05
+TITLE = re.compile(r"\A\s*#\s+(?P<title>[^\n]+)\n?")
+ANCHOR = re.compile(r'<a class="anchor-link".*?</a>', re.DOTALL)
+HEADING = re.compile(r'<h(?P<level>[23]) id="(?P<anchor>[^"]+)"[^>]*>(?P<text>.*?)</h(?P=level)>', re.DOTALL)
+
+
+def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str:
+    """Make the report's HTML from an executed notebook; the notebook itself stays as it is."""
+    title, cells = _prepared(notebook, result)
+    body = _cells_html(cells)
+    headings = [(int(m["level"]), m["anchor"], _plain(m["text"])) for m in HEADING.finditer(body)]
+    slowest = sorted(result.timings["cells"], key=lambda cell: -cell["seconds"])[:SLOWEST]
+    return _page().render(
+        body=body,
+        comments=comments,
+        count=count(result.checks),
+        css=(ASSETS / "report.css").read_text(encoding="utf-8") + _code_colours(),
+        failed=any(check.verdict is Verdict.BAD for check in result.checks),
+        headings=headings,
+        problems=sorted(
+            (check for check in result.checks if check.verdict is not Verdict.OK),
+            key=lambda check: check.verdict is not Verdict.BAD,
+        ),
+        result=result,
+        signs=SIGNS,
+        slowest=[cell for cell in slowest if cell["seconds"] >= SHORTEST_S],
+        started=datetime.fromisoformat(result.started),
+        title=title or result.notebook,
+        colours=COLOURS,
+    )
+
+
+def _prepared(notebook: Any, result: RunResult) -> tuple[str, Any]:
+    """Take the title out of the first cell, and note at each code cell its number, seconds and fate."""
+    cells = copy.deepcopy(notebook)
+    title = ""
+    if cells.cells and cells.cells[0].cell_type == "markdown" and (match := TITLE.match(cells.cells[0].source)):
+        title = match["title"].strip()
+        cells.cells[0].source = cells.cells[0].source[match.end() :]
+    seconds = {timing["cell"]: timing["seconds"] for timing in result.timings["cells"]}
+    stopped = result.error["cell"] if result.error else None
+    for number, cell in enumerate((cell for cell in cells.cells if cell.cell_type == "code"), start=1):
+        cell.metadata["couch"] = {"number": number, "seconds": seconds.get(number), "stopped": number == stopped}
+    return title, cells
+
+
+def _cells_html(notebook: Any) -> str:
+    make: Any = HTMLExporter  # nbconvert tells no types
+    exporter = make(
+        template_name="couch",
+        extra_template_basedirs=[str(ASSETS)],
+        embed_images=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    return str(exporter.from_notebook_node(notebook)[0])
+
+
+def _page() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(ASSETS)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("page.html.j2")
+
+
+def _code_colours() -> str:
+    """Style code by Pygments, without the background it would set."""
+    return str(HtmlFormatter(style="friendly", nobackground=True).get_style_defs(".highlight"))
+
+
+def _plain(html: str) -> str:
+    """Take the text out of a heading, without the sign of its anchor."""
+    return unescape(re.sub(r"<[^>]+>", "", ANCHOR.sub("", html))).strip()

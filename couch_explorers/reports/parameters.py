@@ -1,0 +1,141 @@
+"""A notebook's parameters, read from its own `parameters` cell, and the values a person gives them.
+
+Nothing else lists a notebook's parameters: papermill only warns of an unknown name and does not know `int | None`.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import io
+import json
+import math
+import tokenize
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.reports.parameter_types import fits, from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class NotebookError(Exception):
+    """A notebook that is not there or cannot be run as it stands; the message says which and what there is."""
+
+
+class ParameterError(NotebookError):
+    """A parameter or a value that the notebook does not take; the message lists what it takes."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell: name, annotation as written, default and the comment that explains it."""
+
+    name: str
+    annotation: str
+    default: Any
+    comment: str = ""
+
+    def __str__(self) -> str:
+        default = repr(self.default)
+        shown = default if len(default) <= 48 else default[:45] + "…"  # noqa: PLR2004 - fits a terminal's line
+        return f"{self.name}: {self.annotation} = {shown}" + (f"  # {self.comment}" if self.comment else "")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a notebook file as JSON. Raises NotebookError when it is no notebook."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        notebook["cells"] = list(notebook["cells"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotebookError(f"{path.name} is not a notebook: {error}. Restore it from git.") from error
+    return notebook  # type: ignore[no-any-return]  # json.loads promises nothing
+
+
+def read(notebook: Mapping[str, Any], name: str) -> tuple[Parameter, ...]:
+    """Read the parameters from the one cell tagged `parameters`.
+
+    Raises NotebookError for a second such cell, and for a line that is no `name: type = literal`.
+    A notebook without such a cell takes no parameters.
+    """
+    tagged = [cell for cell in notebook["cells"] if "parameters" in cell.get("metadata", {}).get("tags", ())]
+    if len(tagged) > 1:
+        raise NotebookError(f"{name} has {len(tagged)} cells tagged `parameters`; keep one.")
+    source = "".join(tagged[0]["source"]) if tagged else ""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError as error:
+        raise NotebookError(f"The parameters cell of {name} is not Python: {error}.") from error
+    comments = _comments(source)
+    return tuple(_parameter(statement, comments, name) for statement in statements)
+
+
+def convert(parameters: Sequence[Parameter], given: Mapping[str, Any], notebook: str) -> dict[str, Any]:
+    """Turn what a person gave (text, or values already) into values of the annotated types.
+
+    Raises ParameterError for an unknown name or a value of another type; the message lists the parameters.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+    values = {}
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ParameterError(f"{notebook} has no parameter {name!r}.{hint} {describe(parameters)}")
+        annotation = ast.parse(known[name].annotation, mode="eval").body
+        try:
+            converted = from_text(value, annotation) if isinstance(value, str) else value
+            if not fits(converted, annotation):
+                raise ValueError(value)  # noqa: TRY301 - both kinds of misfit end in the same sentence
+        except ValueError as error:
+            raise ParameterError(
+                f"{notebook}: {name} takes {known[name].annotation}, not {value!r}. {describe(parameters)}"
+            ) from error
+        values[name] = converted
+    return values
+
+
+def describe(parameters: Sequence[Parameter]) -> str:
+    """List the parameters, one a line, as their notebook writes them."""
+    if not parameters:
+        return "It takes no parameters."
+    return "It takes:\n" + "\n".join(f"  {parameter}" for parameter in parameters)
+
+
+def _parameter(statement: ast.stmt, comments: Mapping[int, str], notebook: str) -> Parameter:
+    match statement:
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
+            written = ast.unparse(annotation)
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            written = ""
+        case _:
+            raise NotebookError(_line_problem(notebook, statement, "a parameter is written `name: type = literal`"))
+    try:
+        default = ast.literal_eval(value)
+    except ValueError as error:
+        raise NotebookError(_line_problem(notebook, statement, "a default is a literal")) from error
+    if isinstance(default, float) and not math.isfinite(default):
+        raise NotebookError(_line_problem(notebook, statement, "a default is finite"))
+    written = written or ("str | None" if default is None else type(default).__name__)
+    try:
+        accepted = fits(default, ast.parse(written, mode="eval").body)
+    except ValueError as error:
+        raise NotebookError(_line_problem(notebook, statement, str(error))) from error
+    if not accepted:
+        raise NotebookError(_line_problem(notebook, statement, "the default is not of the annotated type"))
+    lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    trailing = [comments[line] for line in lines if line in comments]
+    return Parameter(name, written, default, " ".join(trailing))
+
+
+def _line_problem(notebook: str, statement: ast.stmt, rule: str) -> str:
+    first = ast.unparse(statement).splitlines()[0]
+    return f"The parameters cell of {notebook}, line {statement.lineno}, {first!r}: {rule}."
+
+
+def _comments(source: str) -> dict[int, str]:
+    """Find the comments, by line."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}

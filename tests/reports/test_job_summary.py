@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from couch_explorers.checks import Check, Verdict
+from couch_explorers.reports import RunResult, job_summary
+
+ERROR = {
+    "type": "KeyError",
+    "message": "a | b",
+    "cell": 2,
+    "heading": "The fall",
+    "traceback": "Traceback <x>\nKeyError",
+}
+
+
+@pytest.fixture
+def result():
+    def result(checks=(), error=None):
+        return RunResult(
+            notebook="smoke_test",
+            target="local",
+            parameters={"prompt": "a | b\nc"},
+            status="failed" if error else "ok",
+            checks=list(checks),
+            timings={"cells": [{"cell": 1, "heading": "The API", "seconds": 1.25}]},
+            versions={},
+            started="2026-11-23T10:00:00+00:00",
+            seconds=12.3,
+            error=error,
+            folder=Path("reports"),
+        )
+
+    return result
+
+
+def test_a_run_that_passed_says_so_in_its_heading(result):
+    summary = job_summary.render(result([Check("a check", Verdict.OK, 0.5, "seen")]))
+
+    assert summary.startswith("## ✅ smoke\\_test passed\n\n1 OK · target **local** · 12.3 s\n")
+    assert "| ✓ OK | a check | seen | 0.5 |" in summary
+    assert "`smoke_test.html`" in summary
+
+
+def test_an_error_comes_before_the_tables_with_its_traceback_folded(result):
+    summary = job_summary.render(result([Check("a check", Verdict.OK, 0.5, "seen")], ERROR))
+
+    assert summary.startswith("## ❌ smoke\\_test failed")
+    assert summary.index("**KeyError in cell 2:** a \\| b") < summary.index("| Verdict |")
+    assert "<pre>Traceback &lt;x&gt;\nKeyError</pre>" in summary
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("a | b", "a \\| b"),
+        ("one\ntwo", "one two"),
+        ("<img src=x>", "&lt;img src=x&gt;"),
+        ("![x](data:image/png;base64,AAAA)", "!\\[x\\](data:image/png;base64,AAAA)"),
+        ("@somebody #1 `x`", "\\@somebody \\#1 \\`x\\`"),
+    ],
+)
+def test_text_cannot_break_the_table(value, written):
+    assert job_summary.text(value) == written
+
+
+def test_a_cell_of_the_table_is_never_endless():
+    assert len(job_summary.text("x" * 10_000)) == job_summary.CELL_CHARACTERS
+
+
+def test_a_summary_stays_below_githubs_limit_and_says_that_it_was_cut(result, tmp_path):
+    checks = [Check(f"check {number}", Verdict.OK, 0.5, "ø" * 590) for number in range(2000)]
+
+    job_summary.append(tmp_path / "summary.md", result(checks))
+
+    content = (tmp_path / "summary.md").read_bytes()
+    assert len(content) <= job_summary.LIMIT_BYTES
+    assert content.decode().endswith(job_summary.TRUNCATED)
+
+
+def test_what_the_step_wrote_before_counts_too(result, tmp_path):
+    path = tmp_path / "summary.md"
+    path.write_text("x" * (job_summary.LIMIT_BYTES - 10))
+
+    job_summary.append(path, result())
+
+    assert path.stat().st_size == job_summary.LIMIT_BYTES - 10
+
+
+def test_what_is_open_where_the_cut_falls_is_closed(result):
+    long = ERROR | {"traceback": "line\n" * 3000}
+
+    cut = job_summary.fit(job_summary.render(result(error=long)), 4000)
+
+    assert len(cut.encode()) <= 4000
+    assert cut.count("<details>") == cut.count("</details>") == 1
+    assert cut.count("<pre>") == cut.count("</pre>") == 1
+
+
+def test_two_runs_of_one_step_stand_one_below_the_other(result, tmp_path):
+    path = tmp_path / "summary.md"
+
+    job_summary.append(path, result())
+    job_summary.append(path, result(error=ERROR))
+
+    text = path.read_text(encoding="utf-8")
+    assert text.index("## ✅") < text.index("## ❌")

@@ -1,0 +1,120 @@
+import json
+
+import pytest
+
+from couch_explorers.reports import parameters as notebook_parameters
+from couch_explorers.reports.parameters import NotebookError, Parameter, ParameterError
+
+SOURCE = """target: Literal["local", "aws"] = "local"  # where it runs
+count: int | None = None  # pictures
+threshold = -0.5
+prompts: list[str] = [  # one each
+    "a",
+]
+"""
+
+
+def notebook(source, tags=("parameters",)):
+    return {"cells": [{"cell_type": "code", "metadata": {"tags": list(tags)}, "source": source}]}
+
+
+def read(source):
+    return notebook_parameters.read(notebook(source), "sample")
+
+
+def test_names_types_defaults_and_comments_come_from_the_cell():
+    assert read(SOURCE) == (
+        Parameter("target", "Literal['local', 'aws']", "local", "where it runs"),
+        Parameter("count", "int | None", None, "pictures"),
+        Parameter("threshold", "float", -0.5, ""),
+        Parameter("prompts", "list[str]", ["a"], "one each"),
+    )
+
+
+def test_a_cells_source_may_be_a_list_of_lines():
+    assert notebook_parameters.read(notebook(["a: int = 1\n", "b: int = 2"]), "sample")[1].default == 2
+
+
+def test_a_notebook_without_a_parameters_cell_takes_none():
+    assert notebook_parameters.read(notebook("a = 1", tags=()), "sample") == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("import os", "a parameter is written `name: type = literal`"),
+        ("a: int", "a parameter is written"),
+        ("a = b = 1", "a parameter is written"),
+        ("a: str = str(1)", "a default is a literal"),
+        ("a: int = 'x'", "the default is not of the annotated type"),
+        ("a: Path = 'x'", "the type Path is not among"),
+        ("a: float = 1e999", "a default is finite"),
+        ("a: int =", "is not Python"),
+    ],
+)
+def test_a_parameters_cell_that_breaks_the_rules_is_refused_by_its_line(source, problem):
+    with pytest.raises(NotebookError) as caught:
+        read(source)
+
+    assert problem in str(caught.value)
+    assert "sample" in str(caught.value)
+
+
+def test_two_parameters_cells_are_refused():
+    twice = {"cells": notebook("a = 1")["cells"] * 2}
+
+    with pytest.raises(NotebookError, match="2 cells tagged"):
+        notebook_parameters.read(twice, "sample")
+
+
+def test_given_texts_become_values_and_the_rest_keeps_its_default():
+    values = notebook_parameters.convert(read(SOURCE), {"count": "3", "target": "aws"}, "sample")
+
+    assert values == {"count": 3, "target": "aws"}
+
+
+def test_values_that_are_no_texts_are_taken_as_they_are():
+    assert notebook_parameters.convert(read(SOURCE), {"prompts": ["x"]}, "sample") == {"prompts": ["x"]}
+
+
+def test_an_unknown_parameter_is_refused_with_its_neighbour_and_the_list():
+    with pytest.raises(ParameterError) as caught:
+        notebook_parameters.convert(read(SOURCE), {"treshold": "1"}, "sample")
+
+    message = str(caught.value)
+    assert "sample has no parameter 'treshold'. Did you mean 'threshold'?" in message
+    assert "  target: Literal['local', 'aws'] = 'local'  # where it runs" in message
+    assert "  count: int | None = None  # pictures" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("count", "three"), ("target", "azure"), ("prompts", [1]), ("count", True)]
+)
+def test_a_value_of_another_type_is_refused_with_the_list(name, value):
+    with pytest.raises(ParameterError) as caught:
+        notebook_parameters.convert(read(SOURCE), {name: value}, "sample")
+
+    assert f"{name} takes " in str(caught.value)
+    assert repr(value) in str(caught.value)
+    assert "It takes:" in str(caught.value)
+
+
+def test_a_notebook_that_takes_nothing_says_so():
+    with pytest.raises(ParameterError, match="It takes no parameters"):
+        notebook_parameters.convert((), {"a": "1"}, "sample")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": 3}', "not json"])
+def test_a_file_that_is_no_notebook_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "broken.ipynb"
+    path.write_text(content)
+
+    with pytest.raises(NotebookError, match=r"broken\.ipynb is not a notebook"):
+        notebook_parameters.load(path)
+
+
+def test_a_notebook_is_read_as_it_is_written(tmp_path):
+    path = tmp_path / "good.ipynb"
+    path.write_text(json.dumps(notebook("a: int = 1")))
+
+    assert notebook_parameters.load(path)["cells"][0]["source"] == "a: int = 1"

@@ -1,0 +1,289 @@
+import json
+import re
+import sys
+
+import pytest
+
+from couch_explorers import reports
+from couch_explorers.checks import Check, Verdict
+from couch_explorers.reports.parameters import NotebookError, ParameterError
+
+PARAMETERS = 'target: str = "local"  # where\nnumber: int = 1  # a number\nwords: list[str] = []  # some words'
+SHOW_CHECKS = """from couch_explorers.checks import Check, Verdict, bundle
+from IPython.display import display
+display(bundle([Check("a check", Verdict({verdict!r}), 0.5, "seen")], "<b>checked</b>"), raw=True)"""
+
+
+def markdown(source):
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
+
+
+def code(source, *tags):
+    return {
+        "cell_type": "code",
+        "metadata": {"tags": list(tags)},
+        "source": source,
+        "outputs": [],
+        "execution_count": None,
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """Write a notebook and run it; a real kernel, so each sample is run once for all that is asked of it."""
+
+    def run(name, *cells, timeout_s=30, **arguments):
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        numbered = [{"id": f"cell-{number}", **cell} for number, cell in enumerate(cells)]
+        notebook = {"cells": numbered, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+        (folder / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+        progress = []
+        result = reports.run(
+            name,
+            out=tmp_path_factory.mktemp("reports"),
+            folder=folder,
+            timeout_s=timeout_s,
+            progress=progress.append,
+            **arguments,
+        )
+        return result, progress
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def passed(run):
+    return run(
+        "passes",
+        markdown("# Does it pass?\n\nIt should."),
+        code(PARAMETERS, "parameters"),
+        markdown("## The interpreter & its kin"),
+        code("import sys\nprint(sys.executable)\nprint((number, words, target))"),
+        markdown("### A check"),
+        code(SHOW_CHECKS.format(verdict="OK")),
+        code("from IPython.display import Javascript, display\ndisplay(Javascript('alert(1)'))"),
+        parameters={"number": "7", "words": '["so", "å \\"quote\\" \\\\ 🛋"]'},
+    )
+
+
+@pytest.fixture(scope="module")
+def raised(run):
+    return run(
+        "raises",
+        markdown("# Does it raise?"),
+        code("print('before')"),
+        markdown("## The fall"),
+        code("raise KeyError('a <missing> | key')"),
+        markdown("## Never reached"),
+        code("print('after')"),
+    )
+
+
+def test_an_unknown_notebook_is_refused_with_the_list(folder):
+    (folder / "known.ipynb").write_text("{}", encoding="utf-8")
+
+    with pytest.raises(NotebookError) as caught:
+        reports.find("unknown", folder)
+
+    assert "There is no notebook 'unknown'" in str(caught.value)
+    assert "  known" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["known", "known.ipynb", "notebooks/known.ipynb"])
+def test_a_notebook_is_found_by_its_name_or_its_file(folder, name):
+    (folder / "known.ipynb").write_text("{}", encoding="utf-8")
+
+    assert reports.find(name, folder) == folder / "known.ipynb"
+
+
+@pytest.mark.parametrize(("name", "value"), [("numbre", "1"), ("number", "one")])
+def test_a_wrong_parameter_stops_before_anything_is_written(folder, tmp_path, name, value):
+    cells = [{"id": "p", **code(PARAMETERS, "parameters")}]
+    (folder / "strict.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+
+    with pytest.raises(ParameterError):
+        reports.run("strict", {name: value}, out=tmp_path / "reports", folder=folder)
+
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_target_that_contradicts_the_parameter_is_refused(folder, tmp_path):
+    cells = [{"id": "p", **code(PARAMETERS, "parameters")}]
+    (folder / "strict.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+
+    with pytest.raises(ParameterError, match="contradict"):
+        reports.run("strict", {"target": "local"}, target="aws", out=tmp_path, folder=folder)
+
+
+def test_a_target_for_a_notebook_that_knows_none_is_refused(folder, tmp_path):
+    (folder / "bare.ipynb").write_text(json.dumps({"cells": []}), encoding="utf-8")
+
+    with pytest.raises(ParameterError, match="knows no target"):
+        reports.run("bare", target="aws", out=tmp_path, folder=folder)
+
+
+def test_a_run_that_passes_writes_three_files(passed):
+    result, _progress = passed
+
+    assert (result.status, result.exit_code, result.error) == ("ok", 0, None)
+    assert sorted(path.name for path in result.folder.iterdir()) == ["passes.html", "passes.ipynb", "passes.json"]
+
+
+def test_the_kernel_is_this_interpreter(passed):
+    result, _progress = passed
+
+    assert sys.executable in result.path("ipynb").read_text(encoding="utf-8")
+
+
+def test_given_parameters_reach_the_notebook_whole(passed):
+    result, _progress = passed
+
+    assert result.parameters == {"target": "local", "number": 7, "words": ["so", 'å "quote" \\ 🛋']}
+    notebook = json.loads(result.path("ipynb").read_text(encoding="utf-8"))
+    printed = [
+        line for cell in notebook["cells"] for output in cell.get("outputs", ()) for line in output.get("text", ())
+    ]
+    assert repr((7, ["so", 'å "quote" \\ 🛋'], "local")) in "".join(printed)
+
+
+def test_progress_is_a_line_for_each_code_cell_with_its_heading(passed):
+    _result, progress = passed
+
+    assert progress == [
+        "cell 1 of 5: Does it pass?",
+        "cell 2 of 5: Does it pass?",
+        "cell 3 of 5: The interpreter & its kin",
+        "cell 4 of 5: A check",
+        "cell 5 of 5: A check",
+    ]
+
+
+def test_the_json_tells_checks_timings_and_versions(passed):
+    result, _progress = passed
+
+    told = json.loads(result.path("json").read_text(encoding="utf-8"))
+    assert set(told) == {
+        "notebook", "target", "parameters", "status", "checks", "timings", "versions", "started", "seconds", "error",
+    }  # fmt: skip
+    assert told["checks"] == [{"name": "a check", "verdict": "OK", "seconds": 0.5, "detail": "seen"}]
+    assert [cell["cell"] for cell in told["timings"]["cells"]] == [1, 2, 3, 4, 5]
+    assert {"python", "papermill", "boto3"} <= told["versions"].keys()
+
+
+def test_the_report_opens_offline(passed):
+    result, _progress = passed
+
+    html = result.path("html").read_text(encoding="utf-8")
+    assert not re.search(r"<(script|link|iframe)\b", html)
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", html)
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+def test_the_report_has_title_contents_checks_parameters_and_folded_code(passed):
+    result, _progress = passed
+
+    html = result.path("html").read_text(encoding="utf-8")
+    assert "<h1>Does it pass?</h1>" in html
+    assert html.count("Does it pass?</h1>") == 1
+    assert '<a href="#A-check">A check</a>' in html
+    assert "The interpreter &amp; its kin" in html
+    assert "<b>checked</b>" in html
+    assert "1 OK" in html
+    assert "a number" in html
+    assert html.count('<details class="code"') == 5
+
+
+def test_a_cell_that_raises_fails_the_run_and_all_three_files_are_there(raised):
+    result, progress = raised
+
+    assert (result.status, result.exit_code) == ("failed", 1)
+    assert len(progress) == 2
+    assert all(result.path(kind).exists() for kind in ("ipynb", "html", "json"))
+
+
+def test_the_error_keeps_type_message_and_place(raised):
+    result, _progress = raised
+
+    error = json.loads(result.path("json").read_text(encoding="utf-8"))["error"]
+    assert (error["type"], error["message"]) == ("KeyError", "'a <missing> | key'")
+    assert (error["cell"], error["heading"]) == (2, "The fall")
+    assert "\x1b" not in error["traceback"]
+    assert "KeyError in cell 2" in result.summary()
+
+
+def test_the_error_stands_on_top_of_report_and_notebook(raised):
+    result, _progress = raised
+
+    html = result.path("html").read_text(encoding="utf-8")
+    assert html.index("What stopped it") < html.index("<article>")
+    assert "&lt;missing&gt;" in html
+    assert "did not run" in html
+    first = json.loads(result.path("ipynb").read_text(encoding="utf-8"))["cells"][0]
+    assert "stopped at cell 2" in "".join(first["source"])
+
+
+def test_a_cell_that_runs_too_long_is_stopped_and_reported(run):
+    result, _progress = run(
+        "hangs", markdown("## Waiting"), code("import time\nprint('so far')\ntime.sleep(60)"), timeout_s=1
+    )
+
+    assert result.exit_code == 1
+    assert (result.error["type"], result.error["cell"]) == ("CellTimeout", 1)
+    assert "more than 1 s" in result.error["message"]
+    assert "so far" in result.path("html").read_text(encoding="utf-8")
+
+
+def test_a_kernel_that_dies_is_reported(run):
+    result, _progress = run("dies", code("import os\nos._exit(3)"))
+
+    assert (result.exit_code, result.error["type"]) == (1, "DeadKernel")
+    assert result.path("html").exists()
+
+
+def test_a_bad_check_fails_a_run_whose_cells_all_pass(run):
+    result, _progress = run("checks", code(SHOW_CHECKS.format(verdict="BAD")), code("print('to the end')"))
+
+    assert (result.exit_code, result.error) == (1, None)
+    assert result.checks == [Check("a check", Verdict.BAD, 0.5, "seen")]
+    assert "to the end" in result.path("html").read_text(encoding="utf-8")
+    assert "BAD     a check: seen" in result.summary()
+
+
+def test_an_older_report_never_stands_in_for_a_new_one(folder, tmp_path, monkeypatch):
+    cells = [{"id": "p", **code(PARAMETERS, "parameters")}]
+    (folder / "interrupted.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    (tmp_path / "interrupted.html").write_text("old")
+
+    def fall_over(*_arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(reports, "_execute", fall_over)
+    with pytest.raises(MemoryError):
+        reports.run("interrupted", out=tmp_path, folder=folder)
+
+    assert not (tmp_path / "interrupted.html").exists()
+
+
+def test_in_github_actions_the_job_summary_is_written(run, tmp_path, monkeypatch):
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+
+    run("summarised", code("1 + 1"))
+
+    assert "summarised passed" in summary.read_text(encoding="utf-8")
+
+
+def test_a_reader_of_the_progress_who_goes_away_does_not_end_the_run(monkeypatch):
+    class Gone:
+        def write(self, _text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+
+    reports._say("cell 1 of 2")

@@ -75,14 +75,14 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
 
     home = Home.current()
     here = cloud.running(home)
-    deployment = read_json(home.deployment_file)
-    names: dict[str, Any] = deployment["workspace"] if isinstance(deployment, dict) else {}
-    state = {
+    deployment = read_json(home.deployment_file) or {}
+    names = deployment.get("workspace", {})
+    state: dict[str, Any] = {
         "running": here is not None,
         "endpoint": here.endpoint if here else None,
         "pid": here.pid if here else None,
         "home": str(home.path),
-        "deployed": deployment["deployed"] if names else None,
+        "deployed": deployment.get("deployed"),
         "candidate": names.get("candidate"),
         "api_url": names.get("api_url"),
         "queue_url": names.get("queue_url"),

@@ -29,7 +29,7 @@ def write_json(path: Path, value: Any) -> Path:
     return write_whole(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
 
 
-def read_json(path: Path) -> Any | None:
+def read_json(path: Path) -> Any:
     """The value in a JSON file; None where there is no such file or it holds no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))

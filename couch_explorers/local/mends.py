@@ -18,6 +18,28 @@ Response = tuple[int, dict[str, str], bytes]
 def mend_all() -> None:
     """Apply every mend to the MiniStack modules of this process."""
     describe_alarms_in_full()
+    import_gateway_responses()
+
+
+def import_gateway_responses() -> None:
+    """Make an imported API keep the gateway responses that its OpenAPI document carries, as SAM writes them.
+
+    Without it the gateway's own errors have API Gateway's default bodies, whatever the template says. Extension:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
+    """
+    from ministack.services import apigateway_v1  # noqa: PLC0415 - reads its settings from the environment on import
+
+    original = apigateway_v1._import_rest_api  # noqa: SLF001
+
+    def import_rest_api(document: Mapping[str, Any], base_data: Any = None) -> str:
+        api_id: str = original(document, base_data)
+        for kind, response in (document.get("x-amazon-apigateway-gateway-responses") or {}).items():
+            status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)  # noqa: SLF001
+            if status >= 400:  # noqa: PLR2004
+                raise ValueError(f"The gateway response {kind} is not taken: {body.decode()}")
+        return api_id
+
+    apigateway_v1._import_rest_api = import_rest_api  # noqa: SLF001
 
 
 def describe_alarms_in_full() -> None:

@@ -50,9 +50,11 @@ class LocalCloud:
         if path.startswith("/_couch/"):
             await self._administer(scope["method"], path, receive, send)
         elif scope["method"] == "POST" and (match := INVOKE_PATH.match(path)):
-            await self._with_rights(scope, receive, send, lambda body: self._invoke(scope, match["model"], body))
+            invoked = match["model"]
+            await self._with_rights(scope, receive, send, lambda body: self._invoke(scope, invoked, body))
         elif scope["method"] == "GET" and (match := FOUNDATION_MODELS_PATH.match(path)):
-            await self._with_rights(scope, receive, send, lambda _body: self._catalogue(scope, match["model"]))
+            asked = match["model"]
+            await self._with_rights(scope, receive, send, lambda _body: self._catalogue(scope, asked))
         else:
             await self.ministack(scope, receive, send)
 
@@ -83,10 +85,9 @@ class LocalCloud:
             for message in recorded:
                 await send(message)
             return
-        # A caller that has gone away is noticed, so that its picture is not painted for nobody.
-        result = await _unless_disconnected(answer(body), receive)
-        if result is not None:
-            await _reply(send, result.status, result.headers, result.body)
+        # To the end, even if the caller has gone away: a provider paints, and bills, that picture too.
+        result = await answer(body)
+        await _reply(send, result.status, result.headers, result.body)
 
     async def _invoke(self, scope: Message, model_id: str, body: bytes) -> Answer:
         return await self.models.answer(model_id, body, _signed_region(scope))
@@ -142,7 +143,7 @@ def _is_refusal(recorded: list[Message]) -> bool:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -150,24 +151,6 @@ async def _read_body(receive: Receive) -> bytes:
         chunks.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(chunks)
-
-
-async def _unless_disconnected(answer: Awaitable[Answer], receive: Receive) -> Answer | None:
-    """The answer, or None once the caller has closed its connection."""
-    answering = asyncio.ensure_future(answer)
-    listening = asyncio.ensure_future(receive())
-    try:
-        await asyncio.wait({answering, listening}, return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            answering.cancel()
-            with suppress(asyncio.CancelledError):
-                await answering
-            return None
-        return answering.result()
-    finally:
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
 
 
 async def _reply(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -205,7 +188,10 @@ async def serve(port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     application = logged(cloud, Path(file)) if (file := os.environ.get("COUCH_REQUEST_LOG")) else cloud
-    await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    try:
+        await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    finally:
+        cloud.models.close()
 
 
 def main() -> None:

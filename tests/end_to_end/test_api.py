@@ -76,7 +76,7 @@ def test_the_same_id_for_another_request_is_a_conflict(workspace):
 def test_what_the_model_refuses_is_told_in_the_apis_own_words(workspace, faults, fault, status, error):
     faults(fault)
 
-    answered, answer = post(workspace.api_url, "A fjord")
+    answered, answer = post(workspace.api_url, "A fjord", "text/plain")
 
     assert (answered, answer["error"]) == (status, error)
 
@@ -84,7 +84,7 @@ def test_what_the_model_refuses_is_told_in_the_apis_own_words(workspace, faults,
 def test_a_model_that_takes_too_long_is_a_gateway_timeout(workspace, faults):
     faults("latency=25")
 
-    answered, answer = post(workspace.api_url, "A fjord")
+    answered, answer = post(workspace.api_url, "A fjord", "text/plain")
 
     assert (answered, answer["error"]) == (504, "ModelTimeout")
 
@@ -101,7 +101,7 @@ def test_a_retired_model_is_told_with_one_that_works(workspace, faults):
 
 @pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("POST", "/elsewhere")])
 def test_the_gateways_own_errors_have_the_same_shape(workspace, method, suffix):
-    status, answer = post(workspace.api_url + suffix, "A fjord" if method == "POST" else None, method=method)
+    status, answer = post(workspace.api_url + suffix, "A fjord" if method == "POST" else None, "text/plain", method)
 
     assert status in (403, 404, 405)
     assert answer.keys() == {"error", "detail", "request_id"}

@@ -24,7 +24,7 @@ def test_a_storm_of_throttles_costs_no_picture_and_pays_none_twice(local_cloud, 
             {"Id": str(n), "MessageBody": json.dumps({"id": f"storm-{batch}-{n}", "prompt": "A storm"})}
             for n in range(10)
         ]
-        assert "Failed" not in sqs.send_message_batch(QueueUrl=workspace.queue_url, Entries=entries)
+        assert not sqs.send_message_batch(QueueUrl=workspace.queue_url, Entries=entries).get("Failed")
 
     wait_until(lambda: len(keys("storm-")) == 100, within_s=180, what="100 pictures")
     wait_until(lambda: queue_is_empty(workspace), what="an empty queue")

@@ -1,0 +1,107 @@
+"""The faults that `couch faults` gives to the local image models, and how they are written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.core import errors, image_models
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ACCEPTED = "throttle=0.2, error=0.05, filter=0.01 (shares from 0 to 1), latency=2.0 (seconds), retired=MODEL, or clear"
+SHARES = ("throttle", "error", "filter")
+# Longer than any Lambda or SDK waits (Lambda's own limit is 900 s): more is a slip of the finger.
+LONGEST_LATENCY_S = 900.0
+
+
+class FaultError(ValueError):
+    """A fault that is not known or has no sensible value; `setting` is what was given."""
+
+    def __init__(self, problem: str, setting: object) -> None:
+        super().__init__(f"{problem} Accepted: {ACCEPTED}.")
+        self.setting = setting
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What goes wrong at the local image models.
+
+    `throttle`, `error` and `filter` are shares (0 to 1) of calls that are throttled, of calls that find the service
+    unavailable, and of pictures that the content filter withholds; `latency` is an exact time in seconds, None the usual
+    spread; `retired` are ids of models that answer as retired ones.
+    """
+
+    throttle: float = 0.0
+    error: float = 0.0
+    latency: float | None = None
+    filter: float = 0.0
+    retired: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in SHARES:
+            object.__setattr__(self, name, _number(name, getattr(self, name), 1.0))
+        if self.latency is not None:
+            object.__setattr__(self, "latency", _number("latency", self.latency, LONGEST_LATENCY_S))
+        if isinstance(self.retired, str) or not all(isinstance(model, str) for model in self.retired):
+            raise FaultError("retired is a list of model ids.", self.retired)
+        object.__setattr__(self, "retired", tuple(dict.fromkeys(_known_model(model) for model in self.retired)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the faults as the JSON object that `/_couch/faults` takes and gives."""
+        return asdict(self) | {"retired": list(self.retired)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Faults:
+        """Read a JSON object; absent fields are without fault. Raises FaultError, which tells what is accepted."""
+        if not isinstance(value, dict):
+            raise FaultError(f"Faults are a JSON object, not {errors.shown(value)}.", value)
+        known: Mapping[str, Any] = {field.name: field for field in fields(cls)}
+        for name in value:
+            if name not in known:
+                raise FaultError(f"There is no fault named {errors.shown(name)}.", name)
+        if not isinstance(value.get("retired", []), list | tuple):
+            raise FaultError(f"retired is a list of model ids, not {errors.shown(value['retired'])}.", value["retired"])
+        return cls(**(value | {"retired": tuple(value.get("retired", ()))}))
+
+
+def parse(settings: Sequence[str]) -> Faults:
+    """Read the words of a command line, such as `["throttle=0.2", "latency=2"]` or `["clear"]`.
+
+    `retired` may be given several times or take several ids with commas between; of any other the last one counts.
+    Raises FaultError, which tells what is accepted.
+    """
+    if list(settings) == ["clear"]:
+        return Faults()
+    given: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if setting == "clear":
+            raise FaultError("`clear` stands alone.", setting)
+        if not equals or name not in (*SHARES, "latency", "retired"):
+            raise FaultError(f"{errors.shown(setting)} is no fault.", setting)
+        if name == "retired":
+            given["retired"] = (*given.get("retired", ()), *(model.strip() for model in value.split(",")))
+            continue
+        try:
+            given[name] = float(value)
+        except ValueError as error:
+            raise FaultError(f"{name} takes a number, not {errors.shown(value)}.", setting) from error
+    return Faults(**given)
+
+
+def _number(name: str, value: object, highest: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FaultError(f"{name} takes a number, not {errors.shown(value)}.", value)
+    if not 0 <= value <= highest:
+        raise FaultError(f"{name} lies between 0 and {highest:g}, {value:g} does not.", value)
+    return float(value)
+
+
+def _known_model(model: str) -> str:
+    try:
+        return image_models.get(model).id
+    except errors.UnknownModelError as error:
+        raise FaultError(error.detail, model) from error

@@ -1,0 +1,196 @@
+"""The honest stand-in for Bedrock's image models: their limits, answers, errors and pace, with posters for pictures.
+
+It answers after the caller's rights have been checked by somebody else. The pictures say nothing about what a real
+model paints; everything around them is meant to be as on AWS, and what differs is refused by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import math
+import os
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.faults import Faults
+from couch_explorers.local.stand_in import answers, lifecycle, requests
+from couch_explorers.local.stand_in.answers import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from couch_explorers.core.image_models import ImageModel
+
+__all__ = ["Answer", "ImageModelStandIn", "Stats"]
+
+logger = logging.getLogger("couch.local")
+
+# Seconds until a picture is there. A real model takes about ten; a laptop's user should not wait that long.
+MEDIAN_LATENCY_S = 1.0
+LATENCY_SIGMA = 0.25
+# Seconds until a refusal: a throttle is not preceded by any work.
+REFUSAL_LATENCY_S = 0.02
+
+
+@dataclass
+class Stats:
+    """What has been asked of the models since the start.
+
+    `images` counts what a provider would bill: pictures that were answered, not those that a filter withheld or whose
+    caller had gone. `errors` counts the answers "unavailable" or "internal error", `blocked` the calls that a content
+    filter refused or cut.
+    """
+
+    calls: int = 0
+    images: int = 0
+    throttled: int = 0
+    errors: int = 0
+    blocked: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        """Write the counters as `/_couch/stats` gives them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Luck:
+    """What chance has in store for one call; `withheld` holds one entry for each picture it may ask for."""
+
+    throttled: bool
+    failing: bool
+    withheld: list[bool]
+    latency: float
+    any_seed: int
+
+
+class ImageModelStandIn:
+    """All image models behind one door.
+
+    `rng` draws latencies and faults, so a seeded one repeats a run; `sleep` and `clock` (seconds) are asyncio's and the
+    monotonic clock unless a test gives others; `paint` has the signature of `painter.paint`.
+    """
+
+    def __init__(
+        self,
+        *,
+        rng: random.Random | None = None,
+        paint: Callable[..., bytes] | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.faults = Faults()
+        self.stats = Stats()
+        self._rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
+        self._paint = paint
+        self._sleep = sleep
+        self._clock = clock
+        self._painters = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="painter")
+
+    async def answer(self, model_id: str, body: bytes, region: str) -> Answer:
+        """Answer one InvokeModel call, `model_id` being an id or an ARN, after the time that the model takes.
+
+        May be cancelled at any point (the caller has gone away): a picture counts only once it is handed over.
+        """
+        began = self._clock()
+        self.stats.calls += 1
+        faults = self.faults
+        luck = self._draw(faults)
+        model = lifecycle.find(model_id, region)
+        if model is None:
+            return answers.invalid_model()
+        if model.id in faults.retired:
+            return answers.retired_model()
+        if luck.throttled:
+            self.stats.throttled += 1
+            await self._sleep(REFUSAL_LATENCY_S)
+            return answers.throttled()
+        try:
+            order = requests.read(model, body)
+        except requests.RequestRefusedError as refusal:
+            return answers.failure("ValidationException", str(refusal))
+        return await self._serve(model, order, luck, due=began + luck.latency)
+
+    def _draw(self, faults: Faults) -> _Luck:
+        """Draw a call's fate: always the same draws in the same order, so that one fault does not shift another's."""
+        rng = self._rng
+        throttled, failing = (rng.random() < share for share in (faults.throttle, faults.error))
+        withheld = [rng.random() < faults.filter for _ in range(requests.MOST_IMAGES)]
+        usual = MEDIAN_LATENCY_S * math.exp(rng.gauss(0, LATENCY_SIGMA))
+        latency = usual if faults.latency is None else faults.latency
+        return _Luck(throttled, failing, withheld, latency, any_seed=rng.randrange(1, 2**32 - requests.MOST_IMAGES))
+
+    async def _serve(self, model: ImageModel, order: requests.Order, luck: _Luck, *, due: float) -> Answer:
+        """Paint while the latency runs, wait for the rest of it, and hand over what the filter lets pass."""
+        if luck.failing:
+            self.stats.errors += 1
+            await self._sleep(REFUSAL_LATENCY_S)
+            return answers.unavailable()
+        if answers.mentions(order.prompt, answers.BLOCKED_IN_PROMPT):
+            self.stats.blocked += 1
+            return answers.prompt_blocked(model)
+        withheld = luck.withheld[: order.count]
+        if answers.mentions(order.prompt, answers.BLOCKED_IN_PICTURE):
+            withheld = [True] * order.count
+        first = order.seed if order.seed or model.family != "stability" else luck.any_seed
+        seeds = [first + number for number, kept_back in enumerate(withheld) if not kept_back]
+        loop = asyncio.get_running_loop()
+        jobs = [loop.run_in_executor(self._painters, self._picture, model.id, order, seed) for seed in seeds]
+        try:
+            made = await asyncio.gather(*jobs)
+        except Exception:
+            # A painter's mistake must not look like a broken connection; its trace is in the log.
+            logger.exception("The painter failed on %r", order)
+            self.stats.errors += 1
+            return answers.failure("InternalServerException", "The local stand-in could not paint this picture.")
+        if (rest := due - self._clock()) > 0:
+            await self._sleep(rest)
+        # From here on nothing waits, so nothing can be cancelled between counting and answering.
+        self.stats.images += len(made)
+        self.stats.blocked += any(withheld)
+        return answers.pictures(model, made, seeds, withheld=sum(withheld))
+
+    def _picture(self, model_id: str, order: requests.Order, seed: int) -> bytes:
+        png = (self._paint or _painter())(
+            order.prompt,
+            seed=seed,
+            width=order.width,
+            height=order.height,
+            model=model_id,
+            negative_prompt=order.negative_prompt,
+            cfg_scale=order.cfg_scale,
+        )
+        return png if order.output_format == "png" else _as_jpeg(png)
+
+    def foundation_models(self, region: str) -> list[dict[str, Any]]:
+        """List the image models of a region as ListFoundationModels does."""
+        return lifecycle.summaries(region)
+
+    def foundation_model(self, model_id: str, region: str) -> dict[str, Any] | None:
+        """Describe a model as GetFoundationModel does, or None where the region does not have it."""
+        return lifecycle.details(model_id, region)
+
+    def close(self) -> None:
+        """Let the painters go; pictures that are being painted are finished, waiting ones dropped."""
+        self._painters.shutdown(wait=False, cancel_futures=True)
+
+
+def _painter() -> Callable[..., bytes]:
+    # The painter's libraries are loaded with the first picture, not with the start of the local cloud.
+    from couch_explorers.local.painter import paint  # noqa: PLC0415
+
+    return paint
+
+
+def _as_jpeg(png: bytes) -> bytes:
+    from PIL import Image  # noqa: PLC0415 - see above
+
+    from couch_explorers.local.painter import SOFTWARE  # noqa: PLC0415 - see above
+
+    out = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(out, "JPEG", quality=90, comment=SOFTWARE)
+    return out.getvalue()

@@ -1,0 +1,510 @@
+"""The stand-in for the image models, held against the shapes that Bedrock's documentation gives."""
+
+import asyncio
+import base64
+import io
+import json
+import random
+
+import botocore.parsers
+import botocore.session
+import pytest
+from PIL import Image
+
+from couch_explorers.core import errors, image_models
+from couch_explorers.local.faults import Faults
+from couch_explorers.local.stand_in import ImageModelStandIn
+from couch_explorers.local.stand_in.answers import BLOCKED_IN_PICTURE, BLOCKED_IN_PROMPT, PROMPT_BLOCKED
+
+TITAN = image_models.get("amazon.titan-image-generator-v1")
+NOVA = image_models.get("amazon.nova-canvas-v1:0")
+CORE = image_models.get(image_models.DEFAULT_MODEL_ID)
+FAMILIES = [TITAN, NOVA, CORE]
+
+
+class Pace:
+    """A clock that only sleeping moves, and that remembers how long was slept."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def clock(self):
+        return self.now
+
+
+class Painter:
+    """Paints nothing, but remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, prompt, **rest):
+        self.asked.append({"prompt": prompt, **rest})
+        return f"picture {rest['seed']}".encode()
+
+
+@pytest.fixture
+def pace():
+    return Pace()
+
+
+@pytest.fixture
+def painter():
+    return Painter()
+
+
+@pytest.fixture
+def models(pace, painter):
+    stand_in = ImageModelStandIn(rng=random.Random(1), paint=painter, sleep=pace.sleep, clock=pace.clock)
+    yield stand_in
+    stand_in.close()
+
+
+def ask(models, model, body, region=None):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return asyncio.run(models.answer(model.id, raw, region or model.region))
+
+
+def body_for(model, prompt="a jeep at sunset", **rest):
+    return model.build_request(prompt, **{"seed": 5, **rest})
+
+
+def changed(body, path, value):
+    """A copy of a request in which one field, given by its path, has another value (or is gone, for `...`)."""
+    copy = json.loads(json.dumps(body))
+    target = copy
+    for name in path[:-1]:
+        target = target[name]
+    if value is ...:
+        del target[path[-1]]
+    else:
+        target[path[-1]] = value
+    return copy
+
+
+def message_of(answer):
+    return json.loads(answer.body)["message"]
+
+
+@pytest.mark.parametrize("model", image_models.MODELS.values(), ids=lambda model: model.id)
+def test_every_model_answers_what_the_core_asks_and_reads(models, painter, model):
+    answer = ask(models, model, body_for(model))
+
+    assert answer.status == 200
+    assert model.read_response(json.loads(answer.body)) == [b"picture 5"]
+    assert (painter.asked[0]["width"], painter.asked[0]["height"]) == model.picture_size("1024x1024")
+    assert painter.asked[0]["model"] == model.id
+    assert models.stats.to_json() == {"calls": 1, "images": 1, "throttled": 0, "errors": 0, "blocked": 0}
+
+
+def test_an_amazon_answer_has_images_and_error(models):
+    answer = json.loads(ask(models, TITAN, body_for(TITAN)).body)
+
+    assert answer == {"images": [base64.b64encode(b"picture 5").decode()], "error": None}
+
+
+def test_a_stability_answer_has_seeds_reasons_and_images(models):
+    answer = json.loads(ask(models, CORE, body_for(CORE)).body)
+
+    assert answer == {
+        "seeds": [5],
+        "finish_reasons": [None],
+        "images": [base64.b64encode(b"picture 5").decode()],
+    }
+
+
+def test_several_images_have_seeds_of_their_own_and_are_all_billed(models):
+    body = changed(body_for(NOVA), ("imageGenerationConfig", "numberOfImages"), 3)
+
+    answer = json.loads(ask(models, NOVA, body).body)
+
+    assert [base64.b64decode(image) for image in answer["images"]] == [b"picture 5", b"picture 6", b"picture 7"]
+    assert models.stats.images == 3
+
+
+def test_seed_0_is_any_seed_on_stability_and_told(models):
+    first, second = (json.loads(ask(models, CORE, body_for(CORE, seed=0)).body)["seeds"][0] for _ in range(2))
+
+    assert first != second
+    assert 0 < first < 2**32
+
+
+def test_seed_0_is_a_seed_on_amazon_s_models(models, painter):
+    ask(models, TITAN, body_for(TITAN, seed=0))
+
+    assert painter.asked[0]["seed"] == 0
+
+
+def test_settings_may_be_left_out(models, painter):
+    ask(models, NOVA, {"taskType": "TEXT_IMAGE", "textToImageParams": {"text": "fjord"}})
+    ask(models, CORE, {"prompt": "fjord"})
+
+    assert [(call["width"], call["height"]) for call in painter.asked] == [(1024, 1024), (1024, 1024)]
+    assert painter.asked[0]["cfg_scale"] == NOVA.default_cfg_scale
+
+
+CONFIG = "imageGenerationConfig"
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "value", "told"),
+    [
+        (TITAN, ("taskType",), ..., "required key [taskType] not found"),
+        (TITAN, ("taskType",), "INPAINTING", "TEXT_IMAGE only"),
+        (TITAN, ("textToImageParams",), ..., "required key [textToImageParams] not found"),
+        (TITAN, ("textToImageParams",), "text", "expected type: JSONObject"),
+        (TITAN, ("textToImageParams", "text"), "", "minLength: 1"),
+        (TITAN, ("textToImageParams", "text"), "   ", "minLength: 1"),
+        (TITAN, ("textToImageParams", "text"), 7, "expected type: String"),
+        (TITAN, ("textToImageParams", "text"), "x" * 513, "maxLength: 512, actual: 513"),
+        (TITAN, ("textToImageParams", "negativeText"), "x" * 513, "negativeText"),
+        (TITAN, ("textToImageParams", "images"), [], "extraneous key [images]"),
+        (TITAN, ("style",), "photo", "extraneous key [style]"),
+        (TITAN, (CONFIG, "steps"), 30, "extraneous key [steps]"),
+        (TITAN, (CONFIG, "seed"), 2_147_483_647, "less or equal to 2147483646"),
+        (TITAN, (CONFIG, "seed"), -1, "greater or equal to 0"),
+        (TITAN, (CONFIG, "seed"), "1", "expected type: Integer"),
+        (TITAN, (CONFIG, "seed"), True, "expected type: Integer"),
+        (TITAN, (CONFIG, "cfgScale"), 1.0, "greater or equal to 1.1"),
+        (TITAN, (CONFIG, "cfgScale"), 10.1, "less or equal to 10"),
+        (TITAN, (CONFIG, "cfgScale"), float("nan"), "greater or equal"),
+        (TITAN, (CONFIG, "cfgScale"), None, "expected type: Number"),
+        (TITAN, (CONFIG, "quality"), "best", "not a valid enum value"),
+        (TITAN, (CONFIG, "numberOfImages"), 0, "numberOfImages"),
+        (TITAN, (CONFIG, "numberOfImages"), 6, "less or equal to 5"),
+        (TITAN, (CONFIG, "width"), 1000, "does not paint 1000x1024"),
+        (NOVA, ("textToImageParams", "text"), "x" * 1025, "maxLength: 1024"),
+        (NOVA, (CONFIG, "width"), 1023, "multiple of 16"),
+        (NOVA, (CONFIG, "width"), 304, "320 to 4096"),
+        (NOVA, (CONFIG, "width"), 4112, "less or equal to 4096"),
+        (NOVA, (CONFIG, "width"), 4096.5, "expected type: Integer"),
+        (NOVA, (CONFIG, "height"), 4096 + 16, "4096"),
+        (NOVA, (CONFIG, "seed"), 858_993_460, "858993459"),
+        (CORE, ("prompt",), ..., "required key [prompt] not found"),
+        (CORE, ("prompt",), "x" * 10_001, "maxLength: 10000"),
+        (CORE, ("negative_prompt",), "x" * 10_001, "maxLength: 10000"),
+        (CORE, ("aspect_ratio",), "4:3", "not a valid enum value"),
+        (CORE, ("aspect_ratio",), ["1:1"], "not a valid enum value"),
+        (CORE, ("mode",), "image-to-image", "not a valid enum value"),
+        (CORE, ("output_format",), "gif", "not a valid enum value"),
+        (CORE, ("seed",), 4_294_967_296, "4294967295"),
+        (CORE, ("cfg_scale",), 7, "extraneous key [cfg_scale]"),
+        (CORE, ("width",), 512, "extraneous key [width]"),
+    ],
+)
+def test_a_request_that_breaks_a_limit_is_refused_and_not_billed(models, painter, model, path, value, told):
+    answer = ask(models, model, changed(body_for(model), path, value))
+
+    assert answer.status == 400
+    assert answer.headers["x-amzn-errortype"] == "ValidationException"
+    assert message_of(answer).startswith("Malformed input request: ")
+    assert told in message_of(answer)
+    assert painter.asked == []
+    assert models.stats.to_json() == {"calls": 1, "images": 0, "throttled": 0, "errors": 0, "blocked": 0}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe\xfa", b'"prompt"', b"null", b"[" * 5000])
+def test_a_body_that_is_no_json_object_is_refused(models, body):
+    answer = ask(models, CORE, body)
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "ValidationException")
+
+
+def test_a_prompt_of_exactly_the_limit_is_taken(models):
+    assert ask(models, TITAN, body_for(TITAN, prompt="x" * 512)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("model_id", "region"),
+    [
+        (CORE.id, "us-east-1"),
+        (TITAN.id, "eu-west-1"),
+        ("anthropic.claude-v2", "us-east-1"),
+        ("", "us-east-1"),
+        (f"arn:aws:bedrock:us-east-1::foundation-model/{CORE.id}", "us-east-1"),
+        (f"arn:aws:bedrock:us-west-2::foundation-model/{CORE.id}", "us-east-1"),
+        ("arn:nonsense", "us-east-1"),
+    ],
+)
+def test_a_model_that_the_region_does_not_have_is_an_invalid_identifier(models, model_id, region):
+    answer = asyncio.run(models.answer(model_id, b"{}", region))
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "ValidationException")
+    assert message_of(answer) == "The provided model identifier is invalid."
+
+
+def test_a_model_may_be_named_by_its_arn(models):
+    answer = asyncio.run(models.answer(CORE.arn, json.dumps(body_for(CORE)).encode(), CORE.region))
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("model", [TITAN, NOVA])
+def test_amazon_refuses_a_blocked_prompt_with_an_error(models, model):
+    answer = ask(models, model, body_for(model, prompt=f"Something {BLOCKED_IN_PROMPT[0].upper()}, please"))
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "ValidationException")
+    assert message_of(answer) == PROMPT_BLOCKED
+    assert (models.stats.blocked, models.stats.images) == (1, 0)
+
+
+def test_stability_refuses_a_blocked_prompt_with_a_finish_reason(models):
+    answer = ask(models, CORE, body_for(CORE, prompt="nsfw"))
+
+    assert answer.status == 200
+    assert json.loads(answer.body) == {"seeds": [], "finish_reasons": ["Filter reason: prompt"], "images": []}
+    assert (models.stats.blocked, models.stats.images) == (1, 0)
+
+
+def test_a_blocked_word_within_another_word_passes(models):
+    assert ask(models, NOVA, body_for(NOVA, prompt="unblocked-words and Gorée")).status == 200
+    assert models.stats.blocked == 0
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("way", ["by the word", "by the fault"])
+def test_a_picture_that_the_filter_withholds_is_read_as_blocked_and_not_billed(models, model, way):
+    prompt = BLOCKED_IN_PICTURE[0] if way == "by the word" else "harmless"
+    models.faults = Faults(filter=1.0 if way == "by the fault" else 0.0)
+
+    answer = ask(models, model, body_for(model, prompt=prompt))
+
+    assert answer.status == 200
+    with pytest.raises(errors.BlockedError):
+        model.read_response(json.loads(answer.body))
+    assert (models.stats.blocked, models.stats.images) == (1, 0)
+
+
+def test_all_and_some_of_the_pictures_are_told_apart(models):
+    body = changed(body_for(NOVA), (CONFIG, "numberOfImages"), 5)
+    models.faults = Faults(filter=1.0)
+    none_passed = json.loads(ask(models, NOVA, body).body)
+    models.faults = Faults(filter=0.5)
+    some_passed = json.loads(ask(models, NOVA, body).body)
+
+    assert none_passed == {
+        "images": [],
+        "error": "All of the generated images have been blocked by our content filters.",
+    }
+    assert some_passed["error"] == "Some of the generated images have been blocked by our content filters."
+    assert 0 < len(some_passed["images"]) < 5
+    assert models.stats.images == len(some_passed["images"])
+
+
+def test_a_retired_model_says_so_and_the_others_go_on(models):
+    models.faults = Faults(retired=(TITAN.id,))
+
+    answer = ask(models, TITAN, body_for(TITAN))
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (404, "ResourceNotFoundException")
+    assert message_of(answer) == "This model version has reached the end of its life."
+    assert ask(models, NOVA, body_for(NOVA)).status == 200
+
+
+def test_a_throttled_call_is_answered_promptly_and_not_billed(models, pace, painter):
+    models.faults = Faults(throttle=1.0, latency=30.0)
+
+    answer = ask(models, CORE, body_for(CORE))
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (429, "ThrottlingException")
+    assert pace.now < 0.1
+    assert painter.asked == []
+    assert models.stats.to_json() == {"calls": 1, "images": 0, "throttled": 1, "errors": 0, "blocked": 0}
+
+
+def test_an_error_is_answered_promptly_and_not_billed(models, pace):
+    models.faults = Faults(error=1.0, latency=30.0)
+
+    answer = ask(models, CORE, body_for(CORE))
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (503, "ServiceUnavailableException")
+    assert pace.now < 0.1
+    assert models.stats.to_json() == {"calls": 1, "images": 0, "throttled": 0, "errors": 1, "blocked": 0}
+
+
+def test_faults_come_in_about_their_share_and_the_counters_add_up(models):
+    models.faults = Faults(throttle=0.6, error=0.1, latency=0.0)
+
+    statuses = [ask(models, CORE, body_for(CORE)).status for _ in range(400)]
+
+    stats = models.stats
+    assert stats.calls == 400 == stats.throttled + stats.errors + stats.images
+    assert 200 < stats.throttled < 280
+    assert (statuses.count(429), statuses.count(503), statuses.count(200)) == (
+        stats.throttled, stats.errors, stats.images,
+    )  # fmt: skip
+
+
+def test_the_latency_is_exact_when_a_fault_sets_it(models, pace):
+    models.faults = Faults(latency=2.0)
+
+    ask(models, CORE, body_for(CORE))
+
+    assert pace.now == 2.0
+
+
+def test_painting_goes_on_within_the_latency():
+    pace = Pace()
+
+    def slow(_prompt, **_rest):
+        pace.now += 0.75
+        return b"picture"
+
+    models = ImageModelStandIn(paint=slow, sleep=pace.sleep, clock=pace.clock)
+    models.faults = Faults(latency=2.0)
+    ask(models, CORE, body_for(CORE))
+    models.close()
+
+    assert pace.slept == [1.25]
+
+
+def test_painting_that_takes_longer_than_the_latency_is_answered_at_once():
+    pace = Pace()
+
+    def slow(_prompt, **_rest):
+        pace.now += 3.0
+        return b"picture"
+
+    models = ImageModelStandIn(paint=slow, sleep=pace.sleep, clock=pace.clock)
+    models.faults = Faults(latency=2.0)
+    ask(models, CORE, body_for(CORE))
+    models.close()
+
+    assert pace.slept == []
+
+
+def test_the_usual_latency_spreads_around_a_second(models, pace):
+    for _ in range(300):
+        ask(models, CORE, body_for(CORE))
+
+    seconds = sorted(pace.slept)
+
+    assert 0.9 < seconds[150] < 1.1
+    assert seconds[0] > 0.3
+    assert 1.3 < seconds[285] < 1.8
+
+
+def test_a_seeded_stand_in_repeats_its_run(painter):
+    def run():
+        pace = Pace()
+        models = ImageModelStandIn(rng=random.Random(3), paint=painter, sleep=pace.sleep, clock=pace.clock)
+        models.faults = Faults(throttle=0.3, error=0.2, filter=0.2)
+        statuses = [ask(models, CORE, body_for(CORE)).status for _ in range(30)]
+        models.close()
+        return statuses, pace.slept, models.stats
+
+    assert run() == run()
+
+
+def test_a_caller_that_goes_away_is_not_billed(painter):
+    async def go_away():
+        waiting, never = asyncio.Event(), asyncio.Event()
+
+        async def sleep(_seconds):
+            waiting.set()
+            await never.wait()
+
+        models = ImageModelStandIn(paint=painter, sleep=sleep)
+        models.faults = Faults(latency=60.0)
+        call = asyncio.ensure_future(models.answer(CORE.id, json.dumps(body_for(CORE)).encode(), CORE.region))
+        await waiting.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        models.close()
+        return models.stats
+
+    assert asyncio.run(go_away()).to_json() == {"calls": 1, "images": 0, "throttled": 0, "errors": 0, "blocked": 0}
+
+
+def test_a_painter_s_mistake_is_an_internal_error_and_not_billed(pace):
+    def broken(_prompt, **_rest):
+        raise ZeroDivisionError
+
+    models = ImageModelStandIn(paint=broken, sleep=pace.sleep, clock=pace.clock)
+    answer = ask(models, CORE, body_for(CORE))
+    models.close()
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (500, "InternalServerException")
+    assert models.stats.to_json() == {"calls": 1, "images": 0, "throttled": 0, "errors": 1, "blocked": 0}
+
+
+def test_calls_at_the_same_time_are_painted_side_by_side_and_off_the_event_loop():
+    async def eight_at_once():
+        models = ImageModelStandIn()
+        models.faults = Faults(latency=0.0)
+        bodies = [json.dumps(body_for(NOVA, seed=seed, size="320x320")).encode() for seed in range(8)]
+        answered = await asyncio.gather(*(models.answer(NOVA.id, body, NOVA.region) for body in bodies))
+        models.close()
+        return [NOVA.read_response(json.loads(answer.body))[0] for answer in answered]
+
+    pictures = asyncio.run(eight_at_once())
+
+    assert len(set(pictures)) == 8
+    assert Image.open(io.BytesIO(pictures[0])).size == (320, 320)
+
+
+def test_a_jpeg_is_a_jpeg_that_says_what_it_is():
+    models = ImageModelStandIn()
+    models.faults = Faults(latency=0.0)
+
+    answer = ask(models, CORE, changed(body_for(CORE), ("output_format",), "jpeg"))
+
+    models.close()
+    image = Image.open(io.BytesIO(CORE.read_response(json.loads(answer.body))[0]))
+    assert (image.format, image.info["comment"]) == ("JPEG", b"couch-stand-in")
+
+
+def test_a_model_is_described_with_its_lifecycle(models):
+    assert models.foundation_model(NOVA.id, "us-east-1") == {
+        "modelArn": NOVA.arn,
+        "modelId": NOVA.id,
+        "modelName": "Nova Canvas",
+        "providerName": "Amazon",
+        "inputModalities": ["TEXT"],
+        "outputModalities": ["IMAGE"],
+        "responseStreamingSupported": False,
+        "customizationsSupported": [],
+        "inferenceTypesSupported": ["ON_DEMAND"],
+        "modelLifecycle": {"status": "LEGACY", "endOfLifeTime": "2026-09-30T00:00:00Z"},
+    }
+    assert models.foundation_model(CORE.arn, "us-west-2")["modelLifecycle"] == {"status": "ACTIVE"}
+
+
+def test_a_region_lists_only_its_own_models(models):
+    by_region = {
+        region: {summary["modelId"] for summary in models.foundation_models(region)}
+        for region in ("us-east-1", "us-west-2", "eu-west-1")
+    }
+
+    assert by_region["eu-west-1"] == set()
+    assert by_region["us-east-1"] | by_region["us-west-2"] == set(image_models.MODELS)
+    assert CORE.id in by_region["us-west-2"]
+    assert models.foundation_model(CORE.id, "us-east-1") is None
+
+
+def test_botocore_reads_the_descriptions(models):
+    session = botocore.session.get_session()
+    model = session.get_service_model("bedrock").operation_model("GetFoundationModel")
+    content = json.dumps({"modelDetails": models.foundation_model(NOVA.id, "us-east-1")}).encode()
+    raw = {"headers": {"content-type": "application/json"}, "status_code": 200, "body": content}
+
+    parsed = botocore.parsers.create_parser("rest-json").parse(raw, model.output_shape)
+
+    assert parsed["modelDetails"]["modelLifecycle"]["endOfLifeTime"].year == 2026
+
+
+def test_botocore_reads_the_errors(models):
+    models.faults = Faults(throttle=1.0)
+    answer = ask(models, CORE, body_for(CORE))
+    model = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("InvokeModel")
+    raw = {"headers": answer.headers, "status_code": answer.status, "body": answer.body}
+
+    parsed = botocore.parsers.create_parser("rest-json").parse(raw, model.output_shape)
+
+    assert parsed["Error"]["Code"] == "ThrottlingException"

@@ -18,6 +18,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain help: importing what draws the boxes takes longer than everything else that `couch --help` does.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -39,7 +41,7 @@ def up(
         ),
     ] = 20,
 ) -> None:
-    """Start the local cloud and deploy both stacks on it; again: only what changed."""
+    """Start the local cloud and deploy both stacks on it. Again: only what changed."""
     from couch_explorers.local import cloud, deploy, progress
     from couch_explorers.local.settings import Home
     from couch_explorers.workspace import check_candidate
@@ -107,7 +109,10 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
 
 @app.command()
 def env() -> None:
-    """Print `export` lines that point any AWS tool at the local cloud: eval "$(couch env)"."""
+    """Print exports that point AWS tools at the local cloud.
+
+    For any other AWS tool in this shell: eval "$(couch env)"
+    """
     import shlex
 
     from couch_explorers.local import cloud
@@ -152,7 +157,10 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports"),
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one cell may take.")] = 600,
 ) -> None:
-    """Run a notebook with papermill and write its report as .ipynb, .html and .json."""
+    """Run a notebook and write its report: .ipynb, .html, .json.
+
+    Exit 0 when all is well, 1 when a check or a cell failed, 2 for an unknown notebook, parameter or value.
+    """
     from couch_explorers import reports
 
     pairs = [tuple(item.split("\0", 1)) for item in parameters or []]
@@ -169,7 +177,9 @@ def lab() -> None:
     jupyter = str(Path(sys.executable).with_name("jupyter"))
     os.chdir(PROJECT_ROOT)
     # The server takes this process's place: Ctrl-C and the exit code are its own.
-    options = ["--ip=127.0.0.1", "--notebook-dir=.", "--LabApp.default_url=/lab/tree/notebooks"]
+    # Jupyter refuses root without being told; a container has no other user, and the server hears this machine only.
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    options = [*as_root, "--ip=127.0.0.1", "--notebook-dir=.", "--LabApp.default_url=/lab/tree/notebooks"]
     os.execv(jupyter, [jupyter, "lab", *options])  # noqa: S606 - no shell is wanted
 
 
@@ -212,7 +222,10 @@ def faults(
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Set, show or clear the faults of the local image models; each call replaces what was set before."""
+    """Set, show or clear faults of the local image models.
+
+    Each call replaces what was set before.
+    """
     from couch_explorers.local import cloud
     from couch_explorers.local import faults as fault_settings
     from couch_explorers.local.settings import Home

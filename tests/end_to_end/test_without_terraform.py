@@ -1,0 +1,41 @@
+"""A machine without Terraform: the queue is left out by name, the rest works."""
+
+import shutil
+
+import pytest
+
+from .conftest import LocalCloud, free_port
+
+
+@pytest.fixture(scope="session")
+def cloud_without_terraform(tmp_path_factory):
+    programs = tmp_path_factory.mktemp("programs")
+    for name in ("make", "sh", "env", "uname"):
+        if found := shutil.which(name):
+            (programs / name).symlink_to(found)
+    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
+    environment = cloud.environment | {"PATH": str(programs)}
+    yield cloud, environment
+    cloud.couch("down", "--erase")
+
+
+def test_the_queue_is_skipped_by_name_and_the_api_paints(cloud_without_terraform):
+    cloud, environment = cloud_without_terraform
+
+    up = cloud.couch("up", "--port", str(cloud.port), environment=environment)
+    painted = cloud.couch("paint", "A fjord", environment=environment)
+    queued = cloud.couch("paint", "A fjord", "--via", "queue", environment=environment, check=False)
+
+    assert "Skipped      queue: Terraform is not installed" in up.stdout
+    assert painted.stdout.startswith("s3://")
+    assert queued.returncode == 1
+    assert "Terraform 1.10" in queued.stderr
+
+
+def test_the_smoke_test_skips_the_queue_by_name(cloud_without_terraform, tmp_path):
+    cloud, environment = cloud_without_terraform
+
+    done = cloud.couch("run", "smoke_test", "--out", str(tmp_path), environment=environment)
+
+    assert "SKIPPED" in done.stdout
+    assert (tmp_path / "smoke_test.html").exists()

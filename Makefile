@@ -29,6 +29,7 @@ check: .venv/.synced ## formatters, linters and validators; changes nothing
 format: .venv/.synced ## what the formatters would have you do
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
 
 setup: .venv/.synced ## only the Python environment
 

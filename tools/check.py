@@ -87,7 +87,7 @@ def terraform_files() -> Outcome:
 
 def notebooks_are_stripped() -> Outcome:
     """Notebooks hold no outputs in git, but for cells that nbval compares."""
-    return command(BIN / "nbstripout", "--verify", *tracked(".ipynb"))
+    return command(BIN / "nbstripout", "--keep-id", "--verify", *tracked(".ipynb"))
 
 
 CHECKS: dict[str, Callable[[], Outcome]] = {

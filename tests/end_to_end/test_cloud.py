@@ -96,7 +96,6 @@ def test_the_models_are_listed_with_their_lifecycle(workspace):
 def test_an_alarm_over_the_query_protocol_has_every_field(workspace):
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html."""
     name = "couch-explorers-42-oldest-message-age"
-
     request = AWSRequest(
         "POST",
         workspace.endpoint,

@@ -43,14 +43,16 @@ def up(
 ) -> None:
     """Start the local cloud and deploy both stacks on it. Again: only what changed."""
     from couch_explorers.local import cloud, deploy, progress
+    from couch_explorers.local.leftovers import end_leftovers
     from couch_explorers.local.settings import Home
     from couch_explorers.workspace import check_candidate
 
     home = Home.current()
     settings = deploy.Settings(candidate=check_candidate(candidate), worker_timeout_s=worker_timeout)
     with cloud.exclusive(home), progress.shown() as report:
-        here, started = cloud.start(home, port)
-        report(progress.cloud_started(here, started=started))
+        end_leftovers(home)
+        here, what_was_done = cloud.start(home, port)
+        report(progress.cloud_is_there(here, what_was_done))
         result = deploy.deploy(home, here, settings, report)
     typer.echo(progress.summary(here, result))
 
@@ -61,10 +63,12 @@ def down(
 ) -> None:
     """Stop the local cloud; what is in it comes back with `couch up`."""
     from couch_explorers.local import cloud
+    from couch_explorers.local.leftovers import end_leftovers
     from couch_explorers.local.settings import Home
 
     home = Home.current()
     with cloud.exclusive(home):
+        end_leftovers(home)
         typer.echo(cloud.stop(home, erase=erase))
 
 

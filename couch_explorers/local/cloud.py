@@ -88,8 +88,8 @@ def running(home: Home) -> Cloud | None:
     return None
 
 
-def start(home: Home, port: int) -> tuple[Cloud, bool]:
-    """The running local cloud, started where it was not, and whether it was started now.
+def start(home: Home, port: int) -> tuple[Cloud, str]:
+    """The running local cloud, started where it was not, and the words for what was done.
 
     A process that hangs is ended first; a port held by another program is an error that names it.
     """
@@ -98,7 +98,9 @@ def start(home: Home, port: int) -> tuple[Cloud, bool]:
             raise CloudError(
                 f"The local cloud already runs on port {cloud.port}. To move it: couch down, then couch up --port {port}"
             )
-        return cloud, False
+        return cloud, "runs"
+    # A stop takes the note away; one that is still there belongs to a cloud that hangs or was killed.
+    unclean = home.cloud_file.exists()
     _end_stale_process(home)
     _require_free_port(port)
     home.logs.mkdir(parents=True, exist_ok=True)
@@ -128,7 +130,9 @@ def start(home: Home, port: int) -> tuple[Cloud, bool]:
             home.cloud_file.unlink(missing_ok=True)
             raise CloudError(f"The local cloud did not answer within {START_DEADLINE_S:.0f} s. What it said: {log}")
         time.sleep(POLL_S)
-    return cloud, True
+    if unclean:
+        return cloud, "had not been stopped: what came since its last save is forgotten; started again"
+    return cloud, "started"
 
 
 def stop(home: Home, *, erase: bool = False) -> str:

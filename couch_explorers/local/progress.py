@@ -11,9 +11,9 @@ from couch_explorers.local.deploy import Deployment
 from couch_explorers.local.steps import Progress, Report
 
 
-def cloud_started(cloud: Cloud, *, started: bool) -> Progress:
-    """The first line: where the local cloud is."""
-    return Progress("local cloud", f"{'started' if started else 'runs'} at {cloud.endpoint}", 0.0, done=True)
+def cloud_is_there(cloud: Cloud, what_was_done: str) -> Progress:
+    """The first line: where the local cloud is, and whether something was lost."""
+    return Progress("local cloud", f"{what_was_done} at {cloud.endpoint}", 0.0, done=True)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import psutil
 import pytest
 
-from .conftest import WORKER_TIMEOUT_S, wait_until
+from .conftest import COUCH, WORKER_TIMEOUT_S, wait_until
 from .test_pictures import error_note, queue_is_empty
 
 POLICY_OF_THE_WORKER = ("couch-explorers-42-worker", "worker")
@@ -134,3 +135,45 @@ def worker_processes(cloud):
     """The processes in which the cloud runs Lambda code."""
     server = psutil.Process(json.loads((cloud.home / "cloud.json").read_text())["pid"])
     return [child for child in server.children(recursive=True) if "python" in child.name()]
+
+
+def test_couch_up_ends_a_cloud_that_hangs_and_starts_another(local_cloud, workspace):
+    pid = json.loads((local_cloud.home / "cloud.json").read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+
+    done = local_cloud.up()
+
+    assert "had not been stopped" in done.stderr
+    assert json.loads((local_cloud.home / "cloud.json").read_text())["pid"] != pid
+    assert local_cloud.couch("paint", "After the hang").stdout.startswith("s3://")
+
+
+def test_couch_up_repairs_a_deploy_that_was_killed_halfway(local_cloud, workspace):
+    """Another candidate's stacks are begun, and `couch up` is killed while `sam` and `terraform` work for it."""
+    command = [
+        COUCH,
+        "up",
+        "--port",
+        str(local_cloud.port),
+        "--candidate",
+        "43",
+        "--worker-timeout",
+        str(WORKER_TIMEOUT_S),
+    ]
+    begun = subprocess.Popen(
+        command, env=local_cloud.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    for line in begun.stderr:
+        if line.startswith("terraform apply aws_"):
+            break
+    begun.kill()
+    begun.communicate()
+
+    done = local_cloud.couch(*command[1:])
+
+    assert "candidate 43" in done.stdout
+    assert "not deployed" not in done.stdout
+    assert local_cloud.couch("paint", "After the repair", "--via", "queue").stdout.startswith(
+        "s3://pgr301-couch-explorers/43/"
+    )
+    local_cloud.up()

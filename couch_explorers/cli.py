@@ -45,10 +45,11 @@ def up(
     from couch_explorers.local import cloud, deploy, progress
     from couch_explorers.local.leftovers import end_leftovers
     from couch_explorers.local.settings import Home
+    from couch_explorers.local.stacks import Settings
     from couch_explorers.workspace import check_candidate
 
     home = Home.current()
-    settings = deploy.Settings(candidate=check_candidate(candidate), worker_timeout_s=worker_timeout)
+    settings = Settings(candidate=check_candidate(candidate), worker_timeout_s=worker_timeout)
     with cloud.exclusive(home), progress.shown() as report:
         end_leftovers(home)
         here, what_was_done = cloud.start(home, port)

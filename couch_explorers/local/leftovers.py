@@ -1,5 +1,6 @@
 """Ending what a killed `couch up` left at work on a folder."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ def end_leftovers(home: Home) -> list[str]:
     for process in left:
         try:
             names.append(process.name())
-            # Terraform writes its state before it goes.
-            process.terminate()
+            # What Terraform has in hand it may finish and write down; its providers go with it.
+            process.send_signal(signal.SIGINT)
         except psutil.NoSuchProcess:
             continue
     _, stubborn = psutil.wait_procs(left, timeout=PATIENCE_S)
@@ -39,7 +40,7 @@ def _works_on(process: Any, folder: Path) -> bool:
         programs = {Path(word).name for word in command[:2]}
         if "sam" in programs:
             return any(str(folder) in word for word in command[2:])
-        if any(name == "terraform" or name.startswith("terraform-provider-") for name in programs):
+        if "terraform" in programs:
             return Path(process.cwd()).is_relative_to(folder)
     except (psutil.Error, OSError):
         return False

@@ -1,6 +1,7 @@
 """Where the local cloud lives and which services it offers."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ ROOT_SECRET = "local"  # noqa: S105 - opens nothing but a server on this machine
 # Both buckets are given by the course; on AWS they exist before anybody deploys.
 PICTURE_BUCKET = "pgr301-couch-explorers"
 STATE_BUCKET = "pgr301-2024-terraform-state"
+
+# Seconds. Shorter than on AWS (60): a laptop's user waits for the sixfold of it when a worker dies.
+WORKER_TIMEOUT_S = 20
 
 # Only what the two stacks, the notebooks and SAM's own helper stack call.
 SERVICES = (
@@ -107,3 +111,13 @@ class Home:
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": endpoint,
         }
+
+    @classmethod
+    def tool_environment(cls, endpoint: str) -> dict[str, str]:
+        """The whole environment of a tool that deploys on the local cloud: nothing of the user's own AWS settings is left.
+
+        `python` and `uv` on its PATH are this environment's.
+        """
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
+        return inherited | cls.client_environment(endpoint) | {"PATH": path}

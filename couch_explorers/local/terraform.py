@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -79,9 +79,9 @@ def executable() -> str:
     return path
 
 
-def environment() -> dict[str, str]:
-    """The user's environment as Terraform should see it: no prompts, no warning about a configuration that is not there."""
-    variables = dict(os.environ) | {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """An environment as Terraform should see it: no prompts, no warning about a configuration that is not there."""
+    variables = dict(base) | {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
     configuration = variables.get("TF_CLI_CONFIG_FILE")
     if configuration and not Path(configuration).is_file():
         del variables["TF_CLI_CONFIG_FILE"]

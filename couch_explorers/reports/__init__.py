@@ -72,7 +72,7 @@ class RunResult:
             for check in self.checks
             if check.verdict is not found.Verdict.OK
         ]
-        return "\n".join([*lines, f"Report: {self.path('html')}"])
+        return "\n".join([*lines, f"Report: {self.path('html').resolve().as_uri()}"])
 
     def path(self, kind: str) -> Path:
         """One of the three files: kind is ipynb, html or json."""

@@ -23,9 +23,11 @@ WORKER_TIMEOUT_S = 5
 
 # Each of these groups runs one test after the other on one cloud; side by side they have a cloud each. Trouble is made on
 # a cloud where nobody else works.
-GROUPS = {"test_trouble": "trouble", "test_without_terraform": "without_terraform"}
+GROUPS = {"test_trouble": "trouble", "test_repair": "repair", "test_without_terraform": "without_terraform"}
 
 
+# First, because xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark the tests of this folder, and let them start first: they wait most."""
     for item in items:

@@ -41,6 +41,7 @@ def test_a_plain_text_prompt_gives_a_picture(workspace):
         ('{"prompt": "a fjord", "model": "no.such-model"}', 400),
         ('{"prompt": "a fjord", "seed": "seven"}', 400),
         (json.dumps({"prompt": "a" * 70_000}), 413),
+        ("a" * 1024 * 1024, 413),
     ],
 )
 def test_a_bad_request_is_answered_in_json_and_stores_nothing(workspace, keys, body, status):

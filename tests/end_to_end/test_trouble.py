@@ -1,15 +1,12 @@
 """What must not be lost, whatever happens to models, workers and the cloud itself."""
 
 import json
-import os
 import signal
-import subprocess
-import time
 
 import psutil
 import pytest
 
-from .conftest import COUCH, WORKER_TIMEOUT_S, wait_until
+from .conftest import WORKER_TIMEOUT_S, wait_until
 from .test_pictures import error_note, queue_is_empty
 
 POLICY_OF_THE_WORKER = ("couch-explorers-42-worker", "worker")
@@ -116,64 +113,7 @@ def test_messages_that_wait_outlive_a_stop_and_a_start(local_cloud, workspace, f
     wait_until(lambda: len(keys("waiting-")) == 5, within_s=WORKER_TIMEOUT_S * 6 + 60, what="five pictures")
 
 
-def test_couch_up_repairs_what_a_hard_kill_left(local_cloud, workspace):
-    pid = json.loads((local_cloud.home / "cloud.json").read_text())["pid"]
-    os.kill(pid, signal.SIGKILL)
-    wait_until(
-        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, what="its end"
-    )
-
-    started = time.monotonic()
-    local_cloud.up()
-
-    assert time.monotonic() - started < 120
-    for via in ("api", "queue"):
-        assert local_cloud.couch("paint", "After the kill", "--via", via).stdout.startswith("s3://")
-
-
 def worker_processes(cloud):
     """The processes in which the cloud runs Lambda code."""
     server = psutil.Process(json.loads((cloud.home / "cloud.json").read_text())["pid"])
     return [child for child in server.children(recursive=True) if "python" in child.name()]
-
-
-def test_couch_up_ends_a_cloud_that_hangs_and_starts_another(local_cloud, workspace):
-    pid = json.loads((local_cloud.home / "cloud.json").read_text())["pid"]
-    os.kill(pid, signal.SIGSTOP)
-
-    done = local_cloud.up()
-
-    assert "had not been stopped" in done.stderr
-    assert json.loads((local_cloud.home / "cloud.json").read_text())["pid"] != pid
-    assert local_cloud.couch("paint", "After the hang").stdout.startswith("s3://")
-
-
-def test_couch_up_repairs_a_deploy_that_was_killed_halfway(local_cloud, workspace):
-    """Another candidate's stacks are begun, and `couch up` is killed while `sam` and `terraform` work for it."""
-    command = [
-        COUCH,
-        "up",
-        "--port",
-        str(local_cloud.port),
-        "--candidate",
-        "43",
-        "--worker-timeout",
-        str(WORKER_TIMEOUT_S),
-    ]
-    begun = subprocess.Popen(
-        command, env=local_cloud.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    for line in begun.stderr:
-        if line.startswith("terraform apply aws_"):
-            break
-    begun.kill()
-    begun.communicate()
-
-    done = local_cloud.couch(*command[1:])
-
-    assert "candidate 43" in done.stdout
-    assert "not deployed" not in done.stdout
-    assert local_cloud.couch("paint", "After the repair", "--via", "queue").stdout.startswith(
-        "s3://pgr301-couch-explorers/43/"
-    )
-    local_cloud.up()

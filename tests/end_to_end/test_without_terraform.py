@@ -15,14 +15,13 @@ def cloud_without_terraform(tmp_path_factory):
             (programs / name).symlink_to(found)
     cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
     environment = cloud.environment | {"PATH": str(programs)}
-    yield cloud, environment
+    yield cloud, environment, cloud.couch("up", "--port", str(cloud.port), environment=environment)
     cloud.couch("down", "--erase")
 
 
 def test_the_queue_is_skipped_by_name_and_the_api_paints(cloud_without_terraform):
-    cloud, environment = cloud_without_terraform
+    cloud, environment, up = cloud_without_terraform
 
-    up = cloud.couch("up", "--port", str(cloud.port), environment=environment)
     painted = cloud.couch("paint", "A fjord", environment=environment)
     queued = cloud.couch("paint", "A fjord", "--via", "queue", environment=environment, check=False)
 
@@ -33,7 +32,7 @@ def test_the_queue_is_skipped_by_name_and_the_api_paints(cloud_without_terraform
 
 
 def test_the_smoke_test_skips_the_queue_by_name(cloud_without_terraform, tmp_path):
-    cloud, environment = cloud_without_terraform
+    cloud, environment, _ = cloud_without_terraform
 
     done = cloud.couch("run", "smoke_test", "--out", str(tmp_path), environment=environment)
 

@@ -1,0 +1,73 @@
+"""What `couch up` makes whole again: a deploy that was killed halfway, a cloud that was killed, a cloud that hangs."""
+
+import json
+import os
+import signal
+import subprocess
+
+import psutil
+import pytest
+
+from .conftest import COUCH, WORKER_TIMEOUT_S, LocalCloud, free_port, wait_until
+
+
+@pytest.fixture(scope="session")
+def repaired(tmp_path_factory):
+    """A cloud whose first `couch up` was killed while `terraform` made the queues, and what the second one said."""
+    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
+    command = [COUCH, "up", "--port", str(cloud.port), "--worker-timeout", str(WORKER_TIMEOUT_S)]
+    begun = subprocess.Popen(
+        command, env=cloud.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    for line in begun.stderr:
+        if line.startswith("terraform apply aws_"):
+            break
+    begun.kill()
+    begun.stderr.close()
+    begun.wait()
+    yield cloud, cloud.up()
+    cloud.couch("down", "--erase")
+
+
+def cloud_process(cloud):
+    return json.loads((cloud.home / "cloud.json").read_text())["pid"]
+
+
+def assert_both_paths_paint(cloud):
+    for via in ("api", "queue"):
+        assert cloud.couch("paint", "After the repair", "--via", via).stdout.startswith("s3://")
+
+
+def test_a_deploy_that_was_killed_halfway_is_finished_by_the_next(repaired):
+    cloud, said = repaired
+
+    assert "Deployed     api, queue" in said.stdout or "Deployed     queue, api" in said.stdout
+    assert_both_paths_paint(cloud)
+
+
+def test_a_cloud_that_was_killed_comes_back_with_its_deploy(repaired):
+    cloud, _ = repaired
+    pid = cloud_process(cloud)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(
+        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, what="its end"
+    )
+
+    told = cloud.couch("paint", "A fjord", check=False)
+    said = cloud.up()
+
+    assert "couch up" in told.stderr
+    assert "had not been stopped" in said.stderr
+    assert_both_paths_paint(cloud)
+
+
+def test_a_cloud_that_hangs_is_ended_and_started_anew(repaired):
+    cloud, _ = repaired
+    pid = cloud_process(cloud)
+    os.kill(pid, signal.SIGSTOP)
+
+    said = cloud.up()
+
+    assert "had not been stopped" in said.stderr
+    assert cloud_process(cloud) != pid
+    assert_both_paths_paint(cloud)

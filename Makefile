@@ -21,7 +21,7 @@ lab: .venv/.synced ## JupyterLab on the workspace
 	@$(COUCH) lab
 
 test: .venv/.synced ## all tests, on a local cloud of their own
-	@$(BIN)/pytest --numprocesses 3 --dist loadgroup
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 check: .venv/.synced ## formatters, linters and validators; changes nothing
 	@$(BIN)/python tools/check.py

@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from botocore.config import Config
 
 from couch_explorers.core import generation, image_models, jobs
+from couch_explorers.core.clock import Clock
 from couch_explorers.core.errors import GenerationError, UnknownModelError
 
 if TYPE_CHECKING:
@@ -69,11 +70,18 @@ class PostponedError(Exception):
     """The job stays in the queue and is delivered again."""
 
 
+clock = Clock()
+
+
 @functools.cache
 def bedrock(region: str) -> Any:
     """Give the client for the image models of a region; each is made once."""
     return generation.bedrock_client(
-        region, attempts=BEDROCK_ATTEMPTS, read_timeout_s=BEDROCK_READ_TIMEOUT_S, session=session
+        region,
+        attempts=BEDROCK_ATTEMPTS,
+        read_timeout_s=BEDROCK_READ_TIMEOUT_S,
+        time_left_s=clock.left_s,
+        session=session,
     )
 
 
@@ -90,6 +98,7 @@ bedrock(image_models.parse_arn(MODEL_ARNS[0])[0])
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Serve an SQS batch; returns the messages that stay in the queue as {"batchItemFailures": […]}."""
+    clock.start(context)
     return process_partial_response(event=event, record_handler=serve, processor=processor, context=context)
 
 

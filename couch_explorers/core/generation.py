@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from couch_explorers.core import png as pictures
 from couch_explorers.core.aws_errors import describe, model_error, storage_error
-from couch_explorers.core.errors import ConflictError, ModelAnswerError, StorageError
+from couch_explorers.core.errors import ConflictError, ModelAnswerError, ModelTimeoutError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,12 +57,15 @@ def bedrock_client(
     attempts: int,
     read_timeout_s: float,
     connect_timeout_s: float = 5.0,
+    time_left_s: Callable[[], float] | None = None,
     session: boto3.session.Session | None = None,
 ) -> Any:
     """Make a client that asks the image models of a region, `attempts` times at most.
 
     botocore's standard mode retries throttles, 5xx and lost connections with backoff. A read time-out it would retry as
-    well; here it is raised at once, because the picture that came too late may have been billed.
+    well; here it is raised at once, because the picture that came too late may have been billed. For the same reason no
+    attempt is begun that could outlive its caller: where `time_left_s` tells less than the read time-out, the call ends
+    with a ModelTimeoutError.
     """
     config = Config(
         region_name=region,
@@ -73,6 +76,15 @@ def bedrock_client(
     client = (session or boto3).client("bedrock-runtime", config=config)
     # First in the row, so that the standard handler spends none of its quota on a retry that does not come.
     client.meta.events.register_first("needs-retry.bedrock-runtime", _never_retry_a_read_timeout)
+    if time_left_s is not None:
+
+        def begin_nothing_too_late(**_: Any) -> None:
+            if (left := time_left_s()) < read_timeout_s:
+                raise ModelTimeoutError(
+                    f"The model was not asked again: {left:.1f} s are left, and an answer may take {read_timeout_s:.1f} s."
+                )
+
+        client.meta.events.register_first("before-send.bedrock-runtime.InvokeModel", begin_nothing_too_late)
     return client
 
 

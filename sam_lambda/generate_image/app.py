@@ -14,6 +14,7 @@ from aws_lambda_powertools.metrics import Metrics
 from botocore.config import Config
 
 from couch_explorers.core import generation, image_models, jobs
+from couch_explorers.core.clock import Clock
 from couch_explorers.core.errors import GenerationError, InvalidJobError
 
 if TYPE_CHECKING:
@@ -46,11 +47,18 @@ class BodyTooLargeError(GenerationError):
     status = 413
 
 
+clock = Clock()
+
+
 @functools.cache
 def bedrock(region: str) -> Any:
     """Give the client for the image models of a region; each is made once."""
     return generation.bedrock_client(
-        region, attempts=BEDROCK_ATTEMPTS, read_timeout_s=BEDROCK_READ_TIMEOUT_S, session=session
+        region,
+        attempts=BEDROCK_ATTEMPTS,
+        read_timeout_s=BEDROCK_READ_TIMEOUT_S,
+        time_left_s=clock.left_s,
+        session=session,
     )
 
 
@@ -61,6 +69,7 @@ bedrock(image_models.parse_arn(MODEL_ARNS[0])[0])
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer an API Gateway proxy event: 200 with the picture's place, or {"error", "detail", "request_id"}."""
+    clock.start(context)
     request_id = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
     logger.append_keys(api_request_id=request_id)
     try:

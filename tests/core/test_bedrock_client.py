@@ -100,10 +100,12 @@ def make_client(server, waits, monkeypatch):
     monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
     clients = []
 
-    def make(attempts=3, read_timeout_s=5.0):
+    def make(attempts=3, read_timeout_s=5.0, time_left_s=None):
         session = boto3.session.Session("access", "secret")
         clients.append(
-            generation.bedrock_client("us-west-2", attempts=attempts, read_timeout_s=read_timeout_s, session=session)
+            generation.bedrock_client(
+                "us-west-2", attempts=attempts, read_timeout_s=read_timeout_s, time_left_s=time_left_s, session=session
+            )
         )
         return clients[-1]
 
@@ -225,3 +227,30 @@ def test_a_caller_without_credentials_is_told_so(make_client, make_job, server, 
 
     client.close()
     assert server.requests == 0
+
+
+def test_a_call_that_could_outlive_its_caller_is_never_begun(server, make_client, make_job):
+    client = make_client(read_timeout_s=5.0, time_left_s=lambda: 4.9)
+
+    with pytest.raises(ModelTimeoutError, match=r"4\.9 s are left, and an answer may take 5\.0 s") as refused:
+        generation.invoke(client, make_job())
+
+    assert refused.value.passing
+    assert server.requests == 0
+
+
+def test_a_retry_that_could_outlive_its_caller_is_never_begun(server, make_client, make_job):
+    left = iter([20.0, 4.0])
+    client = make_client(read_timeout_s=5.0, time_left_s=lambda: next(left))
+    server.script = [(429, "ThrottlingException")]
+
+    with pytest.raises(ModelTimeoutError):
+        generation.invoke(client, make_job())
+
+    assert server.requests == 1
+
+
+def test_with_time_enough_the_picture_comes(server, make_client, make_job):
+    client = make_client(read_timeout_s=5.0, time_left_s=lambda: 5.0)
+
+    assert generation.invoke(client, make_job())

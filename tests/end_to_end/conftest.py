@@ -17,24 +17,26 @@ from couch_explorers import workspace as workspaces
 from couch_explorers.core.jobs import message_body
 
 COUCH = str(Path(sys.executable).with_name("couch"))
-# Seconds. Six times that is how long a dead worker's job stays hidden.
-WORKER_TIMEOUT_S = 5
+
+# The clouds that this process has deployed with the defaults of `couch up`: the first serves all whose tests only use it.
+DEPLOYED = []
+
+# What waits longest starts first. Each module's tests run in one process (`--dist loadfile`), one after the other.
+FIRST = ("test_trouble", "test_repair", "test_api", "test_notebooks")
 
 
-# Each of these groups runs one test after the other on one cloud; side by side they have a cloud each. Trouble is made on
-# a cloud where nobody else works.
-GROUPS = {"test_trouble": "trouble", "test_repair": "repair", "test_without_terraform": "without_terraform"}
-
-
-# First, because xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests of this folder, and let them start first: they wait most."""
+    """Mark the tests of this folder, and let them start before all others."""
+
+    def place(item):
+        if "end_to_end" not in item.path.parts:
+            return len(FIRST) + 1
+        return FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST)
+
     for item in items:
         if "end_to_end" in item.path.parts:
             item.add_marker(pytest.mark.end_to_end)
-            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, "end_to_end")))
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    items.sort(key=place)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class LocalCloud:
 
     home: Path
     port: int
+    # Seconds. Six times that is how long a dead worker's job stays hidden.
+    worker_timeout_s: int = 20
 
     @property
     def environment(self):
@@ -66,7 +70,7 @@ class LocalCloud:
         return done
 
     def up(self, **arguments):
-        return self.couch("up", "--port", str(self.port), "--worker-timeout", str(WORKER_TIMEOUT_S), **arguments)
+        return self.couch("up", "--port", str(self.port), "--worker-timeout", str(self.worker_timeout_s), **arguments)
 
     @property
     def stats(self):
@@ -96,6 +100,10 @@ def free_port():
 
 @pytest.fixture(scope="session")
 def local_cloud(tmp_path_factory):
+    """A deployed cloud with the defaults of `couch up`."""
+    if DEPLOYED:
+        yield DEPLOYED[0]
+        return
     cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
     cloud.up()
     yield cloud

@@ -8,14 +8,14 @@ import subprocess
 import psutil
 import pytest
 
-from .conftest import COUCH, WORKER_TIMEOUT_S, LocalCloud, free_port, wait_until
+from .conftest import COUCH, DEPLOYED, LocalCloud, free_port, wait_until
 
 
 @pytest.fixture(scope="session")
 def repaired(tmp_path_factory):
     """A cloud whose first `couch up` was killed while `terraform` made the queues, and what the second one said."""
     cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
-    command = [COUCH, "up", "--port", str(cloud.port), "--worker-timeout", str(WORKER_TIMEOUT_S)]
+    command = [COUCH, "up", "--port", str(cloud.port)]
     begun = subprocess.Popen(
         command, env=cloud.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -25,7 +25,9 @@ def repaired(tmp_path_factory):
     begun.kill()
     begun.stderr.close()
     begun.wait()
-    yield cloud, cloud.up()
+    said = cloud.up()
+    DEPLOYED.append(cloud)
+    yield cloud, said
     cloud.couch("down", "--erase")
 
 

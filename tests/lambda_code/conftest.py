@@ -130,6 +130,7 @@ def context():
         memory_limit_in_mb=512,
         invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:couch-explorers-42-worker",
         aws_request_id="5e0d2c1b-0000-4000-8000-000000000001",
+        get_remaining_time_in_millis=lambda: 28_000,
     )
 
 

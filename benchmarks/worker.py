@@ -66,7 +66,8 @@ def main() -> None:
         cloud.up()
         cloud.couch("faults", f"latency={LATENCY_S}")
         stage = cloud.home / "stage"
-        subprocess.run([sys.executable, ROOT / "tools" / "stage_lambda.py", "lambda_code", stage], check=True)
+        staging = [sys.executable, ROOT / "tools" / "stage_lambda.py", "lambda_code", stage]
+        subprocess.run(staging, check=True, stdout=subprocess.DEVNULL)
         # Lambda compiles nothing at a cold start either: it keeps what the first import of an instance compiled.
         subprocess.run([sys.executable, "-m", "compileall", "-q", stage], check=True)
         variables = environment(cloud, stage)

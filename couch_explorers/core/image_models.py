@@ -23,7 +23,8 @@ DEFAULT_SIZE = "1024x1024"
 # seed" on Stability.
 COMMON_SEED_RANGE = (1, 858_993_459)
 
-# USD for one picture of standard quality, as https://aws.amazon.com/bedrock/pricing/ had it; sources differ.
+# USD for one picture of standard quality, collected from several sources that differ; what is billed stands on
+# https://aws.amazon.com/bedrock/pricing/.
 PRICES_AS_OF = "2026-08-31"
 
 _ARN = re.compile(r"arn:aws:bedrock:([a-z0-9-]+)::foundation-model/([A-Za-z0-9.:_-]+)")

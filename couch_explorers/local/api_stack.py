@@ -73,7 +73,10 @@ def _wait_while_busy(session: Any, stack: str) -> None:
 
 
 def _stack_status(session: Any, name: str) -> str | None:
+    """The stack's status, None where there is no such stack."""
     try:
         return str(session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
-    except ClientError:
-        return None
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+            return None
+        raise

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from couch_explorers.local.settings import PICTURE_BUCKET, PROJECT_ROOT, REGION,
 from couch_explorers.local.stacks import Settings
 from couch_explorers.local.steps import Progress, Report, StepError
 from couch_explorers.workspace import Workspace, discover, local_session
+
+HEALTHY_DEADLINE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
             report(Progress("api", "unchanged", 0.0, done=True))
             return
         api_stack.deploy(home, cloud, session, settings, report)
+        _wait_until_live("api", lambda: api_stack.is_live(session, settings))
         changed.append("api")
 
     def queue() -> None:
@@ -62,6 +66,7 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
             fingerprints.pop("queue")
             return
         queue_stack.deploy(home, cloud, settings, report, tool)
+        _wait_until_live("queue", lambda: queue_stack.is_live(session, settings))
         changed.append("queue")
 
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -80,6 +85,16 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
         },
     )
     return Deployment(workspace, tuple(changed), tuple(skipped))
+
+
+def _wait_until_live(part: str, is_live: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + HEALTHY_DEADLINE_S
+    while not is_live():
+        if time.monotonic() > deadline:
+            raise StepError(
+                f"{part} failed: deployed, but not whole after {HEALTHY_DEADLINE_S:.0f} s. Look at it: couch status; couch doctor"
+            )
+        time.sleep(0.2)
 
 
 def make_buckets(session: Any) -> None:

@@ -40,7 +40,6 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report, tool: t
     # Whoever holds the folder's lock is the only one at work here, so a lock in S3 is left from a process that was killed.
     session = local_session(cloud.endpoint)
     session.client("s3").delete_object(Bucket=STATE_BUCKET, Key=f"{state_key}.tflock")
-    report(Progress("terraform init", tool.source.sentence, 0.0))
     run(
         "terraform init",
         [
@@ -49,6 +48,7 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report, tool: t
         ],
         log=home.logs / "terraform-init.log", report=report, environment=environment, folder=folder,
     )  # fmt: skip
+    report(Progress("terraform init", tool.source.sentence, 0.0, done=True))
     write_json(folder / "local.auto.tfvars.json", terraform_variables(settings, archive))
     if orphans := adoption.imports(session, settings.stem, STATE_BUCKET, state_key):
         write_json(folder / "adoption.tf.json", {"import": orphans})

@@ -48,7 +48,7 @@ def test_an_unknown_command_is_a_usage_error(couch):
     assert couch("fly").returncode == 2
 
 
-def test_an_unknown_fault_is_a_usage_error_with_the_list(couch):
+def test_a_port_that_needs_root_is_a_usage_error(couch):
     assert couch("up", "--port", "80").returncode == 2
 
 

@@ -150,3 +150,12 @@ def test_the_log_of_the_worker_tells_a_jobs_story(local_cloud, workspace, keys):
 
     messages = wait_until(found, what="the log line")
     assert any("Picture stored" in message for message in messages)
+
+
+@pytest.mark.parametrize("fault", ["nonsense=1", "throttle=2", "latency=soon", "retired=no.such-model"])
+def test_a_fault_that_is_none_is_a_usage_error_with_what_is_accepted(local_cloud, workspace, fault):
+    done = local_cloud.couch("faults", fault, check=False)
+
+    assert done.returncode == 2
+    assert "throttle=0.2" in done.stderr or "stability.stable-image-core-v1:1" in done.stderr
+    assert local_cloud.couch("faults").stdout.strip() == "no faults"

@@ -70,8 +70,10 @@ def test_the_job_summary_is_written_for_github(local_cloud, workspace, tmp_path)
 
     run(local_cloud, tmp_path / "out", "-p", "checks", "api", environment=environment)
 
-    assert "| OK |" in summary.read_text() or "OK" in summary.read_text()
-    assert "data:image" not in summary.read_text()
+    written = summary.read_text()
+    assert written.startswith("## ✅ smoke\\_test passed")
+    assert "| ✓ OK | api: a prompt becomes a picture |" in written
+    assert "data:image" not in written
 
 
 @pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))

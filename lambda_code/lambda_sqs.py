@@ -17,7 +17,8 @@ from aws_lambda_powertools.metrics import Metrics
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.config import Config
 
-from couch_explorers.core import generation, image_models, jobs
+from couch_explorers.core import generation, jobs
+from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock
 from couch_explorers.core.errors import GenerationError, UnknownModelError
 
@@ -71,28 +72,19 @@ class PostponedError(Exception):
 
 
 clock = Clock()
-
-
-@functools.cache
-def bedrock(region: str) -> Any:
-    """Give the client for the image models of a region; each is made once."""
-    return generation.bedrock_client(
-        region,
-        attempts=BEDROCK_ATTEMPTS,
-        read_timeout_s=BEDROCK_READ_TIMEOUT_S,
-        time_left_s=clock.left_s,
-        session=session,
-    )
+bedrock = ImageModelClients(
+    MODEL_ARNS[0],
+    attempts=BEDROCK_ATTEMPTS,
+    read_timeout_s=BEDROCK_READ_TIMEOUT_S,
+    clock=clock,
+    session=session,
+)
 
 
 @functools.cache
 def sqs() -> Any:
     """Give the client for the queues, made at the first failure: a worker that has none starts sooner."""
     return session.client("sqs", config=AWS_CONFIG)
-
-
-# Made while the function starts; the other regions' clients when they are asked for.
-bedrock(image_models.parse_arn(MODEL_ARNS[0])[0])
 
 
 @logger.inject_lambda_context(clear_state=True)

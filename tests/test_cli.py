@@ -86,3 +86,20 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("smoke_tset",), "smoke_test"),
+        (("smoke_test", "-p", "chekcs", "api"), "checks: Literal"),
+        (("smoke_test", "-p", "timeout_s", "soon"), "timeout_s: float"),
+        (("smoke_test", "-p", "checks", "everything"), "checks: Literal"),
+    ],
+)
+def test_an_unknown_notebook_parameter_or_value_is_a_usage_error_with_the_list(couch, tmp_path, words, told):
+    done = couch("run", *words, "--out", str(tmp_path / "out"))
+
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics
 from botocore.config import Config
 
-from couch_explorers.core import generation, image_models, jobs
+from couch_explorers.core import generation, jobs
+from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock
 from couch_explorers.core.errors import GenerationError, InvalidJobError
 
@@ -48,22 +48,13 @@ class BodyTooLargeError(GenerationError):
 
 
 clock = Clock()
-
-
-@functools.cache
-def bedrock(region: str) -> Any:
-    """Give the client for the image models of a region; each is made once."""
-    return generation.bedrock_client(
-        region,
-        attempts=BEDROCK_ATTEMPTS,
-        read_timeout_s=BEDROCK_READ_TIMEOUT_S,
-        time_left_s=clock.left_s,
-        session=session,
-    )
-
-
-# Made while the function starts, where time costs no caller anything; the other regions' clients when they are asked for.
-bedrock(image_models.parse_arn(MODEL_ARNS[0])[0])
+bedrock = ImageModelClients(
+    MODEL_ARNS[0],
+    attempts=BEDROCK_ATTEMPTS,
+    read_timeout_s=BEDROCK_READ_TIMEOUT_S,
+    clock=clock,
+    session=session,
+)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -1,0 +1,38 @@
+"""The clients for the image models, one a region, as a Lambda keeps them from invocation to invocation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.core.generation import bedrock_client
+from couch_explorers.core.image_models import parse_arn
+
+if TYPE_CHECKING:
+    import boto3
+
+    from couch_explorers.core.clock import Clock
+
+
+class ImageModelClients:
+    """Gives the client of a region; each is made once, that of the default model at once.
+
+    A function starts where time costs no caller anything, so the client that nearly every job needs is made there.
+    """
+
+    def __init__(
+        self, default_arn: str, *, attempts: int, read_timeout_s: float, clock: Clock, session: boto3.session.Session
+    ) -> None:
+        self._settings: dict[str, Any] = {
+            "attempts": attempts,
+            "read_timeout_s": read_timeout_s,
+            "time_left_s": clock.left_s,
+            "session": session,
+        }
+        self._clients: dict[str, Any] = {}
+        self(parse_arn(default_arn)[0])
+
+    def __call__(self, region: str) -> Any:
+        """Give the client for the image models of a region."""
+        if region not in self._clients:
+            self._clients[region] = bedrock_client(region, **self._settings)
+        return self._clients[region]

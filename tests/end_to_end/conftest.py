@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,16 +99,25 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@contextmanager
+def fresh_cloud(tmp_path_factory, **settings):
+    """A cloud with a folder and a port of its own, not yet started; gone afterwards, whatever happened to it."""
+    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port(), **settings)
+    try:
+        yield cloud
+    finally:
+        cloud.couch("down", "--erase")
+
+
 @pytest.fixture(scope="session")
 def local_cloud(tmp_path_factory):
     """A deployed cloud with the defaults of `couch up`."""
     if DEPLOYED:
         yield DEPLOYED[0]
         return
-    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
-    cloud.up()
-    yield cloud
-    cloud.couch("down", "--erase")
+    with fresh_cloud(tmp_path_factory) as cloud:
+        cloud.up()
+        yield cloud
 
 
 @pytest.fixture

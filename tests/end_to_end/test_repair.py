@@ -8,27 +8,26 @@ import subprocess
 import psutil
 import pytest
 
-from .conftest import COUCH, DEPLOYED, LocalCloud, free_port, wait_until
+from .conftest import COUCH, DEPLOYED, fresh_cloud, wait_until
 
 
 @pytest.fixture(scope="session")
 def repaired(tmp_path_factory):
     """A cloud whose first `couch up` was killed while `terraform` made the queues, and what the second one said."""
-    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
-    command = [COUCH, "up", "--port", str(cloud.port)]
-    begun = subprocess.Popen(
-        command, env=cloud.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    for line in begun.stderr:
-        if line.startswith("terraform apply aws_"):
-            break
-    begun.kill()
-    begun.stderr.close()
-    begun.wait()
-    said = cloud.up()
-    DEPLOYED.append(cloud)
-    yield cloud, said
-    cloud.couch("down", "--erase")
+    with fresh_cloud(tmp_path_factory) as cloud:
+        command = [COUCH, "up", "--port", str(cloud.port)]
+        begun = subprocess.Popen(
+            command, env=cloud.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for line in begun.stderr:
+            if line.startswith("terraform apply aws_"):
+                break
+        begun.kill()
+        begun.stderr.close()
+        begun.wait()
+        said = cloud.up()
+        DEPLOYED.append(cloud)
+        yield cloud, said
 
 
 def cloud_process(cloud):

@@ -6,7 +6,7 @@ import signal
 import psutil
 import pytest
 
-from .conftest import LocalCloud, free_port, wait_until
+from .conftest import fresh_cloud, wait_until
 from .test_pictures import error_note
 
 POLICY_OF_THE_WORKER = ("couch-explorers-42-worker", "worker")
@@ -15,10 +15,9 @@ POLICY_OF_THE_WORKER = ("couch-explorers-42-worker", "worker")
 @pytest.fixture(scope="session")
 def local_cloud(tmp_path_factory):
     """A cloud whose workers have little time, so that what a dead one held comes back within the test's patience."""
-    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port(), worker_timeout_s=5)
-    cloud.up()
-    yield cloud
-    cloud.couch("down", "--erase")
+    with fresh_cloud(tmp_path_factory, worker_timeout_s=5) as cloud:
+        cloud.up()
+        yield cloud
 
 
 def test_a_worker_without_the_right_to_the_model_sends_the_job_to_the_dead_letters(

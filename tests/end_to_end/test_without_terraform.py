@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from .conftest import LocalCloud, free_port
+from .conftest import fresh_cloud
 
 
 @pytest.fixture(scope="session")
@@ -13,10 +13,9 @@ def cloud_without_terraform(tmp_path_factory):
     for name in ("make", "sh", "env", "uname"):
         if found := shutil.which(name):
             (programs / name).symlink_to(found)
-    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), free_port())
-    environment = cloud.environment | {"PATH": str(programs)}
-    yield cloud, environment, cloud.couch("up", "--port", str(cloud.port), environment=environment)
-    cloud.couch("down", "--erase")
+    with fresh_cloud(tmp_path_factory) as cloud:
+        environment = cloud.environment | {"PATH": str(programs)}
+        yield cloud, environment, cloud.couch("up", "--port", str(cloud.port), environment=environment)
 
 
 def test_the_queue_is_skipped_by_name_and_the_api_paints(cloud_without_terraform):

@@ -78,6 +78,7 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
     """What runs and what is deployed on it."""
     from couch_explorers.files import read_json
     from couch_explorers.local import cloud
+    from couch_explorers.local.faults import Faults
     from couch_explorers.local.settings import Home
 
     home = Home.current()
@@ -101,15 +102,14 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
         typer.echo(json.dumps(state, indent=2))
         return
     if here is None:
-        typer.echo("The local cloud is not running. Start it: couch up")
+        typer.echo(cloud.NOT_RUNNING)
         return
     typer.echo(f"local cloud  {here.endpoint}  (process {here.pid}, since {here.started})")
     typer.echo(f"candidate    {state['candidate'] or 'nothing deployed yet: couch up'}")
     for label, key in (("API", "api_url"), ("queue", "queue_url"), ("dead letters", "dead_letter_url")):
         typer.echo(f"{label:<13}{state[key] or 'not deployed'}")
     typer.echo("models       " + ", ".join(f"{count} {name}" for name, count in state["stats"].items()))
-    active = {name: value for name, value in state["faults"].items() if value}
-    typer.echo("faults       " + (", ".join(f"{name}={value}" for name, value in active.items()) or "none"))
+    typer.echo(f"faults       {str(Faults.from_json(state['faults'])) or 'none'}")
 
 
 @app.command()
@@ -124,9 +124,7 @@ def env() -> None:
     from couch_explorers.local.settings import Home
 
     home = Home.current()
-    here = cloud.running(home)
-    if here is None:
-        raise cloud.CloudError("The local cloud is not running. Start it: couch up")
+    here = cloud.required(home)
     typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
     for name, value in home.client_environment(here.endpoint).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
@@ -235,17 +233,12 @@ def faults(
     from couch_explorers.local import faults as fault_settings
     from couch_explorers.local.settings import Home
 
-    here = cloud.running(Home.current())
-    if here is None:
-        raise cloud.CloudError("The local cloud is not running. Start it: couch up")
+    here = cloud.required(Home.current())
     if settings:
         now = here.ask("PUT", "/_couch/faults", fault_settings.parse(settings).to_json())
     else:
         now = here.ask("GET", "/_couch/faults")
-    active = {name: value for name, value in now.items() if value not in (None, 0, 0.0, [])}
-    typer.echo(
-        json.dumps(now) if as_json else ", ".join(f"{name}={value}" for name, value in active.items()) or "no faults"
-    )
+    typer.echo(json.dumps(now) if as_json else str(fault_settings.Faults.from_json(now)) or "no faults")
 
 
 def _connect(target: str, candidate: str | None) -> "Workspace":

@@ -4,20 +4,18 @@ import json
 import time
 import uuid
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from botocore.exceptions import ClientError
 
+from couch_explorers.api import Answer, post
 from couch_explorers.core.errors import GenerationError
 from couch_explorers.core.jobs import message_body, parse
 from couch_explorers.files import write_whole
 from couch_explorers.workspace import Workspace
 
-# API Gateway answers after 29 s at the latest (API Gateway quotas); the rest is the way there and back.
-API_DEADLINE_S = 35.0
 QUEUE_DEADLINE_S = 120.0
 POLL_S = 0.1
 
@@ -71,24 +69,21 @@ def paint(
 def _by_api(workspace: Workspace, body: str) -> str:
     if workspace.api_url is None:
         raise PaintingError("The API is not deployed. Deploy it: couch up")
-    request = Request(workspace.api_url, data=body.encode(), headers={"Content-Type": "application/json"})  # noqa: S310
     try:
-        with urlopen(request, timeout=API_DEADLINE_S) as answer:  # noqa: S310 - an https address, or the local cloud's
-            return str(json.load(answer)["key"])
-    except HTTPError as error:
-        raise PaintingError(_sentence_of(error)) from error
-    except (URLError, OSError) as error:
+        answer = post(workspace.api_url, body)
+    except OSError as error:
         raise PaintingError(f"The API at {workspace.api_url} does not answer: {error}") from error
+    if answer.status != HTTPStatus.OK:
+        raise PaintingError(_sentence_of(answer))
+    return str(answer.body["key"])
 
 
-def _sentence_of(error: HTTPError) -> str:
+def _sentence_of(answer: Answer) -> str:
     """What the API says went wrong, for a person."""
-    text = error.read().decode(errors="replace")
-    try:
-        answer = json.loads(text)
-        return f"{answer['error']}: {answer['detail']} (HTTP {error.code}, request {answer['request_id']})"
-    except (ValueError, KeyError, TypeError):
-        return f"The API answered HTTP {error.code}: {text[:300]}"
+    said = answer.body
+    if {"error", "detail", "request_id"} <= said.keys():
+        return f"{said['error']}: {said['detail']} (HTTP {answer.status}, request {said['request_id']})"
+    return f"The API answered HTTP {answer.status}: {answer.text[:300]}"
 
 
 def _by_queue(workspace: Workspace, body: str, key: str, error_key: str, deadline_s: float) -> str:

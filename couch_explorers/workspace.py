@@ -102,7 +102,7 @@ def _connect_local(candidate: str | int | None) -> Workspace:
     home = Home.current()
     here = cloud.running(home)
     if here is None:
-        raise WorkspaceError("The local cloud is not running. Start it: couch up")
+        raise WorkspaceError(cloud.NOT_RUNNING)
     deployment = read_json(home.deployment_file)
     if not isinstance(deployment, dict):
         raise WorkspaceError("Nothing is deployed on the local cloud yet. Deploy: couch up")
@@ -181,14 +181,20 @@ def _discover(session: Any, candidate: str, target: str, endpoint: str | None) -
     )
 
 
-def _stack(cloudformation: Any, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Outputs and parameters of a stack, empty where it does not exist."""
+def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    """What CloudFormation says of a stack, None where it does not exist."""
     try:
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        found: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
-            return {}, {}
+            return None
         raise
+    return found
+
+
+def _stack(cloudformation: Any, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Outputs and parameters of a stack, empty where it does not exist."""
+    stack = describe_stack(cloudformation, name) or {}
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return outputs, {item["ParameterKey"]: item.get("ParameterValue", "") for item in stack.get("Parameters", [])}
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from couch_explorers.local.stacks import function_exists
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,8 +24,8 @@ def imports(session: Any, stem: str, state_bucket: str, state_key: str) -> list[
     there: dict[str, Callable[[], str | None]] = {
         ROLE: lambda: _role(session.client("iam"), f"{stem}-worker"),
         LOG_GROUP: lambda: _log_group(session.client("logs"), f"/aws/lambda/{stem}-worker"),
-        FUNCTION: lambda: _function(session.client("lambda"), f"{stem}-worker"),
-        MAPPING: lambda: _mapping(session.client("lambda"), f"{stem}-worker"),
+        FUNCTION: lambda: f"{stem}-worker" if function_exists(session, f"{stem}-worker") else None,
+        MAPPING: lambda: _mapping(session, f"{stem}-worker"),
     }
     found = {address: look() for address, look in there.items() if address not in known}
     return [{"to": address, "id": name} for address, name in found.items() if name is not None]
@@ -53,16 +55,8 @@ def _log_group(logs: Any, name: str) -> str | None:
     return name if any(group["logGroupName"] == name for group in groups) else None
 
 
-def _function(functions: Any, name: str) -> str | None:
-    try:
-        functions.get_function(FunctionName=name)
-    except functions.exceptions.ResourceNotFoundException:
+def _mapping(session: Any, function: str) -> str | None:
+    if not function_exists(session, function):
         return None
-    return name
-
-
-def _mapping(functions: Any, name: str) -> str | None:
-    if _function(functions, name) is None:
-        return None
-    mappings = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    mappings = session.client("lambda").list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
     return str(mappings[0]["UUID"]) if mappings else None

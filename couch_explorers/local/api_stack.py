@@ -5,12 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
 from couch_explorers.local.cloud import Cloud
 from couch_explorers.local.settings import PICTURE_BUCKET, PROJECT_ROOT, REGION, Home
 from couch_explorers.local.stacks import Settings, function_exists
 from couch_explorers.local.steps import Report, StepError, run
+from couch_explorers.workspace import describe_stack
 
 # Where a stack stops after a deploy that was cut off; nothing but a fresh one gets it out of there.
 DEAD_STACK_STATES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
@@ -74,9 +75,5 @@ def _wait_while_busy(session: Any, stack: str) -> None:
 
 def _stack_status(session: Any, name: str) -> str | None:
     """The stack's status, None where there is no such stack."""
-    try:
-        return str(session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
-            return None
-        raise
+    stack = describe_stack(session.client("cloudformation"), name)
+    return None if stack is None else str(stack["StackStatus"])

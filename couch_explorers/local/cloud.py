@@ -21,6 +21,7 @@ from couch_explorers.local.settings import HOST, PROJECT_ROOT, REGION, Home
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
+NOT_RUNNING = "The local cloud is not running. Start it: couch up"
 
 
 class CloudError(Exception):
@@ -86,6 +87,14 @@ def running(home: Home) -> Cloud | None:
         if health.get("home") == str(home.path) and health.get("pid") == cloud.pid:
             return cloud
     return None
+
+
+def required(home: Home) -> Cloud:
+    """The local cloud of a folder; raises CloudError with the command that starts it when it does not answer."""
+    here = running(home)
+    if here is None:
+        raise CloudError(NOT_RUNNING)
+    return here
 
 
 def start(home: Home, port: int) -> tuple[Cloud, str]:

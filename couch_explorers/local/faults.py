@@ -53,6 +53,16 @@ class Faults:
         """Write the faults as the JSON object that `/_couch/faults` takes and gives."""
         return asdict(self) | {"retired": list(self.retired)}
 
+    def __str__(self) -> str:
+        """The faults as words of a command line; empty without any. A latency of 0 is one: it is not the usual spread."""
+        usual = Faults()
+        words = [
+            (name, getattr(self, name)) for name in (*SHARES, "latency") if getattr(self, name) != getattr(usual, name)
+        ]
+        return " ".join(
+            [*(f"{name}={value:g}" for name, value in words), *(f"retired={model}" for model in self.retired)]
+        )
+
     @classmethod
     def from_json(cls, value: Any) -> Faults:
         """Read a JSON object; absent fields are without fault. Raises FaultError, which tells what is accepted."""

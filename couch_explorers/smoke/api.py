@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.api import post
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import image_models, jobs, png
 from couch_explorers.smoke.parts import Part, ShownPicture
@@ -21,24 +18,8 @@ if TYPE_CHECKING:
 
     from couch_explorers.workspace import Workspace
 
-# API Gateway gives up after 29 s (its quotas page), so a longer wait learns nothing.
-TIMEOUT_S = 35.0
 # A throttled call may be sent again; how often and after how many seconds.
 RETRY_AFTER_S = (1.0, 3.0)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the API said: HTTP status, the JSON object of the body (empty when there was none), and how many calls it took."""
-
-    status: int
-    body: dict[str, Any]
-    text: str
-    calls: int = 1
-
-    def __str__(self) -> str:
-        detail = self.body.get("detail") or self.text[:200] or "an empty body"
-        return f"HTTP {self.status}: {detail}"
 
 
 def check(
@@ -92,7 +73,7 @@ class _Good:
         self.png = b""
 
     def ask(self, url: str, sleep: Callable[[float], None]) -> tuple[Verdict, str]:
-        answer = post(url, jobs.message_body(self.prompt, id=self.job_id), sleep=sleep)
+        answer = post(url, jobs.message_body(self.prompt, id=self.job_id), retry_after_s=RETRY_AFTER_S, sleep=sleep)
         if answer.status != HTTPStatus.OK:
             return Verdict.BAD, str(answer)
         expected = f"{self.workspace.prefix}/{self.job_id}.png"
@@ -139,7 +120,7 @@ def _no_picture(what: str) -> Check:
 def _refused(
     workspace: Workspace, s3: Any, url: str, body: str, job_id: str, sleep: Callable[[float], None]
 ) -> tuple[Verdict, str]:
-    answer = post(url, body, sleep=sleep)
+    answer = post(url, body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
     if answer.status != HTTPStatus.BAD_REQUEST:
         return Verdict.BAD, f"It should be answered with HTTP 400, but came back as {answer}"
     if not {"error", "detail", "request_id"} <= answer.body.keys():
@@ -157,34 +138,3 @@ def _prompt_limit(workspace: Workspace) -> int:
     if not workspace.model_arns:
         return image_models.get(image_models.DEFAULT_MODEL_ID).prompt_limit
     return image_models.get(workspace.model_arns[0]).prompt_limit
-
-
-def post(url: str, body: str, *, sleep: Callable[[float], None] = time.sleep) -> Answer:
-    """Send a body to the API; a throttled call (429) is repeated twice. Raises OSError where nothing answers."""
-    if not url.startswith(("https://", "http://")):
-        raise ValueError(f"The API's address must be http or https, not {url!r}.")
-    headers = {"Content-Type": "application/json"}
-    answer = Answer(0, {}, "")
-    for calls, wait in enumerate((*RETRY_AFTER_S, None), start=1):
-        request = urllib.request.Request(url, body.encode(), headers, method="POST")  # noqa: S310 - checked above
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - checked above
-                answer = _answer(response.status, response.read(), calls)
-        except urllib.error.HTTPError as error:
-            with error:
-                answer = _answer(error.code, error.read(), calls)
-        except http.client.HTTPException as error:
-            raise OSError(f"{url} broke the connection: {error!r}") from error
-        if answer.status != HTTPStatus.TOO_MANY_REQUESTS or wait is None:
-            break
-        sleep(wait)
-    return answer
-
-
-def _answer(status: int, content: bytes, calls: int) -> Answer:
-    text = content.decode(errors="replace")
-    try:
-        body = json.loads(text)
-    except ValueError:
-        body = None
-    return Answer(status, body if isinstance(body, dict) else {}, text, calls)

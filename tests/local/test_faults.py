@@ -91,3 +91,16 @@ def test_absent_fields_are_without_fault():
 def test_json_that_makes_no_sense_is_refused(value):
     with pytest.raises(FaultError):
         Faults.from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], ""),
+        (["latency=0"], "latency=0"),
+        (["throttle=0.6", "latency=0.2"], "throttle=0.6 latency=0.2"),
+        (["retired=amazon.nova-canvas-v1:0"], "retired=amazon.nova-canvas-v1:0"),
+    ],
+)
+def test_faults_are_told_in_the_words_that_set_them(words, told):
+    assert str(faults.parse(words)) == told

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from couch_explorers import cli
+from couch_explorers.cli.notebooks import joined_pairs
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 
@@ -60,7 +61,7 @@ def test_status_without_a_cloud_says_how_to_start_one(couch):
 
 
 def test_parameters_are_pairs_of_a_name_and_a_value():
-    joined = cli._joined_pairs(["run", "smoke_test", "-p", "checks", "api", "--out", "x", "-p", "prompt", "-p is text"])
+    joined = joined_pairs(["run", "smoke_test", "-p", "checks", "api", "--out", "x", "-p", "prompt", "-p is text"])
 
     assert joined == ["run", "smoke_test", "-p", "checks\0api", "--out", "x", "-p", "prompt\0-p is text"]
 

@@ -160,12 +160,21 @@ def stop(home: Home, *, erase: bool = False) -> str:
             )
     home.cloud_file.unlink(missing_ok=True)
     if erase:
-        for item in home.path.iterdir() if home.path.exists() else ():
-            if item == home.lock_file:
-                continue
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
+        _erase(home)
         sentence = "The local cloud is stopped and its data is erased."
     return sentence
+
+
+def _erase(home: Home) -> None:
+    """Remove what is the local cloud's own: what was paid for on AWS stays, and so does what people said of pictures."""
+    spared = {home.lock_file, home.ratings("local").parent, home.images("aws"), home.runs("aws")}
+    holders = {path.parent for path in spared} - {home.path}
+    for item in [*home.path.glob("*"), *(child for folder in holders for child in folder.glob("*"))]:
+        if item not in spared | holders:
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+    for folder in holders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _server_process(pid: object) -> Any | None:

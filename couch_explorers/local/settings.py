@@ -74,6 +74,18 @@ class Home:
         """What `couch paint` saved."""
         return self.path / "pictures"
 
+    def images(self, target: str) -> Path:
+        """The pictures of explorations, one a request; a target's pictures are its own, whatever the request."""
+        return self.path / "images" / target
+
+    def runs(self, target: str) -> Path:
+        """What explorations found, one folder a run."""
+        return self.path / "runs" / target
+
+    def ratings(self, target: str) -> Path:
+        """What people think of the pictures."""
+        return self.path / "ratings" / f"{target}.jsonl"
+
     @property
     def lock_file(self) -> Path:
         """Held while the cloud is started, stopped or deployed on."""

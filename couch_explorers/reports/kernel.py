@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # What notebooks name in their metadata; papermill takes the language of the parameters from it.
 KERNEL_NAME, LANGUAGE = "python3", "python"
+
+# Tells a notebook's code that nobody watches: progress comes as plain lines, and a widget would be dead in the report.
+RUN_VARIABLE = "COUCH_RUN"
 
 # The debugger would complain about frozen modules on stderr, and nobody debugs here.
 ARGUMENTS = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -39,7 +43,7 @@ def started(folder: Path) -> Iterator[Any]:
     The kernel boots in the background: importing papermill meanwhile costs no wall time.
     """
     manager = OwnKernelManager(kernel_name=KERNEL_NAME, transport_encryption="auto")
-    run_sync(manager.start_kernel)(cwd=str(folder))
+    run_sync(manager.start_kernel)(cwd=str(folder), env=os.environ | {RUN_VARIABLE: "1"})
     try:
         yield manager
     finally:

@@ -66,6 +66,21 @@ def test_erasing_forgets_everything_but_the_lock(home):
     assert [item for item in home.path.iterdir() if item != home.lock_file] == []
 
 
+def test_erasing_spares_what_was_paid_for_on_aws_and_what_people_said(home):
+    for path in (home.images("aws") / "image-1.png", home.runs("aws") / "run" / "run.json", home.ratings("local")):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    for path in (home.images("local") / "image-1.png", home.runs("local") / "run" / "run.json"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+
+    with cloud.exclusive(home):
+        cloud.stop(home, erase=True)
+
+    kept = {path.relative_to(home.path).as_posix() for path in home.path.rglob("*") if path.is_file()}
+    assert kept - {"lock"} == {"images/aws/image-1.png", "runs/aws/run/run.json", "ratings/local.jsonl"}
+
+
 def test_a_cloud_that_is_gone_is_told_with_the_command_that_starts_it(home):
     gone = cloud.Cloud(pid=1, port=9, endpoint=f"http://{HOST}:9", started="")
 

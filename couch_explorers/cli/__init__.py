@@ -1,0 +1,38 @@
+"""`couch`: the workspace's commands. Data goes to standard output, progress to standard error."""
+
+import sys
+
+import typer
+
+# Each module adds its commands to the application, in the order in which `couch --help` lists them. Whatever is heavy is
+# imported inside the command that needs it: `couch --help` answers at once.
+from couch_explorers.cli import local_cloud, notebooks, pictures  # noqa: F401
+from couch_explorers.cli.notebooks import joined_pairs
+from couch_explorers.cli.options import app
+
+
+def main() -> None:
+    """Run `couch`: exit 0 when it did what was asked, 1 when that failed, 2 when it was asked wrongly."""
+    arguments = sys.argv[1:]
+    try:
+        app(joined_pairs(arguments) if arguments[:1] == ["run"] else arguments)
+    except KeyboardInterrupt:
+        typer.echo("couch: interrupted", err=True)
+        raise SystemExit(130) from None
+    except Exception as error:
+        exit_code = _exit_code(error)
+        if exit_code is None:
+            raise
+        typer.echo(f"couch: {error}", err=True)
+        raise SystemExit(exit_code) from None
+
+
+def _exit_code(error: Exception) -> int | None:
+    """The exit code of an error that is told in its own sentence; None for one that is a defect and keeps its trace."""
+    told = {
+        "CloudError": 1, "StepError": 1, "WorkspaceError": 1, "PaintingError": 1, "TerraformError": 1,
+        "ExplorationError": 1,
+        "FaultError": 2, "NotebookError": 2, "ParameterError": 2, "UsageError": 2,
+    }  # fmt: skip
+    # By name, so that telling an error does not import every module that may raise one.
+    return next((told[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in told), None)

@@ -1,0 +1,153 @@
+"""The local cloud's commands: up, down, status, env, doctor, faults."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from couch_explorers.cli.options import AsJson, app
+
+
+@app.command()
+def up(
+    candidate: Annotated[str, typer.Option(help="Candidate number that names everything deployed.")] = "42",
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port on 127.0.0.1.")] = 4566,
+    worker_timeout: Annotated[
+        int,
+        typer.Option(
+            min=3,
+            max=900,
+            help="Seconds that one queued job may take; a dead worker's job returns after six times that.",
+        ),
+    ] = 20,
+) -> None:
+    """Start the local cloud and deploy both stacks on it. Again: only what changed."""
+    from couch_explorers.local import cloud, deploy, progress
+    from couch_explorers.local.leftovers import end_leftovers
+    from couch_explorers.local.settings import Home
+    from couch_explorers.local.stacks import Settings
+    from couch_explorers.workspace import check_candidate
+
+    home = Home.current()
+    settings = Settings(candidate=check_candidate(candidate), worker_timeout_s=worker_timeout)
+    with cloud.exclusive(home), progress.shown() as report:
+        end_leftovers(home)
+        here, what_was_done = cloud.start(home, port)
+        report(progress.cloud_is_there(here, what_was_done))
+        result = deploy.deploy(home, here, settings, report)
+    typer.echo(progress.summary(here, result))
+
+
+@app.command()
+def down(
+    erase: Annotated[bool, typer.Option("--erase", help="Forget all its data too.")] = False,  # noqa: FBT002
+) -> None:
+    """Stop the local cloud; what is in it comes back with `couch up`."""
+    from couch_explorers.local import cloud
+    from couch_explorers.local.leftovers import end_leftovers
+    from couch_explorers.local.settings import Home
+
+    home = Home.current()
+    with cloud.exclusive(home):
+        end_leftovers(home)
+        typer.echo(cloud.stop(home, erase=erase))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """What runs and what is deployed on it."""
+    from couch_explorers.files import read_json
+    from couch_explorers.local import cloud
+    from couch_explorers.local.faults import Faults
+    from couch_explorers.local.settings import Home
+
+    home = Home.current()
+    here = cloud.running(home)
+    deployment = read_json(home.deployment_file) or {}
+    names = deployment.get("workspace", {})
+    state: dict[str, Any] = {
+        "running": here is not None,
+        "endpoint": here.endpoint if here else None,
+        "pid": here.pid if here else None,
+        "home": str(home.path),
+        "deployed": deployment.get("deployed"),
+        "candidate": names.get("candidate"),
+        "api_url": names.get("api_url"),
+        "queue_url": names.get("queue_url"),
+        "dead_letter_url": names.get("dead_letter_url"),
+        "stats": here.ask("GET", "/_couch/stats") if here else None,
+        "faults": here.ask("GET", "/_couch/faults") if here else None,
+    }
+    if as_json:
+        typer.echo(json.dumps(state, indent=2))
+        return
+    if here is None:
+        typer.echo(cloud.NOT_RUNNING)
+        return
+    typer.echo(f"local cloud  {here.endpoint}  (process {here.pid}, since {here.started})")
+    typer.echo(f"candidate    {state['candidate'] or 'nothing deployed yet: couch up'}")
+    for label, key in (("API", "api_url"), ("queue", "queue_url"), ("dead letters", "dead_letter_url")):
+        typer.echo(f"{label:<13}{state[key] or 'not deployed'}")
+    typer.echo("models       " + ", ".join(f"{count} {name}" for name, count in state["stats"].items()))
+    typer.echo(f"faults       {str(Faults.from_json(state['faults'])) or 'none'}")
+
+
+@app.command()
+def env() -> None:
+    """Print exports that point AWS tools at the local cloud.
+
+    For any other AWS tool in this shell: eval "$(couch env)"
+    """
+    import shlex
+
+    from couch_explorers.local import cloud
+    from couch_explorers.local.settings import Home
+
+    home = Home.current()
+    here = cloud.required(home)
+    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
+    for name, value in home.client_environment(here.endpoint).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """What is here, what is missing, and the command that fixes it."""
+    from dataclasses import asdict
+
+    from couch_explorers.doctor import examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.verdict:<5}{finding.name:<16}{finding.detail}")
+            if finding.fix:
+                typer.echo(f"{'':<21}fix: {finding.fix}")
+    if any(finding.verdict == "BAD" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def faults(
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[throttle=0.2] [error=0.05] [latency=2.0] [filter=0.01] [retired=MODEL] | clear"),
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Set, show or clear faults of the local image models.
+
+    Each call replaces what was set before.
+    """
+    from couch_explorers.local import cloud
+    from couch_explorers.local import faults as fault_settings
+    from couch_explorers.local.settings import Home
+
+    here = cloud.required(Home.current())
+    if settings:
+        now = here.ask("PUT", "/_couch/faults", fault_settings.parse(settings).to_json())
+    else:
+        now = here.ask("GET", "/_couch/faults")
+    typer.echo(json.dumps(now) if as_json else str(fault_settings.Faults.from_json(now)) or "no faults")

@@ -1,0 +1,65 @@
+"""The notebooks' commands: run and lab."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from couch_explorers.cli.options import Target, UsageError, app
+
+
+@app.command()
+def run(
+    notebook: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, such as smoke_test.")],
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="NAME VALUE", help="A parameter of the notebook; repeat for more."),
+    ] = None,
+    target: Target = "local",
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports"),
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one cell may take.")] = 600,
+) -> None:
+    """Run a notebook and write its report: .ipynb, .html, .json.
+
+    Exit 0 when all is well, 1 when a check or a cell failed, 2 for an unknown notebook, parameter or value.
+    """
+    from couch_explorers import reports
+
+    pairs = [tuple(item.split("\0", 1)) for item in parameters or []]
+    result = reports.run(notebook, dict(pairs), target=target, out=out, timeout_s=timeout)  # type: ignore[arg-type]
+    typer.echo(result.summary())
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on the workspace."""
+    from couch_explorers.local.settings import PROJECT_ROOT
+
+    jupyter = str(Path(sys.executable).with_name("jupyter"))
+    os.chdir(PROJECT_ROOT)
+    # The server takes this process's place: Ctrl-C and the exit code are its own.
+    # Jupyter refuses root without being told; a container has no other user, and the server hears this machine only.
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    options = [*as_root, "--ip=127.0.0.1", "--notebook-dir=.", "--LabApp.default_url=/lab/tree/notebooks"]
+    os.execv(jupyter, [jupyter, "lab", *options])  # noqa: S606 - no shell is wanted
+
+
+def joined_pairs(arguments: list[str]) -> list[str]:
+    """`-p NAME VALUE` as one argument: the option takes a pair, which the parser knows no repeatable form of."""
+    joined: list[str] = []
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        if argument in ("-p", "--parameter"):
+            pair = arguments[position + 1 : position + 3]
+            if len(pair) < 2:  # noqa: PLR2004
+                raise UsageError(f"{argument} takes a name and a value, for example: -p checks api")
+            joined += [argument, "\0".join(pair)]
+            position += 3
+        else:
+            joined.append(argument)
+            position += 1
+    return joined

@@ -1,0 +1,24 @@
+"""What several commands share: the application they belong to and the options that mean the same everywhere."""
+
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="couch",
+    help="Couch Explorers: the local cloud, the notebooks, one picture at a time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain help: importing what draws the boxes takes longer than everything else that `couch --help` does.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for another program.")]
+Target = Annotated[Literal["local", "aws"], typer.Option(help="Where to work.")]
+Candidate = Annotated[str | None, typer.Option(help="Candidate number: 1 to 10 digits. AWS demands it.")]
+
+
+class UsageError(Exception):
+    """A command was given words that it does not take; the message says what it takes."""

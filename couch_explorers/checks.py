@@ -102,3 +102,12 @@ def found_in(notebook: Mapping[str, Any]) -> list[Check]:
         for rows in shown
         for row in rows
     ]
+
+
+class Sentence(str):
+    """Text that a notebook shows as Markdown."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return str(self)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.checks import Verdict, ask
+from couch_explorers.checks import Sentence, Verdict, ask
 from couch_explorers.core import image_models
+from couch_explorers.samples import SAMPLE_PROMPTS
 from couch_explorers.smoke import alarms, api, platform, queue
 from couch_explorers.smoke.parts import Part
 
@@ -25,33 +26,6 @@ if TYPE_CHECKING:
 
 SELECTIONS = ("all", "api", "queue")
 PARTS = ("platform", "api", "queue", "alarms")
-
-# The prompts that the exam's text proposes: "Vintage Paris Trip", "Sunset Safari" and "Mountain Adventure".
-SAMPLES = (
-    (
-        "Show me sitting at a classic Parisian café with the Eiffel Tower in the background, a coffee and croissant on the "
-        "table. The image should have an old polaroid filter, with soft faded tones and a sunbeam lightly hitting the "
-        "Eiffel Tower."
-    ),
-    (
-        "Place me in a jeep on an African savanna with lions and elephants in the background under a golden sunset. Use an "
-        "analog 1980s photo effect with warm color tones, and give it a grainy texture for an authentic safari experience."
-    ),
-    (
-        "Create a realistic image of me standing on the edge of a cliff with dramatic, snow-capped mountains stretching "
-        "out behind me. Add a soft orange glow in the sky to mimic early morning light, and give the image a slightly "
-        "grainy, retro film effect."
-    ),
-)
-
-
-class Sentence(str):
-    """Text that a notebook shows as Markdown."""
-
-    __slots__ = ()
-
-    def _repr_markdown_(self) -> str:
-        return str(self)
 
 
 @dataclass(frozen=True)
@@ -109,7 +83,14 @@ def start(
     parts: dict[str, Callable[[], Part]] = {
         # The slowest first: its pictures are painted while the others ask.
         "queue": lambda: (
-            queue.check(workspace, clients, prompts or SAMPLES, run_id, timeout_s=timeout_s, required=checks == "queue")
+            queue.check(
+                workspace,
+                clients,
+                prompts or tuple(SAMPLE_PROMPTS.values()),
+                run_id,
+                timeout_s=timeout_s,
+                required=checks == "queue",
+            )
             if with_queue
             else Part.left_out(checks)
         ),

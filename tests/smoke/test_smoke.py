@@ -4,6 +4,7 @@ import pytest
 
 from couch_explorers import smoke
 from couch_explorers.checks import CHECKS_MIME, Check, Verdict
+from couch_explorers.samples import SAMPLE_PROMPTS
 from couch_explorers.smoke.parts import Part, ShownPicture
 
 
@@ -24,7 +25,7 @@ def test_on_aws_the_conclusion_tells_what_the_pictures_cost(workspace):
 def test_without_prompts_the_exams_samples_go_to_the_queue(workspace, system):
     smoke.start(workspace, prompt="a quay at dawn").queue()
 
-    assert [json.loads(body)["prompt"] for body in system.sqs.bodies] == list(smoke.SAMPLES)
+    assert [json.loads(body)["prompt"] for body in system.sqs.bodies] == list(SAMPLE_PROMPTS.values())
 
 
 def test_only_the_api_is_asked_when_only_that_is_selected(workspace, system):

@@ -1,0 +1,109 @@
+"""The Java client's own tests, run by Maven as a person would, on a local cloud that is started for them."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+from xml.etree import ElementTree as ET
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT = ROOT / "java_sqs_client"
+REPORTS = {"Test": CLIENT / "target" / "surefire-reports", "IT": CLIENT / "target" / "failsafe-reports"}
+OLDEST_JAVA = 17
+# Seconds; the first run on a machine downloads what Maven needs.
+TIMEOUT_S = 900
+
+
+@pytest.fixture
+def maven():
+    """Find Maven with a Java that is new enough, or skip."""
+    program = shutil.which("mvn")
+    if program is None:
+        pytest.skip("mvn is not found: install Maven 3.8 or newer and Java 17 or newer")
+    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stdout
+    java = re.search(r"^Java version: (\d+)", told, re.MULTILINE)
+    if java is None or int(java[1]) < OLDEST_JAVA:
+        pytest.skip(f"Java {OLDEST_JAVA} or newer is not found: mvn -version says {java[0] if java else told!r}")
+    return program
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    """Start a cloud with nothing on it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path / "cloud.log"
+    with log.open("wb") as output:
+        command = [sys.executable, ROOT / "tests" / "bare_cloud.py", str(port), tmp_path / "cloud"]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            wait_for(f"{url}/_couch/health", process, log)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def test_maven_builds_the_client_and_all_its_tests_run_and_pass(maven, endpoint):
+    for folder in REPORTS.values():
+        shutil.rmtree(folder, ignore_errors=True)
+    mine = ("AWS_", "COUCH_", "SQS_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
+
+    result = subprocess.run(
+        [maven, "--batch-mode", "--no-transfer-progress", "verify"],
+        cwd=CLIENT,
+        env=environment | {"AWS_ENDPOINT_URL": endpoint},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+    cases = [case for folder in REPORTS.values() for case in cases_in(folder)]
+    troubles = [trouble for case in cases for trouble in told_troubles(case)]
+    if result.returncode or troubles:
+        last_lines = "\n".join(result.stdout.splitlines()[-40:])
+        pytest.fail("\n".join([*troubles, "Maven's last lines:", last_lines]), pytrace=False)
+    ran = Counter(case.get("classname").rpartition(".")[2] for case in cases)
+    for ending in REPORTS:
+        written = {path.stem for path in CLIENT.glob(f"src/test/java/**/*{ending}.java")}
+        assert written
+        assert written <= set(ran), f"no test of {sorted(written - set(ran))} ran"
+
+
+def wait_for(url, process, log):
+    """Wait until the cloud answers; fail with what it printed when it never does."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    pytest.fail(f"The local cloud did not start:\n{log.read_text()}")
+
+
+def cases_in(folder):
+    """Give the test cases in Maven's reports."""
+    for report in sorted(folder.glob("TEST-*.xml")):
+        yield from ET.parse(report).iter("testcase")
+
+
+def told_troubles(case):
+    """Tell what went wrong in a test case, or that it was skipped: one line each."""
+    name = f"{case.get('classname').rpartition('.')[2]}: {case.get('name')}"
+    for kind in ("failure", "error", "skipped"):
+        for element in case.iter(kind):
+            yield f"{kind}: {name}: {element.get('message')}"

@@ -6,6 +6,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,18 +37,54 @@ class OwnCloud:
         return self.couch("up", "--port", str(self.port))
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def own_cloud() -> Iterator[OwnCloud]:
     """A fresh cloud, not yet started; stopped and erased at the end."""
-    with tempfile.TemporaryDirectory(prefix="couch-benchmark-") as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        cloud = OwnCloud(Path(folder).resolve(), port)
+    with tempfile.TemporaryDirectory(prefix="couch-benchmark-") as folder:
+        cloud = OwnCloud(Path(folder).resolve(), free_port())
         try:
             yield cloud
         finally:
             cloud.couch("down", "--erase")
+
+
+@contextmanager
+def bare_cloud(patience_s: float = 60) -> Iterator[str]:
+    """The address of a running cloud with nothing deployed on it; ended and erased at the end."""
+    with tempfile.TemporaryDirectory(prefix="couch-benchmark-") as folder:
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        log = Path(folder) / "cloud.log"
+        with log.open("w") as output:
+            server = subprocess.Popen(
+                [sys.executable, ROOT / "tests" / "bare_cloud.py", str(port), folder], stdout=output, stderr=output
+            )
+        try:
+            deadline = time.monotonic() + patience_s
+            while not answers(f"{address}/_couch/health"):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    sys.exit(f"The bare cloud did not start:\n{log.read_text()}")
+                time.sleep(0.1)
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def answers(url: str) -> bool:
+    """Whether something answers there with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http, on the loopback address
+            return bool(answer.status == 200)  # noqa: PLR2004 - OK
+    except OSError:
+        return False
 
 
 def line(name: str, values: Sequence[float], unit: str, budget: str) -> str:

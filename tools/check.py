@@ -50,7 +50,7 @@ def text_files() -> Outcome:
     """Every text file is UTF-8 with LF line ends and ends with one."""
     faults = []
     for path in tracked():
-        if path.suffix == ".png":
+        if path.suffix in (".png", ".jpg"):
             continue
         content = path.read_bytes()
         try:
@@ -85,6 +85,14 @@ def terraform_files() -> Outcome:
     return Outcome("passed")
 
 
+def java_files() -> Outcome:
+    """The Java client is formatted as its pom.xml asks."""
+    missing = [program for program in ("java", "mvn") if shutil.which(program) is None]
+    if missing:
+        return Outcome("skipped", f"{' and '.join(missing)} not found: install Java 17 and Maven")
+    return command("mvn", "--batch-mode", "--quiet", "spotless:check", folder=ROOT / "java_sqs_client")
+
+
 def notebooks_are_stripped() -> Outcome:
     """Notebooks hold no outputs in git, but for cells that nbval compares."""
     return command(BIN / "nbstripout", "--keep-id", "--verify", *tracked(".ipynb"))
@@ -94,6 +102,8 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "mypy": lambda: command(BIN / "mypy"),
     "terraform": terraform_files,
     "sam template": lambda: command(BIN / "cfn-lint", "sam_lambda/template.yaml"),
+    "java format": java_files,
+    "dockerfile": lambda: command(BIN / "hadolint", "java_sqs_client/Dockerfile"),
     "ruff format": lambda: command(BIN / "ruff", "format", "--check", "."),
     "ruff check": lambda: command(BIN / "ruff", "check", "."),
     "shell scripts": lambda: command(BIN / "shellcheck", ROOT / ".ci" / "run", *tracked(".sh")),

@@ -33,18 +33,27 @@ def run(
     raise typer.Exit(result.exit_code)
 
 
-@app.command()
-def lab() -> None:
-    """Open JupyterLab on the workspace."""
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab on the workspace.
+
+    What follows is given to JupyterLab: couch lab --no-browser --port 9000
+    """
     from couch_explorers.local.settings import PROJECT_ROOT
 
-    jupyter = str(Path(sys.executable).with_name("jupyter"))
-    os.chdir(PROJECT_ROOT)
-    # The server takes this process's place: Ctrl-C and the exit code are its own.
+    programs = Path(sys.executable).parent
     # Jupyter refuses root without being told; a container has no other user, and the server hears this machine only.
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
-    options = [*as_root, "--ip=127.0.0.1", "--notebook-dir=.", "--LabApp.default_url=/lab/tree/notebooks"]
-    os.execv(jupyter, [jupyter, "lab", *options])  # noqa: S606 - no shell is wanted
+    options = ["--ip=127.0.0.1", f"--notebook-dir={PROJECT_ROOT}", "--LabApp.default_url=/lab/tree/notebooks"]
+    # Other defaults for JupyterLab, so that it does not begin by asking whether it may fetch news; what a user sets there
+    # wins. Its terminals know `couch`.
+    searched = {"JUPYTER_CONFIG_PATH": Path(__file__).resolve().parents[1] / "lab", "PATH": programs}
+    environment = os.environ | {
+        name: os.pathsep.join(filter(None, (str(first), os.environ.get(name)))) for name, first in searched.items()
+    }
+    # The server takes this process's place: Ctrl-C and the exit code are its own.
+    jupyter = str(programs / "jupyter")
+    os.execve(jupyter, [jupyter, "lab", *as_root, *options, *context.args], environment)  # noqa: S606 - no shell is wanted
 
 
 def joined_pairs(arguments: list[str]) -> list[str]:

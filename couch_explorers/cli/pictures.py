@@ -1,8 +1,8 @@
-"""The pictures' commands: paint."""
+"""The pictures' commands: paint and again."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,8 @@ def paint(
     model: Annotated[str | None, typer.Option(help="Model id or ARN; without it the deployed default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Without it one is derived from the job's id.")] = None,
     size: Annotated[str | None, typer.Option(help="Pixels, such as 512x512.")] = None,
+    cfg_scale: Annotated[float | None, typer.Option(help="How closely to follow the prompt, 1.1 to 10.")] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What must not be in the picture.")] = None,
     target: Target = "local",
     candidate: Candidate = None,
     as_json: AsJson = False,  # noqa: FBT002
@@ -29,18 +31,47 @@ def paint(
 
     workspace = _connect(target, candidate)
     painted = painting.paint(
-        workspace, prompt, folder=Home.current().pictures, via=via, model=model, seed=seed, size=size
+        workspace,
+        prompt,
+        folder=Home.current().pictures,
+        via=via,
+        model=model,
+        seed=seed,
+        size=size,
+        cfg_scale=cfg_scale,
+        negative_prompt=negative_prompt,
     )
     if as_json:
-        typer.echo(
-            json.dumps(
-                {name: str(value) if isinstance(value, Path) else value for name, value in vars(painted).items()}
-            )
-        )
+        typer.echo(_as_json(painted))
         return
     typer.echo(painted.uri)
     typer.echo(str(painted.file))
     typer.echo(f"{painted.model}, seed {painted.seed}, {painted.seconds:.1f} s", err=True)
+
+
+@app.command()
+def again(
+    picture: Annotated[Path, typer.Argument(metavar="IMAGE", help="A PNG that this workspace has made.")],
+    out: Annotated[Path | None, typer.Option(help="The new file; without it IMAGE-again.png, beside it.")] = None,
+    target: Target = "local",
+    candidate: Candidate = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Make a picture again from the parameters it holds, and compare."""
+    from couch_explorers.exploration.again import again, read
+
+    recipe = read(picture)
+    typer.echo(str(recipe), err=True)
+    made = again(picture, _connect(target, candidate), out)
+    if as_json:
+        typer.echo(_as_json(made))
+        return
+    typer.echo(str(made.path))
+    typer.echo(made.sentence, err=True)
+
+
+def _as_json(record: Any) -> str:
+    return json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(record).items()})
 
 
 def _connect(target: str, candidate: str | None) -> "Workspace":

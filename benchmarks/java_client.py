@@ -1,0 +1,227 @@
+"""Measure the Java client against one of the exam's shape: time to the message's id, memory, sizes."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import boto3
+from own_cloud import ROOT, bare_cloud, heading, line
+from tls_front import make_certificate, tls_front
+
+EXAM_PROJECT = ROOT / "benchmarks" / "spring_boot_client"
+OWN_PROJECT = ROOT / "java_sqs_client"
+EXAM_JAR = EXAM_PROJECT / "target" / "yardstick-1.jar"
+OWN_JAR = OWN_PROJECT / "target" / "imagegenerator-0.0.1-SNAPSHOT.jar"
+
+EXAM, JAR, IMAGE = "Spring Boot jar", "this jar", "this image"
+PROMPT = "me on top of a pyramid"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "local"}
+STORE_PASSWORD = "changeit"  # noqa: S105 - what every JDK's list of trusted certificates is closed with
+
+RATIO_BUDGET, PLAIN_BUDGET_MB, GZIP_BUDGET_MB = 0.20, 72, 32
+MB = 1e6
+
+
+class Contender(NamedTuple):
+    """One way to send a prompt: the program with its arguments, and what its environment holds besides the queue."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+
+
+class Sample(NamedTuple):
+    """One run: seconds from the start of the process to the message's id and to its end, and its peak memory in MB."""
+
+    to_id: float
+    whole: float
+    peak: float
+
+
+def need(program: str, what_for: str) -> str:
+    """The path of a program; leaves with one sentence when it is not there."""
+    return shutil.which(program) or sys.exit(f"{program} is not on the PATH; it is needed {what_for}.")
+
+
+def build(project: Path) -> None:
+    """Make a project's jar as Maven makes it; its tests have their own place."""
+    maven = need("mvn", "to build both clients (Maven 3.8 or newer)")
+    done = subprocess.run(
+        [maven, "--quiet", "--batch-mode", "package", "-DskipTests"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"mvn package failed in {project.relative_to(ROOT)}:\n{done.stdout}{done.stderr}")
+
+
+def trust(certificate: Path, store: Path) -> None:
+    """Add a certificate to a list of trusted ones, which keeps its length and with it the time it takes to read."""
+    keytool = need("keytool", "to let both clients trust the benchmark's certificate (it is part of the JDK)")
+    subprocess.run(
+        [
+            *(keytool, "-importcert", "-noprompt", "-alias", "benchmark", "-file", certificate),
+            *("-keystore", store, "-storepass", STORE_PASSWORD),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+def jdk_home(java: str) -> Path:
+    """The folder of the JDK that a `java` belongs to."""
+    said = subprocess.run([java, "-XshowSettings:properties", "-version"], capture_output=True, text=True, check=True)
+    return Path(next(row.split("=")[1].strip() for row in said.stderr.splitlines() if "java.home =" in row))
+
+
+def measure(contender: Contender, queue: Mapping[str, str]) -> Sample:
+    """Send one prompt; leaves with the contender's own words when it does not."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [*contender.command, PROMPT],
+        env={**contender.environment, **queue},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said, to_id = b"", None
+    for words in process.stdout or ():
+        said += words
+        if to_id is None and b"Message ID: " in words:
+            to_id = time.perf_counter() - started
+    # `wait4` tells the memory of this one child; `getrusage` would tell the largest of all children so far.
+    _, status, usage = os.wait4(process.pid, 0)
+    whole = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode or to_id is None:
+        sys.exit(f"{contender.name} sent nothing (exit {process.returncode}):\n{said.decode(errors='replace')}")
+    return Sample(to_id, whole, usage.ru_maxrss * 1024 / MB)
+
+
+def race(contenders: Sequence[Contender], queue: Mapping[str, str], runs: int) -> dict[str, list[Sample]]:
+    """Every contender once a round, in another order each round; a first round warms the machine's file cache and is not kept."""
+    samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
+    for number in range(runs + 1):
+        turn = number % len(contenders)
+        for contender in [*contenders[turn:], *contenders[:turn]]:
+            sample = measure(contender, queue)
+            if number:
+                samples[contender.name].append(sample)
+    return samples
+
+
+class OwnImage(NamedTuple):
+    """The image: how to run it, its list of trusted certificates, and the bytes of its own layers."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    trust_store: Path
+    plain: int
+    gzip: int
+
+
+def image(scratch: Path) -> OwnImage:
+    """Build the image and leave its files in a folder; leaves with the builder's own words when it cannot."""
+    folder = scratch / "image"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.java.image", folder], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\nTo leave the image out: --jars-only")
+    told = json.loads(done.stdout)
+    store = folder / "root" / "opt" / "client" / "runtime" / "lib" / "security" / "cacerts"
+    return OwnImage(told["command"], told["environment"], store, told["plain"], told["gzip"])
+
+
+def jars(java: str, extra: Sequence[str]) -> list[Contender]:
+    """Both jars on the same JDK; the benchmark's own environment reaches them, but nothing of the user's AWS settings."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return [
+        Contender(EXAM, [java, *extra, "-jar", str(EXAM_JAR)], clean),
+        Contender(JAR, [java, *extra, "-jar", str(OWN_JAR)], clean),
+    ]
+
+
+def size(name: str, megabytes: float, budget: str) -> str:
+    """One size, beneath the column of medians."""
+    return f"{name:<36}{'':8} {megabytes:8.2f} {'':8} MB   budget {budget}"
+
+
+def report(samples: Mapping[str, Sequence[Sample]], runs: int) -> None:
+    """Print times and memory, and what part of the yardstick's time the others took, round by round."""
+    print(heading(runs))
+    for name, taken in samples.items():
+        print(line(f"{name}, start to the id", [sample.to_id for sample in taken], "s", "none"))
+    for name, taken in samples.items():
+        print(line(f"{name}, whole process", [sample.whole for sample in taken], "s", "none"))
+    for name, taken in samples.items():
+        print(line(f"{name}, peak memory", [sample.peak for sample in taken], "MB", "none"))
+    for name, taken in samples.items():
+        if name != EXAM:
+            ratios = [sample.to_id / yard.to_id for sample, yard in zip(taken, samples[EXAM], strict=True)]
+            print(line(f"{name}'s part of Spring Boot's", ratios, "", str(RATIO_BUDGET) if name == IMAGE else "none"))
+
+
+def main() -> None:
+    """Print times, memory and sizes, each beside its budget."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=15, help="rounds that count; each contender runs once a round")
+    parser.add_argument("--tls", action="store_true", help="through a TLS front that both clients are made to trust")
+    parser.add_argument("--jars-only", action="store_true", help="leave the image out, and with it buildah")
+    options = parser.parse_args()
+    java = need("java", "to run both jars (JDK 17 or newer)")
+    for project in (EXAM_PROJECT, OWN_PROJECT):
+        build(project)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="couch-benchmark-")))
+        address = stack.enter_context(bare_cloud())
+        sqs = boto3.client(
+            "sqs",
+            endpoint_url=address,
+            region_name="eu-west-1",
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+        queue_url = sqs.create_queue(QueueName="benchmark")["QueueUrl"]
+        own_image = None if options.jars_only else image(scratch)
+        extra: list[str] = []
+        if options.tls:
+            certificate, key = make_certificate(scratch)
+            store = shutil.copy(jdk_home(java) / "lib" / "security" / "cacerts", scratch)
+            trust(certificate, Path(store))
+            extra = [f"-Djavax.net.ssl.trustStore={store}"]
+            if own_image:
+                trust(certificate, own_image.trust_store)
+            plain = urlsplit(address)
+            address = stack.enter_context(tls_front(str(plain.hostname), int(plain.port or 80), certificate, key))
+        contenders = jars(java, extra)
+        if own_image:
+            contenders.append(Contender(IMAGE, own_image.command, own_image.environment))
+        queue = {**CREDENTIALS, "SQS_QUEUE_URL": queue_url, "AWS_ENDPOINT_URL": address}
+        samples = race(contenders, queue, options.runs)
+        waiting = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages"])
+    arrived, sent = int(waiting["Attributes"]["ApproximateNumberOfMessages"]), (options.runs + 1) * len(contenders)
+    if arrived != sent:
+        sys.exit(f"{sent} messages were sent and {arrived} are on the queue; there is nothing to measure.")
+    print(f"From the start of the process to the message's id, over {'TLS' if options.tls else 'HTTP'}, in turn:")
+    report(samples, options.runs)
+    for jar in (EXAM_JAR, OWN_JAR):
+        print(size(jar.name, jar.stat().st_size / MB, "none"))
+    if own_image:
+        print(size("image above its base", own_image.plain / MB, str(PLAIN_BUDGET_MB)))
+        print(size("the same, compressed", own_image.gzip / MB, str(GZIP_BUDGET_MB)))
+
+
+if __name__ == "__main__":
+    main()

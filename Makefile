@@ -16,6 +16,7 @@ help: ## what can be done here
 demo: .venv/.synced ## start the local cloud, deploy everything on it, paint, and write the reports
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
+	@$(COUCH) run prompt_exploration
 
 lab: .venv/.synced ## JupyterLab on the workspace
 	@$(COUCH) lab
@@ -30,6 +31,8 @@ format: .venv/.synced ## what the formatters would have you do
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
+	@if command -v mvn >/dev/null; then cd java_sqs_client && mvn --batch-mode --quiet spotless:apply; \
+	  else echo "Java files left as they are: mvn not found"; fi
 
 setup: .venv/.synced ## only the Python environment
 

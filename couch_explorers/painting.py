@@ -14,7 +14,7 @@ from couch_explorers.api import Answer, post
 from couch_explorers.core.errors import GenerationError
 from couch_explorers.core.jobs import message_body, parse
 from couch_explorers.files import write_whole
-from couch_explorers.workspace import Workspace
+from couch_explorers.workspace import Workspace, not_deployed
 
 QUEUE_DEADLINE_S = 120.0
 POLL_S = 0.1
@@ -44,6 +44,8 @@ def paint(
     model: str | None = None,
     seed: int | None = None,
     size: str | None = None,
+    cfg_scale: float | None = None,
+    negative_prompt: str | None = None,
     deadline_s: float = QUEUE_DEADLINE_S,
 ) -> Painted:
     """Paint one picture and save a copy as `folder/<id>.png`.
@@ -51,7 +53,9 @@ def paint(
     What breaks a model's limit is refused before anything is sent. Raises PaintingError with the reason.
     """
     job_id = f"paint-{uuid.uuid4().hex[:12]}"
-    body = message_body(prompt, id=job_id, model=model, seed=seed, size=size)
+    body = message_body(
+        prompt, id=job_id, model=model, seed=seed, size=size, cfg_scale=cfg_scale, negative_prompt=negative_prompt
+    )
     try:
         job = parse(body, fallback_id=job_id, model_arns=workspace.model_arns)
     except GenerationError as error:
@@ -68,7 +72,7 @@ def paint(
 
 def _by_api(workspace: Workspace, body: str) -> str:
     if workspace.api_url is None:
-        raise PaintingError("The API is not deployed. Deploy it: couch up")
+        raise PaintingError(f"{not_deployed('API', workspace.target)}.")
     try:
         answer = post(workspace.api_url, body)
     except OSError as error:
@@ -88,9 +92,7 @@ def _sentence_of(answer: Answer) -> str:
 
 def _by_queue(workspace: Workspace, body: str, key: str, error_key: str, deadline_s: float) -> str:
     if workspace.queue_url is None:
-        raise PaintingError(
-            "The queue is not deployed. Deploy it: couch up (it needs Terraform 1.10 or newer; couch doctor)"
-        )
+        raise PaintingError(f"{not_deployed('queue', workspace.target)}.")
     workspace.client("sqs").send_message(QueueUrl=workspace.queue_url, MessageBody=body)
     s3 = workspace.client("s3")
     deadline = time.monotonic() + deadline_s

@@ -3,7 +3,7 @@
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -18,6 +18,15 @@ CANDIDATE_PATTERN = re.compile(r"[0-9]{1,10}")
 
 # Two time-outs and AWS's own retry advice; long calls (image models) bring a configuration of their own.
 CLIENT_CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
+
+
+# What deploys a part of the system, by target.
+HOW_TO_DEPLOY = {
+    ("API", "local"): "run `couch up`",
+    ("API", "aws"): "run `sam deploy` in sam_lambda/",
+    ("queue", "local"): "run `couch up` (it needs Terraform 1.10 or newer: `couch doctor`)",
+    ("queue", "aws"): "run `terraform apply` in infra/, or the workflow terraform_deploy",
+}
 
 
 class WorkspaceError(Exception):
@@ -68,6 +77,11 @@ class Workspace:
         """Everything but the session, as plain values."""
         return {name: list(value) if isinstance(value, tuple) else value
                 for name, value in vars(self).items() if name != "session"}  # fmt: skip
+
+
+def not_deployed(part: Literal["API", "queue"], target: str) -> str:
+    """Say that a part is missing and what deploys it on a target: a sentence without its full stop."""
+    return f"The {part} is not deployed: {HOW_TO_DEPLOY[part, target]}"
 
 
 def connect(target: str = "local", candidate: str | int | None = None) -> Workspace:

@@ -112,7 +112,9 @@ def _model_answer(model: ImageModel, error: ClientError) -> GenerationError:
     code, status, message = describe(error)
     if _is_retired(message):
         # Before the rights: a legacy model that an account has not used of late answers "Access denied".
-        return RetiredModelError(f"{model.name} ({model.id}) is retired: use {_alternative(model).id}, which works.")
+        return RetiredModelError(
+            f"{model.name} ({model.id}) is retired: use {image_models.alternative(model).id}, which works."
+        )
     passing = _passing_answer(model, code, status)
     if passing is not None:
         return passing
@@ -136,9 +138,3 @@ def _passing_answer(model: ImageModel, code: str, status: int) -> GenerationErro
 def _is_retired(message: str) -> bool:
     text = message.casefold()
     return "end of its life" in text or "marked by provider as legacy" in text
-
-
-def _alternative(model: ImageModel) -> ImageModel:
-    """Choose a model that works: the default, or the next active one when the default itself is retired."""
-    active = [other for other in image_models.MODELS.values() if other.lifecycle == "ACTIVE"]
-    return next(other for other in active if other.id != model.id)

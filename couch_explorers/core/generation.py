@@ -59,8 +59,11 @@ def bedrock_client(
     connect_timeout_s: float = 5.0,
     time_left_s: Callable[[], float] | None = None,
     session: boto3.session.Session | None = None,
+    max_pool_connections: int = 10,
 ) -> Any:
     """Make a client that asks the image models of a region, `attempts` times at most.
+
+    `max_pool_connections` is how many threads may ask at once with a connection that stays open.
 
     botocore's standard mode retries throttles, 5xx and lost connections with backoff. A read time-out it would retry as
     well; here it is raised at once, because the picture that came too late may have been billed. For the same reason no
@@ -72,6 +75,7 @@ def bedrock_client(
         retries={"mode": "standard", "total_max_attempts": attempts},
         read_timeout=read_timeout_s,
         connect_timeout=connect_timeout_s,
+        max_pool_connections=max_pool_connections,
     )
     client = (session or boto3).client("bedrock-runtime", config=config)
     # First in the row, so that the standard handler spends none of its quota on a retry that does not come.

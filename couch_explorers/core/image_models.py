@@ -161,6 +161,11 @@ def get(id_or_arn: str) -> ImageModel:
     return model if region in (None, model.region) else replace(model, region=str(region))
 
 
+def alternative(model: ImageModel) -> ImageModel:
+    """Choose a model that works in place of this one: the default, or the next active one for the default itself."""
+    return next(other for other in MODELS.values() if other.lifecycle == "ACTIVE" and other.id != model.id)
+
+
 def parse_arn(arn: str) -> tuple[str, str]:
     """Read (region, model id) out of a foundation model's ARN; raises UnknownModelError for another text."""
     match = _ARN.fullmatch(arn)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.smoke.parts import Part
-from couch_explorers.smoke.queue import how_to_deploy
+from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ PENDING = "PendingConfirmation"
 def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
     """Check that every alarm exists and acts, and that its topic has a confirmed subscription."""
     if workspace.queue_url is None:
-        return Part((Check("alarms", Verdict.SKIPPED, 0.0, how_to_deploy(workspace)),))
+        return Part((Check("alarms", Verdict.SKIPPED, 0.0, f"{not_deployed('queue', workspace.target)}."),))
     return Part(
         (
             ask("alarms exist and act", lambda: _exist(workspace, clients)),
@@ -35,7 +35,7 @@ def _exist(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, 
     answer = clients("cloudwatch").describe_alarms(AlarmNames=expected)
     alarms = {alarm["AlarmName"]: alarm for alarm in answer["MetricAlarms"]}
     if missing := [name for name in expected if name not in alarms]:
-        return Verdict.BAD, f"Missing: {', '.join(missing)}. {how_to_deploy(workspace)}"
+        return Verdict.BAD, f"Missing: {', '.join(missing)}. {not_deployed('queue', workspace.target)}."
     deaf = [
         name
         for name, alarm in alarms.items()
@@ -53,7 +53,7 @@ def _exist(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, 
 
 def _reach(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, str]:
     if workspace.topic_arn is None:
-        return Verdict.BAD, f"There is no topic for the alarms. {how_to_deploy(workspace)}"
+        return Verdict.BAD, f"There is no topic for the alarms. {not_deployed('queue', workspace.target)}."
     pages = clients("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=workspace.topic_arn)
     subscriptions = [subscription for page in pages for subscription in page["Subscriptions"]]
     if not subscriptions:

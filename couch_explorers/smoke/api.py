@@ -12,6 +12,7 @@ from couch_explorers.api import post
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import image_models, jobs, png
 from couch_explorers.smoke.parts import Part, ShownPicture
+from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +33,13 @@ def check(
 ) -> Part:
     """Check the API with a good prompt and three bad ones. Costs one picture."""
     if not workspace.api_url:
-        reason = (
-            "The API is not deployed: run `couch up`."
-            if workspace.target == "local"
-            else "The API is not deployed: run `sam deploy` in sam_lambda/."
+        return Part(
+            (
+                Check(
+                    "api", Verdict.BAD, 0.0, f"{not_deployed('API', workspace.target)}. -p checks queue leaves it out."
+                ),
+            )
         )
-        return Part((Check("api", Verdict.BAD, 0.0, f"{reason} -p checks queue leaves it out."),))
     url, s3 = workspace.api_url, clients("s3")
     good = _Good(workspace, s3, prompt, f"{run_id}-api")
     checks = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
+from couch_explorers import lifecycle
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import image_models
+from couch_explorers.lifecycle import Standing
 from couch_explorers.smoke.parts import Part
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # The course's region: both buckets and both stacks stand there.
 HOME_REGION = "eu-west-1"
-NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
 def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
@@ -46,19 +45,19 @@ def _model(arn: str, clients: Callable[..., Any], *, default: bool) -> Check:
 
 def _lifecycle(bedrock: Any, region: str, model_id: str, *, default: bool) -> tuple[Verdict, str]:
     """Ask for the lifecycle: it tells of a model's end before the first paid call does."""
-    try:
-        details = bedrock.get_foundation_model(modelIdentifier=model_id)["modelDetails"]
-    except ClientError as error:
-        problem = error.response["Error"]
-        said = f"{problem['Code']}: {problem.get('Message', '')}"
-        if problem["Code"] in NOT_ALLOWED:
-            return Verdict.WARN, f"The caller may not ask (bedrock:GetFoundationModel is missing). {said}"
-        # Without its default model nothing works; one of the others is missed only by who asks for it.
-        return (Verdict.BAD if default else Verdict.WARN), f"Not offered in {region} any more. {said}"
-    status = details.get("modelLifecycle", {}).get("status", "ACTIVE")
-    if status == "ACTIVE":
-        return Verdict.OK, f"{status} in {region}."
-    return Verdict.WARN, f"{status} in {region}: its provider takes it off. {_way_out(model_id, default=default)}"
+    found = lifecycle.ask(bedrock, model_id)
+    if found.standing is Standing.ACTIVE:
+        return Verdict.OK, f"{found.standing} in {region}."
+    if found.standing is Standing.LEGACY:
+        way_out = _way_out(model_id, default=default)
+        return Verdict.WARN, f"{found.standing} in {region}: its provider takes it off. {way_out}"
+    if found.standing is Standing.NOT_ALLOWED:
+        return Verdict.WARN, f"The caller may not ask (bedrock:GetFoundationModel is missing). {found.said}"
+    # Without its default model nothing works; one of the others is missed only by who asks for it.
+    verdict = Verdict.BAD if default else Verdict.WARN
+    if found.standing is Standing.GONE:
+        return verdict, f"Not offered in {region} any more. {found.said}"
+    return verdict, f"Could not be asked in {region}. {found.said}"
 
 
 def _way_out(model_id: str, *, default: bool) -> str:

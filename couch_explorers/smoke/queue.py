@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import jobs, png
 from couch_explorers.smoke.parts import Part, ShownPicture
+from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +56,7 @@ def check(
     """
     if workspace.queue_url is None:
         verdict = Verdict.BAD if required else Verdict.SKIPPED
-        return Part((Check("queue", verdict, 0.0, how_to_deploy(workspace)),))
+        return Part((Check("queue", verdict, 0.0, f"{not_deployed('queue', workspace.target)}."),))
     sqs, s3 = clients("sqs"), clients("s3")
     before: list[int] = []
     sent: list[Sent] = []
@@ -82,13 +83,6 @@ def check(
         if job.png and check.verdict is Verdict.OK
     )
     return Part(tuple(checks), tuple(pictures))
-
-
-def how_to_deploy(workspace: Workspace) -> str:
-    """Say what puts the queue and its alarms there."""
-    if workspace.target == "local":
-        return "The queue is not deployed: install Terraform 1.10 or newer, then run `couch up`."
-    return "The queue is not deployed: run `terraform apply` in infra/, or the workflow terraform_deploy."
 
 
 def _send(

@@ -214,6 +214,19 @@ def test_a_service_that_is_not_there_is_unavailable(make_client, make_job, monke
         generation.invoke(make_client(attempts=1), make_job())
 
 
+def test_as_many_connections_stay_open_as_threads_were_named():
+    session = boto3.session.Session("access", "secret")
+
+    few, many = (
+        generation.bedrock_client("us-west-2", attempts=1, read_timeout_s=1, session=session, **more)
+        for more in ({}, {"max_pool_connections": 64})
+    )
+
+    assert (few.meta.config.max_pool_connections, many.meta.config.max_pool_connections) == (10, 64)
+    few.close()
+    many.close()
+
+
 def test_a_caller_without_credentials_is_told_so(make_client, make_job, server, monkeypatch, tmp_path):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

@@ -8,7 +8,7 @@ from couch_explorers import reports
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
-PARAMETERS = 'target: str = "local"  # where\nnumber: int = 1  # a number\nwords: list[str] = []  # some words'
+PARAMETERS = 'target: str = "local"  # where\nnumber: int = 1  # a number\nwords: list[str] = []  # some words\nnamed: dict[str, str] = {"a": "fjord"}  # by name'
 SHOW_CHECKS = """from couch_explorers.checks import Check, Verdict, bundle
 from IPython.display import display
 display(bundle([Check("a check", Verdict({verdict!r}), 0.5, "seen")], "<b>checked</b>"), raw=True)"""
@@ -143,7 +143,8 @@ def test_the_kernel_is_this_interpreter(passed):
 def test_given_parameters_reach_the_notebook_whole(passed):
     result, _progress = passed
 
-    assert result.parameters == {"target": "local", "number": 7, "words": ["so", 'å "quote" \\ 🛋']}
+    words = ["so", 'å "quote" \\ 🛋']
+    assert result.parameters == {"target": "local", "number": 7, "words": words, "named": {"a": "fjord"}}
     notebook = json.loads(result.path("ipynb").read_text(encoding="utf-8"))
     printed = [
         line for cell in notebook["cells"] for output in cell.get("outputs", ()) for line in output.get("text", ())
@@ -196,6 +197,7 @@ def test_the_report_has_title_contents_checks_parameters_and_folded_code(passed)
     assert "<b>checked</b>" in html
     assert "1 OK" in html
     assert "a number" in html
+    assert "<li>a: fjord</li>" in html
     assert html.count('<details class="code"') == 5
 
 

@@ -1,0 +1,76 @@
+"""A sweep in a sentence, and as checks that `couch run` can judge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers import checks as found
+from couch_explorers.checks import Check, Verdict
+from couch_explorers.core.image_models import PRICES_AS_OF
+from couch_explorers.exploration.money import dollars
+from couch_explorers.exploration.outcomes import WITH_PICTURE, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A refusal and a filter are answers to the question that was asked; what failed has no answer yet.
+VERDICTS = {
+    Status.REFUSED: Verdict.WARN,
+    Status.FILTERED: Verdict.WARN,
+    Status.THROTTLED: Verdict.BAD,
+    Status.FAILED: Verdict.BAD,
+    Status.STOPPED: Verdict.BAD,
+}
+REASONS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a sweep came to. Displayed by a notebook as a table of checks with the sentence above it."""
+
+    sentence: str
+    checks: tuple[Check, ...]
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        shown = found.bundle(self.checks, f"<p>{self.sentence}</p>{found.table(self.checks)}")
+        return shown | {"text/plain": f"{self.sentence}\n{shown['text/plain']}"}
+
+
+def conclude(pictures: pd.DataFrame) -> Conclusion:
+    """Judge the result of `Sweep.run`: BAD where a cell failed, WARN where a model or its filter would not, else OK."""
+    statuses = Counter(Status(status) for status in pictures["status"])
+    there = sum(statuses[status] for status in WITH_PICTURE)
+    seconds = float(pictures["seconds"].fillna(0).sum())
+    checks = [
+        Check(
+            "pictures",
+            Verdict.OK if there == len(pictures) else Verdict.WARN if there else Verdict.BAD,
+            round(seconds, 3),
+            f"{there} of {len(pictures)} are there: {', '.join(f'{statuses[s]} {s}' for s in Status if statuses[s])}.",
+        )
+    ]
+    for status, verdict in VERDICTS.items():
+        if statuses[status]:
+            checks.append(Check(f"{status} cells", verdict, 0.0, _reasons(pictures, status)))
+    return Conclusion(_sentence(pictures, there, statuses), tuple(checks))
+
+
+def _sentence(pictures: pd.DataFrame, there: int, statuses: Counter[Status]) -> str:
+    new, paid = statuses[Status.MADE], dollars(float(pictures["usd"].sum()))
+    sentence = f"{there} of {len(pictures)} pictures are there"
+    if not new:
+        return f"{sentence}, none of them new: nothing was paid."
+    if pictures.attrs.get("target") == "local":
+        return f"{sentence}, {new} of them new; on AWS these would have cost {paid} (prices of {PRICES_AS_OF})."
+    return f"{sentence}, {new} of them new, for {paid} (prices of {PRICES_AS_OF})."
+
+
+def _reasons(pictures: pd.DataFrame, status: Status) -> str:
+    """Say why, each reason once, the most frequent first."""
+    reasons = Counter(pictures.loc[pictures["status"] == status, "reason"])
+    shown = [f"{count} x {reason}" for reason, count in reasons.most_common(REASONS_SHOWN)]
+    if len(reasons) > REASONS_SHOWN:
+        shown.append(f"and {len(reasons) - REASONS_SHOWN} more reasons in results.csv")
+    return "\n".join(shown)

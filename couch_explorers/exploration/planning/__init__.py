@@ -1,0 +1,1 @@
+"""What would be asked, and what it costs: axes, cells, lifecycle, expected time."""

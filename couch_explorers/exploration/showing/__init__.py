@@ -1,0 +1,1 @@
+"""Contact sheets, two pictures side by side, and the gallery of all runs."""

@@ -1,0 +1,199 @@
+"""JupyterLab as a person meets it: `couch lab`, a browser, a notebook, a click."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from couch_explorers.local.settings import PROJECT_ROOT
+
+from .conftest import COUCH, free_port, wait_until
+
+NOTEBOOK = PROJECT_ROOT / "notebooks" / "prompt_exploration.ipynb"
+
+CHROMIUM = os.environ.get("COUCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+# Without a sandbox: root in a container has none. The rest keeps the browser from asking its maker for anything.
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WINDOW = {"width": 1400, "height": 1000}
+
+# Milliseconds, as the browser counts. A slow machine's first start of a kernel takes most of it.
+PATIENCE_MS = 60_000
+
+# The numbers that JupyterLab writes beside the code cells: blank before a cell has run, a star while it runs.
+NUMBERS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent)"
+ALL_HAVE_RUN = f"{NUMBERS}.every(text => /[0-9]/.test(text))"
+NONE_HAS_RUN = f"{NUMBERS}.every(text => !/[0-9]/.test(text))"
+TRACE = "Traceback (most recent call last)"
+ONE_HAS_FAILED = (
+    f"[...document.querySelectorAll('.jp-OutputArea-output')].some(it => it.textContent.includes('{TRACE}'))"
+)
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="Chromium is not installed: apt-get install chromium, or set COUCH_CHROMIUM to the program of another place",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(local_cloud, tmp_path_factory):
+    """JupyterLab on a folder with a copy of the notebook: JupyterLab saves what it opens, and git's must stay as it is."""
+    folder = tmp_path_factory.mktemp("lab")
+    root = folder / "root"
+    (root / "notebooks").mkdir(parents=True)
+    shutil.copy(NOTEBOOK, root / "notebooks")
+    own = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    own |= {f"JUPYTERLAB_{name}_DIR": str(folder / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    environment = local_cloud.environment | own | {"IPYTHONDIR": str(folder / "ipython"), "JUPYTER_TOKEN": "secret"}
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with (folder / "lab.log").open("wb") as log:
+        server = subprocess.Popen(
+            [COUCH, "lab", "--no-browser", f"--port={port}", str(root)], env=environment, stdout=log, stderr=log
+        )
+        try:
+            wait_until(lambda: answers(f"{address}/api/status?token=secret", server), what="JupyterLab")
+            yield SimpleNamespace(address=address, ratings=local_cloud.home / "ratings" / "local.jsonl")
+        finally:
+            # JupyterLab ends its kernels before itself.
+            server.terminate()
+            try:
+                server.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
+
+
+def answers(address, server):
+    assert server.poll() is None, f"couch lab ended with {server.returncode}"
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+@contextmanager
+def opened(lab, folder):
+    """The notebook in a browser that has never been there, and the addresses that its page asks for."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            folder / "chromium", executable_path=CHROMIUM, headless=True, args=CHROMIUM_OPTIONS, viewport=WINDOW
+        )
+        page, asked = browser.pages[0], []
+        try:
+            page.set_default_timeout(PATIENCE_MS)
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(f"{lab.address}/lab/tree/notebooks/{NOTEBOOK.name}?token=secret")
+            wait_for_kernel(page)
+            yield page, asked
+        except BaseException:
+            keep_screenshot(page, folder, "jupyterlab-failed")
+            raise
+        finally:
+            browser.close()
+
+
+def wait_for_kernel(page):
+    """Whoever runs a cell before the kernel is there is asked which one to take."""
+    page.get_by_text("| Idle").wait_for()
+
+
+def choose(page, menu, entry):
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    page.locator(".lm-Menu").get_by_text(entry, exact=True).click()
+
+
+def run_all(page):
+    """Run every cell, and fail with what the notebook says where one fails."""
+    choose(page, "Run", "Run All Cells")
+    page.wait_for_function(f"{ALL_HAVE_RUN} || {ONE_HAS_FAILED}")
+    assert page.locator(".jp-OutputArea-output", has_text=TRACE).all_text_contents() == []
+
+
+def begin_anew(page):
+    """End the kernel, start another, and take every output away."""
+    choose(page, "Kernel", "Restart Kernel and Clear Outputs of All Cells…")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.wait_for_function(NONE_HAS_RUN)
+    wait_for_kernel(page)
+
+
+def save(page):
+    choose(page, "File", "Save Notebook")
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+
+
+def card(page, number):
+    """The picture of that number in the rating panel, with its buttons."""
+    return page.locator(".couch-rating").filter(has=page.get_by_title(f"Keep picture {number}", exact=True))
+
+
+def environment_of_a_shell():
+    """A new terminal with the project's environment active, which knows nothing of the test's cloud."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
+    return clean | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"}
+
+
+def keep_screenshot(page, folder, name):
+    """Keep what the browser shows, and once more in the folder COUCH_SCREENSHOTS where that is set."""
+    path = folder / f"{name}.png"
+    page.screenshot(path=path)
+    if wanted := os.environ.get("COUCH_SCREENSHOTS"):
+        Path(wanted).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, wanted)
+
+
+def test_a_clicked_rating_is_found_again_after_a_reload_and_in_a_new_kernel(lab, tmp_path):
+    in_git = NOTEBOOK.read_bytes()
+    lab.ratings.unlink(missing_ok=True)
+
+    with opened(lab, tmp_path) as (page, _):
+        run_all(page)
+        card(page, 2).locator(".couch-rate-keep").click()
+        card(page, 2).locator(".couch-rate-star-4").click()
+        expect(card(page, 2)).to_contain_text("★★★★☆")
+        expect(card(page, 2)).to_contain_text("Saved")
+        said = [json.loads(line) for line in lab.ratings.read_text(encoding="utf-8").splitlines()]
+        save(page)
+        page.reload()
+        wait_for_kernel(page)
+        begin_anew(page)
+        run_all(page)
+
+        assert [(line.get("verdict"), line.get("stars")) for line in said] == [("keep", None), (None, 4)]
+        expect(card(page, 2).locator(".couch-rate-keep")).to_have_class(re.compile("mod-active"))
+        expect(card(page, 2)).to_contain_text("★★★★☆")
+        expect(page.locator(".couch-rating .mod-active")).to_have_count(1)
+        page.locator(".jp-Cell", has=page.locator(".couch-panel")).evaluate("cell => cell.scrollIntoView()")
+        keep_screenshot(page, tmp_path, "jupyterlab")
+        command = page.locator("pre", has_text="couch again").text_content()
+    pasted = subprocess.run(
+        command, shell=True, env=environment_of_a_shell(), capture_output=True, text=True, check=False
+    )
+    assert pasted.returncode == 0, f"{command}\n{pasted.stderr}"
+    assert NOTEBOOK.read_bytes() == in_git
+
+
+def test_jupyterlab_opens_without_questions_and_asks_nobody_outside(lab, tmp_path):
+    with opened(lab, tmp_path) as (page, asked):
+        expect(page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
+
+    assert [address for address in asked if not address.startswith((lab.address, "data:", "blob:"))] == []

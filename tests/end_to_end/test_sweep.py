@@ -168,12 +168,13 @@ def test_an_interrupt_stops_at_once_and_keeps_what_is_being_painted(
 def test_a_cloud_that_is_stopped_midway_leaves_reasons_and_the_next_run_completes(
     local_cloud, workspace, faults, make_sweep, pictures
 ):
-    faults("latency=0.4")
+    # Long enough that on a busy machine too the cloud is gone before the last picture is asked for.
+    faults("latency=2.0")
     sweep = make_sweep(24)
     frames = []
     running = threading.Thread(target=lambda: frames.append(sweep.run(workspace, concurrency=4)))
     running.start()
-    wait_until(lambda: len(pictures(sweep)) >= 6, what="the first pictures")
+    wait_until(lambda: len(pictures(sweep)) >= 4, what="the first pictures")
 
     local_cloud.couch("down")
     running.join(120)

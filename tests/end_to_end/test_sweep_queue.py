@@ -6,8 +6,10 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from couch_explorers.exploration.again import again
 from couch_explorers.exploration.cells import ExplorationError
@@ -63,7 +65,7 @@ def test_a_second_run_pays_nothing_and_another_machine_fetches_from_the_bucket(
     elsewhere = wanted.run(workspace, via="queue", cache=ImageCache(tmp_path / "images"))
 
     assert set(again_here["status"]) == set(elsewhere["status"]) == {"cached"}
-    assert set(elsewhere["reason"]) == {"fetched from the bucket"}
+    assert set(elsewhere["reason"]) == {"Fetched from the bucket."}
     assert elsewhere["usd"].sum() == 0
     assert local_cloud.stats.images == images
 
@@ -107,6 +109,21 @@ def test_a_sweep_whose_process_is_killed_goes_on_and_pays_for_no_picture_twice(l
     assert local_cloud.stats.images - images == count
 
 
+def test_an_interrupted_sweep_ends_at_once_and_the_next_one_fetches_what_it_had_sent(local_cloud, workspace, faults):
+    faults("latency=1")
+    prompt, count, images = "A sweep that is interrupted", 24, local_cloud.stats.images
+    command = [sys.executable, "-c", SWEEP_IN_A_PROCESS, str(count), TITAN, prompt]
+    with subprocess.Popen(command, env=local_cloud.environment, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: local_cloud.stats.images > images, what="the first picture")
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+
+    frame = sweep(prompt, count).run(workspace, via="queue")
+
+    assert set(frame["status"]) <= {"made", "cached"}
+    assert local_cloud.stats.images - images == count
+
+
 def test_a_sweep_outlives_a_stop_and_a_start_of_the_cloud(local_cloud, workspace):
     """The jobs wait in the queue meanwhile; its workers are let at them only when everything is there again."""
     lambdas = workspace.client("lambda")
@@ -141,11 +158,23 @@ def test_a_painted_picture_is_made_again_byte_by_byte(local_cloud, workspace, fa
     painted = json.loads(local_cloud.couch("paint", "A lion at noon", "--via", via, "--json").stdout)
     images = local_cloud.stats.images
 
-    made = again(painted["file"], workspace)
+    done = local_cloud.couch("again", painted["file"])
 
-    assert made.same_bytes
-    assert made.sentence == "The same picture: every byte is the same."
+    made = Path(done.stdout.strip())
+    assert made.read_bytes() == Path(painted["file"]).read_bytes()
+    assert done.stderr.splitlines()[-1] == "The same picture: every byte is the same."
     assert local_cloud.stats.images - images == 1
+
+
+def test_a_foreign_picture_is_told_in_one_sentence(local_cloud, tmp_path):
+    foreign = tmp_path / "foreign.png"
+    Image.new("RGB", (8, 8)).save(foreign)
+
+    done = local_cloud.couch("again", str(foreign), check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"couch: {foreign}: The picture holds no couch parameters")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("via", ["direct", "queue"])

@@ -31,9 +31,9 @@ class Sender(StrEnum):
     """Who has asked for the picture, in the words that its row says when it comes."""
 
     THIS_RUN = ""
-    NOBODY = "fetched from the bucket"
-    EARLIER_RUN = "sent by an earlier run"
-    OTHER_RUN = "made by another run meanwhile"
+    NOBODY = "Fetched from the bucket."
+    EARLIER_RUN = "Sent by an earlier run."
+    OTHER_RUN = "Made by another run meanwhile."
 
 
 @dataclass

@@ -33,6 +33,9 @@ logger = logging.getLogger("couch.local")
 # Seconds until a picture is there. A real model takes about ten; a laptop's user should not wait that long.
 MEDIAN_LATENCY_S = 1.0
 LATENCY_SIGMA = 0.25
+# The part of the latency that passes before painting begins. Calls come in bursts, each when the one before it is answered,
+# and painting takes all cores: so the answers and requests of a burst go first, and nobody waits longer than he was told.
+PAINTING_BEGINS = 0.15
 # Seconds until a refusal: a throttle is not preceded by any work.
 REFUSAL_LATENCY_S = 0.02
 
@@ -138,6 +141,7 @@ class ImageModelStandIn:
             withheld = [True] * order.count
         first = order.seed if order.seed or model.family != "stability" else luck.any_seed
         seeds = [first + number for number, kept_back in enumerate(withheld) if not kept_back]
+        await self._sleep(PAINTING_BEGINS * luck.latency)
         loop = asyncio.get_running_loop()
         jobs = [loop.run_in_executor(self._painters, self._picture, model.id, order, seed) for seed in seeds]
         try:

@@ -116,7 +116,7 @@ def test_a_picture_that_is_in_the_bucket_is_fetched_and_not_sent(fleet, run):
 
     outcomes = run(cells)
 
-    assert (outcomes[0].status, outcomes[0].reason, outcomes[0].usd) == (Status.CACHED, "fetched from the bucket", 0.0)
+    assert (outcomes[0].status, outcomes[0].reason, outcomes[0].usd) == (Status.CACHED, "Fetched from the bucket.", 0.0)
     assert outcomes[0].path.exists()
     assert fleet.served == [cells[1].id]
 
@@ -158,7 +158,7 @@ def test_a_job_that_a_killed_run_has_sent_is_awaited_and_not_sent(fleet, cache, 
     outcomes = run(cells)
 
     assert fleet.served == [cells[1].id]
-    assert (outcomes[0].status, outcomes[0].reason) == (Status.MADE, "sent by an earlier run")
+    assert (outcomes[0].status, outcomes[0].reason) == (Status.MADE, "Sent by an earlier run.")
     assert outcomes[0].seconds >= 5
     assert outcomes[0].usd > 0
 
@@ -322,7 +322,7 @@ def test_what_another_process_pays_for_just_now_is_awaited(fleet, cache, run):
     claim.release()
 
     assert fleet.served == [cells[1].id]
-    assert (outcomes[0].status, outcomes[0].reason) == (Status.CACHED, "made by another run meanwhile")
+    assert (outcomes[0].status, outcomes[0].reason) == (Status.CACHED, "Made by another run meanwhile.")
 
 
 def test_a_job_that_sqs_does_not_take_is_a_row_with_what_sqs_said(fleet, cache, run):

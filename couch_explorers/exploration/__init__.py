@@ -7,11 +7,12 @@ from couch_explorers.exploration.planning.sweep import Sweep
 from couch_explorers.exploration.rating.ratings import merge, rate, ratings
 from couch_explorers.exploration.rating.widgets import rating_panel
 from couch_explorers.exploration.rating.winners import best
+from couch_explorers.exploration.running.results import load
 from couch_explorers.exploration.showing.comparison import compare
 from couch_explorers.exploration.showing.gallery import gallery
 from couch_explorers.exploration.showing.sheet import contact_sheet
 
 __all__ = [
-    "ExplorationError", "Sweep", "again", "best", "compare", "conclude", "contact_sheet", "gallery", "merge", "rate",
+    "ExplorationError", "Sweep", "again", "best", "compare", "conclude", "contact_sheet", "gallery", "load", "merge", "rate",
     "rating_panel", "ratings",
 ]  # fmt: skip

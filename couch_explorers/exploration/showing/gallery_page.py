@@ -74,7 +74,7 @@ def _run(found: Gallery, run: GalleryRun) -> str:
     drawn.append(_without(run.tiles))
     if hidden := len(run.pictures) - len(run.shown):
         folder = escape(json.dumps(str(info.folder)))
-        drawn.append(f'<p style="{SMALL}">{hidden} more: <code>contact_sheet(results.load({folder}))</code></p>')
+        drawn.append(f'<p style="{SMALL}">{hidden} more: <code>contact_sheet(load({folder}))</code></p>')
     return "".join(drawn)
 
 

@@ -162,7 +162,7 @@ def test_a_large_run_does_not_hide_those_before_it(saved):
     html = html_of(gallery())
 
     assert html.count("<img") == PICTURES_A_RUN + 4
-    (folder,) = re.findall(r"18 more: <code>contact_sheet\(results\.load\(&quot;(.*?)&quot;\)\)</code>", html)
+    (folder,) = re.findall(r"18 more: <code>contact_sheet\(load\(&quot;(.*?)&quot;\)\)</code>", html)
     assert len(results.load(folder)) == len(large)
 
 

@@ -113,10 +113,11 @@ def test_an_interrupted_sweep_ends_at_once_and_the_next_one_fetches_what_it_had_
     faults("latency=1")
     prompt, count, images = "A sweep that is interrupted", 24, local_cloud.stats.images
     command = [sys.executable, "-c", SWEEP_IN_A_PROCESS, str(count), TITAN, prompt]
-    with subprocess.Popen(command, env=local_cloud.environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=local_cloud.environment, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: local_cloud.stats.images > images, what="the first picture")
         process.send_signal(signal.SIGINT)
-        process.wait(10)
+        _, told = process.communicate(timeout=10)
+    assert "What was sent stays in the queue and will be made and paid for" in told
 
     frame = sweep(prompt, count).run(workspace, via="queue")
 

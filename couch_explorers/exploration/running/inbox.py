@@ -29,7 +29,8 @@ GRACE_S = 2.0
 class Inbox:
     """Reads answers in threads of its own.
 
-    `heard` is the time (time.monotonic) when the last one was read; `trouble` says why the last attempt failed that a later look repeats.
+    `heard` is the time (time.monotonic) when the last one was read; `trouble` says why the last attempt failed that a later
+    look repeats.
     """
 
     def __init__(self, s3: Any, workspace: Workspace, errands: Errands, cache: ImageCache, threads: int) -> None:

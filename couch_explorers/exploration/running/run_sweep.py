@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from couch_explorers.exploration.running.work import Runner
     from couch_explorers.workspace import Workspace
 
+# An interrupt ends the waiting, not what was asked for already.
+WHAT_GOES_ON = {
+    "direct": "What is being painted just now is kept when it comes.",
+    "queue": "What was sent stays in the queue and will be made and paid for; the next run fetches it.",
+}
+
 
 def run(
     sweep: Sweep,
@@ -62,7 +68,7 @@ def run(
     if interrupted is not None:
         here = results.totals(found)["pictures"]
         progress.tell(f"Stopped: {here} of {len(found)} pictures are here; run again to go on.")
-        progress.tell("What is being painted just now is kept when it comes.")
+        progress.tell(WHAT_GOES_ON[via])
         raise interrupted
     if work.trouble is not None:
         raise work.trouble

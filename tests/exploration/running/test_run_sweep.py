@@ -318,7 +318,9 @@ def test_an_interrupted_run_returns_at_once_and_the_next_goes_on(sweep, workspac
 
     somebody.join()
     assert not finish.is_set()
-    assert "Stopped: 2 of 6 pictures are here; run again to go on.\n" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Stopped: 2 of 6 pictures are here; run again to go on.\n" in told
+    assert told.endswith("What is being painted just now is kept when it comes.\n")
     (saved,) = results.runs("local")
     assert saved.frame()["status"].tolist() == ["made", "made", "stopped", "stopped", "stopped", "stopped"]
     finish.set()

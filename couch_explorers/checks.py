@@ -19,11 +19,12 @@ CHECKS_MIME = "application/vnd.couch.checks+json"
 
 
 class Verdict(StrEnum):
-    """How a check ended. Only BAD makes `couch run` fail."""
+    """How a check ended. Only BAD makes `couch run` fail, unless the notebook's parameter `fail_on` says otherwise."""
 
     OK = "OK"
     WARN = "WARN"
     BAD = "BAD"
+    NO_DATA = "NO DATA"
     SKIPPED = "SKIPPED"
 
 
@@ -38,8 +39,21 @@ class Check:
 
 
 # A sign beside the colour: the verdict must be readable on paper and by people who do not see the colours apart.
-SIGNS = {Verdict.OK: "✓", Verdict.WARN: "!", Verdict.BAD: "✗", Verdict.SKIPPED: "○"}
-COLOURS = {Verdict.OK: "#0f766e", Verdict.WARN: "#a15c00", Verdict.BAD: "#b42318", Verdict.SKIPPED: "#5b6472"}
+SIGNS = {Verdict.OK: "✓", Verdict.WARN: "!", Verdict.BAD: "✗", Verdict.NO_DATA: "?", Verdict.SKIPPED: "○"}
+COLOURS = {
+    Verdict.OK: "#0f766e",
+    Verdict.WARN: "#a15c00",
+    Verdict.BAD: "#b42318",
+    Verdict.NO_DATA: "#475569",
+    Verdict.SKIPPED: "#5b6472",
+}
+
+# What a notebook's parameter `fail_on` may say, and the verdicts that then make `couch run` fail.
+FAILING = {
+    "NOTHING": frozenset[Verdict](),
+    "BAD": frozenset({Verdict.BAD}),
+    "WARN": frozenset({Verdict.BAD, Verdict.WARN}),
+}
 
 
 def ask(name: str, question: Callable[[], tuple[Verdict, str]]) -> Check:

@@ -137,6 +137,8 @@ def report(picture: generation.Picture) -> None:
     if not picture.already_there:
         metrics.add_metric(name="PicturesMade", unit="Count", value=1)
         metrics.add_metric(name="GenerationTime", unit="Milliseconds", value=picture.milliseconds)
+        # By model too: that is what a picture's price goes by.
+        metrics.add_dimensions(service=logger.service, model=picture.model)
         metrics.flush_metrics()
 
 

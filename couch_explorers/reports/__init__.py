@@ -52,8 +52,15 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every cell ran and no check was BAD."""
+        """Whether every cell ran and no check had a verdict that fails the run."""
         return self.status == "ok"
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in a word or two: a run that fails on nothing still says that it found something BAD."""
+        if not self.ok:
+            return "failed"
+        return "found trouble" if any(check.verdict is found.Verdict.BAD for check in self.checks) else "passed"
 
     @property
     def exit_code(self) -> int:
@@ -62,7 +69,7 @@ class RunResult:
 
     def summary(self) -> str:
         """Say what ran, how it ended, what speaks against it, and where the report lies; a few lines for a terminal."""
-        outcome = f"{self.notebook} {'passed' if self.ok else 'failed'} in {self.seconds:.1f} s"
+        outcome = f"{self.notebook} {self.outcome} in {self.seconds:.1f} s"
         lines = [f"{outcome}: {found.count(self.checks)}" if self.checks else outcome]
         if self.error:
             place = f" in cell {self.error['cell']}" if self.error["cell"] else ""
@@ -126,11 +133,13 @@ def run(
     executed, error, timings = _execute(path, values, out, timeout_s, say)
 
     checks = found.found_in(executed)
-    failed = error is not None or any(check.verdict is found.Verdict.BAD for check in checks)
+    given = {parameter.name: values.get(parameter.name, parameter.default) for parameter in own}
+    failing = found.FAILING.get(given.get("fail_on", "BAD"), found.FAILING["BAD"])
+    failed = error is not None or any(check.verdict in failing for check in checks)
     result = RunResult(
         notebook=path.stem,
         target=str(values.get("target", target)),
-        parameters={parameter.name: values.get(parameter.name, parameter.default) for parameter in own},
+        parameters=given,
         status="failed" if failed else "ok",
         checks=checks,
         timings=timings,
@@ -171,7 +180,7 @@ def _execute(
     from couch_explorers.reports import kernel as kernels  # noqa: PLC0415 - Jupyter's import must not slow `couch --help`
 
     begin = time.perf_counter()
-    with kernels.started(path.parent) as kernel:
+    with kernels.started(path.parent, out) as kernel:
         from couch_explorers.reports import engine  # noqa: PLC0415 - papermill, in the shadow of the kernel's start
 
         executed = engine.load(path, values)

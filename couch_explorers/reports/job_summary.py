@@ -33,8 +33,8 @@ def append(path: Path, result: RunResult) -> None:
 
 def render(result: RunResult) -> str:
     """Write the summary as GitHub's Markdown."""
-    outcome = "passed" if result.ok else "failed"
-    parts = [f"## {'✅' if result.ok else '❌'} {text(result.notebook)} {outcome}", _facts(result)]
+    sign = {"passed": "✅", "found trouble": "⚠️"}.get(result.outcome, "❌")
+    parts = [f"## {sign} {text(result.notebook)} {result.outcome}", _facts(result)]
     if result.error:
         place = f" in cell {result.error['cell']}" if result.error["cell"] else ""
         parts.append(f"**{text(result.error['type'])}{place}:** {text(result.error['message'])}")

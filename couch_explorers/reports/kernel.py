@@ -20,6 +20,8 @@ KERNEL_NAME, LANGUAGE = "python3", "python"
 
 # Tells a notebook's code that nobody watches: progress comes as plain lines, and a widget would be dead in the report.
 RUN_VARIABLE = "COUCH_RUN"
+# Where the report goes: what a notebook writes lies beside it.
+OUT_VARIABLE = "COUCH_OUT"
 
 # The debugger would complain about frozen modules on stderr, and nobody debugs here.
 ARGUMENTS = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -37,13 +39,13 @@ class OwnKernelManager(AsyncKernelManager):
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Any]:
-    """Start a kernel that works in `folder`, as JupyterLab's would; it is gone at the end, whatever happens.
+def started(folder: Path, out: Path) -> Iterator[Any]:
+    """Start a kernel that works in `folder`, as JupyterLab's would, and whose report goes to `out`; gone at the end.
 
     The kernel boots in the background: importing papermill meanwhile costs no wall time.
     """
     manager = OwnKernelManager(kernel_name=KERNEL_NAME, transport_encryption="auto")
-    run_sync(manager.start_kernel)(cwd=str(folder), env=os.environ | {RUN_VARIABLE: "1"})
+    run_sync(manager.start_kernel)(cwd=str(folder), env=os.environ | {RUN_VARIABLE: "1", OUT_VARIABLE: str(out.resolve())})
     try:
         yield manager
     finally:

@@ -83,6 +83,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if not picture.already_there:
         metrics.add_metric(name="PicturesMade", unit="Count", value=1)
         metrics.add_metric(name="GenerationTime", unit="Milliseconds", value=picture.milliseconds)
+        # By model too: that is what a picture's price goes by.
+        metrics.add_dimensions(service=logger.service, model=picture.model)
         metrics.flush_metrics()
     answer = {
         "bucket": picture.bucket,

@@ -41,7 +41,8 @@ def test_each_message_of_a_batch_becomes_a_picture(worker, batch, context, capsy
     assert values_of(documents, "GenerationTime") == [[1234.0], [1234.0]]
     metric = documents[0]["_aws"]["CloudWatchMetrics"][0]
     assert metric["Namespace"] == "CouchExplorers"
-    assert metric["Dimensions"] == [["service"]]
+    assert [sorted(dimensions) for dimensions in metric["Dimensions"]] == [["service"], ["model", "service"]]
+    assert documents[0]["model"] == worker.studio.jobs[0].model.id
     assert {"Name": "GenerationTime", "Unit": "Milliseconds"} in metric["Metrics"]
 
 

@@ -289,3 +289,29 @@ def test_a_reader_of_the_progress_who_goes_away_does_not_end_the_run(monkeypatch
     monkeypatch.setattr(sys, "stderr", Gone())
 
     reports._say("cell 1 of 2")
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "verdict", "status", "outcome"),
+    [
+        ("NOTHING", "BAD", "ok", "found trouble"),
+        ("BAD", "BAD", "failed", "failed"),
+        ("BAD", "WARN", "ok", "passed"),
+        ("WARN", "WARN", "failed", "failed"),
+        ("WARN", "NO DATA", "ok", "passed"),
+    ],
+)
+def test_a_notebook_says_itself_which_verdicts_fail_its_run(run, fail_on, verdict, status, outcome):
+    parameter = f'fail_on: str = "{fail_on}"  # which verdicts'
+
+    result, _ = run("chooses", code(parameter, "parameters"), code(SHOW_CHECKS.format(verdict=verdict)))
+
+    assert (result.status, result.outcome) == (status, outcome)
+    assert f"chooses {outcome} in" in result.summary()
+    assert outcome.capitalize() in result.path("html").read_text(encoding="utf-8")
+
+
+def test_a_notebook_is_told_where_its_report_goes(run):
+    result, _ = run("asks", code("import os, pathlib\npathlib.Path(os.environ['COUCH_OUT'], 'beside.csv').touch()"))
+
+    assert result.path("html").with_name("beside.csv").exists()

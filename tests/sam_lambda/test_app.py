@@ -60,7 +60,8 @@ def test_a_new_picture_is_counted_and_one_that_was_there_is_not(api, request_eve
     again = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
 
     assert [document["PicturesMade"] for document in made] == [[1.0]]
-    assert made[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    dimensions = made[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    assert [sorted(names) for names in dimensions] == [["service"], ["model", "service"]]
     assert (status, body["already_there"]) == (200, True)
     assert again == []
 

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -20,6 +22,8 @@ from couch_explorers.local.steps import Progress, Report, StepError
 from couch_explorers.workspace import Workspace, discover, local_session
 
 HEALTHY_DEADLINE_S = 30.0
+# How many deploys the deployment's note remembers; a review draws those of its window.
+DEPLOYS_KEPT = 50
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,15 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
         raise failures[0] if len(failures) == 1 else StepError("\n".join(str(error) for error in failures))
     workspace = discover(session, settings.candidate, target="local", endpoint=cloud.endpoint)
     cloud.ask("POST", "/_couch/save")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    deploys = list(before.get("deploys", []))
+    if changed:
+        deploys.append({"time": now, "parts": sorted(changed), "commit": commit(PROJECT_ROOT)})
     write_json(
         home.deployment_file,
         {
-            "deployed": datetime.now(UTC).isoformat(timespec="seconds"),
+            "deployed": now,
+            "deploys": deploys[-DEPLOYS_KEPT:],
             "fingerprints": fingerprints,
             "workspace": workspace.to_json(),
         },
@@ -97,6 +106,15 @@ def _wait_until_live(part: str, is_live: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
+def commit(folder: Path) -> str:
+    """The short git commit of a folder, with a plus sign where files differ from it; empty outside of git."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=7"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 def make_buckets(session: Any) -> None:
     """Make the course's two buckets, as on AWS they exist before anybody deploys."""
     s3 = session.client("s3")
@@ -109,7 +127,8 @@ def make_buckets(session: Any) -> None:
 
 def _fingerprint(sources: Iterable[str], settings: Settings) -> str:
     """A hash of every file that a stack is made from, and of its settings."""
-    digest = hashlib.sha256(json.dumps(asdict(settings) | {"models": settings.model_arns}).encode())
+    follows = {"models": settings.model_arns, "oldest_message_age_s": settings.oldest_message_age_s}
+    digest = hashlib.sha256(json.dumps(asdict(settings) | follows).encode())
     for source in sources:
         root = PROJECT_ROOT / source
         files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())

@@ -83,5 +83,6 @@ def terraform_variables(settings: Settings, archive: Path) -> dict[str, Any]:
         "alarm_email": settings.alarm_email,
         "function_timeout_s": settings.worker_timeout_s,
         "maximum_concurrency": settings.worker_concurrency,
+        "oldest_message_age_threshold_s": settings.oldest_message_age_s,
         "archive_path": str(archive),
     }

@@ -17,6 +17,14 @@ class Settings:
     alarm_email: str = "standup@couch-explorers.example"
 
     @property
+    def oldest_message_age_s(self) -> int:
+        """The threshold of the age alarm: five time-outs of the worker, as 300 s are on AWS, where it has 60.
+
+        A laptop's day goes faster; and an age ends at the third receive, after twelve time-outs, whatever the threshold.
+        """
+        return 5 * self.worker_timeout_s
+
+    @property
     def stem(self) -> str:
         """How every resource's name begins."""
         return f"couch-explorers-{self.candidate}"

@@ -5,14 +5,10 @@ Each mend names the AWS documentation that it follows and has a test against the
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
-import botocore.session
-from botocore.model import ListShape, Shape, StructureShape
-
-Response = tuple[int, dict[str, str], bytes]
+from couch_explorers.local.telemetry import wire_protocol
+from couch_explorers.local.telemetry.wire_protocol import Response
 
 
 def mend_all() -> None:
@@ -51,9 +47,6 @@ def describe_alarms_in_full() -> None:
     from ministack.services import cloudwatch  # noqa: PLC0415 - reads its settings from the environment on import
 
     original = cloudwatch._describe_alarms  # noqa: SLF001 - the pinned release has no public seam
-    shape = (
-        botocore.session.get_session().get_service_model("cloudwatch").operation_model("DescribeAlarms").output_shape
-    )
 
     def describe_alarms(params: Mapping[str, Any], cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Response:  # noqa: FBT001, FBT002
         if is_cbor or is_json:
@@ -62,14 +55,7 @@ def describe_alarms_in_full() -> None:
         if answer[0] != 200:  # noqa: PLR2004
             # The caller expects its errors as XML.
             return original(params, cbor_data, is_cbor, is_json)  # type: ignore[no-any-return]
-        result = _as_xml(json.loads(answer[2]), shape)
-        document = (
-            '<?xml version="1.0" encoding="UTF-8"?>'
-            '<DescribeAlarmsResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/">'
-            f"<DescribeAlarmsResult>{result}</DescribeAlarmsResult>"
-            "<ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata>"
-            "</DescribeAlarmsResponse>"
-        )
+        document = wire_protocol.xml_document("DescribeAlarms", json.loads(answer[2]))
         return 200, {"Content-Type": "text/xml"}, document.encode()
 
     cloudwatch._describe_alarms = describe_alarms  # noqa: SLF001
@@ -77,35 +63,4 @@ def describe_alarms_in_full() -> None:
 
 def _from_query(params: Mapping[str, Any]) -> dict[str, Any]:
     """The Query protocol's flat parameters of DescribeAlarms as its JSON input."""
-
-    def one(name: str) -> str | None:
-        value = params.get(name)
-        return value[0] if isinstance(value, list) else value
-
-    request: dict[str, Any] = {}
-    for scalar in ("AlarmNamePrefix", "StateValue", "MaxRecords", "NextToken"):
-        if (value := one(scalar)) is not None:
-            request[scalar] = value
-    for plural in ("AlarmNames", "AlarmTypes"):
-        numbered = (one(f"{plural}.member.{position}") for position in range(1, 101))
-        if values := [value for value in numbered if value]:
-            request[plural] = values
-    return request
-
-
-def _as_xml(value: Any, shape: Shape) -> str:
-    """A JSON answer written as the Query protocol's XML, by the fields and types of the service's own model."""
-    if isinstance(shape, StructureShape):
-        return "".join(
-            f"<{name}>{_as_xml(value[name], member)}</{name}>"
-            for name, member in shape.members.items()
-            if value.get(name) is not None
-        )
-    if isinstance(shape, ListShape):
-        return "".join(f"<member>{_as_xml(item, shape.member)}</member>" for item in value)
-    if shape.type_name == "timestamp":
-        moment = value if isinstance(value, str) else datetime.fromtimestamp(float(value), UTC).isoformat()
-        return escape(moment)
-    if shape.type_name == "boolean":
-        return "true" if value in (True, "true") else "false"
-    return escape(str(value))
+    return wire_protocol.from_query(params, wire_protocol.operation("DescribeAlarms").input_shape)

@@ -70,6 +70,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def inbox(self) -> Path:
+        """The e-mails that alarms have sent, one file each; none of them leaves this machine."""
+        return self.path / "inbox"
+
+    @property
     def pictures(self) -> Path:
         """What `couch paint` saved."""
         return self.path / "pictures"

@@ -1,6 +1,7 @@
 import botocore.session
 
 from couch_explorers.local import mends
+from couch_explorers.local.telemetry import wire_protocol
 
 
 def test_the_query_protocols_parameters_become_the_json_input():
@@ -29,7 +30,7 @@ def test_an_alarm_is_written_with_every_field_of_the_services_model():
         "_internal": "not AWS's",
     }
 
-    xml = mends._as_xml({"MetricAlarms": [alarm]}, shape)
+    xml = wire_protocol.as_xml({"MetricAlarms": [alarm]}, shape)
 
     assert "<AlarmName>age &amp; depth</AlarmName>" in xml
     assert "<ActionsEnabled>true</ActionsEnabled>" in xml

@@ -1,0 +1,299 @@
+"""What is answered follows https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html,
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html and
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
+"""
+
+import pytest
+
+from couch_explorers.local.telemetry import wire_read
+from couch_explorers.local.telemetry.metric_id import MetricId
+from couch_explorers.local.telemetry.samples import Sample
+from couch_explorers.local.telemetry.store import MetricStore
+from couch_explorers.local.telemetry.wire_protocol import RefusedError
+
+NOON = 1_795_608_000
+DAY_S = 86_400
+
+
+@pytest.fixture
+def store():
+    store = MetricStore(None)
+    yield store
+    store.close()
+
+
+def made(value, time_s, metric="Made", **dimensions):
+    return Sample.of("Own", metric, value, time_s=time_s, dimensions=dimensions)
+
+
+def query(name="made", metric="Made", stat="Sum", period=60, dimensions=(), **more):
+    named = [{"Name": key, "Value": value} for key, value in dimensions]
+    metric_stat = {
+        "Metric": {"Namespace": "Own", "MetricName": metric, "Dimensions": named},
+        "Period": period,
+        "Stat": stat,
+    }
+    return {"Id": name, "MetricStat": metric_stat | more}
+
+
+def get(store, *queries, start_s=NOON, end_s=NOON + 3600, now_s=NOON + 3600, **more):
+    request = {"MetricDataQueries": list(queries), "StartTime": start_s, "EndTime": end_s, **more}
+    return wire_read.metric_data(store, request, now_s=now_s, region="eu-west-1")
+
+
+def pages(store, *queries, **more):
+    page = get(store, *queries, **more)
+    yield page
+    while token := page.get("NextToken"):
+        page = get(store, *queries, **more, NextToken=token)
+        yield page
+
+
+def test_the_newest_point_comes_first_unless_asked_otherwise(store):
+    store.add(made(1, NOON), made(2, NOON + 60))
+
+    assert get(store, query())["MetricDataResults"][0]["Values"] == [2.0, 1.0]
+    ascending = get(store, query(), ScanBy="TimestampAscending")["MetricDataResults"][0]
+    assert (ascending["Timestamps"], ascending["Values"]) == ([NOON, NOON + 60], [1.0, 2.0])
+
+
+def test_a_metric_nobody_knows_is_complete_and_empty(store):
+    assert get(store, query()) == {
+        "MetricDataResults": [
+            {"Id": "made", "Label": "Made", "Timestamps": [], "Values": [], "StatusCode": "Complete"}
+        ],
+        "Messages": [],
+    }
+
+
+def test_a_query_without_dimensions_sees_only_the_metric_without_any(store):
+    store.add(made(1, NOON, service="worker"))
+
+    assert get(store, query())["MetricDataResults"][0]["Values"] == []
+    assert get(store, query(dimensions=[("service", "worker")]))["MetricDataResults"][0]["Values"] == [1.0]
+
+
+def test_the_wrong_unit_has_no_points(store):
+    store.add(made(1, NOON))
+
+    assert get(store, query(Unit="Seconds"))["MetricDataResults"][0]["Values"] == []
+
+
+def test_a_label_that_was_given_is_kept(store):
+    assert get(store, query() | {"Label": "Pictures"})["MetricDataResults"][0]["Label"] == "Pictures"
+
+
+def test_what_is_not_to_be_returned_is_not(store):
+    assert get(store, query() | {"ReturnData": False})["MetricDataResults"] == []
+
+
+def test_metric_math_is_said_to_be_unsupported_and_the_rest_is_answered(store):
+    store.add(made(1, NOON))
+
+    math, plain = get(store, {"Id": "twice", "Expression": "made * 2"}, query())["MetricDataResults"]
+
+    assert math["StatusCode"] == "InternalError"
+    assert math["Messages"][0]["Value"].startswith("The local cloud computes no metric math")
+    assert plain["StatusCode"] == "Complete"
+
+
+@pytest.mark.parametrize("scan_by", ["TimestampDescending", "TimestampAscending"])
+@pytest.mark.parametrize("most", [1, 7, 60, 100, 119, 120, 121])
+def test_pages_together_give_every_point_once_and_in_order(store, scan_by, most):
+    store.add(*(made(minute, NOON + 60 * minute, metric) for minute in range(60) for metric in ("Made", "Lost")))
+    queries = [query(), query("none", "Nothing"), query("lost", "Lost")]
+    found = {"made": [], "none": [], "lost": []}
+    last_status = {}
+
+    for page in pages(store, *queries, ScanBy=scan_by, MaxDatapoints=most):
+        assert sum(len(result["Values"]) for result in page["MetricDataResults"]) <= most
+        for result in page["MetricDataResults"]:
+            found[result["Id"]] += zip(result["Timestamps"], result["Values"], strict=True)
+            last_status[result["Id"]] = result["StatusCode"]
+
+    every = [(NOON + 60 * minute, float(minute)) for minute in range(60)]
+    if scan_by == "TimestampDescending":
+        every.reverse()
+    assert found == {"made": every, "none": [], "lost": every}
+    assert set(last_status.values()) == {"Complete"}
+
+
+def test_a_series_that_was_cut_is_partial(store):
+    store.add(made(1, NOON), made(2, NOON + 60))
+
+    page = get(store, query(), query("later", "Made"), MaxDatapoints=1)
+
+    assert [result["StatusCode"] for result in page["MetricDataResults"]] == ["PartialData", "PartialData"]
+    assert page["NextToken"]
+
+
+def test_a_point_that_arrives_between_pages_shifts_nothing(store):
+    store.add(made(1, NOON), made(2, NOON + 60), made(3, NOON + 120))
+    first = get(store, query(), MaxDatapoints=2)
+    store.add(made(9, NOON + 180))
+
+    second = get(store, query(), MaxDatapoints=2, NextToken=first["NextToken"])
+
+    assert first["MetricDataResults"][0]["Values"] + second["MetricDataResults"][0]["Values"] == [3.0, 2.0, 1.0]
+
+
+def test_a_call_gives_at_most_100800_points(store):
+    minutes = 100_800 // 5
+    rows = [(NOON + 60 * minute, 1, 1, 1, 1) for minute in range(minutes + 1)]
+    for number in range(5):
+        store.add_rows([(MetricId("Own", f"Made{number}"), "Count", rows)])
+    queries = [query(f"q{number}", f"Made{number}") for number in range(5)]
+
+    sizes = [
+        sum(len(result["Values"]) for result in page["MetricDataResults"])
+        for page in pages(store, *queries, end_s=NOON + 60 * minutes + 60, MaxDatapoints=500_000)
+    ]
+
+    assert sizes == [100_800, 5]
+
+
+@pytest.mark.parametrize("token", ["nonsense", "e30=", "bnVsbA=="])
+def test_a_token_nobody_gave_is_refused(store, token):
+    with pytest.raises(RefusedError, match="Invalid NextToken") as refused:
+        get(store, query(), NextToken=token)
+
+    assert refused.value.code == "InvalidNextToken"
+
+
+def test_a_token_of_another_request_is_refused(store):
+    store.add(made(1, NOON), made(2, NOON + 60))
+    token = get(store, query(), MaxDatapoints=1)["NextToken"]
+
+    with pytest.raises(RefusedError, match="Invalid NextToken"):
+        get(store, query(period=300), NextToken=token)
+
+
+@pytest.mark.parametrize("count", [0, 501])
+def test_a_call_has_1_to_500_queries(store, count):
+    with pytest.raises(RefusedError, match=f"has {count} members: 1 to 500") as refused:
+        get(store, *(query(f"q{number}") for number in range(count)))
+
+    assert refused.value.code == "ValidationError"
+
+
+def test_500_queries_are_answered(store):
+    assert len(get(store, *(query(f"q{number}") for number in range(500)))["MetricDataResults"]) == 500
+
+
+@pytest.mark.parametrize("end_s", [NOON, NOON - 60])
+def test_a_start_that_is_not_before_the_end_is_refused(store, end_s):
+    with pytest.raises(RefusedError, match="StartTime must be less than the parameter EndTime") as refused:
+        get(store, query(), end_s=end_s)
+
+    assert refused.value.code == "ValidationError"
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (query(period=90), "The period 90 s is not known"),
+        (query(period=1), "The period 1 s is not known"),
+        (query(stat="average"), "The Stat 'average' of the query 'made' is not known"),
+        (query(stat="p101"), "The Stat 'p101'"),
+        (query("Made"), "The Id 'Made' must begin with a lower-case letter"),
+        ({"Id": "empty"}, "needs either MetricStat or Expression"),
+        (query() | {"Expression": "1"}, "needs either MetricStat or Expression"),
+    ],
+)
+def test_a_query_that_breaks_a_rule_is_refused_by_name(store, bad, words):
+    with pytest.raises(RefusedError, match=words) as refused:
+        get(store, bad)
+
+    assert refused.value.code == "ValidationError"
+
+
+def test_an_id_stands_once(store):
+    with pytest.raises(RefusedError, match="more than one query"):
+        get(store, query(), query())
+
+
+@pytest.mark.parametrize(("days", "step_s"), [(1, 60), (20, 300), (70, 3600)])
+def test_a_start_is_rounded_down_as_its_age_says(store, days, step_s):
+    start = NOON - days * DAY_S
+    store.add(made(1, start))
+
+    result = get(store, query(period=3600), start_s=start + step_s - 1, end_s=NOON, now_s=NOON)["MetricDataResults"][0]
+
+    assert result["Timestamps"] == [start]
+
+
+def statistics(store, **changes):
+    request = {
+        "Namespace": "Own", "MetricName": "Made", "StartTime": NOON, "EndTime": NOON + 3600, "Period": 300,
+        "Statistics": ["Sum", "Maximum"],
+    }  # fmt: skip
+    return wire_read.metric_statistics(store, request | changes, now_s=NOON + 3600, region="eu-west-1")
+
+
+def test_statistics_of_a_period_stand_together(store):
+    store.add(made(1, NOON), made(3, NOON + 60))
+
+    assert statistics(store, ExtendedStatistics=["p50"]) == {
+        "Label": "Made",
+        "Datapoints": [
+            {"Timestamp": NOON, "Unit": "Count", "Sum": 4.0, "Maximum": 3.0, "ExtendedStatistics": {"p50": 2.0}}
+        ],
+    }
+
+
+def test_each_unit_has_data_points_of_its_own(store):
+    store.add(made(1, NOON), Sample.of("Own", "Made", 5, time_s=NOON, unit="Seconds"))
+
+    assert [point["Unit"] for point in statistics(store)["Datapoints"]] == ["Count", "Seconds"]
+    assert [point["Sum"] for point in statistics(store, Unit="Seconds")["Datapoints"]] == [5.0]
+
+
+def test_a_statistic_must_be_asked_for(store):
+    with pytest.raises(RefusedError, match="At least one of the parameters"):
+        statistics(store, Statistics=[])
+
+
+def test_at_most_1440_data_points_are_given(store):
+    assert statistics(store, Period=60, EndTime=NOON + 1440 * 60)["Datapoints"] == []
+    with pytest.raises(RefusedError, match=r"up to 1,441 datapoints, which exceeds the limit of 1,440") as refused:
+        statistics(store, Period=60, EndTime=NOON + 1441 * 60)
+
+    assert refused.value.code == "InvalidParameterCombination"
+
+
+def test_an_extended_statistic_is_a_percentile(store):
+    with pytest.raises(RefusedError, match="The value Sum for ExtendedStatistics is no percentile"):
+        statistics(store, ExtendedStatistics=["Sum"])
+
+
+def listed(store, **request):
+    return wire_read.list_metrics(store, request, now_s=NOON, region="eu-west-1")
+
+
+def test_metrics_are_listed_with_their_dimensions(store):
+    store.add(made(1, NOON, service="worker", reason="Throttled"), made(1, NOON, "Lost"))
+
+    found = listed(store, MetricName="Made", Dimensions=[{"Name": "service", "Value": "worker"}, {"Name": "reason"}])
+
+    dimensions = [{"Name": "reason", "Value": "Throttled"}, {"Name": "service", "Value": "worker"}]
+    assert found == {"Metrics": [{"Namespace": "Own", "MetricName": "Made", "Dimensions": dimensions}]}
+
+
+def test_500_metrics_are_listed_a_page(store):
+    store.add(*(made(1, NOON, f"Made{number:04}") for number in range(1001)))
+    found = []
+    sizes = []
+    page = {"NextToken": None}
+    while "NextToken" in page:
+        page = listed(store, Namespace="Own", **({"NextToken": page["NextToken"]} if page["NextToken"] else {}))
+        sizes.append(len(page["Metrics"]))
+        found += [metric["MetricName"] for metric in page["Metrics"]]
+
+    assert sizes == [500, 500, 1]
+    assert found == [f"Made{number:04}" for number in range(1001)]
+
+
+def test_only_what_is_recently_active_is_listed_on_demand(store):
+    store.add(made(1, NOON - 4 * 3600, "Old"), made(1, NOON, "New"))
+
+    assert [metric["MetricName"] for metric in listed(store, RecentlyActive="PT3H")["Metrics"]] == ["New"]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from couch_explorers.cli.options import AsJson, app
+from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
 
 
 @app.command()
@@ -54,8 +54,15 @@ def down(
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """What runs and what is deployed on it."""
+def status(
+    target: Target = "local",
+    candidate: Candidate = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """What runs and what is deployed on it; with `--target aws`, what is deployed there."""
+    if target == "aws":
+        _status_of_aws(candidate, as_json=as_json)
+        return
     from couch_explorers.files import read_json
     from couch_explorers.local import cloud
     from couch_explorers.local.faults import Faults
@@ -90,6 +97,20 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
         typer.echo(f"{label:<13}{state[key] or 'not deployed'}")
     typer.echo("models       " + ", ".join(f"{count} {name}" for name, count in state["stats"].items()))
     typer.echo(f"faults       {str(Faults.from_json(state['faults'])) or 'none'}")
+
+
+def _status_of_aws(candidate: str | None, *, as_json: bool) -> None:
+    deployed = connect("aws", candidate)
+    if as_json:
+        typer.echo(json.dumps(deployed.to_json(), indent=2))
+        return
+    typer.echo(f"candidate    {deployed.candidate}, {deployed.region}")
+    parts = {"API": deployed.api_url, "queue": deployed.queue_url, "dead letters": deployed.dead_letter_url}
+    functions = {f"{name} Lambda": function for name, function in deployed.functions.items()}
+    for label, value in (parts | functions).items():
+        typer.echo(f"{label:<13}{value or 'not deployed'}")
+    typer.echo(f"{'models':<13}{', '.join(arn.rsplit('/', 1)[-1] for arn in deployed.model_arns) or 'none'}")
+    typer.echo(f"{'pictures':<13}s3://{deployed.bucket}/{deployed.prefix}/")
 
 
 @app.command()
@@ -151,3 +172,22 @@ def faults(
     else:
         now = here.ask("GET", "/_couch/faults")
     typer.echo(json.dumps(now) if as_json else str(fault_settings.Faults.from_json(now)) or "no faults")
+
+
+@app.command()
+def history(
+    days: Annotated[int, typer.Option(min=1, max=14, help="How many days, the newest ending now.")] = 8,
+    seed: Annotated[int, typer.Option(help="Another seed, another week.")] = 1,
+    erase: Annotated[bool, typer.Option("--erase", help="Take the invented days away again.")] = False,  # noqa: FBT002
+) -> None:
+    """Write a believable week of past metrics into the local cloud, marked as synthetic, for a review to compare with."""
+    from couch_explorers.local import cloud
+    from couch_explorers.local.settings import Home
+
+    here = cloud.required(Home.current())
+    if erase:
+        erased = here.ask("DELETE", "/_couch/history")
+        typer.echo(f"{erased['samples']:,} invented samples erased")
+        return
+    written = here.ask("PUT", "/_couch/history", {"days": days, "seed": seed})
+    typer.echo(f"{written['samples']:,} synthetic samples of {days} days, with one incident and one deploy")

@@ -1,8 +1,11 @@
 """What several commands share: the application they belong to and the options that mean the same everywhere."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from couch_explorers.workspace import Workspace
 
 app = typer.Typer(
     name="couch",
@@ -22,3 +25,10 @@ Candidate = Annotated[str | None, typer.Option(help="Candidate number: 1 to 10 d
 
 class UsageError(Exception):
     """A command was given words that it does not take; the message says what it takes."""
+
+
+def connect(target: str, candidate: str | None) -> "Workspace":
+    """The workspace that a command was told to work on; imported only by commands that need one."""
+    from couch_explorers import workspace
+
+    return workspace.connect(target, candidate)

@@ -2,14 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Target, app
-
-if TYPE_CHECKING:
-    from couch_explorers.workspace import Workspace
+from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
 
 
 @app.command()
@@ -29,7 +26,7 @@ def paint(
     from couch_explorers import painting
     from couch_explorers.local.settings import Home
 
-    workspace = _connect(target, candidate)
+    workspace = connect(target, candidate)
     painted = painting.paint(
         workspace,
         prompt,
@@ -62,7 +59,7 @@ def again(
 
     recipe = read(picture)
     typer.echo(str(recipe), err=True)
-    made = again(picture, _connect(target, candidate), out)
+    made = again(picture, connect(target, candidate), out)
     if as_json:
         typer.echo(_as_json(made))
         return
@@ -73,8 +70,3 @@ def again(
 def _as_json(record: Any) -> str:
     return json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(record).items()})
 
-
-def _connect(target: str, candidate: str | None) -> "Workspace":
-    from couch_explorers.workspace import connect
-
-    return connect(target, candidate)

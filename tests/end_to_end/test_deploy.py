@@ -1,9 +1,11 @@
 """The real `sam` and the real `terraform` on the local cloud, again and again."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,13 @@ def test_the_courses_two_buckets_exist(workspace):
     buckets = {bucket["Name"] for bucket in workspace.client("s3").list_buckets()["Buckets"]}
 
     assert {PICTURE_BUCKET, STATE_BUCKET} <= buckets
+
+
+def test_the_deployment_remembers_what_was_deployed_when(local_cloud):
+    deploys = json.loads((local_cloud.home / "deployment.json").read_text(encoding="utf-8"))["deploys"]
+
+    assert deploys[0]["parts"] == ["api", "queue"]
+    assert datetime.fromisoformat(deploys[0]["time"]) < datetime.now(UTC)
 
 
 def test_a_second_couch_up_changes_nothing(local_cloud):
@@ -115,3 +124,13 @@ def local_environment(cloud):
     exported = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return inherited | exported
+
+
+def test_what_is_deployed_on_aws_is_listed_by_its_names(local_cloud, workspace):
+    done = local_cloud.couch(
+        "status", "--target", "aws", "--candidate", "42", environment=local_environment(local_cloud)
+    )
+
+    assert f"API          {workspace.api_url}" in done.stdout
+    assert workspace.queue_url in done.stdout
+    assert "couch-explorers-42-worker" in done.stdout

@@ -1,0 +1,1 @@
+"""On call: the story of one job, and what to do with the jobs that were given up on."""

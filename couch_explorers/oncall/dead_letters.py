@@ -1,0 +1,147 @@
+"""Reading the dead letters without losing one: all of them, each once, and put back when the look is over."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime  # noqa: TC003 - a field's type
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from couch_explorers.core import jobs
+from couch_explorers.oncall.errors import OncallError, said
+from couch_explorers.oncall.wording import from_milliseconds, iso
+from couch_explorers.workspace import not_deployed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from couch_explorers.workspace import Workspace
+
+# How many messages SQS gives or takes in one call at most (SQS quotas).
+BATCH_MESSAGES = 10
+# A long poll asks every server of the queue, a short one a part of them: only its empty answer is to be believed
+# (SQS developer guide, "Amazon SQS short and long polling").
+WAIT_S = 1
+# Who reads takes the letters out of everybody else's sight; this long at most, should the reader be killed.
+HOLD_S = 120
+# Answers in a row without a new letter: by then those that were read first are coming back.
+STALE_ANSWERS = 3
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A job that was given up on.
+
+    `reason` and `detail` are the worker's; both are empty when SQS moved the message itself (`moved_by_sqs`), because
+    each worker that received it was stopped before it could say anything. `since` is when the worker gave up, or when a
+    moved message was first sent. `receives` counts every receive, looks like this one included.
+    """
+
+    job_id: str
+    message_id: str
+    reason: str
+    detail: str
+    body: str
+    since: datetime
+    receives: int
+    moved_by_sqs: bool
+    receipt_handle: str = field(repr=False, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that says something to another program."""
+        plain = asdict(self) | {"since": iso(self.since)}
+        del plain["receipt_handle"]
+        return plain
+
+
+def read(workspace: Workspace) -> list[DeadLetter]:
+    """Read every dead letter, oldest first, and put them back at once. Raises OncallError."""
+    with held(workspace) as letters:
+        return letters
+
+
+@contextmanager
+def held(workspace: Workspace) -> Iterator[list[DeadLetter]]:
+    """Keep every dead letter out of others' sight while they are dealt with, oldest first; what is left is put back.
+
+    A killed reader loses nothing: its letters come back by themselves after HOLD_S. Raises OncallError.
+    """
+    url = workspace.dead_letter_url
+    if url is None:
+        raise OncallError(f"{not_deployed('queue', workspace.target)}.")
+    sqs = workspace.client("sqs")
+    letters: dict[str, DeadLetter] = {}
+    try:
+        try:
+            _receive_all(sqs, url, letters)
+        except (BotoCoreError, ClientError) as error:
+            raise OncallError(f"The dead letters could not be read: {said(error, 'sqs:ReceiveMessage')}.") from error
+        yield sorted(letters.values(), key=lambda letter: (letter.since, letter.job_id))
+    finally:
+        # At once: an alarm on the number of letters does not count those that are hidden.
+        _put_back(sqs, url, letters.values())
+
+
+def name_of(queue_url: str) -> str:
+    """The queue's name, which its URL ends with."""
+    return queue_url.rsplit("/", 1)[-1]
+
+
+def batched(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
+    """Part letters into groups that one call takes."""
+    left = iter(letters)
+    while batch := list(itertools.islice(left, BATCH_MESSAGES)):
+        yield batch
+
+
+def letter_of(message: Mapping[str, Any]) -> DeadLetter:
+    """Read a dead letter from a message as ReceiveMessage gives it, with all its attributes."""
+    system = message.get("Attributes", {})
+    given = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
+    # A letter that the worker wrote, that was sent back with its attributes, and that SQS then moved: their reason is old.
+    moved = "DeadLetterQueueSourceArn" in system
+    return DeadLetter(
+        job_id=jobs.id_of(message["Body"], given.get("job_id") or message["MessageId"]),
+        message_id=message["MessageId"],
+        reason="" if moved else given.get("reason", ""),
+        detail="" if moved else given.get("detail", ""),
+        body=message["Body"],
+        since=from_milliseconds(float(system.get("SentTimestamp", 0))),
+        receives=int(system.get("ApproximateReceiveCount", 0)),
+        moved_by_sqs=moved,
+        receipt_handle=message.get("ReceiptHandle", ""),
+    )
+
+
+def _receive_all(sqs: Any, url: str, letters: dict[str, DeadLetter]) -> None:
+    stale = 0
+    while stale < STALE_ANSWERS:
+        answer = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=BATCH_MESSAGES,
+            VisibilityTimeout=HOLD_S,
+            WaitTimeSeconds=WAIT_S,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        if not messages:
+            return
+        known = len(letters)
+        # Of a letter that came twice only the newest receipt handle is good.
+        letters.update((message["MessageId"], letter_of(message)) for message in messages)
+        stale = stale + 1 if len(letters) == known else 0
+
+
+def _put_back(sqs: Any, url: str, letters: Iterable[DeadLetter]) -> None:
+    """Let others see the letters again; those that are deleted by now are passed over, and SQS does it late if we cannot."""
+    for batch in batched(letters):
+        entries = [
+            {"Id": str(place), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
+            for place, letter in enumerate(batch)
+        ]
+        with suppress(BotoCoreError, ClientError):
+            sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)

@@ -1,0 +1,148 @@
+"""Sending dead letters back to the queue under the same ids: only what may succeed now, and nothing that is painted already.
+
+A job is in the queue before its letter is deleted, so whatever interrupts this loses nothing. A job that is sent twice is
+not paid twice: the worker looks for its picture first.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from couch_explorers.exploration.running import bucket, outbox
+from couch_explorers.oncall.dead_letters import batched, held, name_of
+from couch_explorers.oncall.errors import OncallError, said
+from couch_explorers.oncall.redrive_plan import Action, Decision, plan
+from couch_explorers.oncall.redrive_report import Outcome, Report, Result
+from couch_explorers.workspace import not_deployed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from couch_explorers.oncall.dead_letters import DeadLetter
+    from couch_explorers.workspace import Workspace
+
+__all__ = ["Action", "Decision", "Outcome", "Report", "Result", "carry_out", "plan", "run", "send"]
+
+HIDDEN = "ApproximateNumberOfMessagesNotVisible"
+# How many ids an error lists.
+IDS_LISTED = 10
+
+
+def run(workspace: Workspace, ids: Iterable[str] = (), *, dry_run: bool = False, force: bool = False) -> Report:
+    """Deal with the dead letters of these jobs, or with all of them: what `couch redrive` does.
+
+    `ids` are jobs' ids or messages' ids. A dry run decides and changes nothing. Raises OncallError, before anything is
+    sent, for an id that has no dead letter and when queue or bucket cannot be read.
+    """
+    if workspace.dead_letter_url is None or workspace.queue_url is None:
+        raise OncallError(f"{not_deployed('queue', workspace.target)}.")
+    named = tuple(dict.fromkeys(ids))
+    hidden = _hidden(workspace)
+    with held(workspace) as letters:
+        decisions = plan(workspace, _named(letters, named), force=force)
+        outcomes = _planned(decisions) if dry_run else carry_out(workspace, decisions)
+    queue = name_of(workspace.dead_letter_url)
+    return Report(workspace, queue, tuple(outcomes), named=named, hidden=hidden, dry_run=dry_run)
+
+
+def send(workspace: Workspace, letters: Sequence[DeadLetter], *, force: bool = False) -> list[Outcome]:
+    """Send back which of these letters may succeed now, or all of them by force; see `plan` and `carry_out`."""
+    return carry_out(workspace, plan(workspace, letters, force=force))
+
+
+def carry_out(
+    workspace: Workspace,
+    decisions: Sequence[Decision],
+    *,
+    stopped: Callable[[float], bool] | None = None,
+) -> list[Outcome]:
+    """Do what was decided and tell what became of each job, in the same order.
+
+    `stopped` waits that many seconds before SQS is asked again, and tells whether to give up meanwhile.
+    """
+    sqs, s3 = workspace.client("sqs"), workspace.client("s3")
+    going = {decision.letter.message_id: decision for decision in decisions if decision.action is Action.SEND}
+    dropped = [decision for decision in decisions if decision.action is Action.DROP]
+    # First: a worker may fail, and write the note anew, before we would come to remove it.
+    _remove_notes(s3, workspace, [*going.values(), *dropped])
+    troubles: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for batch in outbox.batches((message_id, decision.body) for message_id, decision in going.items()):
+        not_taken = outbox.send(sqs, workspace.queue_url or "", batch, stopped or threading.Event().wait)
+        refused |= not_taken
+        # At once, not at the end: an interruption leaves few letters of jobs that are in the queue.
+        taken = [letter for message_id in batch if message_id not in not_taken for letter in going[message_id].letters]
+        troubles |= _delete(sqs, workspace, taken)
+    troubles |= _delete(sqs, workspace, [letter for decision in dropped for letter in decision.letters])
+    return [_outcome(decision, refused, troubles) for decision in decisions]
+
+
+def _outcome(decision: Decision, refused: dict[str, str], troubles: dict[str, str]) -> Outcome:
+    if decision.action is Action.REFUSE:
+        return Outcome(decision, Result.REFUSED)
+    if decision.letter.message_id in refused:
+        return Outcome(decision, Result.FAILED, refused[decision.letter.message_id])
+    trouble = next((troubles[letter.message_id] for letter in decision.letters if letter.message_id in troubles), "")
+    return Outcome(decision, Result.SENT if decision.action is Action.SEND else Result.DROPPED, trouble)
+
+
+def _planned(decisions: Iterable[Decision]) -> list[Outcome]:
+    results = {Action.SEND: Result.SENT, Action.DROP: Result.DROPPED, Action.REFUSE: Result.REFUSED}
+    return [Outcome(decision, results[decision.action]) for decision in decisions]
+
+
+def _named(letters: Sequence[DeadLetter], named: Sequence[str]) -> list[DeadLetter]:
+    """Pick the letters that are asked for; raises OncallError for an id that none has."""
+    if not named:
+        return list(letters)
+    known = {known for letter in letters for known in (letter.job_id, letter.message_id)}
+    if unknown := [name for name in named if name not in known]:
+        there = list(dict.fromkeys(letter.job_id for letter in letters))
+        more = f" and {len(there) - IDS_LISTED} more" if len(there) > IDS_LISTED else ""
+        listed = f"There are {', '.join(there[:IDS_LISTED])}{more}." if there else "There are none at all."
+        raise OncallError(f"No dead letter has the id {', '.join(unknown)}. {listed} Nothing was sent.")
+    return [letter for letter in letters if letter.job_id in named or letter.message_id in named]
+
+
+def _hidden(workspace: Workspace) -> int:
+    """How many letters somebody else keeps out of sight, by SQS's estimate; 0 where that cannot be asked."""
+    try:
+        answer = workspace.client("sqs").get_queue_attributes(
+            QueueUrl=workspace.dead_letter_url, AttributeNames=[HIDDEN]
+        )
+    except (BotoCoreError, ClientError):
+        # Without that right the letters themselves can still be read.
+        return 0
+    return int(answer.get("Attributes", {}).get(HIDDEN, 0))
+
+
+def _remove_notes(s3: Any, workspace: Workspace, decisions: Sequence[Decision]) -> None:
+    """Remove the notes that say why there is no picture: whoever waits for one would take them for the answer.
+
+    Without the right to, they stay: the worker's log and the letter told the same.
+    """
+    keys = [f"{workspace.prefix}/{decision.job_id}{bucket.NOTE_END}" for decision in decisions]
+    for start in range(0, len(keys), bucket.PAGE_KEYS):
+        doomed = [{"Key": key} for key in keys[start : start + bucket.PAGE_KEYS]]
+        try:
+            s3.delete_objects(Bucket=workspace.bucket, Delete={"Objects": doomed})
+        except (BotoCoreError, ClientError):
+            return
+
+
+def _delete(sqs: Any, workspace: Workspace, letters: Sequence[DeadLetter]) -> dict[str, str]:
+    """Delete letters and say by message id which are still there, and what that means."""
+    left: dict[str, str] = {}
+    for batch in batched(letters):
+        entries = [{"Id": letter.message_id, "ReceiptHandle": letter.receipt_handle} for letter in batch]
+        try:
+            answer = sqs.delete_message_batch(QueueUrl=workspace.dead_letter_url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            left |= dict.fromkeys((letter.message_id for letter in batch), said(error, "sqs:DeleteMessage"))
+        else:
+            left |= {entry["Id"]: str(entry.get("Message") or entry["Code"]) for entry in answer.get("Failed", [])}
+    after = "its dead letter could not be deleted. Once its picture is there, another redrive drops it"
+    return {message_id: f"{after} ({reason.rstrip('. ')})." for message_id, reason in left.items()}

@@ -1,0 +1,153 @@
+"""What a redrive did, or would do: for a terminal of 80 columns, and for another program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.oncall.wording import TEXT_LIMIT, command, day_and_time, plain, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from couch_explorers.oncall.redrive_plan import Decision
+    from couch_explorers.workspace import Workspace
+
+# Of jobs that failed in the same way; JSON has all.
+IDS_SHOWN = 20
+
+
+class Result(StrEnum):
+    """What became of a job."""
+
+    SENT = "sent back"
+    DROPPED = "done already"
+    REFUSED = "refused"
+    FAILED = "not sent"
+
+
+# In a dry run.
+PLANNED = {
+    Result.SENT: "would be sent back",
+    Result.DROPPED: "done already",
+    Result.REFUSED: "would be refused",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job; `trouble` says what SQS did not take, empty when all went well."""
+
+    decision: Decision
+    result: Result
+    trouble: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The job, its newest letter and what became of it."""
+        letter = self.decision.letter.to_json()
+        became = {"result": self.result.value, "why": self.decision.why, "trouble": self.trouble}
+        return letter | became | {"forced": self.decision.forced, "letters": len(self.decision.letters)}
+
+
+@dataclass(frozen=True)
+class Report:
+    """One redrive.
+
+    `hidden` counts letters that somebody else was reading (SQS's estimate); `named` are the ids that were asked for, none
+    for all.
+    """
+
+    workspace: Workspace
+    queue: str
+    outcomes: tuple[Outcome, ...]
+    named: tuple[str, ...] = ()
+    hidden: int = 0
+    dry_run: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """1 when a job could not be sent, or one that was named was refused; else 0."""
+        bad = {Result.FAILED, Result.REFUSED} if self.named else {Result.FAILED}
+        return int(any(outcome.result in bad for outcome in self.outcomes))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, one entry a job, oldest first."""
+        return {
+            "queue": self.queue,
+            "dry_run": self.dry_run,
+            "hidden": self.hidden,
+            "jobs": [outcome.to_json() for outcome in self.outcomes],
+        }
+
+    def lines(self) -> list[str]:
+        """Write the report for a terminal: jobs that failed in the same way stand together."""
+        lines = []
+        if self.hidden:
+            lines += wrapped(
+                f"About {self.hidden} more cannot be seen just now: somebody else is reading them, "
+                "or was stopped while reading. They come back within two minutes.",
+            )
+        if not self.outcomes:
+            return [f"No dead letters in {self.queue}.", *lines]
+        lines += [f"{_count(self._letters(), 'dead letter')} in {self.queue} (times in UTC)", ""]
+        for group in _alike(self.outcomes):
+            lines += [*self._group(group), ""]
+        return [*lines, *self._summary()]
+
+    def _letters(self) -> int:
+        return sum(len(outcome.decision.letters) for outcome in self.outcomes)
+
+    def _label(self, result: Result) -> str:
+        return PLANNED.get(result, result.value) if self.dry_run else result.value
+
+    def _group(self, group: list[Outcome]) -> list[str]:
+        first = group[0]
+        letter = first.decision.letter
+        reason = letter.reason or ("moved by SQS" if letter.moved_by_sqs else "no reason given")
+        forced = " by force" if first.decision.forced else ""
+        lines = wrapped(f"{self._label(first.result)}{forced}: {_count(len(group), 'job')}, {plain(reason)}")
+        if letter.detail:
+            lines += wrapped(plain(letter.detail), "  ")
+        # Addresses differ from job to job, so that only a job alone shows its own.
+        why = (
+            first.decision.why if len(group) == 1 or first.result is not Result.DROPPED else "Their pictures are there."
+        )
+        lines += wrapped(plain(why), "  → ")
+        if first.trouble:
+            lines += wrapped(plain(first.trouble), "  ! ")
+        for outcome in group[:IDS_SHOWN]:
+            shown = outcome.decision.letter
+            twice = f" ({len(outcome.decision.letters)} letters)" if len(outcome.decision.letters) > 1 else ""
+            lines.append(f"    {day_and_time(shown.since):>15}  {shown.job_id}{twice}")
+        if len(group) > IDS_SHOWN:
+            lines.append(f"    {len(group) - IDS_SHOWN} more: --json lists all")
+        return lines
+
+    def _summary(self) -> list[str]:
+        counted = [(result, sum(outcome.result is result for outcome in self.outcomes)) for result in Result]
+        told = ", ".join(f"{count} {self._label(result)}" for result, count in counted if count)
+        lines = wrapped(f"{told}." + (" Nothing was changed." if self.dry_run else ""))
+        counts = dict(counted)
+        if counts[Result.REFUSED]:
+            lines += wrapped("The refused stay where they are; --force with an ID sends it nevertheless.")
+        if counts[Result.SENT]:
+            one = next(outcome for outcome in self.outcomes if outcome.result is Result.SENT).decision.job_id
+            words = "redrive" if self.dry_run else f"job {one}"
+            lines += wrapped(f"{'Send them' if self.dry_run else 'Follow one'}: {command(self.workspace, words)}")
+        return lines
+
+
+def _alike(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
+    """Bring together what failed, and fared, in the same way: an outage leaves hundreds of such letters."""
+    groups: dict[tuple[str, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        decision = outcome.decision
+        why = "" if outcome.result is Result.DROPPED else decision.why
+        alike = (outcome.result, str(decision.forced), decision.letter.reason, decision.letter.detail[:TEXT_LIMIT], why)
+        groups.setdefault((*alike, outcome.trouble), []).append(outcome)
+    return list(groups.values())
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,81 @@
+"""Whoever is on call looks after jobs on a real local cloud: what became of one, and back to the queue with it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from couch_explorers.oncall import job_story, redrive
+from couch_explorers.oncall.errors import JobNotFoundError
+
+from .conftest import wait_until
+
+
+def story_with(workspace, job_id, state):
+    """The job's story once it is in this state."""
+
+    def told():
+        try:
+            story = job_story.tell(workspace, job_id)
+        except JobNotFoundError:
+            return None
+        return story if story.standing.state == state else None
+
+    return wait_until(told, what=f"{job_id} {state}")
+
+
+def test_a_poison_job_is_told_refused_and_painted_by_force_once_its_cause_is_mended(
+    local_cloud, workspace, faults, keys
+):
+    faults("filter=1", "latency=0")
+    local_cloud.send(workspace, id="on-call-poison")
+    story = story_with(workspace, "on-call-poison", "given up")
+    faults("clear")
+
+    refused = redrive.run(workspace, ["on-call-poison"])
+    forced = redrive.run(workspace, ["on-call-poison"], force=True)
+
+    assert story.standing.reason == "ContentFiltered"
+    assert "it stands among the dead letters" in story.standing.sentence
+    assert [outcome.result for outcome in refused.outcomes] == ["refused"]
+    assert [outcome.result for outcome in forced.outcomes] == ["sent back"]
+    painted = story_with(workspace, "on-call-poison", "painted")
+    assert keys("on-call-poison") == ["42/on-call-poison.png"]
+    assert [moment.text for moment in painted.moments if "Sent again as message" in moment.text]
+
+
+def test_a_bare_prompt_that_was_given_up_keeps_its_id_and_is_paid_once(local_cloud, workspace, faults, keys):
+    faults("latency=0")
+    paid = local_cloud.stats.images
+    letter = {"reason": "Throttled", "detail": "Later.", "job_id": "on-call-bare"}
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in letter.items()}
+    sqs = workspace.client("sqs")
+
+    for _ in range(2):
+        sqs.send_message(QueueUrl=workspace.dead_letter_url, MessageBody="A bare fjord", MessageAttributes=attributes)
+        redrive.run(workspace, ["on-call-bare"])
+        story_with(workspace, "on-call-bare", "painted")
+
+    assert keys("on-call-bare") == ["42/on-call-bare.png"]
+    assert local_cloud.stats.images - paid == 1
+
+
+def test_a_job_that_is_put_off_is_told_alike_where_queues_can_be_looked_into_and_where_not(
+    local_cloud, workspace, faults
+):
+    faults("throttle=1", "latency=0")
+    local_cloud.send(workspace, id="on-call-throttled")
+
+    here = story_with(workspace, "on-call-throttled", "put off")
+    on_aws = job_story.tell(replace(workspace, target="aws"), "on-call-throttled")
+    faults("clear")
+
+    assert (here.standing.reason, on_aws.standing.reason) == ("Throttled", "Throttled")
+    assert any("without taking it from the workers" in note for note in on_aws.notes)
+    assert json.dumps(here.to_json())
+    story_with(workspace, "on-call-throttled", "painted")
+
+
+def test_an_id_that_nobody_has_used_says_where_it_was_looked_for(workspace):
+    with pytest.raises(JobNotFoundError, match=r"No trace of on-call-nobody .* back to"):
+        job_story.tell(workspace, "on-call-nobody")

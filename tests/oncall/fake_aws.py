@@ -1,0 +1,271 @@
+"""Queues, a bucket, logs and rights in memory, behind the session of a real Workspace."""
+
+import io
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from botocore.exceptions import ClientError
+from PIL import Image
+
+from couch_explorers.core import generation, image_models, jobs, png
+from couch_explorers.workspace import Workspace
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/1/couch-explorers-42-jobs"
+DEAD = f"{QUEUE}-dead-letter"
+NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+MODELS = tuple(
+    image_models.get(name).arn for name in (image_models.DEFAULT_MODEL_ID, "amazon.titan-image-generator-v1")
+)
+
+
+def refusal(code="AccessDenied", status=403, message="", operation="Operation"):
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+class Failing:
+    """Raises what stands in `failures` under an operation's name, and notes each call in `calls`."""
+
+    def __init__(self):
+        self.failures = {}
+        self.calls = []
+
+    def called(self, name):
+        self.calls.append(name)
+        if name in self.failures:
+            raise self.failures[name]
+
+
+class FakeSqs(Failing):
+    """Two queues; a message that is received stays hidden until it is put back or deleted."""
+
+    def __init__(self):
+        super().__init__()
+        self.queues = {QUEUE: [], DEAD: []}
+        self.refused_bodies = set()
+        self.undeletable = set()
+        self.elsewhere = 0
+        self._numbers = itertools.count()
+
+    def put(self, url, body, *, attributes=None, sent=NOW, message_id=None, receives=0, moved=False):
+        number = next(self._numbers)
+        message_id = message_id or f"00000000-0000-4000-8000-{number:012}"
+        system = {"SentTimestamp": str(int(sent.timestamp() * 1000))}
+        if moved:
+            system["DeadLetterQueueSourceArn"] = "arn:aws:sqs:eu-west-1:1:couch-explorers-42-jobs"
+        given = {name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()}
+        self.queues[url].append(
+            SimpleNamespace(
+                id=message_id, body=body, attributes=given, system=system, receives=receives, hidden=False, handle=None
+            )
+        )
+        return message_id
+
+    def bodies(self, url):
+        return [message.body for message in self.queues[url]]
+
+    def visible(self, url):
+        return [message for message in self.queues[url] if not message.hidden]
+
+    def receive_message(self, *, QueueUrl, MaxNumberOfMessages, **_):  # noqa: N803
+        self.called("receive")
+        taken = self.visible(QueueUrl)[:MaxNumberOfMessages]
+        for message in taken:
+            message.hidden, message.handle = True, f"handle-{next(self._numbers)}"
+            message.receives += 1
+        return {
+            "Messages": [
+                {
+                    "MessageId": message.id,
+                    "ReceiptHandle": message.handle,
+                    "Body": message.body,
+                    "Attributes": message.system | {"ApproximateReceiveCount": str(message.receives)},
+                    "MessageAttributes": message.attributes,
+                }
+                for message in taken
+            ]
+        }
+
+    def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        self.called("put back")
+        assert 1 <= len(Entries) <= 10
+        handles = {entry["ReceiptHandle"] for entry in Entries}
+        for message in self.queues[QueueUrl]:
+            message.hidden = message.hidden and message.handle not in handles
+        return {}
+
+    def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        self.called("send")
+        assert 1 <= len(Entries) <= 10
+        failed = [entry for entry in Entries if entry["MessageBody"] in self.refused_bodies]
+        for entry in Entries:
+            if entry not in failed:
+                self.put(QueueUrl, entry["MessageBody"])
+        return {
+            "Failed": [{"Id": entry["Id"], "Code": "InvalidMessageContents", "SenderFault": True} for entry in failed]
+        }
+
+    def delete_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        self.called("delete")
+        assert 1 <= len(Entries) <= 10
+        handles = {entry["ReceiptHandle"] for entry in Entries if entry["Id"] not in self.undeletable}
+        self.queues[QueueUrl] = [message for message in self.queues[QueueUrl] if message.handle not in handles]
+        return {
+            "Failed": [
+                {"Id": entry["Id"], "Code": "InternalError"} for entry in Entries if entry["Id"] in self.undeletable
+            ]
+        }
+
+    def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
+        self.called("attributes")
+        counts = {"ApproximateNumberOfMessages": len(self.visible(QueueUrl))}
+        counts["ApproximateNumberOfMessagesNotVisible"] = self.elsewhere
+        return {"Attributes": {name: str(counts.get(name, 0)) for name in AttributeNames}}
+
+
+class FakeS3(Failing):
+    """Objects by key, each (content, metadata)."""
+
+    def __init__(self):
+        super().__init__()
+        self.objects = {}
+
+    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):  # noqa: N803
+        self.called("list")
+        keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > StartAfter)
+        listed = [
+            {"Key": key, "Size": len(self.objects[key][0]), "LastModified": NOW, "ETag": "1"} for key in keys[:MaxKeys]
+        ]
+        return {"Contents": listed, "IsTruncated": len(keys) > MaxKeys}
+
+    def head_object(self, *, Bucket, Key):  # noqa: N803
+        self.called("head")
+        return {"Metadata": self.objects[Key][1]}
+
+    def get_object(self, *, Bucket, Key, Range="bytes=0-"):  # noqa: N803
+        self.called("get")
+        content, metadata = self.objects[Key]
+        end = Range.removeprefix("bytes=0-")
+        return {"Body": io.BytesIO(content[: int(end) + 1] if end else content), "Metadata": metadata}
+
+    def delete_objects(self, *, Bucket, Delete):  # noqa: N803
+        self.called("delete")
+        for entry in Delete["Objects"]:
+            self.objects.pop(entry["Key"], None)
+        return {}
+
+    def paint(self, job):
+        """Store a job's picture as the worker does."""
+        buffer = io.BytesIO()
+        Image.new("RGB", (48, 32), (9, 9, 90)).save(buffer, "PNG")
+        picture = png.add_parameters(buffer.getvalue(), generation.parameters_of(job, seed=job.seed, created=NOW))
+        metadata = {
+            generation.HASH_METADATA: job.request_hash,
+            generation.MODEL_METADATA: job.model.id,
+            generation.SEED_METADATA: str(job.seed),
+        }
+        self.objects[job.key("42")] = (picture, metadata)
+
+    def note(self, job_id, reason="ContentFiltered", detail="The prompt was blocked.", **fields):
+        """Store the note that the worker leaves."""
+        text = json.dumps({"reason": reason, "detail": detail, "id": job_id, **fields})
+        self.objects[f"42/{job_id}.error.json"] = (text.encode(), {})
+
+
+class FakeLogs(Failing):
+    """Events by log group; `page` is how many an answer of FilterLogEvents holds at most."""
+
+    def __init__(self):
+        super().__init__()
+        self.groups = {"/aws/lambda/worker": [], "/aws/lambda/api": []}
+        self.page = 100
+        self.asked = []
+
+    def write(self, function, message, time=NOW):
+        text = message if isinstance(message, str) else json.dumps(message)
+        self.groups[f"/aws/lambda/{function}"].append((time, text))
+
+    def filter_log_events(self, *, logGroupName, filterPattern, startTime, endTime, nextToken="0"):  # noqa: N803
+        self.called("filter")
+        self.asked.append((logGroupName, startTime, endTime))
+        if logGroupName not in self.groups:
+            raise refusal("ResourceNotFoundException", 400)
+        phrase = filterPattern.strip('"')
+        stamped = sorted((int(time.timestamp() * 1000), text) for time, text in self.groups[logGroupName])
+        events = [
+            {"timestamp": stamp, "message": text}
+            for stamp, text in stamped
+            if startTime <= stamp <= endTime and phrase in text
+        ]
+        start = int(nextToken)
+        answer = {"events": events[start : start + self.page]}
+        return answer | ({"nextToken": str(start + self.page)} if start + self.page < len(events) else {})
+
+
+class FakeIam(Failing):
+    """Allows the actions in `allowed`."""
+
+    def __init__(self):
+        super().__init__()
+        self.allowed = set()
+
+    def simulate_principal_policy(self, *, PolicySourceArn, ActionNames, ResourceArns):  # noqa: N803
+        self.called("simulate")
+        decision = "allowed" if ActionNames[0] in self.allowed else "implicitDeny"
+        return {"EvaluationResults": [{"EvalActionName": ActionNames[0], "EvalDecision": decision}]}
+
+
+class FakeBedrock(Failing):
+    """Tells how its models stand."""
+
+    def __init__(self):
+        super().__init__()
+        self.status = "ACTIVE"
+
+    def get_foundation_model(self, modelIdentifier):  # noqa: N803
+        self.called("lifecycle")
+        return {"modelDetails": {"modelLifecycle": {"status": self.status}}}
+
+
+class FakeLambda(Failing):
+    """Knows the worker's role."""
+
+    def get_function_configuration(self, FunctionName):  # noqa: N803
+        self.called("configuration")
+        return {"Role": "arn:aws:iam::1:role/worker"}
+
+
+class Cloud:
+    """What a session reaches: one client a service."""
+
+    def __init__(self):
+        self.sqs, self.s3, self.logs = FakeSqs(), FakeS3(), FakeLogs()
+        self.iam, self.bedrock, self.functions = FakeIam(), FakeBedrock(), FakeLambda()
+
+    def client(self, service, **_):
+        clients = vars(self) | {"lambda": self.functions}
+        return clients[service]
+
+    def workspace(self, target="aws", **changes):
+        usual = {
+            "queue_url": QUEUE,
+            "dead_letter_url": DEAD,
+            "functions": {"worker": "worker", "api": "api"},
+            "model_arns": MODELS,
+            "endpoint": "http://127.0.0.1:1",
+        }
+        return Workspace(target, self, "42", "eu-west-1", "bucket", "42", **(usual | changes))
+
+    def give_up(self, job_id, reason="Throttled", detail="Try again later.", *, body=None, minutes=0, **fields):
+        """Put a dead letter as the worker writes it, that many minutes after the first."""
+        text = body or jobs.message_body(fields.pop("prompt", "A fjord"), id=job_id, **fields)
+        attributes = {"reason": reason, "detail": detail, "job_id": job_id}
+        return self.sqs.put(DEAD, text, attributes=attributes, sent=NOW + timedelta(minutes=minutes))
+
+    def line(self, message, *, function="worker", at_s=0, **fields):
+        """Write a log line as the handlers do, that many seconds after now."""
+        time = NOW + timedelta(seconds=at_s)
+        stamp = f"{time:%Y-%m-%d %H:%M:%S},{time.microsecond // 1000:03}+0000"
+        self.logs.write(function, {"message": message, "timestamp": stamp, **fields}, time)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 import os
 import random
@@ -188,20 +187,12 @@ def give_up(record: SQSRecord, body: str, job_id: str, job: jobs.Job | None, fai
 
 
 def body_with_id(body: str, job_id: str) -> str:
-    """Write the id into a job that has none, so that it keeps it when it is sent again: a new message has a new id.
+    """Write the id into a job that has none, unless the body would then leave no room for the dead letter's attributes.
 
-    The job must be one that `jobs.parse` could read.
+    No job that can be served gets that long; the attribute has the id all the same.
     """
-    text = body.removeprefix("\ufeff").strip()
-    if not text.startswith("{"):
-        return jobs.message_body(text, id=job_id)
-    fields = json.loads(text)
-    if fields.get("id") is not None:
-        return body
-    # In plain ASCII, because JSON's escapes may stand for characters that SQS does not take. That may blow up a text, but
-    # not that of a job which can be served: when it no longer fits, the body stays as it is and the attribute has the id.
-    named = json.dumps({**fields, "id": job_id})
-    return named if len(named) <= MESSAGE_LIMIT_BYTES // 2 else body
+    named = jobs.with_id(body, job_id)
+    return named if len(named.encode()) <= MESSAGE_LIMIT_BYTES // 2 else body
 
 
 def dead_letter(body: str, job_id: str, failure: GenerationError) -> dict[str, Any]:

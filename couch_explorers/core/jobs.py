@@ -147,6 +147,19 @@ def _fields(body: str) -> dict[str, Any]:
     return fields
 
 
+def with_id(body: str, job_id: str) -> str:
+    """Write the id into a job's body that has none, so that the job keeps it as a new message, which has a new id.
+
+    The body must be one that `parse` could read. In plain ASCII, because JSON's escapes may stand for characters that SQS
+    does not take; that may blow up a text.
+    """
+    text = _text(body)
+    if not text.startswith("{"):
+        return message_body(text, id=job_id)
+    fields = json.loads(text)
+    return body if fields.get("id") is not None else json.dumps({**fields, "id": job_id})
+
+
 def _text(body: str) -> str:
     """Take off the outer blanks and a byte order mark, which Windows tools put before a file's first character."""
     return body.removeprefix("\ufeff").strip()

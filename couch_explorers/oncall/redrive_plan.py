@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -99,12 +98,7 @@ def body_to_send(letter: DeadLetter, job: Job | GenerationError) -> str:
     """
     if not isinstance(job, Job):
         return letter.body
-    text = letter.body.removeprefix("\ufeff").strip()
-    if not text.startswith("{"):
-        return jobs.message_body(text, id=job.id)
-    fields = json.loads(text)
-    # In plain ASCII: JSON's escapes may stand for characters that SQS does not take.
-    return letter.body if fields.get("id") is not None else json.dumps({**fields, "id": job.id})
+    return jobs.with_id(letter.body, job.id)
 
 
 def _prospect(

@@ -223,3 +223,18 @@ def test_canonical_json_sorts_its_keys_keeps_characters_and_refuses_nan():
     assert jobs.canonical_json({"b": 1, "a": ["ø", None, 8.0]}) == '{"a":["ø",null,8.0],"b":1}'
     with pytest.raises(ValueError, match="not JSON compliant"):
         jobs.canonical_json(float("nan"))
+
+
+@pytest.mark.parametrize("body", ["A fjord", '{"prompt": "A fjord"}', '\ufeff {"prompt": "A fjord"} '])
+def test_a_body_without_an_id_gets_one_and_stays_the_same_job(body):
+    named = jobs.with_id(body, "job-1")
+
+    job = jobs.parse(named, fallback_id="another", model_arns=ARNS)
+    assert (job.id, job.prompt) == ("job-1", "A fjord")
+    assert named.isascii()
+
+
+def test_a_body_that_has_an_id_stays_as_it_is():
+    body = '{"id": "first", "prompt": "A fjord \\u00e5"}'
+
+    assert jobs.with_id(body, "second") == body

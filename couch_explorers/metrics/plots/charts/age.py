@@ -1,0 +1,61 @@
+"""How long the oldest job has waited, against the alarm's threshold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import series, words
+from couch_explorers.metrics.plots import absent, chart, curves, lines, telling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+TITLE = "Age of the oldest job"
+KIND = "Line chart of how long the oldest job in the queue had waited"
+ALARM = "oldest-message-age"
+HEIGHT_PT = 145.0
+
+
+def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the age with its alarm's threshold, and when the alarm rang."""
+    facts = known.of(frame)
+    period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
+    now = curves.curve(frame, series.AGE, period_s=period_s)
+    before = curves.before(frame, series.AGE, period_s=period_s)
+    alarm = facts.alarm(ALARM)
+
+    labels = chart.begin(ax, facts, TITLE, ("Maximum", period_s), keys=(series.AGE,), alarms=(ALARM,))
+    lines.scale(ax, [now, before], *([alarm.threshold] if alarm else ()), unit="seconds")
+    chart.pair(labels, facts, now, before, "oldest job", lines.line)
+    if alarm:
+        lines.threshold(labels, alarm.threshold, f"alarm > {words.seconds(alarm.threshold)}")
+    if now.empty:
+        absent.write(ax, absent.why(facts, series.AGE))
+    labels.place()
+    return ax
+
+
+def read(frame: pd.DataFrame) -> str:
+    """Say how old the oldest job became and when, against the threshold and the window before; and the dead letters.
+
+    An age alone deceives: a job that was received three times no longer counts (SQS developer guide, "Available CloudWatch
+    metrics for Amazon SQS", ApproximateAgeOfOldestMessage).
+    """
+    facts = known.of(frame)
+    age = curves.curve(frame, series.AGE)
+    letters = curves.curve(frame, series.DEAD_LETTERS_VISIBLE)
+    beside = f"dead letters: {telling.depth(letters, facts)}" if not letters.empty else ""
+    if age.empty:
+        return words.sentence(f"age of the oldest job: {absent.why(facts, series.AGE)}", beside)
+    alarm = facts.alarm(ALARM)
+    limit = alarm and telling.against(age.highest, alarm.threshold, f"its alarm's {words.seconds(alarm.threshold)}")
+    return words.sentence(
+        f"the oldest job had waited at most {words.seconds(age.highest)} ({telling.peak(age, facts)}{f', {limit}' if limit else ''}), "
+        f"{telling.end(age, facts, words.seconds)}",
+        telling.alarm(facts, ALARM),
+        telling.before(curves.before(frame, series.AGE), facts, words.seconds),
+        beside,
+        absent.note(facts, series.AGE),
+    )

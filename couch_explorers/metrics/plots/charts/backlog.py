@@ -1,0 +1,80 @@
+"""How many jobs wait and are worked on, and how many were given up on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import series, words
+from couch_explorers.metrics.plots import absent, chart, curves, lines, style, telling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+TITLE, LETTERS_TITLE = "Backlog", "Dead letters"
+KIND = "Two line charts: jobs that wait and are worked on; dead letters"
+ALARM = "dead-letters"
+HEIGHT_PT, LETTERS_HEIGHT_PT = 120.0, 62.0
+IN_FLIGHT = lines.Look(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
+
+
+def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the jobs that wait, and those in a worker's hands."""
+    facts = known.of(frame)
+    period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
+    coarse_s = curves.joined_period_s(facts, curves.MOST_STEPS)
+    now = curves.curve(frame, series.VISIBLE, period_s=period_s)
+    before = curves.before(frame, series.VISIBLE, period_s=period_s)
+    in_flight = curves.curve(frame, series.IN_FLIGHT, period_s=coarse_s)
+
+    keys = (series.VISIBLE, series.IN_FLIGHT)
+    labels = chart.begin(
+        ax, facts, TITLE, ("Maximum", period_s), keys=keys, beside=f"in flight: of {words.period(coarse_s)}"
+    )
+    lines.scale(ax, [now, before, in_flight], unit="jobs", whole=True)
+    chart.pair(labels, facts, now, before, "waiting", lines.line)
+    lines.area(ax, in_flight, IN_FLIGHT)
+    labels.add("in flight", in_flight.latest, IN_FLIGHT)
+    if now.empty:
+        absent.write(ax, absent.why(facts, series.VISIBLE))
+    labels.place()
+    return ax
+
+
+def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the jobs in the dead-letter queue, with its alarm."""
+    facts = known.of(frame)
+    key = series.DEAD_LETTERS_VISIBLE
+    period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
+    now, before = curves.curve(frame, key, period_s=period_s), curves.before(frame, key, period_s=period_s)
+    alarm = facts.alarm(ALARM)
+
+    labels = chart.begin(ax, facts, LETTERS_TITLE, ("Maximum", period_s), keys=(key,), alarms=(ALARM,), first=False)
+    lines.scale(ax, [now, before], *([alarm.threshold] if alarm else ()), unit="jobs", whole=True)
+    chart.pair(labels, facts, now, before, "dead letters", lines.line)
+    if alarm:
+        lines.threshold(labels, alarm.threshold, f"alarm > {words.number(alarm.threshold)}")
+    if now.empty:
+        absent.write(ax, absent.why(facts, key))
+    labels.place()
+    return ax
+
+
+def read(frame: pd.DataFrame) -> str:
+    """Say how many jobs waited at most and wait at the end, against the window before; and the dead letters."""
+    facts = known.of(frame)
+    waiting, letters = curves.curve(frame, series.VISIBLE), curves.curve(frame, series.DEAD_LETTERS_VISIBLE)
+    before = curves.before(frame, series.VISIBLE)
+    told = (
+        f"backlog: {absent.why(facts, series.VISIBLE)}"
+        if waiting.empty
+        else f"jobs that waited: {telling.depth(waiting, facts)}"
+    )
+    return words.sentence(
+        told,
+        "" if waiting.empty else telling.before(before, facts),
+        f"dead letters: {absent.why(facts, series.DEAD_LETTERS_VISIBLE) if letters.empty else telling.depth(letters, facts)}",
+        telling.alarm(facts, ALARM, "their alarm"),
+        absent.note(facts, series.VISIBLE, series.DEAD_LETTERS_VISIBLE),
+    )

@@ -1,0 +1,128 @@
+"""How long the functions run, against the time at which Lambda ends them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import series, words
+from couch_explorers.metrics.facts import API_FUNCTION, WORKER
+from couch_explorers.metrics.plots import absent, chart, curves, lines, percentiles, style, telling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from couch_explorers.metrics.facts import FunctionFacts
+    from couch_explorers.metrics.plots.curves import Curve
+
+TITLE = "Durations of worker and API function"
+TITLES = {WORKER: "Worker's duration", API_FUNCTION: "API function's duration"}
+NAMES = {WORKER: "the worker", API_FUNCTION: "the API's function"}
+KIND = "Two charts of the durations of the worker and of the API's function: median, 95th and 99th percentile, maximum"
+HEIGHT_PT, API_HEIGHT_PT = 130.0, 110.0
+SECONDS_A_MS = 1e-3
+MEDIAN = lines.Look(style.BLUE, 2.0)
+P95 = lines.Look(style.VERMILLION, 1.5, style.DASHED, 3.2)
+P99 = lines.Look(style.GREEN, 1.4, style.DASH_DOT, 3.1)
+MAXIMUM = lines.Look(style.SOFT, 1.0, style.DOTTED, 2.8)
+# A time-out that is this much above all durations is named at the upper edge: on its scale they would lie on the axis.
+FAR_ABOVE = 3.0
+
+
+def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the worker's percentiles."""
+    return _draw(frame, ax, WORKER, first=True)
+
+
+def draw_api_function(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the percentiles of the API's function."""
+    return _draw(frame, ax, API_FUNCTION, first=False)
+
+
+def _draw(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
+    facts = known.of(frame)
+    coarse_s = curves.joined_period_s(facts, curves.MOST_STEPS)
+    median, p95, p99, before = _percentiles(frame, resource)
+    key = series.duration(resource, "Maximum")
+    longest = curves.curve(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)
+    function = facts.function(resource)
+
+    told = (("Percentiles", median.period_s), ("Maximum", longest.period_s))
+    keys = (key, series.duration(resource, "p50"), series.duration(resource, "p95"), series.duration(resource, "p99"))
+    labels = chart.begin(ax, facts, TITLES[resource], *told, keys=keys, first=first)
+    shown = [median, p95, p99, longest, before]
+    timeout_s = function.timeout_s if function else None
+    lines.scale(ax, shown, unit="seconds", limit=timeout_s, far_above=FAR_ABOVE)
+    for curve, name, look in (
+        (longest, "maximum", MAXIMUM),
+        (p99, "p99", P99),
+        (p95, "p95", P95),
+        (median, "median", MEDIAN),
+    ):
+        lines.steps(ax, curve, look)
+        labels.add(name, curve.latest, look)
+    if before is not None:
+        lines.steps(ax, before, lines.BEFORE)
+        labels.add(f"p95 {chart.before_label(facts)}", before.latest, lines.BEFORE)
+    if timeout_s:
+        lines.threshold(labels, timeout_s, f"time-out {words.seconds(timeout_s)}")
+    if median.empty and longest.empty:
+        absent.write(ax, absent.why(facts, key))
+    labels.place()
+    return ax
+
+
+def read(frame: pd.DataFrame) -> str:
+    """Say for both functions the median, the worst p95 and the longest run against the time-out and the window before."""
+    statistics: tuple[series.DurationStatistic, ...] = ("p95", "p99")
+    left_out = {
+        percentiles.note(
+            frame,
+            [series.duration(resource, statistic) for statistic in statistics],
+            series.invocations(resource),
+            "runs",
+        )
+        for resource in (WORKER, API_FUNCTION)
+    }
+    return words.sentence(*(_read(frame, resource) for resource in (WORKER, API_FUNCTION)), max(left_out, key=len))
+
+
+def _read(frame: pd.DataFrame, resource: str) -> str:
+    facts = known.of(frame)
+    median, p95, _, before = _percentiles(frame, resource)
+    key = series.duration(resource, "Maximum")
+    longest = curves.curve(frame, key).scaled(SECONDS_A_MS)
+    if median.empty and longest.empty:
+        return f"{NAMES[resource]}'s duration: {absent.why(facts, key)}"
+    function = facts.function(resource)
+    parts = []
+    if not median.empty:
+        low, high = words.number(median.lowest), words.number(median.highest)
+        parts.append(f"median {low} s" if low == high else f"median {low} to {high} s")
+    if not p95.empty:
+        then = "" if before is None else f"; {words.before_name(facts)} {words.seconds(before.highest)}"
+        parts.append(f"p95 at most {words.seconds(p95.highest)} ({telling.peak(p95, facts)}{then})")
+    if not longest.empty:
+        parts.append(
+            f"longest run {words.seconds(longest.highest)} ({telling.peak(longest, facts)}){_share(longest, function)}"
+        )
+    note = absent.note(facts, key, series.duration(resource, "p95"))
+    return f"{NAMES[resource]}: {', '.join([*parts, *([note] if note else [])])}"
+
+
+def _share(longest: Curve, function: FunctionFacts | None) -> str:
+    if function is None:
+        return ""
+    return f", {telling.against(longest.highest, function.timeout_s, f'its time-out of {words.seconds(function.timeout_s)}')}"
+
+
+def _percentiles(frame: pd.DataFrame, resource: str) -> tuple[Curve, Curve, Curve, Curve | None]:
+    """Give median, p95 and p99 of the window now, and the p95 of the one before."""
+    runs = series.invocations(resource)
+    median, p95, p99 = (
+        percentiles.carried(frame, series.duration(resource, statistic), runs).scaled(SECONDS_A_MS)
+        for statistic in ("p50", "p95", "p99")
+    )
+    before = percentiles.carried_before(frame, series.duration(resource, "p95"), runs)
+    return median, p95, p99, before.scaled(SECONDS_A_MS) if before else None

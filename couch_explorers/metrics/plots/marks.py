@@ -1,0 +1,164 @@
+"""Draw what happened: a mark through the axes, explained in a row above them, where no line of data can hide its words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import blended_transform_factory
+
+from couch_explorers.metrics.plots import happenings, style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from couch_explorers.metrics.facts import Facts
+    from couch_explorers.metrics.plots.happenings import Entry
+
+# All in points: from the axes to the first row, from row to row, how thick a bar is, between a bar and its words.
+FOOT_PT, ROW_PT, BAR_PT, GAP_PT = 5.0, 13.0, 6.0, 4.0
+SHORTEST_BAR_PT, FLAG_PT = 1.5, 5.0
+# Of one group of deploys.
+MOST_LINES = 5
+NAME_LEFT_PT = -5.0
+INCH = 1 / style.POINTS_AN_INCH
+
+
+@dataclass
+class _Row:
+    """A line of entries above the axes, `middle_pt` points up; `taken` are the stretches that hold something, in points."""
+
+    ax: Axes
+    middle_pt: float
+    scale: float
+    taken: list[tuple[float, float]] = field(default_factory=list)
+
+
+def draw(ax: Axes, facts: Facts, alarms: Sequence[str] = (), *, first: bool = True) -> float:
+    """Draw the marks; give the height in points of the rows above the axes, 0 where nothing happened.
+
+    `alarms` are the short names of those that watch what is shown. Axes that are not the `first` of their figure have no
+    other rows than these.
+    """
+    width_pt = style.width_of(ax)
+    found = [("alarm", happenings.alarm(facts, short_name, named=len(alarms) > 1)) for short_name in alarms]
+    found += [
+        ("deploy", happenings.deploys(facts, width_pt)),
+        ("clock", happenings.clock_changes(facts)),
+        ("synthetic", happenings.synthetic(facts)),
+    ]
+    shown = [(kind, entries) for kind, entries in found if entries and (first or kind == "alarm")]
+    for kind, entries in found:
+        _through(ax, kind, entries)
+    for place, (kind, entries) in enumerate(shown):
+        row = _Row(ax, FOOT_PT + place * ROW_PT + BAR_PT / 2, width_pt / facts.window().length.total_seconds())
+        _explain(row, kind, entries)
+    return FOOT_PT + len(shown) * ROW_PT if shown else 0.0
+
+
+def _through(ax: Axes, kind: str, entries: list[Entry]) -> None:
+    """Draw bands and lines through the axes, behind the data."""
+    for entry in entries:
+        if not entry.moments:
+            ground, order = (style.ALARM_GROUND, 0.2) if kind == "alarm" else (style.SYNTHETIC_GROUND, 0.1)
+            ax.axvspan(entry.start_s, entry.end_s, facecolor=ground, linewidth=0, zorder=order)
+        colour, dashes = (style.INK, style.DOTTED) if kind == "deploy" else (style.SOFT, style.DASH_DOT)
+        # Many deploys in a row would hide the data: their first and last are enough.
+        many = len(entry.moments) > MOST_LINES
+        for at_s in (entry.moments[0], entry.moments[-1]) if many else entry.moments:
+            ax.axvline(at_s, color=colour, linewidth=0.9, linestyle=dashes, zorder=1.5)
+
+
+def _explain(row: _Row, kind: str, entries: list[Entry]) -> None:
+    """Name the row, draw its entries, and write of their words what has room."""
+    row.ax.annotate(
+        kind,
+        (0, 1),
+        xytext=(NAME_LEFT_PT, row.middle_pt),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=style.SMALL_SIZE,
+        color=style.SOFT,
+        annotation_clip=False,
+    )
+    for entry in entries:
+        beyond = FLAG_PT / 2 if entry.moments else 0.0
+        row.taken.append((entry.start_s * row.scale - beyond, entry.end_s * row.scale + beyond))
+    for place, entry in enumerate(entries):
+        if entry.moments:
+            _flag(row, kind, entry)
+        else:
+            _bar(row, kind, entry)
+        _write(row, place, entry, inside=kind == "synthetic")
+
+
+def _bar(row: _Row, kind: str, entry: Entry) -> None:
+    look = (
+        {"facecolor": style.ALARM, "linewidth": 0}
+        if kind == "alarm"
+        else {"facecolor": style.SYNTHETIC_GROUND, "edgecolor": style.FRAME, "linewidth": 0.5, "hatch": "//////"}
+    )
+    bottom, height = (row.middle_pt - BAR_PT / 2) * INCH, BAR_PT * INCH
+    width = max(entry.end_s - entry.start_s, SHORTEST_BAR_PT / row.scale)
+    bar = Rectangle((entry.start_s, bottom), width, height, clip_on=False, **look)  # type: ignore[arg-type]
+    bar.set_transform(_above(row.ax))
+    row.ax.add_artist(bar)
+
+
+def _flag(row: _Row, kind: str, entry: Entry) -> None:
+    row.ax.plot(
+        entry.moments,
+        [row.middle_pt * INCH] * len(entry.moments),
+        marker="v" if kind == "deploy" else "D",
+        markersize=FLAG_PT if kind == "deploy" else 3.5,
+        color=style.INK,
+        linestyle="none",
+        clip_on=False,
+        transform=_above(row.ax),
+    )
+
+
+def _write(row: _Row, place: int, entry: Entry, *, inside: bool) -> None:
+    """Write the longest text that has room: in a long bar, else at its right, else at its left."""
+    start, end = row.taken[place]
+    others = [stretch for number, stretch in enumerate(row.taken) if number != place]
+    for text in entry.texts:
+        width = style.text_width(text, style.SMALL_SIZE)
+        if inside and width + 4 * GAP_PT <= end - start:
+            _text(row, (start + end) / 2, text, "center")
+            return
+        right, left = (end + GAP_PT, end + GAP_PT + width), (start - GAP_PT - width, start - GAP_PT)
+        margin = (style.width_of(row.ax) + GAP_PT, style.width_of(row.ax) + GAP_PT + width)
+        for side, (first, last) in (("left", right), ("right", left), ("left", margin)):
+            free = all(last + GAP_PT <= other[0] or first - GAP_PT >= other[1] for other in others)
+            if free and first >= 0 and last <= style.width_of(row.ax) + style.RIGHT_PT - style.EDGE_PT:
+                _text(row, first if side == "left" else last, text, side)
+                row.taken.append((first, last))
+                return
+
+
+def _text(row: _Row, at_pt: float, text: str, side: str) -> None:
+    row.ax.annotate(
+        text,
+        (0, 1),
+        xytext=(at_pt, row.middle_pt),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        fontsize=style.SMALL_SIZE,
+        color=style.INK,
+        annotation_clip=False,
+        bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5} if side == "center" else None,
+    )
+
+
+def _above(ax: Axes) -> blended_transform_factory:  # type: ignore[valid-type]
+    """Coordinates above the axes: seconds across, and inches up from the upper edge."""
+    up = ax.figure.dpi_scale_trans + style.corner(ax, 0, 1)
+    return blended_transform_factory(ax.transData, up)

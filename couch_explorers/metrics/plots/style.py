@@ -1,0 +1,135 @@
+"""One style sheet for all figures: light ground, colours that a colour-blind reader tells apart, legible in grey.
+
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/); no two lines of a figure differ by colour alone, each
+has its own dashes too. Letters are DejaVu Sans, which matplotlib brings along and whose digits are all equally wide.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import matplotlib as mpl
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.transforms import ScaledTranslation
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Affine2DBase
+    from matplotlib.typing import LineStyleType
+
+# As on the report page (reports/assets/report.css).
+INK, SOFT, RULE, PAPER = "#1d2733", "#5b6472", "#dfe3e8", "#ffffff"
+FRAME = "#9aa3ae"
+
+BLUE, VERMILLION, GREEN, ORANGE, SKY = "#0072b2", "#d55e00", "#007a5a", "#e69f00", "#56b4e9"
+PALE_BLUE, PALE_GREEN, PALE_ORANGE = "#d3e6f3", "#cfe8df", "#efb65a"
+BEFORE = "#a3adb9"
+ALARM, ALARM_GROUND = "#b42318", "#fbe9e6"
+SYNTHETIC_GROUND = "#f5f6f8"
+
+# On the report page a figure is 832 CSS pixels wide, as the column of text is: 12 points here are 16 pixels there.
+POINTS_AN_INCH = 72
+WIDTH_PT = 624.0
+# Of which the axes take what these leave. All figures have the same, so that they line up under each other.
+LEFT_PT, RIGHT_PT = 56.0, 102.0
+PLOT_PT = WIDTH_PT - LEFT_PT - RIGHT_PT
+# Words keep away from the edge, since few pixels make letters a little wider.
+EDGE_PT = 3.0
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 9.0, 8.25
+
+SOLID: LineStyleType = "-"
+DASHED: LineStyleType = (0, (5, 2))
+DOTTED: LineStyleType = (0, (1.2, 1.6))
+DASH_DOT: LineStyleType = (0, (6, 2, 1.2, 2))
+
+_MEASURED_SIZE, _SUBPIXELS = 200.0, 64
+
+_SHEET: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": TEXT_SIZE,
+    "text.color": INK,
+    "figure.facecolor": PAPER,
+    "figure.dpi": 100,
+    "savefig.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "axes.edgecolor": FRAME,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "axes.labelcolor": SOFT,
+    "axes.labelsize": SMALL_SIZE,
+    "axes.titlesize": TITLE_SIZE,
+    "axes.titleweight": "bold",
+    "axes.titlecolor": INK,
+    "grid.color": RULE,
+    "grid.linewidth": 0.7,
+    "xtick.color": FRAME,
+    "xtick.labelcolor": SOFT,
+    "xtick.labelsize": SMALL_SIZE,
+    "ytick.color": FRAME,
+    "ytick.labelcolor": SOFT,
+    "ytick.labelsize": SMALL_SIZE,
+    "ytick.major.size": 0,
+    "ytick.major.pad": 5,
+    "lines.solid_capstyle": "butt",
+    "lines.dash_capstyle": "butt",
+    "lines.solid_joinstyle": "round",
+    "lines.scale_dashes": False,
+    "hatch.color": FRAME,
+    "hatch.linewidth": 0.5,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.15,
+    # Letters as outlines: a figure looks the same where DejaVu Sans is not installed, and no label grows into another.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "couch-explorers",
+    "pdf.fonttype": 42,
+}
+
+
+def sheet() -> AbstractContextManager[None]:
+    """Set the style for what is made and saved inside of `with style.sheet():`, and for nothing else."""
+    return mpl.rc_context(_SHEET)  # type: ignore[arg-type]  # the names of all settings are a type of their own
+
+
+def width_of(ax: Axes) -> float:
+    """Points that axes are wide."""
+    return float(ax.bbox.width) * POINTS_AN_INCH / ax.figure.dpi
+
+
+def height_of(ax: Axes) -> float:
+    """Points that axes are high."""
+    return float(ax.bbox.height) * POINTS_AN_INCH / ax.figure.dpi
+
+
+def corner(ax: Axes, across: float, up: float) -> ScaledTranslation:
+    """Move the origin to a place of the axes, from (0, 0) at the lower left to (1, 1) at the upper right."""
+    return ScaledTranslation(across, up, cast("Affine2DBase", ax.transAxes))
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float = TEXT_SIZE, *, bold: bool = False) -> float:
+    """Points that one line of text takes."""
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    # Measured large, where rounding to whole pixels does not show.
+    font.set_size(_MEASURED_SIZE, POINTS_AN_INCH)
+    font.set_text(text, 0.0)
+    return float(font.get_width_height()[0]) / _SUBPIXELS * size / _MEASURED_SIZE
+
+
+def broken(text: str, width_pt: float, size: float) -> str:
+    """Break a text at blanks into lines of at most so many points; a longer word has a line of its own."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer, size) > width_pt:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)

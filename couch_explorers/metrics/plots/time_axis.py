@@ -1,0 +1,178 @@
+"""The time axis: seconds from the window's start, labelled with the clock of the review's time zone.
+
+On the day of a clock change the axis has 23 or 25 hours, and each label stands where that clock showed it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from couch_explorers.metrics import words
+from couch_explorers.metrics.plots import style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+
+    from couch_explorers.metrics.facts import Facts
+
+MINUTE_S, DAY_S = 60, 86400
+DAY_MIN = 1440
+# Between two ticks, in minutes of the wall clock, and how many of them a figure's width holds.
+STEPS_MIN = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
+MOST_STEPS = 12
+# Longer windows are labelled by day, by week, by month.
+MOST_DAYS, MOST_WEEKS_IN_DAYS = 15, 140
+# Every time zone of today differs from UTC by whole quarters of an hour.
+QUARTER_MIN = 15
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on the axis and its two lines of label; a label without a `mark` stands between two marks."""
+
+    at_s: float
+    label: str
+    second_line: str = ""
+    mark: bool = True
+
+
+def dress(ax: Axes, facts: Facts) -> None:
+    """Set the limits, ticks and labels of the time axis."""
+    ax.set_xlim(0, facts.window().length.total_seconds())
+    found = ticks(facts, style.width_of(ax))
+    if any(tick.second_line for tick in found):
+        # All with two lines then: matplotlib sets the first of two a little lower than one alone.
+        found = [replace(tick, second_line=tick.second_line or " ") for tick in found]
+    marked = [tick for tick in found if tick.mark]
+    ax.set_xticks([tick.at_s for tick in marked], [_text(tick) for tick in marked])
+    between = [tick for tick in found if not tick.mark]
+    ax.set_xticks([tick.at_s for tick in between], [_text(tick) for tick in between], minor=True)
+    ax.tick_params(axis="x", which="minor", length=0)
+
+
+def ticks(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Tick]:
+    """Choose the ticks for a window drawn `width_pt` points wide, ascending."""
+    length_min = facts.window().length.total_seconds() / MINUTE_S
+    step_min = next((step for step in STEPS_MIN if length_min / step <= MOST_STEPS), None)
+    if step_min is not None:
+        return _hours(facts, step_min, width_pt)
+    days = length_min / DAY_MIN
+    if days <= MOST_DAYS:
+        return [*_days(facts, width_pt)]
+    midnights = _midnights(facts)
+    if days <= MOST_WEEKS_IN_DAYS:
+        weeks = [(at, local) for at, local in midnights if local.weekday() == 0]
+        return [Tick(at, f"{local.day} {local:%b}") for at, local in weeks]
+    months = [(at, local) for at, local in midnights if local.day == 1]
+    return [
+        Tick(at, f"{local:%b}", f"{local:%Y}" if local.month == 1 or not place else "")
+        for place, (at, local) in enumerate(months)
+    ]
+
+
+def clock_changes(facts: Facts) -> list[tuple[datetime, timedelta]]:
+    """Find when the clock of the time zone is changed inside the window, and by how much it is put forward."""
+    window = facts.window()
+    changes = []
+    time = window.start.astimezone(UTC)
+    while time < window.end:
+        following = min(time + timedelta(hours=1), window.end)
+        put_forward = _offset(following, facts) - _offset(time, facts)
+        if put_forward:
+            changes.append((_moment(time, following, facts), put_forward))
+        time = following
+    return changes
+
+
+def _moment(before: datetime, after: datetime, facts: Facts) -> datetime:
+    """Find the whole minute of a change between two times."""
+    while after - before > timedelta(minutes=1):
+        middle = before + timedelta(minutes=(after - before) // timedelta(minutes=2))
+        before, after = (middle, after) if _offset(middle, facts) == _offset(before, facts) else (before, middle)
+    return after
+
+
+def _offset(time: datetime, facts: Facts) -> timedelta:
+    return time.astimezone(facts.zone).utcoffset() or timedelta()
+
+
+def _hours(facts: Facts, step_min: int, width_pt: float) -> list[Tick]:
+    """Mark the moments at which the wall clock shows a round time, and write the date under the first of each day."""
+    moments = [*_round_moments(facts, step_min)]
+    first_of_day = [
+        place for place, (_, local) in enumerate(moments) if not place or local.date() != moments[place - 1][1].date()
+    ]
+    if len(first_of_day) > 1:
+        # The window's first tick goes without a date where it would run into the next one.
+        apart = (moments[first_of_day[1]][0] - moments[0][0]) * width_pt / facts.window().length.total_seconds()
+        if apart < style.text_width(words.day(moments[0][1]), style.SMALL_SIZE) + 8:
+            first_of_day = first_of_day[1:]
+    found = []
+    for place, (at_s, local) in enumerate(moments):
+        label, _, zone = words.clock(local).partition(" ")
+        found.append(Tick(at_s, label, zone or (words.day(local) if place in first_of_day else "")))
+    return _thinned(found, width_pt / facts.window().length.total_seconds())
+
+
+def _thinned(found: list[Tick], scale: float) -> list[Tick]:
+    """Leave out a tick that a clock change has moved into the one before it."""
+    kept: list[Tick] = []
+    for tick in found:
+        room = style.text_width(tick.label, style.SMALL_SIZE) + 8
+        if not kept or (tick.at_s - kept[-1].at_s) * scale >= room:
+            kept.append(tick)
+    return kept
+
+
+def _round_moments(facts: Facts, step_min: int) -> Iterator[tuple[float, datetime]]:
+    """Walk the window in real time, so that no hour is left out or seen once too little."""
+    window = facts.window()
+    walk = timedelta(minutes=min(step_min, QUARTER_MIN))
+    midnight = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    time = midnight + walk * -((midnight - window.start) // walk)
+    while time <= window.end:
+        local = time.astimezone(facts.zone)
+        if (local.hour * 60 + local.minute) % step_min == 0:
+            yield (time - window.start).total_seconds(), local
+        time += walk
+
+
+def _days(facts: Facts, width_pt: float) -> Iterator[Tick]:
+    """Mark each midnight, and write each day's name between two of them."""
+    end_s = facts.window().length.total_seconds()
+    midnights = _midnights(facts, around=True)
+    points_a_second = width_pt / end_s
+    for (start, local), (end, _) in pairwise(midnights):
+        if start >= 0:
+            yield Tick(start, "")
+        first, last = max(start, 0.0), min(end, end_s)
+        name = words.day(local)
+        for text in (name, name.rpartition(" ")[0], name.split(" ")[1]):
+            if style.text_width(text, style.SMALL_SIZE) + 4 <= (last - first) * points_a_second:
+                yield Tick((first + last) / 2, text, mark=False)
+                break
+
+
+def _midnights(facts: Facts, *, around: bool = False) -> list[tuple[float, datetime]]:
+    """List the midnights of the window, each with its seconds from the start; with the ones just outside if `around`."""
+    window = facts.window()
+    date = window.start.astimezone(facts.zone).date()
+    found = []
+    while True:
+        local = datetime(date.year, date.month, date.day, tzinfo=facts.zone)
+        at_s = (local.astimezone(UTC) - window.start).total_seconds()
+        inside = 0 <= at_s <= window.length.total_seconds()
+        if inside or around:
+            found.append((at_s, local))
+        if at_s > window.length.total_seconds():
+            return found
+        date += timedelta(days=1)
+
+
+def _text(tick: Tick) -> str:
+    return f"{tick.label}\n{tick.second_line}" if tick.second_line else tick.label

@@ -1,0 +1,74 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import series
+from couch_explorers.metrics.facts import WORKER, SeriesState
+from couch_explorers.metrics.plots import curves, telling
+
+END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+ALARM = "dead-letters"
+ERRORS = series.errors(WORKER)
+
+
+def counted(frame):
+    return telling.counted(frame, ERRORS, "worker error", "worker errors")
+
+
+def test_a_minute_is_told_by_its_beginning_and_a_longer_period_by_both_ends(frame_of):
+    frame = frame_of({series.SENT: {600: 9}})
+    facts = known.of(frame)
+
+    assert telling.peak(curves.curve(frame, series.SENT), facts) == "19:00"
+    assert telling.peak(curves.curve(frame, series.SENT, period_s=600), facts) == "19:00\u201319:10"
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "told"),
+    [
+        (30, 300, "10 % of it"),
+        (299.9, 300, "100 % of it"),
+        (912, 300, "3 times it"),
+        (3, 0, "above it"),
+        (0, 0, "not above it"),
+    ],
+)
+def test_a_value_is_compared_with_its_limit(value, limit, told):
+    assert telling.against(value, limit, "it") == told
+
+
+def test_one_error_and_several_are_told_in_the_right_number(frame_of):
+    assert counted(frame_of({ERRORS: {5: 1}}, compare=None)) == "1 worker error (09:00\u201309:10)"
+    assert counted(frame_of({ERRORS: {5: 1, 6: 2}}, compare=None)) == "3 worker errors (09:00\u201309:10)"
+    assert counted(frame_of({ERRORS: {5: 1, 60: 2}}, compare=None)) == "3 worker errors (most 10:00\u201310:10)"
+
+
+def test_none_on_both_days_needs_no_comparison(frame_of):
+    assert counted(frame_of({ERRORS: 0}, before={ERRORS: 0})) == "no worker errors"
+    assert counted(frame_of({ERRORS: 0}, before={ERRORS: {5: 4}})) == "no worker errors (the day before 4)"
+
+
+def test_an_answer_that_was_denied_is_not_none(frame_of):
+    told = counted(frame_of(states={ERRORS: SeriesState.DENIED}))
+
+    assert told.startswith("worker errors: not known")
+
+
+def test_an_alarm_that_never_rang_is_not_told(frame_of, alarms_of):
+    assert telling.alarm(known.of(frame_of(alarms=alarms_of())), ALARM) == ""
+    assert telling.alarm(known.of(frame_of(alarms=())), ALARM) == ""
+
+
+def test_an_alarm_tells_each_time_or_how_often(frame_of, alarms_of):
+    def told(times, state="OK"):
+        stretches = [
+            (END - timedelta(hours=hour), END - timedelta(hours=hour - 1)) for hour in range(2 * times - 1, 0, -2)
+        ]
+        alarms = alarms_of(rang={ALARM: stretches}, states={ALARM: state})
+        return telling.alarm(known.of(frame_of(alarms=alarms)), ALARM)
+
+    assert told(2) == "its alarm rang 06:00\u201307:00 and 08:00\u201309:00"
+    assert told(4) == "its alarm rang 4 times, last 08:00\u201309:00"
+    assert told(1, "ALARM") == "its alarm rings since 08:00"
+    assert told(3, "ALARM") == "its alarm rings since 08:00 and rang 2 times before"

@@ -1,0 +1,200 @@
+"""The review in one sentence, to say in the standup."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from couch_explorers.checks import Sentence, Verdict
+from couch_explorers.metrics import derived, incidents, money, review_alarms, review_whole, series, words
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics.facts import API_FUNCTION, WORKER
+from couch_explorers.metrics.reading import IDLE
+from couch_explorers.metrics.review_rows import USD, amount
+from couch_explorers.metrics.thresholds import RECENT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from couch_explorers.metrics.facts import Deploy, Facts
+
+# Without these nothing can be said of the service.
+ESSENTIAL = ("oldest job waiting", "dead letters", "backlog", "API errors (5xx)")
+# What an incident brings with it need not be named again beside it.
+OF_AN_INCIDENT = frozenset({
+    "alarms", "oldest job waiting", "dead letters", "failed jobs", "jobs put off", "worker errors", "worker duration",
+    "worker throttles", "API errors (5xx)", "API function errors", "API function duration", "API latency",
+})  # fmt: skip
+MOST_NAMED = 3
+# From this share of a window on the rest is not worth its hours.
+NEARLY_ALL = 0.98
+
+
+class Said(NamedTuple):
+    """What the sentence is made of."""
+
+    facts: Facts
+    frame: pd.DataFrame
+    rows: list[dict[str, object]]
+    today: date
+
+    def having(self, verdict: Verdict) -> list[dict[str, object]]:
+        """The rows with a verdict."""
+        return [row for row in self.rows if row["verdict"] == verdict]
+
+
+def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = None) -> Sentence:
+    """Say the verdicts of `metrics.review` in one sentence (Markdown).
+
+    `today` is by whose day "yesterday" is told; the day of the fetch in the review's time zone unless given.
+    """
+    facts = known.of(frame)
+    day = today.date() if isinstance(today, datetime) else today or facts.fetched.astimezone(facts.zone).date()
+    said = Said(facts, frame, verdicts.to_dict("records"), day)
+    unknown = [row for row in said.rows if row["check"] in ESSENTIAL and row["verdict"] == Verdict.NO_DATA]
+    if len(unknown) == len(ESSENTIAL):
+        return Sentence(f"**Not known{_as_of(said)}:** {_why_unknown(unknown)}")
+    return Sentence(f"**{_head(said)}{_as_of(said)}:** {'; '.join(filter(None, _clauses(said)))}.")
+
+
+def _head(said: Said) -> str:
+    if said.having(Verdict.BAD):
+        return "Needs somebody now"
+    return "Healthy, but worth a look" if _apart(said) else "Healthy"
+
+
+def _apart(said: Said) -> list[dict[str, object]]:
+    """The warnings that no incident explains."""
+    explained = OF_AN_INCIDENT if incidents.past(said.facts) else frozenset()
+    return [row for row in said.having(Verdict.WARN) if row["check"] not in explained]
+
+
+def _clauses(said: Said) -> Iterator[str]:
+    bad = said.having(Verdict.BAD)
+    if bad:
+        yield _named(bad)
+    yield _volume(said)
+    if not bad and not incidents.past(said.facts):
+        yield _oldest(said)
+    yield from _incidents(said)
+    if not bad and (apart := _apart(said)):
+        yield f"look at {_named(apart)}"
+    if deploys := [deploy for deploy in said.facts.deploys if _is_inside(deploy, said.facts)]:
+        yield _deploys(deploys, said.facts)
+    lacking = [str(row["check"]) for row in said.having(Verdict.NO_DATA) if _is_gap(row)]
+    if lacking:
+        yield f"not known: {words.join(lacking)}"
+    if synthetic := _synthetic(said.facts):
+        yield synthetic
+
+
+def _is_gap(row: dict[str, object]) -> bool:
+    """Whether a row without data is worth a word: rest is no gap, too few samples are none, and `data` repeats others."""
+    reason = str(row["reason"])
+    return row["check"] != review_whole.DATA and not reason.startswith(IDLE) and not reason.startswith("No p95")
+
+
+def _named(rows: Sequence[dict[str, object]]) -> str:
+    # That alarms ring need not be said beside what they ring for.
+    told = [row for row in rows if row["check"] != review_alarms.CHECK] or rows
+    shown = [_measured(row) for row in told[:MOST_NAMED]]
+    more = len(told) - MOST_NAMED
+    return words.join([*shown, *([f"{more} more"] if more > 0 else [])])
+
+
+def _measured(row: dict[str, object]) -> str:
+    """Name a check with its value: "oldest job waiting 640 s (line 300 s)"."""
+    unit = str(row["unit"])
+    value, line = (_plain(amount(float(str(row[name])), unit)) for name in ("value", "threshold"))
+    return f"{row['check']} {value}{f' (line {line})' if value and line and row['threshold'] else ''}".strip()
+
+
+def _volume(said: Said) -> str:
+    """Say what was done: pictures, jobs, API calls, cost."""
+    made = sum(_count(said.frame, series.pictures(resource)) for resource in (WORKER, API_FUNCTION))
+    sent, asked = _count(said.frame, series.SENT), _count(said.frame, series.API_COUNT)
+    hours = said.facts.window().length / timedelta(hours=1)
+    within = f"in {words.count(round(hours, 1), 'hour')}"
+    if not made and not sent and not asked:
+        return f"nobody used it {within}"
+    usd = _plain(amount(money.of(said.frame).total, USD))
+    paid = f", {'which on AWS costs' if said.facts.target == 'local' else 'for'} {usd}" if usd else ""
+    return f"{words.count(made, 'picture')} {within}, from {words.count(sent, 'job')} and {words.count(asked, 'API call')}{paid}"
+
+
+def _oldest(said: Said) -> str:
+    """Say how long the oldest job waited."""
+    worst = derived.highest(said.frame, series.AGE)
+    return f"no job waited longer than {words.seconds(worst)}" if worst > 0 else ""
+
+
+def _count(frame: pd.DataFrame, key: known.SeriesKey) -> float:
+    counted = derived.total(frame, key)
+    return 0.0 if math.isnan(counted) else counted
+
+
+def _incidents(said: Said) -> Iterator[str]:
+    found = incidents.past(said.facts)
+    if not found:
+        return
+    last = found[-1]
+    day = last.start.astimezone(said.facts.zone).date()
+    whose = {0: "today's", 1: "yesterday's"}.get((said.today - day).days, "the")
+    told = f"{whose} incident {words.span(last.start, last.end, said.facts)} ({last.told(said.frame)})"
+    yield (
+        f"{told} is over"
+        if len(found) == 1
+        else f"{len(found)} incidents are over, the last {told.removeprefix('the ')}"
+    )
+
+
+def _is_inside(deploy: Deploy, facts: Facts) -> bool:
+    window = facts.window()
+    return window.start <= deploy.time < window.end
+
+
+def _deploys(deploys: Sequence[Deploy], facts: Facts) -> str:
+    last = deploys[-1]
+    name = " ".join(filter(None, ("synthetic" if last.synthetic else "", "deploy", last.commit)))
+    more = f", and {words.count(len(deploys) - 1, 'more', 'more')} before" if len(deploys) > 1 else ""
+    return f"{name} at {words.when(last.time, facts)}{more}"
+
+
+def _synthetic(facts: Facts) -> str:
+    """Name the stretches whose numbers were written, not measured."""
+    window = facts.window()
+    inside = [(max(begin, window.start), min(end, window.end)) for begin, end in facts.synthetic]
+    inside = [(begin, end) for begin, end in inside if begin < end]
+    if not inside:
+        return "the hours compared with are synthetic" if _is_compared(facts) else ""
+    written = sum((end - begin for begin, end in inside), timedelta()) / window.length
+    if written >= NEARLY_ALL:
+        return f"{'all' if written == 1 else 'nearly all'} of it is synthetic, written by `couch history`"
+    return f"synthetic, written by `couch history`: {words.join(words.span(*stretch, facts) for stretch in inside)}"
+
+
+def _is_compared(facts: Facts) -> bool:
+    compared = next((window for window in facts.windows if window.name == facts.compare), None)
+    return compared is not None and any(begin < compared.end and end > compared.start for begin, end in facts.synthetic)
+
+
+def _why_unknown(rows: Sequence[dict[str, object]]) -> str:
+    """Say why nothing is known, and what to do, each once."""
+    return " ".join(dict.fromkeys(f"{row[name]}" for name in ("reason", "action") for row in rows if row[name]))
+
+
+def _as_of(said: Said) -> str:
+    """Say when, where the window does not end now."""
+    end = said.facts.window().end
+    if said.facts.fetched - end <= timedelta(seconds=RECENT_S):
+        return ""
+    local = end.astimezone(said.facts.zone)
+    return f" as of {words.day(local)} {words.clock(local)}"
+
+
+def _plain(text: str) -> str:
+    """Keep a dollar sign from beginning a formula in Markdown."""
+    return text.replace("$", "\\$")

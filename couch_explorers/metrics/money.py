@@ -1,0 +1,141 @@
+"""What a window cost: pictures by model, Lambda, SQS and API requests, at list prices and without free tiers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from couch_explorers.core import image_models
+from couch_explorers.core.errors import UnknownModelError
+from couch_explorers.metrics import derived, prices, series
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics.facts import SeriesState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from couch_explorers.metrics.facts import Facts, SeriesKey
+
+# Each is a request: a send, a receive, a deletion, a job put off.
+QUEUE_KEYS: tuple[SeriesKey, ...] = (
+    series.SENT,
+    series.invocations(known.WORKER),
+    series.DELETED,
+    series.POSTPONED_JOBS,
+)
+MB_A_GB = 1024
+MILLISECONDS_A_SECOND = 1000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """USD of a window by what was paid for; NaN for a part whose numbers, or price, are not known.
+
+    `unpriced` names models that have no price here; their pictures are not in the sum. `unnamed` counts pictures whose
+    model CloudWatch does not list yet (a new one takes up to 15 minutes): they are priced as the default model's.
+    """
+
+    pictures: float
+    functions: float
+    queue: float
+    api: float
+    unpriced: tuple[str, ...] = ()
+    unnamed: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All parts that are known; NaN where none is."""
+        parts = [part for part in (self.pictures, self.functions, self.queue, self.api) if not math.isnan(part)]
+        return sum(parts) if parts else math.nan
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The parts that are not known."""
+        parts = {"pictures": self.pictures, "Lambda": self.functions, "queue": self.queue, "API": self.api}
+        return tuple(name for name, part in parts.items() if math.isnan(part))
+
+
+def of(frame: pd.DataFrame, window: str = "now") -> Cost:
+    """Price a window. A picture is taken to be of the default size; S3, logs and metrics are not in it."""
+    facts = known.of(frame)
+    painted = [_pictures(frame, facts, resource, window) for resource in series.FUNCTIONS]
+    return Cost(
+        pictures=_sum(usd for usd, _, _ in painted),
+        functions=_sum(_function(frame, facts, resource, window) for resource in series.FUNCTIONS),
+        queue=_queue(frame, facts, window),
+        api=_counted(frame, series.API_COUNT, window) * prices.API_REQUEST,
+        unpriced=tuple(sorted({model for _, models, _ in painted for model in models})),
+        unnamed=sum(unnamed for _, _, unnamed in painted if not math.isnan(unnamed)),
+    )
+
+
+def keys(facts: Facts) -> tuple[SeriesKey, ...]:
+    """Name the series that a cost is made of."""
+    painted = [
+        series.pictures(resource, model)
+        for resource in series.FUNCTIONS
+        for model in ("", *series.models(facts, resource))
+    ]
+    ran = [series.invocations(known.API_FUNCTION), *(series.duration(each, "Average") for each in series.FUNCTIONS)]
+    return (*QUEUE_KEYS, *painted, *ran, series.API_COUNT)
+
+
+def _pictures(frame: pd.DataFrame, facts: Facts, resource: str, window: str) -> tuple[float, list[str], float]:
+    """USD of a function's pictures, the models without a price, and the pictures without a model."""
+    counted = _counted(frame, series.pictures(resource), window)
+    by_model = {
+        model: _counted(frame, series.pictures(resource, model), window) for model in series.models(facts, resource)
+    }
+    unnamed = max(0.0, counted - sum(made for made in by_model.values() if not math.isnan(made)))
+    usd = unnamed * _price(image_models.DEFAULT_MODEL_ID)
+    priced = {model: made * _price(model) for model, made in by_model.items() if made > 0}
+    return (
+        math.nan if math.isnan(counted) else usd + sum(each for each in priced.values() if not math.isnan(each)),
+        [model for model, each in priced.items() if math.isnan(each)],
+        unnamed,
+    )
+
+
+def _counted(frame: pd.DataFrame, key: SeriesKey, window: str) -> float:
+    """Sum up a series: what is not deployed costs nothing."""
+    if known.of(frame).state(key, window) is SeriesState.MISSING:
+        return 0.0
+    return derived.total(frame, key, window)
+
+
+def _price(model: str) -> float:
+    try:
+        return image_models.get(model).price_usd()
+    except UnknownModelError:
+        return math.nan
+
+
+def _function(frame: pd.DataFrame, facts: Facts, resource: str, window: str) -> float:
+    """USD of a function's runs: the time that its handler took, by its memory, and a price for each run."""
+    runs = known.points(frame, series.invocations(resource), window)
+    if runs.sum() == 0:
+        return _counted(frame, series.invocations(resource), window)
+    function = facts.function(resource)
+    if function is None:
+        return math.nan
+    took_ms = known.points(frame, series.duration(resource, "Average"), window)
+    seconds = float((runs * took_ms).sum()) / MILLISECONDS_A_SECOND
+    return seconds * function.memory_mb / MB_A_GB * prices.LAMBDA_GB_SECOND + float(runs.sum()) * prices.LAMBDA_REQUEST
+
+
+def _queue(frame: pd.DataFrame, facts: Facts, window: str) -> float:
+    """USD of the queue's requests: sends, receives, deletions, jobs put off, and Lambda's looks into it, busy or not."""
+    if facts.state(series.SENT, window) is SeriesState.MISSING:
+        return 0.0
+    counted = [_counted(frame, key, window) for key in QUEUE_KEYS]
+    looks = prices.POLLERS * facts.window(window).length.total_seconds() / prices.POLL_S
+    return (sum(counted) + looks) * prices.SQS_REQUEST
+
+
+def _sum(parts: Iterator[float]) -> float:
+    """Sum up what is known; NaN where nothing is."""
+    given = [part for part in parts if not math.isnan(part)]
+    return sum(given) if given else math.nan

@@ -1,0 +1,22 @@
+"""What AWS charges beside the pictures, in USD, in eu-west-1, without the free tiers. Pictures: `core.image_models`."""
+
+from __future__ import annotations
+
+# Collected in November 2026; what is billed stands on the pages named.
+PRICES_AS_OF = "2026-11-25"
+
+# https://aws.amazon.com/lambda/pricing/: arm64, the first 7.5 billion GB-seconds of a month.
+LAMBDA_GB_SECOND = 0.0000133334
+LAMBDA_REQUEST = 0.20 / 1e6
+
+# https://aws.amazon.com/sqs/pricing/: standard queues, up to 100 billion requests a month; each 64 KB of a message is a request.
+SQS_REQUEST = 0.40 / 1e6
+
+# https://aws.amazon.com/api-gateway/pricing/: REST APIs, the first 333 million requests of a month.
+API_REQUEST = 3.50 / 1e6
+
+# Lambda asks a queue all the time, whether there is anything in it or not: with 5 pollers, and each asks for up to 20 s.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html and
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+POLLERS = 5
+POLL_S = 20

@@ -1,0 +1,139 @@
+"""What the checks of a review ask a frame: values now and before, how fresh they are, and why there are none."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from couch_explorers.checks import Verdict
+from couch_explorers.metrics import answers, derived, words
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, SeriesState
+from couch_explorers.metrics.review_rows import AGAIN, Row
+from couch_explorers.metrics.thresholds import RECENT_S
+from couch_explorers.workspace import HOW_TO_DEPLOY
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+    from couch_explorers.metrics.facts import SeriesKey
+
+PARTS = {
+    QUEUE: "the queue",
+    DEAD_LETTERS: "the dead-letter queue",
+    WORKER: "the worker",
+    API_FUNCTION: "the API's function",
+    API: "the API",
+}
+STACK: dict[str, Literal["queue", "API"]] = {
+    QUEUE: "queue",
+    DEAD_LETTERS: "queue",
+    WORKER: "queue",
+    API: "API",
+    API_FUNCTION: "API",
+}
+
+# How each of CloudWatch's five answers is named; the fifth is a number, be it zero.
+DENIED, MISSING, PARTIAL, IDLE = "Denied", "Missing", "Partial", "Idle"
+DOUBT = f"{PARTIAL}: CloudWatch gave only a part of the points."
+
+
+class Reading:
+    """A frame as the checks read it."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.facts = known.of(frame)
+        self.end = self.facts.window().end
+        names = {window.name for window in self.facts.windows}
+        self.compared = self.facts.compare if self.facts.compare in names else None
+
+    def points(self, key: SeriesKey, window: str = "now") -> pd.Series:
+        """One series of one window."""
+        return known.points(self.frame, key, window)
+
+    def total(self, key: SeriesKey) -> float:
+        """The sum now; NaN where it is not known."""
+        return derived.total(self.frame, key)
+
+    def total_before(self, key: SeriesKey) -> float:
+        """The sum of the window compared with; NaN without one, or where only a part of it is known."""
+        if self.compared is None or self.facts.state(key, self.compared) is SeriesState.PARTIAL:
+            return math.nan
+        return derived.total(self.frame, key, self.compared)
+
+    def highest_before(self, key: SeriesKey) -> float:
+        """The highest value of the window compared with; NaN without one."""
+        return derived.highest(self.frame, key, self.compared) if self.compared else math.nan
+
+    def recent(self, key: SeriesKey, seconds: float = RECENT_S) -> pd.Series:
+        """The points that tell how things stand at the end."""
+        return derived.recent(self.frame, key, seconds)
+
+    def peak(self, key: SeriesKey) -> tuple[float, datetime]:
+        """The highest value now and when it was; for a series that has points."""
+        values = self.points(key)
+        return float(values.max()), values.idxmax().to_pydatetime()
+
+    def at(self, moment: datetime) -> str:
+        """Say a time in the review's time zone."""
+        return words.when(moment, self.facts)
+
+    def latest(self, key: SeriesKey) -> float:
+        """The last value now; 0 without any: a queue that has messages is measured each minute."""
+        values = self.points(key)
+        return float(values.iloc[-1]) if len(values) else 0.0
+
+    def latest_said(self, key: SeriesKey, unit: str = "") -> str:
+        """Say the last value: "3 at the end", or when it was measured where that is not the end."""
+        values = self.points(key)
+        last = f"{words.number(float(values.iloc[-1]))}{unit}"
+        measured = values.index[-1].to_pydatetime()
+        if self.end - measured <= timedelta(seconds=max(RECENT_S, self.facts.period_s)):
+            return f"{last} at the end"
+        return f"{last} when last measured, {self.at(measured)}"
+
+    def state(self, *keys: SeriesKey) -> SeriesState:
+        """The worst answer for some series: denied, then missing, then partial, then idle; complete only if all are."""
+        states = {self.facts.state(key) for key in keys}
+        order = (SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL, SeriesState.IDLE)
+        return next((state for state in order if state in states), SeriesState.COMPLETE)
+
+    def unanswered(self, check: str, *keys: SeriesKey) -> Row | None:
+        """The row of a check that cannot be made: its series were denied, are missing, or came back empty and cut short."""
+        for key in keys:
+            state = self.facts.state(key)
+            part = PARTS[key[0]]
+            if state is SeriesState.DENIED:
+                reason = f"{DENIED}: these credentials may not ask CloudWatch about {part}."
+                return Row(check, Verdict.NO_DATA, reason, action=f"Allow {answers.ACTION}.")
+            if state is SeriesState.MISSING:
+                return Row(check, Verdict.NO_DATA, f"{MISSING}: {part} is not deployed.", action=self.deploy(key[0]))
+            if state is SeriesState.PARTIAL and self.points(key).empty:
+                reason = f"{PARTIAL}: CloudWatch's answer about {part} was cut short and held no points."
+                return Row(check, Verdict.NO_DATA, reason, action=AGAIN)
+        return None
+
+    def believed(self, row: Row, *keys: SeriesKey) -> Row:
+        """Give the row, doubted where one of its series is only partly there."""
+        partial = any(self.facts.state(key) is SeriesState.PARTIAL for key in keys)
+        return row.doubted(DOUBT) if partial else row
+
+    def deploy(self, resource: str) -> str:
+        """Say how a part is deployed."""
+        how = HOW_TO_DEPLOY.get((STACK[resource], self.facts.target), "deploy it")
+        return f"{how[:1].upper()}{how[1:]}."
+
+    def command(self, arguments: str) -> str:
+        """Write a command of `couch` for this target."""
+        if self.facts.target == "local":
+            return f"`couch {arguments}`"
+        return f"`couch {arguments} --target {self.facts.target} --candidate {self.facts.candidate}`"
+
+    def log(self, resource: str) -> str:
+        """Name the log of a function."""
+        function = self.facts.function(resource)
+        return f"/aws/lambda/{function.name}" if function else f"{PARTS[resource]}'s log"

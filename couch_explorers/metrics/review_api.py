@@ -1,0 +1,97 @@
+"""The API's checks: answers that failed, requests that were refused, and how long people waited."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from couch_explorers.checks import Verdict
+from couch_explorers.metrics import derived, limits, series, words
+from couch_explorers.metrics.facts import API_FUNCTION
+from couch_explorers.metrics.reading import IDLE
+from couch_explorers.metrics.review_functions import P95, percentile_said
+from couch_explorers.metrics.review_rows import SHARE, Row, text, verdict
+from couch_explorers.metrics.thresholds import API_FAILURES, API_REFUSALS, LATENCY, LEAST_COUNTED
+
+if TYPE_CHECKING:
+    from couch_explorers.metrics.facts import SeriesKey
+    from couch_explorers.metrics.reading import Reading
+
+FAILURES, REFUSALS, LATENCY_CHECK = "API errors (5xx)", "API refusals (4xx)", "API latency"
+
+
+def failures(reading: Reading) -> Row:
+    """Judge the answers 5xx: WARN for any, BAD where more than one in twenty failed in the last minutes."""
+    if row := reading.unanswered(FAILURES, series.API_5XX, series.API_COUNT):
+        return row
+    count, asked = reading.total(series.API_5XX), reading.total(series.API_COUNT)
+    late, lately = (float(reading.recent(key).sum()) for key in (series.API_5XX, series.API_COUNT))
+    bad = API_FAILURES.bad is not None and derived.share(late, lately) > API_FAILURES.bad
+    row = Row(
+        FAILURES,
+        verdict(bad=bad, warn=count > API_FAILURES.warn),
+        text(_counted(count, asked, "failed"), f"{words.number(late)} of {words.count(lately, 'request')} in the last minutes" if late else ""),
+        count, "answers", API_FAILURES.warn, reading.total_before(series.API_5XX),
+        f"Read their reasons in {reading.log(API_FUNCTION)}; 504 is a model that was too slow: the queue carries such jobs.",
+    )  # fmt: skip
+    return reading.believed(row, series.API_5XX, series.API_COUNT)
+
+
+def refusals(reading: Reading) -> Row:
+    """Judge the share of answers 4xx; never BAD, for it is the caller who has to change something."""
+    if row := reading.unanswered(REFUSALS, series.API_4XX, series.API_COUNT):
+        return row
+    count, asked = reading.total(series.API_4XX), reading.total(series.API_COUNT)
+    share = derived.share(count, asked)
+    row = Row(
+        REFUSALS,
+        verdict(bad=False, warn=count >= LEAST_COUNTED and share > API_REFUSALS.warn),
+        text(_counted(count, asked, "were refused")),
+        0.0 if math.isnan(share) else 100 * share, SHARE, 100 * API_REFUSALS.warn, _share_before(reading, series.API_4XX),
+        "See who asks for what: 400 a job that breaks a rule, 403 and 404 a wrong address, 429 more than the stage lets through.",
+    )  # fmt: skip
+    return reading.believed(row, series.API_4XX, series.API_COUNT)
+
+
+def latency(reading: Reading) -> Row:
+    """Judge the p95 by what ends a request: API Gateway's 29 s, or the function's time-out where that is shorter."""
+    key = series.api_latency(P95)
+    if row := reading.unanswered(LATENCY_CHECK, key, series.API_COUNT):
+        return row
+    worst = derived.worst_percentile(reading.frame, key)
+    before = derived.worst_percentile(reading.frame, key, reading.compared).value if reading.compared else None
+    if worst.value is None:
+        few = percentile_said(reading, worst, before, "request")
+        return Row(LATENCY_CHECK, Verdict.NO_DATA, text(few) if few else f"{IDLE}: nobody asked.")
+    function = reading.facts.function(API_FUNCTION)
+    waits_s = min(limits.GATEWAY_WAITS_S, function.timeout_s if function else math.inf)
+    share = worst.value / 1000 / waits_s
+    row = Row(
+        LATENCY_CHECK,
+        verdict(bad=_is_late(reading, key, waits_s), warn=share > LATENCY.warn),
+        text(f"{percentile_said(reading, worst, before, 'request')}; {words.percent(share)} of the {words.seconds(waits_s)} after which people get an error"),
+        worst.value / 1000, "s", LATENCY.warn * waits_s, math.nan if before is None else before / 1000,
+        "Send what need not be there at once through the queue, or choose a quicker model.",
+    )  # fmt: skip
+    return reading.believed(row, key)
+
+
+def _is_late(reading: Reading, key: SeriesKey, waits_s: float) -> bool:
+    """Whether the last period that carries a percentile comes as near to the limit as makes requests fail."""
+    begin = reading.end - timedelta(seconds=reading.facts.percentile_period_s)
+    late = derived.worst_percentile(reading.frame, key, since=begin)
+    return LATENCY.bad is not None and late.value is not None and late.value / 1000 > LATENCY.bad * waits_s
+
+
+def _counted(count: float, asked: float, what: str) -> str:
+    if not asked:
+        return "none: nobody asked"
+    if not count:
+        return f"none of {words.count(asked, 'request')}"
+    return f"{words.number(count)} of {words.count(asked, 'request')} {what} ({words.percent(count / asked)})"
+
+
+def _share_before(reading: Reading, key: SeriesKey) -> float:
+    count, asked = reading.total_before(key), reading.total_before(series.API_COUNT)
+    return 100 * count / asked if asked else count

@@ -1,0 +1,87 @@
+"""Where a review warns: the thresholds that no alarm holds, each with its source. What an alarm holds is read from the alarm.
+
+How many samples a percentile needs, and how long API Gateway waits, stand in `limits`: the figures go by them too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RECOMMENDED = (
+    "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html"
+)
+SLIC_WATCH = "https://github.com/fourTheorem/slic-watch, core/inputs/default-config.ts"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A line that a value must not pass: above `warn` it is worth a look, above `bad` (None: never) it needs somebody."""
+
+    name: str
+    warn: float
+    bad: float | None
+    source: str
+
+
+# Shares are from 0 to 1.
+LONGEST_RUN = Threshold(
+    "longest run, as share of the time-out", 0.95, 0.95, f"{SLIC_WATCH}: Lambda DurationPc, Maximum above 95 %"
+)
+SLOW_RUNS = Threshold(
+    "p95 of the runs, as share of the time-out",
+    0.75,
+    None,
+    "lambda_code/lambda_sqs.py: a model's answer is awaited for three quarters of the time-out; beyond, runs end by giving up",
+)
+LATENCY = Threshold(
+    "p95 of the API's latency, as share of what API Gateway or its function waits",
+    0.75,
+    0.95,
+    f"as for the runs behind it; {SLIC_WATCH}: Lambda DurationPc above 95 %",
+)
+SLOWER = Threshold(
+    "p95 against the window before",
+    1.5,
+    None,
+    "own choice: from day to day a model's time varies by some ten per cent; half as much again is another matter",
+)
+MEMORY = Threshold(
+    "highest memory, as share of the function's",
+    0.90,
+    None,
+    f"{RECOMMENDED}: LambdaInsights memory_utilization above 90 %",
+)
+FUNCTION_THROTTLES = Threshold("throttled calls of a function", 0, 0, f"{SLIC_WATCH}: Lambda ThrottlesPc above 0")
+FUNCTION_ERRORS = Threshold("runs that ended in an error", 0, 0, f"{SLIC_WATCH}: Lambda Errors above 0")
+API_FAILURES = Threshold(
+    "answers 5xx, as share of all",
+    0,
+    0.05,
+    f"{SLIC_WATCH}: 5XXError above 0; {RECOMMENDED}: 5XXError Average above 0.05",
+)
+API_REFUSALS = Threshold("answers 4xx, as share of all", 0.05, None, f"{RECOMMENDED}: 4XXError Average above 0.05")
+PUT_OFF = Threshold(
+    "deliveries put off, as share of all",
+    0.10,
+    None,
+    "own choice: a job that is put off once waits some seconds more; one in ten is where users begin to notice",
+)
+COST = Threshold(
+    "cost against the window before", 2.0, None, "own choice: twice as much is worth knowing before the bill tells"
+)
+# Fewer than these say little as a share: of three requests one is a third.
+LEAST_COUNTED = 5
+# A window before that cost less than this is none to compare with.
+LEAST_COST_USD = 1.0
+
+# "Now" is the last quarter of an hour of a window: an error is stamped with the start of its run (up to 15 minutes before it is
+# known: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html), and a metric may be some minutes late.
+RECENT_S = 900
+# Drain time is told by the last five minutes, as cdk-monitoring-constructs does by its default period.
+DRAIN_S = 300
+# A backlog stands when so many counts in a row found one.
+LEAST_COUNTS = 3
+# A queue that hands on its jobs within a minute has no backlog: SQS counts once a minute what is just passing through.
+PASSING_S = 60
+# An alarm that cannot judge for this long is no new one.
+NEW_ALARM_S = 900

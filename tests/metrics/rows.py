@@ -1,0 +1,16 @@
+"""Single rows of a review, and series that have values only at their end."""
+
+from types import SimpleNamespace
+
+from couch_explorers.metrics.reading import Reading
+from couch_explorers.metrics.reviewing import CHECKS
+
+
+def row_of(frame, check):
+    """Make one check of a frame and give its row as a review has it: `.verdict`, `.value`, `.reason` and the others."""
+    return SimpleNamespace(**CHECKS[check](Reading(frame)).record())
+
+
+def lately(*values, minutes=1440):
+    """A series that has only the given values, one a minute, up to the window's end."""
+    return dict(enumerate(values, start=minutes - len(values)))

@@ -1,0 +1,160 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from couch_explorers.metrics import series
+from couch_explorers.metrics.conclusion import conclude
+from couch_explorers.metrics.facts import WORKER, Deploy, SeriesState
+from couch_explorers.metrics.reviewing import review
+from tests.metrics.believable import CORE, END
+from tests.metrics.rows import lately
+
+MINUTE = timedelta(minutes=1)
+
+
+def said(frame, today=None):
+    return str(conclude(frame, review(frame), today))
+
+
+def test_a_healthy_day_says_what_was_done_and_how_long_people_waited(frame_of):
+    made = {series.pictures(WORKER): {0: 412}, series.pictures(WORKER, CORE): {0: 412}, series.SENT: {0: 415}}
+    frame = frame_of(made | {series.API_COUNT: {0: 160}, series.AGE: {0: 25}}, calm=False)
+
+    assert said(frame) == (
+        "**Healthy:** 412 pictures in 24 hours, from 415 jobs and 160 API calls, which on AWS costs \\$16.49; "
+        "no job waited longer than 25 s."
+    )
+
+
+def test_on_aws_the_cost_is_what_was_paid(frame_of):
+    assert ", for \\$" in said(frame_of(target="aws"))
+
+
+def test_an_idle_service_is_healthy(frame_of):
+    assert said(frame_of(calm=False)) == "**Healthy:** nobody used it in 24 hours."
+
+
+def test_a_past_incident_is_told_with_its_day_and_the_deploy_that_ended_it(frame_of):
+    sentence = said(frame_of(incident=True), date(2026, 11, 25))
+
+    assert sentence.startswith("**Healthy:** ")
+    assert (
+        "today's incident 00:07\u201301:20 (a job waited 2,220 s, 9 jobs failed and 9 dead letters) is over" in sentence
+    )
+    assert "deploy ab12cd3 at 00:50" in sentence
+    # What belongs to the incident is not named again.
+    assert "look at" not in sentence
+
+
+def test_the_day_of_an_incident_goes_by_who_speaks(frame_of):
+    frame = frame_of(incident=True)
+
+    assert "yesterday's incident" in said(frame, date(2026, 11, 26))
+    assert "the incident 00:07" in said(frame, date(2026, 11, 28))
+    assert "yesterday's incident" in said(frame, datetime(2026, 11, 26, 9, tzinfo=UTC))
+
+
+def test_of_several_incidents_the_last_is_told(frame_of, alarms_of):
+    rang = [(END - 300 * MINUTE, END - 290 * MINUTE), (END - 100 * MINUTE, END - 90 * MINUTE)]
+
+    sentence = said(frame_of(alarms=alarms_of(rang={"failed-jobs": rang})))
+
+    assert "2 incidents are over, the last today's incident 07:20\u201307:30" in sentence
+
+
+def test_trouble_comes_first_with_value_and_line(frame_of, alarms_of):
+    alarms = alarms_of(states={"oldest-message-age": "ALARM"})
+    sentence = said(frame_of({series.AGE: lately(640), series.DEAD_LETTERS_VISIBLE: lately(3)}, alarms=alarms))
+
+    assert sentence.startswith(
+        "**Needs somebody now:** oldest job waiting 640 s (line 300 s) and dead letters 3 jobs; "
+    )
+
+
+def test_ringing_alarms_alone_are_named(frame_of, alarms_of):
+    sentence = said(frame_of(alarms=alarms_of(states={"failed-jobs": "ALARM"})))
+
+    assert sentence.startswith("**Needs somebody now:** alarms 1 alarm; ")
+
+
+def test_of_many_troubles_three_are_named(frame_of):
+    trouble = {
+        series.AGE: lately(640), series.DEAD_LETTERS_VISIBLE: lately(3), series.errors(WORKER): lately(4),
+        series.throttles(WORKER): lately(5),
+    }  # fmt: skip
+
+    assert "dead letters 3 jobs, worker errors 4 errors and 1 more; " in said(frame_of(trouble))
+
+
+def test_a_warning_that_no_incident_explains_is_worth_a_look(frame_of):
+    sentence = said(frame_of({series.API_4XX: {0: 90}}))
+
+    assert sentence.startswith("**Healthy, but worth a look:** ")
+    assert "look at API refusals (4xx) 15 % (line 5 %)" in sentence
+
+
+def test_what_is_not_known_is_named_but_rest_is_not(frame_of):
+    sentence = said(
+        frame_of(
+            {series.api_latency("p95"): None, series.API_COUNT: None}, states={series.FAILED_JOBS: SeriesState.DENIED}
+        )
+    )
+
+    assert "not known: failed jobs." in sentence
+
+
+def test_a_service_of_which_nothing_is_known_is_not_called_healthy(frame_of):
+    facts = frame_of().attrs["facts"]
+    denied = frame_of(states={line.key: SeriesState.DENIED for line in facts.series})
+    missing = frame_of(states={line.key: SeriesState.MISSING for line in facts.series})
+
+    assert said(denied).startswith("**Not known:** Denied: these credentials may not ask CloudWatch about the queue.")
+    assert said(denied).count("Allow cloudwatch:GetMetricData.") == 1
+    assert "the API is not deployed" in said(missing)
+    assert "Run `couch up`" in said(missing)
+
+
+def test_only_deploys_inside_the_window_are_told(frame_of):
+    window = frame_of().attrs["facts"].window()
+    deploys = (
+        Deploy(window.start - MINUTE, (WORKER,), "0000000"),
+        Deploy(window.start, (WORKER,), "1111111"),
+        Deploy(END - 60 * MINUTE, (WORKER,)),
+    )
+
+    assert "deploy at 08:00, and 1 more before" in said(frame_of(deploys=deploys))
+    assert "deploy 1111111 at 09:00" in said(frame_of(deploys=deploys[:2]))
+    assert "deploy" not in said(frame_of(deploys=deploys[:1]))
+
+
+def test_synthetic_hours_are_named(frame_of):
+    window = frame_of().attrs["facts"].window()
+
+    part = said(frame_of(synthetic=[(window.start - 600 * MINUTE, END - 120 * MINUTE)]))
+    nearly = said(frame_of(synthetic=[(window.start, END - 2 * MINUTE)]))
+    whole = said(frame_of(synthetic=[(window.start, END)]))
+    compared = said(frame_of(synthetic=[(window.start - 600 * MINUTE, window.start)]))
+
+    assert "synthetic, written by `couch history`: 09:00\u201307:00." in part
+    assert "; nearly all of it is synthetic" in nearly
+    assert "; all of it is synthetic" in whole
+    assert "the hours compared with are synthetic" in compared
+    assert "synthetic" not in said(frame_of())
+
+
+def test_a_synthetic_deploy_is_called_one(frame_of):
+    deploys = (Deploy(END - 60 * MINUTE, (WORKER,), synthetic=True),)
+
+    assert "synthetic deploy at 08:00" in said(frame_of(deploys=deploys))
+
+
+def test_a_window_of_the_past_says_when_it_ended(frame_of):
+    frame = frame_of()
+    frame.attrs["facts"] = replace(frame.attrs["facts"], fetched=END + timedelta(days=3))
+
+    assert said(frame).startswith("**Healthy as of Wed 25 Nov 09:00:** ")
+
+
+def test_the_sentence_is_shown_as_markdown(frame_of):
+    frame = frame_of()
+
+    assert conclude(frame, review(frame))._repr_markdown_().startswith("**Healthy")

@@ -199,7 +199,8 @@ def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> Non
     write_whole(result.path("ipynb"), engine.text(executed, result.error))
     write_whole(result.path("html"), page.render(executed, result, comments))
     write_json(result.path("json"), result.to_json())
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+    # A workflow keeps the summary beside the report first, so that a scan for secrets comes before GitHub's page.
+    if summary := os.environ.get("COUCH_STEP_SUMMARY") or os.environ.get("GITHUB_STEP_SUMMARY"):
         job_summary.append(Path(summary), result)
 
 

@@ -45,7 +45,9 @@ def started(folder: Path, out: Path) -> Iterator[Any]:
     The kernel boots in the background: importing papermill meanwhile costs no wall time.
     """
     manager = OwnKernelManager(kernel_name=KERNEL_NAME, transport_encryption="auto")
-    run_sync(manager.start_kernel)(cwd=str(folder), env=os.environ | {RUN_VARIABLE: "1", OUT_VARIABLE: str(out.resolve())})
+    run_sync(manager.start_kernel)(
+        cwd=str(folder), env=os.environ | {RUN_VARIABLE: "1", OUT_VARIABLE: str(out.resolve())}
+    )
     try:
         yield manager
     finally:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+from markupsafe import Markup, escape
 from nbconvert.exporters.html import HTMLExporter
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # it comes without types
 
-from couch_explorers.checks import COLOURS, SIGNS, Verdict, count
+from couch_explorers.checks import COLOURS, SIGNS, Check, Verdict, count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).with_name("assets")
 SLOWEST, SHORTEST_S = 5, 0.05
+BACKTICKS = re.compile(r"`([^`\n]+)`")
 TITLE = re.compile(r"\A\s*#\s+(?P<title>[^\n]+)\n?")
 ANCHOR = re.compile(r'<a class="anchor-link".*?</a>', re.DOTALL)
 HEADING = re.compile(r'<h(?P<level>[23]) id="(?P<anchor>[^"]+)"[^>]*>(?P<text>.*?)</h(?P=level)>', re.DOTALL)
@@ -44,10 +46,7 @@ def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str
         css=(ASSETS / "report.css").read_text(encoding="utf-8") + _code_colours(),
         failed=any(check.verdict is Verdict.BAD for check in result.checks),
         headings=headings,
-        problems=sorted(
-            (check for check in result.checks if check.verdict is not Verdict.OK),
-            key=lambda check: check.verdict is not Verdict.BAD,
-        ),
+        problems=_problems(result),
         result=result,
         signs=SIGNS,
         slowest=[cell for cell in slowest if cell["seconds"] >= SHORTEST_S],
@@ -55,6 +54,14 @@ def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str
         title=title or result.notebook,
         colours=COLOURS,
     )
+
+
+def _problems(result: RunResult) -> list[Check]:
+    """Take out what speaks against the run, the worst first; of a review only that: its verdicts are its first figure."""
+    found = [check for check in result.checks if check.verdict is not Verdict.OK]
+    if "fail_on" in result.parameters:
+        found = [check for check in found if check.verdict is Verdict.BAD]
+    return sorted(found, key=lambda check: check.verdict is not Verdict.BAD)
 
 
 def _prepared(notebook: Any, result: RunResult) -> tuple[str, Any]:
@@ -86,7 +93,13 @@ def _cells_html(notebook: Any) -> str:
 def _page() -> jinja2.Template:
     loader = jinja2.FileSystemLoader(ASSETS)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["with_code"] = _with_code
     return environment.get_template("page.html.j2")
+
+
+def _with_code(text: str) -> Markup:
+    """Set what stands between backticks as code; all else is text, whatever it looks like."""
+    return Markup(BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped in this very line
 
 
 def _code_colours() -> str:

@@ -23,7 +23,7 @@ COUCH = str(Path(sys.executable).with_name("couch"))
 DEPLOYED = []
 
 # What waits longest starts first. Each module's tests run in one process (`--dist loadfile`), one after the other.
-FIRST = ("test_trouble", "test_client_image", "test_repair", "test_api", "test_notebooks", "test_lab")
+FIRST = ("test_alarm", "test_trouble", "test_client_image", "test_repair", "test_api", "test_notebooks", "test_lab")
 
 
 def pytest_collection_modifyitems(items):

@@ -6,6 +6,7 @@ import pytest
 
 from couch_explorers import reports
 from couch_explorers.checks import Check, Verdict
+from couch_explorers.reports import page
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
 PARAMETERS = 'target: str = "local"  # where\nnumber: int = 1  # a number\nwords: list[str] = []  # some words\nnamed: dict[str, str] = {"a": "fjord"}  # by name'
@@ -315,3 +316,20 @@ def test_a_notebook_is_told_where_its_report_goes(run):
     result, _ = run("asks", code("import os, pathlib\npathlib.Path(os.environ['COUCH_OUT'], 'beside.csv').touch()"))
 
     assert result.path("html").with_name("beside.csv").exists()
+
+
+def test_a_review_does_not_repeat_above_its_verdicts_what_is_only_worth_a_look(run):
+    parameter = 'fail_on: str = "BAD"  # which verdicts'
+
+    looked, _ = run("looks", code(parameter, "parameters"), code(SHOW_CHECKS.format(verdict="WARN")))
+    failed, _ = run("fails", code(parameter, "parameters"), code(SHOW_CHECKS.format(verdict="BAD")))
+
+    assert "Worth a look" not in looked.path("html").read_text(encoding="utf-8")
+    assert "What failed" in failed.path("html").read_text(encoding="utf-8")
+
+
+def test_a_command_in_a_check_is_set_as_code_and_nothing_else_becomes_html():
+    assert (
+        str(page._with_code("<b> see `couch job ID`, not `this"))
+        == "&lt;b&gt; see <code>couch job ID</code>, not `this"
+    )

@@ -69,4 +69,3 @@ def again(
 
 def _as_json(record: Any) -> str:
     return json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(record).items()})
-

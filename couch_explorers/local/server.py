@@ -17,9 +17,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from couch_explorers.local import faults, mends
+from couch_explorers.local.history import DAYS, HistoryError
 from couch_explorers.local.request_log import Application, Message, Receive, Send, logged
-from couch_explorers.local.settings import HOST, REGION
+from couch_explorers.local.settings import HOST, REGION, Home
 from couch_explorers.local.stand_in import Answer, ImageModelStandIn
+from couch_explorers.local.telemetry import service
 
 logger = logging.getLogger("couch.local")
 
@@ -34,9 +36,12 @@ LARGEST_MODEL_REQUEST = 25_000_000
 class LocalCloud:
     """The ASGI application: answers for the image models, hands everything else to MiniStack."""
 
-    def __init__(self, ministack: Application, save_state: Callable[[], None]) -> None:
+    def __init__(
+        self, ministack: Application, save_state: Callable[[], None], telemetry: service.Telemetry | None = None
+    ) -> None:
         self.ministack = ministack
         self.save_state = save_state
+        self.telemetry = telemetry
         self.models = ImageModelStandIn()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -104,7 +109,7 @@ class LocalCloud:
         return Answer(200, headers, json.dumps({"modelDetails": details}).encode())
 
     async def _administer(self, method: str, path: str, receive: Receive, send: Send) -> None:
-        """`/_couch/health`, `/_couch/stats`, `/_couch/faults`, `/_couch/save`: for `couch`, not for AWS clients."""
+        """`/_couch/health`, `…/stats`, `…/faults`, `…/history`, `…/save`: for `couch`, not for AWS clients."""
         body = await _read_body(receive)
         status = 200
         answer: Any
@@ -121,14 +126,50 @@ class LocalCloud:
                     answer = self.models.faults.to_json()
                 except (faults.FaultError, ValueError) as error:
                     status, answer = 400, {"error": str(error)}
+            case "PUT" | "DELETE", "/_couch/history":
+                status, answer = await self._history(method, body)
             case "POST", "/_couch/save":
                 await asyncio.to_thread(self.save_state)
                 answer = {"saved": True}
             case _:
                 status = 404
                 answer = {"error": f"{method} {path} is not known. Known: GET /_couch/health, GET /_couch/stats, "
-                          "GET or PUT /_couch/faults, POST /_couch/save."}  # fmt: skip
+                          "GET or PUT /_couch/faults, PUT or DELETE /_couch/history, POST /_couch/save."}  # fmt: skip
         await _reply(send, status, {"content-type": "application/json"}, json.dumps(answer).encode())
+
+    async def _history(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Write or forget a made-up past; in a thread, so that all else is served meanwhile."""
+        if self.telemetry is None:
+            return 409, {"error": "This local cloud measures nothing."}
+        try:
+            if method == "DELETE":
+                answer = await asyncio.to_thread(self.telemetry.erase_history)
+            else:
+                days, seed = _history_settings(body)
+                answer = await asyncio.to_thread(self.telemetry.write_history, days, seed)
+        except service.NotDeployedError as error:
+            return 409, {"error": str(error)}
+        except (HistoryError, ValueError) as error:
+            return 400, {"error": str(error)}
+        # The alarms' history is part of MiniStack's state, and a past that is half kept helps nobody.
+        await asyncio.to_thread(self.save_state)
+        return 200, answer
+
+
+def _history_settings(body: bytes) -> tuple[float, int]:
+    """The days and the seed of a history from the request's JSON. ValueError says what is taken."""
+    taken = f'A JSON object is taken, {{"days": {DAYS}, "seed": 1}}: days a number, seed a whole number.'
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ValueError(f"The request is no JSON. {taken}") from error
+    if not isinstance(given, dict) or given.keys() - {"days", "seed"}:
+        raise ValueError(f"{body[:200].decode(errors='replace')} is not understood. {taken}")
+    days, seed = given.get("days", DAYS), given.get("seed", 1)
+    # Exactly these types: a JSON true is no number of days.
+    if type(days) not in (int, float) or type(seed) is not int:
+        raise ValueError(f"{body[:200].decode(errors='replace')} is not understood. {taken}")
+    return days, seed
 
 
 def _is_refusal(recorded: list[Message]) -> bool:
@@ -177,7 +218,12 @@ async def serve(port: int) -> None:
     from ministack.core.persistence import save_all  # noqa: PLC0415
 
     mends.mend_all()
-    cloud = LocalCloud(ministack.app, lambda: save_all(ministack._build_persistence_save_dict()))  # noqa: SLF001
+    telemetry = service.start(Home.current())
+    cloud = LocalCloud(
+        ministack.app,
+        lambda: save_all(ministack._build_persistence_save_dict()),  # noqa: SLF001
+        telemetry,
+    )
     config = Config()
     config.bind = [f"{HOST}:{port}"]
     config.keep_alive_timeout = 75
@@ -192,6 +238,7 @@ async def serve(port: int) -> None:
         await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
     finally:
         cloud.models.close()
+        telemetry.stop()
 
 
 def main() -> None:

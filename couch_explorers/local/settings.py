@@ -70,6 +70,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def metrics_file(self) -> Path:
+        """The metrics that the local cloud keeps, of itself and of whoever puts some: SQLite."""
+        return self.path / "metrics.sqlite"
+
+    @property
     def inbox(self) -> Path:
         """The e-mails that alarms have sent, one file each; none of them leaves this machine."""
         return self.path / "inbox"

@@ -1,0 +1,157 @@
+"""What happens at a queue in a minute, counted as it happens, and the metrics that SQS makes of it.
+
+Every metric of a standard queue in
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+Left out: those of FIFO queues (ApproximateNumberOfGroupsWithInflightMessages, NumberOfDeduplicatedSentMessages) and of fair
+queues (ApproximateNumberOfNoisyGroups, …InQuietGroups): nobody here sends with a message group.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.telemetry.retention import MINUTE_S
+from couch_explorers.local.telemetry.samples import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+NAMESPACE = "AWS/SQS"
+
+# "A queue stays active for up to six hours from the last activity (for example, any API call)":
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
+ACTIVE_S = 6 * 3600
+
+# Lambda begins with five pollers, each of which waits for up to 20 s; MiniStack's one poller looks in every second instead.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+POLLERS, LONG_POLL_S = 5, 20
+EMPTY_POLL_EVERY_S = LONG_POLL_S / POLLERS
+
+# What we note in a message of MiniStack's; it keeps it with its state.
+COUNTED = "couch_counted"
+
+
+@dataclass
+class Counts:
+    """What happened at one queue in one minute; sizes in bytes."""
+
+    sent: int = 0
+    received: int = 0
+    deleted: int = 0
+    empty_receives: int = 0
+    bytes_sent: int = 0
+    smallest: int = 0
+    largest: int = 0
+
+    def add_sent(self, size: int) -> None:
+        """Count a message that came in."""
+        self.smallest = min(self.smallest, size) if self.sent else size
+        self.largest = max(self.largest, size)
+        self.sent += 1
+        self.bytes_sent += size
+
+    def samples(self, name: str, minute_s: int) -> Iterator[Sample]:
+        """The metrics of what happened; of the sizes only where something was sent."""
+        dimensions = {"QueueName": name}
+        for metric, value in (
+            ("NumberOfMessagesSent", self.sent),
+            ("NumberOfMessagesReceived", self.received),
+            ("NumberOfMessagesDeleted", self.deleted),
+            ("NumberOfEmptyReceives", self.empty_receives),
+        ):
+            yield Sample.of(NAMESPACE, metric, value, time_s=minute_s, dimensions=dimensions)
+        if self.sent:
+            yield Sample(
+                NAMESPACE,
+                "SentMessageSize",
+                minute_s,
+                "Bytes",
+                self.sent,
+                self.bytes_sent,
+                self.smallest,
+                self.largest,
+                dimensions,
+            )
+
+
+class QueueCounter:
+    """Counts what happens at every queue, by queue (its ARN) and minute; safe to use from several threads."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[int, str], Counts] = {}
+        self._active_s: dict[str, float] = {}
+        self._polled_s: dict[str, float] = {}
+
+    def touch(self, queue: str) -> None:
+        """Note that somebody asked something of the queue."""
+        self._active_s[queue] = self._clock()
+
+    def sent(self, queue: str, size: int, time_s: float | None = None) -> None:
+        """Count a message that came in, now or at that time."""
+        with self._lock:
+            self._of(queue, time_s).add_sent(size)
+
+    def delivered(self, queue: str, message: dict[str, Any]) -> None:
+        """Count a message that another service (a topic, a bucket) put into the queue by itself, once, at its time.
+
+        Such a one lacks what MiniStack's SendMessage writes into each message.
+        """
+        if "dedup_cache_key" not in message and COUNTED not in message:
+            message[COUNTED] = True
+            size = size_of(message.get("body", ""), message.get("message_attributes"))
+            self.sent(queue, size, message.get("sent_at"))
+
+    def received(self, queue: str, messages: int) -> None:
+        """Count messages that were handed out."""
+        with self._lock:
+            self._of(queue).received += messages
+            self._polled_s[queue] = self._clock()
+
+    def deleted(self, queue: str, messages: int) -> None:
+        """Count deletions that succeeded."""
+        with self._lock:
+            self._of(queue).deleted += messages
+
+    def empty_receive(self, queue: str) -> None:
+        """Count a ReceiveMessage that brought nothing."""
+        with self._lock:
+            self._of(queue).empty_receives += 1
+
+    def empty_poll(self, queue: str) -> None:
+        """Count a look of the local poller that brought nothing, as often as Lambda's pollers would have come back empty."""
+        now_s = self._clock()
+        with self._lock:
+            if now_s - self._polled_s.setdefault(queue, now_s) >= EMPTY_POLL_EVERY_S:
+                self._polled_s[queue] = now_s
+                self._of(queue).empty_receives += 1
+
+    def is_active(self, queue: str, now_s: float) -> bool:
+        """Whether anything was asked of the queue in the last six hours. One that is seen first was made just now."""
+        return now_s - self._active_s.setdefault(queue, now_s) < ACTIVE_S
+
+    def take(self, until_s: float) -> dict[tuple[int, str], Counts]:
+        """Give and forget the counts of all minutes that began before that time, by minute and queue."""
+        with self._lock:
+            taken = {key: counts for key, counts in self._counts.items() if key[0] < until_s}
+            for key in taken:
+                del self._counts[key]
+        return taken
+
+    def _of(self, queue: str, time_s: float | None = None) -> Counts:
+        now_s = self._clock()
+        self._active_s[queue] = now_s
+        minute_s = int((now_s if time_s is None else time_s) // MINUTE_S) * MINUTE_S
+        return self._counts.setdefault((minute_s, queue), Counts())
+
+
+def size_of(body: str, attributes: Mapping[str, Mapping[str, Any]] | None) -> int:
+    """A message's size in bytes: its body, and each attribute's name, type and value."""
+    size = len(body.encode())
+    for name, attribute in (attributes or {}).items():
+        value = attribute.get("StringValue") or attribute.get("BinaryValue") or ""
+        size += len(name.encode()) + len(attribute.get("DataType", "")) + len(str(value).encode())
+    return size

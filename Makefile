@@ -7,22 +7,30 @@ BIN := .venv/bin
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lab lock setup clean
+.PHONY: help demo test unit rehearse check format lab lock setup clean
 
 help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: .venv/.synced ## start the local cloud, deploy everything on it, paint, and write the reports
+demo: .venv/.synced ## start the local cloud, deploy everything on it, paint, and write three reports
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
 	@$(COUCH) run prompt_exploration
+	@$(COUCH) history
+	@$(COUCH) run metric_review
 
 lab: .venv/.synced ## JupyterLab on the workspace
 	@$(COUCH) lab
 
 test: .venv/.synced ## all tests, on a local cloud of their own
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile
+
+unit: .venv/.synced ## the tests that need no local cloud
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end"
+
+rehearse: .venv/.synced ## the real workflows, run by act on a local cloud of their own
+	@$(BIN)/pytest tests/rehearsal --verbose
 
 check: .venv/.synced ## formatters, linters and validators; changes nothing
 	@$(BIN)/python tools/check.py

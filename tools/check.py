@@ -1,5 +1,6 @@
 """Run every formatter, linter and validator of the project side by side; change nothing; exit 1 when one objects."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,24 @@ def notebooks_are_stripped() -> Outcome:
     return command(BIN / "nbstripout", "--keep-id", "--verify", *tracked(".ipynb"))
 
 
+def workflow_files() -> Outcome:
+    """GitHub's workflows are what GitHub would run; what their shell steps say is read by shellcheck too."""
+    program = shutil.which("actionlint", path=os.pathsep.join([str(BIN), os.environ["PATH"], *go_programs()]))
+    if program is None:
+        install = "go install github.com/rhysd/actionlint/cmd/actionlint@latest"
+        return Outcome("skipped", f"actionlint not found: {install}")
+    return command(program, "-shellcheck", BIN / "shellcheck", *sorted((ROOT / ".github" / "workflows").glob("*.yml")))
+
+
+def go_programs() -> list[str]:
+    """The folder in which `go install` puts programs, where there is Go."""
+    if shutil.which("go") is None:
+        return []
+    said = subprocess.run(["go", "env", "GOBIN", "GOPATH"], capture_output=True, text=True, check=False).stdout
+    gobin, _, gopath = said.partition("\n")
+    return [gobin.strip() or str(Path(gopath.strip()) / "bin")]
+
+
 CHECKS: dict[str, Callable[[], Outcome]] = {
     "mypy": lambda: command(BIN / "mypy"),
     "terraform": terraform_files,
@@ -106,6 +125,11 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "dockerfile": lambda: command(BIN / "hadolint", "java_sqs_client/Dockerfile"),
     "ruff format": lambda: command(BIN / "ruff", "format", "--check", "."),
     "ruff check": lambda: command(BIN / "ruff", "check", "."),
+    "workflows": workflow_files,
+    # Offline: what it would ask GitHub (is that commit the tag?) is answered by the comment beside each pin.
+    "workflow security": lambda: command(
+        BIN / "zizmor", "--pedantic", "--offline", "--quiet", "--no-progress", ".github"
+    ),
     "shell scripts": lambda: command(BIN / "shellcheck", ROOT / ".ci" / "run", *tracked(".sh")),
     "notebooks": notebooks_are_stripped,
     "text files": text_files,

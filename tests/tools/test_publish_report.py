@@ -1,0 +1,95 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "publish_report.py"
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    (reports / "smoke_test.html").write_text("<p>All is well.</p>", encoding="utf-8")
+    (reports / "summary.md").write_text("## smoke_test passed\n", encoding="utf-8")
+    return reports
+
+
+@pytest.fixture
+def publish(folder, tmp_path):
+    def publish(**environment):
+        page = tmp_path / "page.md"
+        surrounding = {"PATH": os.environ["PATH"], "GITHUB_STEP_SUMMARY": str(page), **environment}
+        done = subprocess.run(
+            [sys.executable, str(TOOL), str(folder)], env=surrounding, capture_output=True, text=True, check=False
+        )
+        assert done.stderr == ""
+        return done.returncode, done.stdout, page.read_text(encoding="utf-8") if page.exists() else ""
+
+    return publish
+
+
+def test_a_clean_report_is_left_alone_and_its_summary_handed_on(publish, folder):
+    code, said, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+
+    assert code == 0
+    assert "2 files looked through, 0 withheld" in said
+    assert page == "## smoke_test passed\n"
+    assert (folder / "smoke_test.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (f"key: {SECRET}", "the value of AWS_SECRET_ACCESS_KEY"),
+        ("AKIAIOSFODNN7EXAMPLE", "an AWS access key id"),
+        ("ASIAIOSFODNN7EXAMPLE", "an AWS access key id"),
+        ("ghp_" + "a1" * 18, "a GitHub token"),
+        ("-----BEGIN RSA PRIVATE KEY-----", "a private key"),
+    ],
+)
+def test_a_file_with_a_secret_is_withheld_and_named_without_it(publish, folder, content, kind):
+    (folder / "smoke_test.ipynb").write_text(f'{{"cells": ["{content}"]}}', encoding="utf-8")
+
+    code, said, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+
+    assert code == 1
+    assert f"smoke_test.ipynb held {kind}" in said
+    assert content not in said
+    assert not (folder / "smoke_test.ipynb").exists()
+    assert page == "## smoke_test passed\n"
+
+
+def test_a_summary_with_a_secret_reaches_no_page(publish, folder):
+    (folder / "summary.md").write_text(f"## {SECRET}", encoding="utf-8")
+
+    code, _, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+
+    assert code == 1
+    assert page == ""
+
+
+def test_a_short_secret_of_a_local_cloud_is_not_looked_for(publish, folder):
+    (folder / "smoke_test.html").write_text("a local cloud", encoding="utf-8")
+
+    assert publish(AWS_SECRET_ACCESS_KEY="local")[0] == 0
+
+
+def test_a_summary_beyond_githubs_limit_is_cut_and_not_dropped(publish, folder):
+    (folder / "summary.md").write_text("å" * 1_000_000, encoding="utf-8")
+
+    _, _, page = publish()
+
+    assert 900_000 < len(page.encode()) <= 900 * 1024
+
+
+def test_without_a_report_it_says_that_nothing_ran(publish, folder):
+    for path in folder.iterdir():
+        path.unlink()
+
+    code, said, _ = publish()
+
+    assert (code, "nothing ran" in said) == (0, True)

@@ -1,0 +1,36 @@
+"""Make what a command says fit for a GitHub job's page: standard input under a title, folded away, never too long.
+
+terraform show -no-color plan.tfplan | python tools/fold_summary.py "Plan" >> "$GITHUB_STEP_SUMMARY"
+couch status --target aws | python tools/fold_summary.py --open "Where it is" >> "$GITHUB_STEP_SUMMARY"
+"""
+
+import sys
+from html import escape
+
+# GitHub takes 1 MiB a step and drops all of it beyond that, without a word (docs.github.com, "Workflow commands").
+LIMIT_CHARACTERS = 200_000
+CUT = "\n… the rest is in the log of this step.\n"
+
+
+def fold(title: str, text: str, *, unfolded: bool = False) -> str:
+    """Write the text as a details element of GitHub's Markdown, its middle as it came."""
+    if len(text) > LIMIT_CHARACTERS:
+        text = text[:LIMIT_CHARACTERS] + CUT
+    opened = " open" if unfolded else ""
+    return (
+        f"<details{opened}><summary>{escape(title)}</summary>\n\n<pre>{escape(text.rstrip())}</pre>\n\n</details>\n\n"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Fold standard input; 0, or 2 without a title."""
+    titles = [argument for argument in arguments if argument != "--open"]
+    if len(titles) != 1:
+        sys.stderr.write('Give a title: … | python tools/fold_summary.py [--open] "Plan"\n')
+        return 2
+    sys.stdout.write(fold(titles[0], sys.stdin.read(), unfolded="--open" in arguments))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""Make a report fit to be shown: look for secrets in every file, then hand the summary on to the job's page.
+
+    python tools/publish_report.py reports
+
+A file that holds a secret is removed, so that no later step can upload it, and named without the secret. Exit 1 when
+there was one. What GitHub masks in its log it does not mask in files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+# The first two by AWS's and GitHub's own naming of what they hand out, the third by the header of every PEM key.
+PATTERNS = {
+    "an AWS access key id": re.compile(rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
+    "a GitHub token": re.compile(rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})"),
+    "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+}
+# Looked for by their values, which the environment of a deploying job has.
+SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DOCKERHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
+# What is shorter is no secret of AWS or GitHub, and would be found in any text.
+SHORTEST_SECRET = 16
+
+# What `couch run` writes for the page of the job, and how much of it GitHub takes (1 MiB a step, silently dropped beyond).
+SUMMARY = "summary.md"
+LIMIT_BYTES = 900 * 1024
+
+
+def secrets_in(content: bytes, environment: Mapping[str, str]) -> Iterator[str]:
+    """Name the kinds of secrets that a file holds."""
+    for kind, pattern in PATTERNS.items():
+        if pattern.search(content):
+            yield kind
+    for name in SECRET_VARIABLES:
+        value = environment.get(name, "")
+        if len(value) >= SHORTEST_SECRET and value.encode() in content:
+            yield f"the value of {name}"
+
+
+def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[str], object] = print) -> int:
+    """Scan a folder, remove what may not be shown, append its summary; 0, or 1 when a secret was found, 2 for a wrong call."""
+    if len(arguments) != 1:
+        say("Give the folder of the reports: python tools/publish_report.py reports")
+        return 2
+    folder = Path(arguments[0])
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        say(f"There is no report in {folder}: nothing ran.")
+        return 0
+    withheld = 0
+    for path in files:
+        if kinds := list(secrets_in(path.read_bytes(), environment)):
+            path.unlink()
+            withheld += 1
+            sentence = (
+                f"{path.relative_to(folder)} held {' and '.join(kinds)} and is not shown. Give that secret out anew."
+            )
+            say(f"::error title=A secret in a report::{sentence}" if environment.get("GITHUB_ACTIONS") else sentence)
+    say(f"{len(files)} files looked through, {withheld} withheld.")
+    summary, page = folder / SUMMARY, environment.get("GITHUB_STEP_SUMMARY")
+    if page and summary.is_file():
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(summary.read_bytes()[:LIMIT_BYTES].decode("utf-8", errors="ignore"))
+    return 1 if withheld else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -3,8 +3,10 @@
 Each mend names the AWS documentation that it follows and has a test against the real Terraform or boto3.
 """
 
+import functools
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from couch_explorers.local.telemetry import wire_protocol
@@ -15,6 +17,7 @@ def mend_all() -> None:
     """Apply every mend to the MiniStack modules of this process."""
     describe_alarms_in_full()
     import_gateway_responses()
+    guard_queues()
 
 
 def import_gateway_responses() -> None:
@@ -64,3 +67,44 @@ def describe_alarms_in_full() -> None:
 def _from_query(params: Mapping[str, Any]) -> dict[str, Any]:
     """The Query protocol's flat parameters of DescribeAlarms as its JSON input."""
     return wire_protocol.from_query(params, wire_protocol.operation("DescribeAlarms").input_shape)
+
+
+# What changes a queue's list of messages, from the event loop and from the event source mappings' threads.
+QUEUE_CHANGES = (
+    "_act_send_message",
+    "_act_delete_message",
+    "_act_delete_message_batch",
+    "_act_purge_queue",
+    "_collect_msgs",
+    "_dlq_sweep",
+    "_expire_retained",
+)
+
+
+def guard_queues() -> None:
+    """Let nobody change a queue's messages while somebody else does: a message that was sent just then would be lost.
+
+    MiniStack's event source mappings write the list anew in a thread of their own, under a lock that those who send do
+    not ask for. SQS loses nothing that it has taken:
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html
+    """
+    from ministack.services import sqs  # noqa: PLC0415 - reads its settings from the environment on import
+
+    # Reentrant, because a mapping's receive holds it while it sweeps and collects.
+    lock = threading.RLock()
+    sqs._queues_lock = lock  # noqa: SLF001 - the pinned release has no public seam
+
+    def guarded(change: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(change)
+        def one_at_a_time(*arguments: Any) -> Any:
+            with lock:
+                return change(*arguments)
+
+        return one_at_a_time
+
+    for name in QUEUE_CHANGES:
+        change = getattr(sqs, name)
+        setattr(sqs, name, guarded(change))
+        for action, handler in sqs._HANDLERS.items():  # noqa: SLF001
+            if handler is change:
+                sqs._HANDLERS[action] = getattr(sqs, name)  # noqa: SLF001

@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.files import read_json
-from couch_explorers.local import history, history_alarms
+from couch_explorers.local import history
+from couch_explorers.local.history import alarms as history_alarms
 from couch_explorers.local.telemetry import alarms, functions, gateway, log_metrics, mail, queue_depth, queues, wire
 from couch_explorers.local.telemetry.function_concurrency import Concurrency
 from couch_explorers.local.telemetry.queue_counts import QueueCounter

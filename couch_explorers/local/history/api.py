@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.history_functions import FunctionLines, PictureLines, Pictures, poisson
-from couch_explorers.local.history_plan import MINUTE_S, Plan, jobs_a_minute
+from couch_explorers.local.history.functions import FunctionLines, PictureLines, Pictures, poisson
+from couch_explorers.local.history.plan import MINUTE_S, Plan, jobs_a_minute
 
 if TYPE_CHECKING:
     from random import Random
 
-    from couch_explorers.local.history_recorder import Line, Recorder
+    from couch_explorers.local.history.recorder import Line, Recorder
 
 STAGE = "prod"
 REQUESTS_PER_JOB = 0.35  # as many requests as this for each job that goes through the queue

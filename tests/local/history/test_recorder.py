@@ -1,4 +1,4 @@
-from couch_explorers.local.history_recorder import InFlight, Line, Recorder
+from couch_explorers.local.history.recorder import InFlight, Line, Recorder
 from couch_explorers.local.telemetry.metric_id import MetricId
 
 

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID, MODELS
-from couch_explorers.local.history_plan import MINUTE_S, Plan
-from couch_explorers.local.history_recorder import InFlight, Recorder
+from couch_explorers.local.history.plan import MINUTE_S, Plan
+from couch_explorers.local.history.recorder import InFlight, Recorder
 
 if TYPE_CHECKING:
     from random import Random

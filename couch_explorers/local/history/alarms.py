@@ -14,7 +14,7 @@ from couch_explorers.local.telemetry.retention import MINUTE_S
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from couch_explorers.local.history_recorder import Recorder
+    from couch_explorers.local.history.recorder import Recorder
 
 AGE, DEAD_LETTERS, WORKER_ERRORS, FAILED_JOBS = "oldest-message-age", "dead-letters", "worker-errors", "failed-jobs"
 

@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local import history_alarms, history_api, history_plan
-from couch_explorers.local.history_queue import QueueSimulation
-from couch_explorers.local.history_recorder import Recorder
+from couch_explorers.local.history import alarms as history_alarms
+from couch_explorers.local.history import api as history_api
+from couch_explorers.local.history import plan as history_plan
+from couch_explorers.local.history.queue import QueueSimulation
+from couch_explorers.local.history.recorder import Recorder
 from couch_explorers.local.settings import WORKER_TIMEOUT_S
 from couch_explorers.local.stacks import Settings
 from couch_explorers.local.telemetry.retention import DAY_S, MINUTE_S, RETENTION_S
@@ -21,7 +23,7 @@ from couch_explorers.local.telemetry.retention import DAY_S, MINUTE_S, RETENTION
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from couch_explorers.local.history_alarms import Transition
+    from couch_explorers.local.history.alarms import Transition
     from couch_explorers.local.telemetry.store import MetricStore
 
     AlarmHistory = Callable[[str, Sequence[Transition]], object]
@@ -84,7 +86,7 @@ def write(
     """Write the `days` before `now_s`, in place of what was written before; the same seed gives the same history.
 
     It ends where the first minute was really measured: the two are never mixed. `thresholds` are those of the alarms, by
-    short name (`history_alarms.deployed_thresholds`); their transitions go to `alarm_history(alarm name, transitions)`,
+    short name (`alarms.deployed_thresholds`); their transitions go to `alarm_history(alarm name, transitions)`,
     one call an alarm, which replaces what an earlier history gave. HistoryError for days that CloudWatch does not keep.
     """
     if not 0 < days <= MOST_DAYS:

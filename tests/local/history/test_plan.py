@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from couch_explorers.local import history_plan
+from couch_explorers.local.history import plan as history_plan
 
 HOUR_S = 3600
 DAY_S = 86_400

@@ -14,14 +14,14 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.history_functions import FunctionLines, PictureLines, Pictures, poisson
-from couch_explorers.local.history_plan import MINUTE_S, Plan, jobs_a_minute
+from couch_explorers.local.history.functions import FunctionLines, PictureLines, Pictures, poisson
+from couch_explorers.local.history.plan import MINUTE_S, Plan, jobs_a_minute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from couch_explorers.local.history_recorder import Line, Recorder
+    from couch_explorers.local.history.recorder import Line, Recorder
 
     Event = Callable[[float], None]
 

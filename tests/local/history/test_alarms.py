@@ -2,9 +2,9 @@
 
 import pytest
 
-from couch_explorers.local import history_alarms
-from couch_explorers.local.history_alarms import Transition
-from couch_explorers.local.history_recorder import Recorder
+from couch_explorers.local.history import alarms as history_alarms
+from couch_explorers.local.history.alarms import Transition
+from couch_explorers.local.history.recorder import Recorder
 
 # 25 November 2026, 09:41 UTC
 MINUTE = 1_795_599_660

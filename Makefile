@@ -30,7 +30,7 @@ unit: .venv/.synced ## the tests that need no local cloud
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end"
 
 rehearse: .venv/.synced ## the real workflows, run by act on a local cloud of their own
-	@$(BIN)/pytest tests/rehearsal --verbose
+	@$(BIN)/pytest tests/rehearsal --verbose --numprocesses 2 --dist loadfile
 
 check: .venv/.synced ## formatters, linters and validators; changes nothing
 	@$(BIN)/python tools/check.py

@@ -54,21 +54,24 @@ def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[st
     if not files:
         say(f"There is no report in {folder}: nothing ran.")
         return 0
-    withheld = 0
+    told: list[str] = []
     for path in files:
         if kinds := list(secrets_in(path.read_bytes(), environment)):
             path.unlink()
-            withheld += 1
             sentence = (
                 f"{path.relative_to(folder)} held {' and '.join(kinds)} and is not shown. Give that secret out anew."
             )
+            told.append(sentence)
             say(f"::error title=A secret in a report::{sentence}" if environment.get("GITHUB_ACTIONS") else sentence)
-    say(f"{len(files)} files looked through, {withheld} withheld.")
+    say(f"{len(files)} files looked through, {len(told)} withheld.")
     summary, page = folder / SUMMARY, environment.get("GITHUB_STEP_SUMMARY")
     if page and summary.is_file():
         with Path(page).open("a", encoding="utf-8") as file:
             file.write(summary.read_bytes()[:LIMIT_BYTES].decode("utf-8", errors="ignore"))
-    return 1 if withheld else 0
+    if page and told:
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write("".join(f"\n> [!CAUTION]\n> {sentence}\n" for sentence in told))
+    return 1 if told else 0
 
 
 if __name__ == "__main__":

@@ -23,16 +23,26 @@ COUCH = str(Path(sys.executable).with_name("couch"))
 DEPLOYED = []
 
 # What waits longest starts first. Each module's tests run in one process (`--dist loadfile`), one after the other.
-FIRST = ("test_alarm", "test_trouble", "test_client_image", "test_repair", "test_api", "test_notebooks", "test_lab")
+FIRST = (
+    "test_alarm",
+    "test_terraform_deploy",
+    "test_trouble",
+    "test_client_image",
+    "test_repair",
+    "test_deploy_lambda",
+    "test_api",
+    "test_notebooks",
+    "test_lab",
+)
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of this folder, and let them start before all others."""
+    """Mark the tests of this folder; let what waits longest, here and in the rehearsal, start before all others."""
 
     def place(item):
-        if "end_to_end" not in item.path.parts:
-            return len(FIRST) + 1
-        return FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST)
+        if item.path.stem in FIRST:
+            return FIRST.index(item.path.stem)
+        return len(FIRST) + ("end_to_end" not in item.path.parts)
 
     for item in items:
         if "end_to_end" in item.path.parts:

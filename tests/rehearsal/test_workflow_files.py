@@ -1,0 +1,137 @@
+"""What every workflow promises, read from the files: plain YAML, and the lines where a comment counts."""
+
+import re
+
+import pytest
+
+from . import workflow_files
+from .workflow_files import Use, action_files, all_uses, jobs, read, stand_in, steps
+
+WORKFLOWS = workflow_files.workflow_files()
+ACTIONS = action_files()
+CHECKOUT = "actions/checkout"
+# Whatever changes AWS or Docker Hub: a second run waits for the first.
+DEPLOYING = ("deploy_lambda", "docker_publish", "terraform_deploy")
+
+every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+every_file = pytest.mark.parametrize(
+    "path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.parent.name if path.stem == "action" else path.stem
+)
+
+
+def test_there_are_workflows_that_deploy():
+    assert {path.stem for path in WORKFLOWS} >= set(DEPLOYING)
+
+
+@pytest.mark.parametrize("use", all_uses(), ids=lambda use: f"{use.place}-{use.action}")
+def test_an_action_is_pinned_by_its_commit_and_names_the_tag_beside_it(use):
+    assert re.fullmatch(r"[0-9a-f]{40}", use.ref), use
+    assert re.fullmatch(r"v\d+(\.\d+){0,2}", use.tag), use
+
+
+def test_an_action_is_the_same_commit_wherever_it_is_used():
+    pins = {(use.action, use.ref, use.tag) for use in all_uses()}
+
+    assert len(pins) == len({action for action, _, _ in pins})
+
+
+@every_file
+def test_whatever_is_used_is_either_pinned_or_a_part_of_the_project(path):
+    listed = sorted(f"{use.action}@{use.ref}" for use in workflow_files.uses(path))
+    used = [step["uses"] for step in steps(path) if "uses" in step]
+
+    assert sorted(name for name in used if not name.startswith("./")) == listed
+    assert all((workflow_files.ROOT / name / "action.yml").is_file() for name in used if name.startswith("./"))
+
+
+@pytest.mark.parametrize("use", all_uses(), ids=lambda use: f"{use.place}-{use.action}")
+def test_each_action_has_a_stand_in_for_the_rehearsal_that_takes_the_same_inputs(use):
+    known = read(stand_in(use) / "action.yml").get("inputs", {})
+    given = {
+        name
+        for path in [*WORKFLOWS, *ACTIONS]
+        for step in steps(path)
+        if step.get("uses", "").startswith(f"{use.action}@")
+        for name in step.get("with", {})
+    }
+
+    assert given <= set(known)
+
+
+def test_an_action_without_a_stand_in_is_told_by_its_place_and_its_name():
+    with pytest.raises(
+        AssertionError,
+        match=r"x\.yml:7 uses somebody/something, .*write tests/rehearsal/actions/somebody/something/action\.yml",
+    ):
+        stand_in(Use("x.yml:7", "somebody/something", "0" * 40, "v1"))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(workflow_files.STAND_INS.rglob("action.yml")), ids=lambda path: path.parent.name
+)
+def test_a_stand_in_says_at_its_head_what_it_does_instead(path):
+    name = path.parent.relative_to(workflow_files.STAND_INS).as_posix()
+
+    assert path.read_text(encoding="utf-8").startswith(f"# For {name}: ")
+    assert name in {use.action for use in all_uses()}
+
+
+@every_workflow
+def test_a_workflow_has_no_rights_but_what_each_job_takes(path):
+    assert read(path)["permissions"] == {}
+    assert all("permissions" in job for job in jobs(path).values())
+    assert all(
+        "write" not in (job.get("permissions") or {}).values() or _writes_only_an_identity(job)
+        for job in jobs(path).values()
+    )
+
+
+def _writes_only_an_identity(job):
+    return [name for name, right in job["permissions"].items() if right == "write"] == ["id-token"]
+
+
+@every_workflow
+def test_a_checkout_leaves_no_credentials_behind(path):
+    checkouts = [step for step in steps(path) if step.get("uses", "").startswith(f"{CHECKOUT}@")]
+
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+@every_workflow
+def test_each_job_ends_after_a_time(path):
+    assert all(0 < job["timeout-minutes"] <= 60 for job in jobs(path).values())
+
+
+@every_workflow
+def test_a_workflow_knows_what_a_second_run_does(path):
+    assert path.stem in read(path)["concurrency"]["group"]
+
+
+@pytest.mark.parametrize("name", DEPLOYING)
+def test_a_deploy_is_never_cancelled_half_way(name):
+    (path,) = (path for path in WORKFLOWS if path.stem == name)
+
+    cancelled = read(path)["concurrency"]["cancel-in-progress"]
+    # A pull request publishes nothing: its older build may go.
+    assert cancelled is False or cancelled == "${{ github.event_name == 'pull_request' }}"
+
+
+@every_file
+def test_no_value_is_put_into_a_shells_text(path):
+    assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
+
+
+@every_workflow
+def test_a_secret_comes_into_no_environment_but_as_whether_it_is_set(path):
+    content = read(path)
+    environments = [
+        content.get("env"),
+        *(job.get("env") for job in jobs(path).values()),
+        *(step.get("env") for step in steps(path)),
+    ]
+    values = [str(value) for environment in environments for value in (environment or {}).values()]
+
+    secrets = [value for value in values if "secrets." in value and "!= ''" not in value]
+    # Two names of an account, which are shown on every page of Docker Hub.
+    assert all(set(re.findall(r"secrets\.(\w+)", value)) == {"DOCKERHUB_USERNAME"} for value in secrets)

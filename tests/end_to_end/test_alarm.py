@@ -58,6 +58,12 @@ def mail(cloud):
     )
 
 
+def test_before_any_trouble_the_review_finds_a_service_that_nobody_used_healthy(cloud, tmp_path):
+    reviewed = cloud.couch("run", "metric_review", "-p", "hours", "1", "-p", "fail_on", "WARN", "--out", str(tmp_path))
+
+    assert "metric_review passed" in reviewed.stdout
+
+
 def test_a_prompt_that_the_model_refuses_rings_for_a_dead_letter_and_says_where_to_look(trouble, mail):
     rang = mail("ALARM", "couch-explorers-42-dead-letters")
 

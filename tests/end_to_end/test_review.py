@@ -81,10 +81,3 @@ def test_a_window_that_cannot_be_asked_for_is_told_in_a_sentence(
     assert done.returncode == 1
     assert report["error"]["type"] == "MetricsParameterError"
     assert sentence in report["error"]["message"]
-
-
-def test_a_service_that_nobody_used_is_healthy(local_cloud, workspace, tmp_path):
-    done, report = review(local_cloud, tmp_path, "-p", "hours", "1", "-p", "fail_on", "BAD")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "BAD" not in {check["verdict"] for check in report["checks"]}

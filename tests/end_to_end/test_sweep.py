@@ -148,10 +148,12 @@ def test_an_interrupt_stops_at_once_and_keeps_what_is_being_painted(
 ):
     faults("latency=3.0")
     sweep = make_sweep(20)
-    before = local_cloud.stats.images
+    stats = local_cloud.stats
+    before = stats.images
     with sweeping(20) as process:
         wait_until(lambda: len(pictures(sweep)) >= 8, what="the first pictures")
-        # The next eight have just been asked for: they take three seconds.
+        # The next eight take three seconds from when they are asked for.
+        wait_until(lambda: local_cloud.stats.calls - stats.calls >= 16, what="the next calls")
         process.send_signal(signal.SIGINT)
         sent = time.monotonic()
         line = next(line for line in process.stderr if line.startswith("Stopped"))

@@ -249,4 +249,4 @@ def _path() -> str:
     """The PATH with this Python's own folder first, but without the environment that the tests run in: a workflow makes its own."""
     mine = str(Path(sys.prefix) / "bin")
     others = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part != mine]
-    return os.pathsep.join([str(Path(sys.base_prefix) / "bin"), *others])
+    return os.pathsep.join([str(Path(__file__).parent / "shell"), str(Path(sys.base_prefix) / "bin"), *others])

@@ -47,16 +47,6 @@ def test_a_candidate_number_may_be_an_integer():
     assert check_candidate(42) == "42"
 
 
-def test_the_api_is_reached_through_an_endpoint_where_one_is_set():
-    url = "https://abc123.execute-api.eu-west-1.amazonaws.com/prod/generate-image"
-
-    assert workspace._through(None, url) == url
-    assert (
-        workspace._through("http://127.0.0.1:4566", url)
-        == "http://127.0.0.1:4566/_aws/execute-api/abc123/prod/generate-image"
-    )
-
-
 def test_a_local_session_keeps_its_endpoint_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "theirs")

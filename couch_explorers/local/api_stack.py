@@ -7,11 +7,11 @@ from typing import Any
 
 from botocore.exceptions import WaiterError
 
+from couch_explorers.discovery import describe_stack
 from couch_explorers.local.cloud import Cloud
 from couch_explorers.local.settings import PICTURE_BUCKET, PROJECT_ROOT, REGION, Home
 from couch_explorers.local.stacks import Settings, function_exists
 from couch_explorers.local.steps import Report, StepError, run
-from couch_explorers.workspace import describe_stack
 
 # Where a stack stops after a deploy that was cut off; nothing but a fresh one gets it out of there.
 DEAD_STACK_STATES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")

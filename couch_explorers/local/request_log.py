@@ -2,14 +2,9 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from couch_explorers.local.asgi import Application, Message, Receive, Send
 
 
 def logged(application: Application, file: Path) -> Application:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 
+from couch_explorers.local.telemetry import aggregates
 from couch_explorers.local.telemetry.alarm_words import timestamp
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ Alarm = dict[str, Any]
 # "The subject must be ASCII text … and less than 100 characters long":
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 LONGEST_SUBJECT = 100
-BASIC_STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
 
 
 @functools.cache
@@ -79,7 +79,7 @@ def _document(alarm: Alarm, old: str, new: str, reason: str, account: str, regio
 
 def _trigger(alarm: Alarm) -> dict[str, Any]:
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or ""
-    basic = statistic in BASIC_STATISTICS
+    basic = statistic in aggregates.STATISTICS
     return {
         "MetricName": alarm.get("MetricName"),
         "Namespace": alarm.get("Namespace"),

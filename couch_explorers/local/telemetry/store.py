@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from couch_explorers.local.settings import REGION
-from couch_explorers.local.telemetry import percentiles, retention
+from couch_explorers.local.telemetry import aggregates, percentiles, retention
 from couch_explorers.local.telemetry.metric_id import MetricId, from_text, to_text
 from couch_explorers.local.telemetry.retention import DAY_S, MINUTE_S, retention_s
 from couch_explorers.local.telemetry.store_file import AGGREGATES, DISTRIBUTIONS, INSERT, Database
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 LISTED_S = 14 * DAY_S
 RECENTLY_ACTIVE_S = 3 * 3600
 
-STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
 MEASURED = ""
 """The origin of what was measured; anything else was written by hand and can be forgotten by its origin."""
 
@@ -108,8 +107,10 @@ class MetricStore:
         ValueError for a statistic or a period that is not known.
         """
         rank = percentiles.rank_of(statistic)
-        if statistic not in STATISTICS and rank is None:
-            raise ValueError(f"The statistic {statistic!r} is not known. Known: {', '.join(STATISTICS)}, p0 to p100.")
+        if statistic not in aggregates.STATISTICS and rank is None:
+            raise ValueError(
+                f"The statistic {statistic!r} is not known. Known: {', '.join(aggregates.STATISTICS)}, p0 to p100."
+            )
         start = int(start_s // MINUTE_S) * MINUTE_S
         oldest = max(float(start), now_s - retention_s(period_s))
         asked = (start, period_s, region, namespace, metric, to_text(dimensions), unit, unit, oldest, end_s)
@@ -117,7 +118,7 @@ class MetricStore:
             rows = database.execute(AGGREGATES if rank is None else DISTRIBUTIONS, asked).fetchall()
         if rank is None:
             return [
-                (start + period * period_s, _aggregate(statistic, count, total, lowest, highest))
+                (start + period * period_s, aggregates.of(statistic, count, total, lowest, highest))
                 for period, count, total, lowest, highest in rows
             ]
         return [
@@ -237,17 +238,3 @@ class MetricStore:
     def _drop_empty_series(self, database: sqlite3.Connection) -> None:
         self._ids.clear()
         database.execute("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM samples WHERE series = series.id)")
-
-
-def _aggregate(statistic: str, count: float, total: float, lowest: float, highest: float) -> float:
-    match statistic:
-        case "Average":
-            return total / count
-        case "Sum":
-            return total
-        case "Minimum":
-            return lowest
-        case "Maximum":
-            return highest
-        case _:
-            return count

@@ -13,9 +13,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.telemetry import percentiles
+from couch_explorers.local.telemetry.aggregates import STATISTICS
 from couch_explorers.local.telemetry.metric_id import MetricId
 from couch_explorers.local.telemetry.retention import DAY_S, MINUTE_S, retention_s
-from couch_explorers.local.telemetry.store import STATISTICS
 from couch_explorers.local.telemetry.wire_protocol import RefusedError
 
 if TYPE_CHECKING:

@@ -1,0 +1,89 @@
+"""What the local cloud answers below `/_couch/`: for `couch`, not for AWS clients."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from couch_explorers.local import faults
+from couch_explorers.local.asgi import Receive, Send, read_body, reply
+from couch_explorers.local.history import DAYS, HistoryError
+from couch_explorers.local.stand_in import ImageModelStandIn
+from couch_explorers.local.telemetry import service
+
+PREFIX = "/_couch/"
+
+
+class Administration:
+    """Health, counts and faults of the image models, the made-up past, and the word to save the state."""
+
+    def __init__(
+        self, models: ImageModelStandIn, save_state: Callable[[], None], telemetry: service.Telemetry | None
+    ) -> None:
+        self.models = models
+        self.save_state = save_state
+        self.telemetry = telemetry
+
+    async def answer(self, method: str, path: str, receive: Receive, send: Send) -> None:
+        """`/_couch/health`, `…/stats`, `…/faults`, `…/history`, `…/save`: for `couch`, not for AWS clients."""
+        body = await read_body(receive)
+        status = 200
+        answer: Any
+        match method, path:
+            case "GET", "/_couch/health":
+                answer = {"pid": os.getpid(), "home": os.environ.get("COUCH_HOME", "")}
+            case "GET", "/_couch/stats":
+                answer = self.models.stats.to_json()
+            case "GET", "/_couch/faults":
+                answer = self.models.faults.to_json()
+            case "PUT", "/_couch/faults":
+                try:
+                    self.models.faults = faults.Faults.from_json(json.loads(body or b"{}"))
+                    answer = self.models.faults.to_json()
+                except (faults.FaultError, ValueError) as error:
+                    status, answer = 400, {"error": str(error)}
+            case "PUT" | "DELETE", "/_couch/history":
+                status, answer = await self._history(method, body)
+            case "POST", "/_couch/save":
+                await asyncio.to_thread(self.save_state)
+                answer = {"saved": True}
+            case _:
+                status = 404
+                answer = {"error": f"{method} {path} is not known. Known: GET /_couch/health, GET /_couch/stats, "
+                          "GET or PUT /_couch/faults, PUT or DELETE /_couch/history, POST /_couch/save."}  # fmt: skip
+        await reply(send, status, {"content-type": "application/json"}, json.dumps(answer).encode())
+
+    async def _history(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Write or forget a made-up past; in a thread, so that all else is served meanwhile."""
+        if self.telemetry is None:
+            return 409, {"error": "This local cloud measures nothing."}
+        try:
+            if method == "DELETE":
+                answer = await asyncio.to_thread(self.telemetry.erase_history)
+            else:
+                days, seed = _settings(body)
+                answer = await asyncio.to_thread(self.telemetry.write_history, days, seed)
+        except service.NotDeployedError as error:
+            return 409, {"error": str(error)}
+        except (HistoryError, ValueError) as error:
+            return 400, {"error": str(error)}
+        # The alarms' history is part of MiniStack's state, and a past that is half kept helps nobody.
+        await asyncio.to_thread(self.save_state)
+        return 200, answer
+
+
+def _settings(body: bytes) -> tuple[float, int]:
+    """The days and the seed of a history from the request's JSON. ValueError says what is taken."""
+    taken = f'A JSON object is taken, {{"days": {DAYS}, "seed": 1}}: days a number, seed a whole number.'
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ValueError(f"The request is no JSON. {taken}") from error
+    if not isinstance(given, dict) or given.keys() - {"days", "seed"}:
+        raise ValueError(f"{body[:200].decode(errors='replace')} is not understood. {taken}")
+    days, seed = given.get("days", DAYS), given.get("seed", 1)
+    # Exactly these types: a JSON true is no number of days.
+    if type(days) not in (int, float) or type(seed) is not int:
+        raise ValueError(f"{body[:200].decode(errors='replace')} is not understood. {taken}")
+    return days, seed

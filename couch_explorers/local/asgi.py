@@ -1,0 +1,53 @@
+"""The few pieces of ASGI that the local cloud speaks itself: its types, reading a request, writing an answer."""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from couch_explorers.local.settings import REGION
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+SIGNED_REGION = re.compile(rb"Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/")
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Read a request's body; what came before the caller went away, where it did."""
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(chunks)
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def reply(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Write a whole answer."""
+    lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    lines.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
+
+
+def signed_region(scope: Message) -> str:
+    """The region that the caller signed for: one address serves them all."""
+    for name, value in scope["headers"]:
+        if name.lower() == b"authorization" and (match := SIGNED_REGION.search(value)):
+            return match["region"].decode()
+    return REGION
+
+
+def is_refusal(recorded: list[Message]) -> bool:
+    """Whether MiniStack's answer says that the caller is not who it claims to be, or may not do this."""
+    start = next((message for message in recorded if message["type"] == "http.response.start"), None)
+    if start is None or start["status"] in (401, 403):
+        return True
+    if start["status"] < 400:  # noqa: PLR2004
+        return False
+    body = b"".join(message.get("body", b"") for message in recorded if message["type"] == "http.response.body")
+    return any(word in body for word in (b"Signature", b"SecurityToken", b"ClientTokenId", b"AuthenticationToken"))

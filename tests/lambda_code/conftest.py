@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 from pathlib import Path
@@ -10,12 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests import handlers
+
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    "BUCKET_NAME": "pictures",
-    "CANDIDATE": "42",
-    "MODEL_ARNS": "arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1,"
-    "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0",
+WORKER = ROOT / "lambda_code" / "lambda_sqs.py"
+ENVIRONMENT = handlers.ENVIRONMENT | {
     "QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/couch-explorers-42-jobs",
     "DEAD_LETTER_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/couch-explorers-42-jobs-dead-letter",
     "MAX_RECEIVE_COUNT": "10",
@@ -23,29 +21,6 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "couch-explorers-42-worker",
     "POWERTOOLS_METRICS_NAMESPACE": "CouchExplorers",
 }
-
-
-class Studio:
-    """Stands for the core's `generate`: fails as told, one failure a call, and makes every other picture."""
-
-    def __init__(self, picture):
-        self.picture = picture
-        self.jobs = []
-        self.failures = []
-        self.already_there = False
-
-    def generate(self, job, *, bedrock, s3, bucket, prefix):
-        self.jobs.append(job)
-        if self.failures:
-            raise self.failures.pop(0)
-        return self.picture(
-            bucket=bucket,
-            key=job.key(prefix),
-            model=job.model.id,
-            seed=job.seed,
-            milliseconds=1234,
-            already_there=self.already_there,
-        )
 
 
 class Queues:
@@ -85,14 +60,6 @@ class Bucket:
         self.notes[Key] = json.loads(Body)
 
 
-def load_worker():
-    """Load a fresh copy of the worker in the environment of the moment."""
-    spec = importlib.util.spec_from_file_location("lambda_sqs", ROOT / "lambda_code" / "lambda_sqs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def environment():
     return dict(ENVIRONMENT)
@@ -100,20 +67,18 @@ def environment():
 
 @pytest.fixture
 def load():
-    return load_worker
+    """Load a fresh copy of the worker in the environment of the moment."""
+    return lambda: handlers.load(WORKER)
 
 
 @pytest.fixture(scope="session")
 def loaded_worker():
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**ENVIRONMENT, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
-            patch.setenv(name, value)
-        return load_worker()
+    return handlers.loaded(WORKER, ENVIRONMENT)
 
 
 @pytest.fixture
 def worker(loaded_worker, monkeypatch):
-    studio = Studio(loaded_worker.generation.Picture)
+    studio = handlers.Studio(loaded_worker.generation.Picture)
     monkeypatch.setattr(loaded_worker.generation, "generate", studio.generate)
     queues = Queues()
     monkeypatch.setattr(loaded_worker, "sqs", lambda: queues)
@@ -125,13 +90,7 @@ def worker(loaded_worker, monkeypatch):
 
 @pytest.fixture
 def context():
-    return SimpleNamespace(
-        function_name="couch-explorers-42-worker",
-        memory_limit_in_mb=512,
-        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:couch-explorers-42-worker",
-        aws_request_id="5e0d2c1b-0000-4000-8000-000000000001",
-        get_remaining_time_in_millis=lambda: 28_000,
-    )
+    return handlers.context("couch-explorers-42-worker", memory_mb=512)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 from pathlib import Path
@@ -10,46 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests import handlers
+
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    "BUCKET_NAME": "pictures",
-    "CANDIDATE": "42",
-    "MODEL_ARNS": "arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1,"
-    "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0",
+APP = ROOT / "sam_lambda" / "generate_image" / "app.py"
+ENVIRONMENT = handlers.ENVIRONMENT | {
     "POWERTOOLS_SERVICE_NAME": "couch-explorers-42-generate-image",
     "POWERTOOLS_METRICS_NAMESPACE": "CouchExplorers",
 }
-
-
-class Studio:
-    """Stands for the core's `generate`: makes every picture, or fails as told."""
-
-    def __init__(self, picture):
-        self.picture = picture
-        self.jobs = []
-        self.failure = None
-        self.already_there = False
-
-    def generate(self, job, *, bedrock, s3, bucket, prefix):
-        self.jobs.append(job)
-        if self.failure:
-            raise self.failure
-        return self.picture(
-            bucket=bucket,
-            key=job.key(prefix),
-            model=job.model.id,
-            seed=job.seed,
-            milliseconds=1234,
-            already_there=self.already_there,
-        )
-
-
-def load_app():
-    """Load a fresh copy of the function in the environment of the moment."""
-    spec = importlib.util.spec_from_file_location("app", ROOT / "sam_lambda" / "generate_image" / "app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -59,30 +26,22 @@ def environment():
 
 @pytest.fixture
 def load():
-    return load_app
+    """Load a fresh copy of the function in the environment of the moment."""
+    return lambda: handlers.load(APP)
 
 
 @pytest.fixture(scope="session")
 def loaded_app():
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**ENVIRONMENT, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
-            patch.setenv(name, value)
-        return load_app()
+    return handlers.loaded(APP, ENVIRONMENT)
 
 
 @pytest.fixture
 def api(loaded_app, monkeypatch):
-    studio = Studio(loaded_app.generation.Picture)
+    studio = handlers.Studio(loaded_app.generation.Picture)
     monkeypatch.setattr(loaded_app.generation, "generate", studio.generate)
     log = io.StringIO()
     loaded_app.logger.logger_handler.setStream(log)
-    context = SimpleNamespace(
-        function_name="couch-explorers-42-generate-image",
-        memory_limit_in_mb=1024,
-        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:couch-explorers-42-generate-image",
-        aws_request_id="5e0d2c1b-0000-4000-8000-000000000001",
-        get_remaining_time_in_millis=lambda: 28_000,
-    )
+    context = handlers.context("couch-explorers-42-generate-image", memory_mb=1024)
 
     def call(event):
         """Call the handler as Lambda would; gives (status, body)."""

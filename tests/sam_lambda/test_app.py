@@ -141,7 +141,7 @@ def test_64_kib_are_read_and_one_byte_more_is_answered_413(api, request_event, i
     ],
 )
 def test_what_the_model_answered_reaches_the_caller_as_json(api, request_event, failure, status, error):
-    api.studio.failure = failure
+    api.studio.failures.append(failure)
 
     answer = api.call(request_event())
 
@@ -149,7 +149,7 @@ def test_what_the_model_answered_reaches_the_caller_as_json(api, request_event, 
 
 
 def test_an_unforeseen_failure_is_answered_500_and_its_trace_stays_in_the_log(api, request_event):
-    api.studio.failure = RuntimeError("secret inner matter")
+    api.studio.failures.append(RuntimeError("secret inner matter"))
 
     status, body = api.call(request_event())
 

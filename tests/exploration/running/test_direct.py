@@ -16,31 +16,9 @@ from couch_explorers.core.generation import HASH_METADATA
 from couch_explorers.exploration.outcomes import Status
 from couch_explorers.exploration.running import direct
 from couch_explorers.exploration.running.cache import ImageCache
-from tests.exploration.fake_aws import BUCKET, drawn, fake_workspace, make_cells, refusal
+from tests.exploration.fake_aws import BUCKET, drawn, make_cells, refusal
 
 DEADLINE_S = 20
-
-
-@pytest.fixture
-def workspace():
-    return fake_workspace()
-
-
-@pytest.fixture
-def s3(workspace):
-    return workspace.session.s3
-
-
-@pytest.fixture
-def models(workspace):
-    return workspace.session.models
-
-
-@pytest.fixture
-def cache(tmp_path):
-    cache = ImageCache(tmp_path / "images")
-    cache.check_writable()
-    return cache
 
 
 @pytest.fixture

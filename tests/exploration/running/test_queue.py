@@ -29,13 +29,6 @@ def fleet():
 
 
 @pytest.fixture
-def cache(tmp_path):
-    cache = ImageCache(tmp_path / "images")
-    cache.check_writable()
-    return cache
-
-
-@pytest.fixture
 def run(fleet, cache):
     """Run cells to the end and give their outcomes in the order of the cells; each is reported exactly once."""
 

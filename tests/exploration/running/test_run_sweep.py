@@ -19,7 +19,7 @@ from couch_explorers.exploration.running import direct, queue, results
 from couch_explorers.exploration.running.cache import ImageCache
 from couch_explorers.exploration.running.run_sweep import run
 from couch_explorers.local.settings import Home
-from tests.exploration.fake_aws import drawn, fake_workspace, refusal
+from tests.exploration.fake_aws import drawn, refusal
 
 DEADLINE_S = 20
 CORE = "stability.stable-image-core-v1:1"
@@ -30,21 +30,6 @@ NOVA = "amazon.nova-canvas-v1:0"
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("COUCH_HOME", str(tmp_path / "home"))
     return Home.current()
-
-
-@pytest.fixture
-def workspace():
-    return fake_workspace()
-
-
-@pytest.fixture
-def s3(workspace):
-    return workspace.session.s3
-
-
-@pytest.fixture
-def models(workspace):
-    return workspace.session.models
 
 
 @pytest.fixture

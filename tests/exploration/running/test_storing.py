@@ -6,14 +6,9 @@ from couch_explorers.core.errors import ConflictError, StorageError
 from couch_explorers.core.generation import HASH_METADATA, SEED_METADATA
 from couch_explorers.exploration.running import storing
 from couch_explorers.exploration.running.cache import ImageCache
-from tests.exploration.fake_aws import BUCKET, drawn, fake_workspace, make_cells, refusal
+from tests.exploration.fake_aws import BUCKET, drawn, make_cells, refusal
 
 (CELL,) = make_cells(1)
-
-
-@pytest.fixture
-def workspace():
-    return fake_workspace()
 
 
 @pytest.fixture

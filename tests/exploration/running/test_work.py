@@ -7,23 +7,10 @@ import pytest
 
 from couch_explorers.exploration.outcomes import Outcome, Status
 from couch_explorers.exploration.planning.plan import Planned, PlanRow
-from couch_explorers.exploration.running.cache import ImageCache
 from couch_explorers.exploration.running.work import Work
-from tests.exploration.fake_aws import BUCKET, drawn, fake_workspace, make_cells, painted, refusal
+from tests.exploration.fake_aws import BUCKET, drawn, make_cells, painted, refusal
 
 DEADLINE_S = 20
-
-
-@pytest.fixture
-def workspace():
-    return fake_workspace()
-
-
-@pytest.fixture
-def cache(tmp_path):
-    cache = ImageCache(tmp_path / "images")
-    cache.check_writable()
-    return cache
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers import subscriptions
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.smoke.parts import Part
 from couch_explorers.workspace import not_deployed
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 ALARM_NAMES = ("oldest-message-age", "dead-letters", "worker-errors", "failed-jobs")
-PENDING = "PendingConfirmation"
 
 
 def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
@@ -54,18 +54,15 @@ def _exist(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, 
 def _reach(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, str]:
     if workspace.topic_arn is None:
         return Verdict.BAD, f"There is no topic for the alarms. {not_deployed('queue', workspace.target)}."
-    pages = clients("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=workspace.topic_arn)
-    subscriptions = [subscription for page in pages for subscription in page["Subscriptions"]]
-    if not subscriptions:
+    found = subscriptions.of_topic(clients("sns"), workspace.topic_arn)
+    if not found.confirmed and not found.pending:
         return Verdict.BAD, "Nobody has subscribed to the alarms: set alarm_email in infra/ and apply."
-    pending = [subscription["Endpoint"] for subscription in subscriptions if subscription["SubscriptionArn"] == PENDING]
-    confirmed = len(subscriptions) - len(pending)
-    if not confirmed:
+    if not found.confirmed:
         return (
             Verdict.WARN,
-            f"Not confirmed yet: {', '.join(map(_masked, pending))}. Click the link in the e-mail from AWS.",
+            f"Not confirmed yet: {', '.join(map(_masked, found.pending))}. Click the link in the e-mail from AWS.",
         )
-    return Verdict.OK, f"{confirmed} confirmed subscription{'s' if confirmed > 1 else ''}."
+    return Verdict.OK, f"{len(found.confirmed)} confirmed subscription{'s' if len(found.confirmed) > 1 else ''}."
 
 
 def _masked(address: str) -> str:

@@ -6,7 +6,7 @@ import typer
 
 # Each module adds its commands to the application, in the order in which `couch --help` lists them. Whatever is heavy is
 # imported inside the command that needs it: `couch --help` answers at once.
-from couch_explorers.cli import local_cloud, notebooks, on_call, pictures  # noqa: F401
+from couch_explorers.cli import local_cloud, notebooks, on_call, pictures, submission  # noqa: F401
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.cli.options import app
 
@@ -31,7 +31,7 @@ def _exit_code(error: Exception) -> int | None:
     """The exit code of an error that is told in its own sentence; None for one that is a defect and keeps its trace."""
     told = {
         "CloudError": 1, "StepError": 1, "WorkspaceError": 1, "PaintingError": 1, "TerraformError": 1,
-        "ExplorationError": 1, "OncallError": 1, "MetricsError": 1, "HistoryError": 1,
+        "ExplorationError": 1, "OncallError": 1, "MetricsError": 1, "HistoryError": 1, "DeliverablesError": 1,
         "FaultError": 2, "MetricsParameterError": 2, "NotebookError": 2, "ParameterError": 2, "UsageError": 2,
     }  # fmt: skip
     # By name, so that telling an error does not import every module that may raise one.

@@ -1,0 +1,68 @@
+"""The hand-in's command: deliverables."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from couch_explorers.cli.options import AsJson, Candidate, Target, UsageError, app, connect
+
+
+@app.command()
+def deliverables(
+    target: Target = "local",
+    candidate: Candidate = None,
+    language: Annotated[Literal["en", "nb"], typer.Option(help="English or Norwegian.")] = "en",
+    repository: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="On GitHub; without it, GITHUB_REPOSITORY or git's origin.")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="USER/REPOSITORY", help="On Docker Hub; without it, DOCKERHUB_USERNAME's.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Put it into the pages and the Postman collection.")] = False,  # noqa: FBT002
+    empty: Annotated[bool, typer.Option("--empty", help="As it is before any deploy; asks nobody.")] = False,  # noqa: FBT002
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """List what each task hands in, with the addresses of what is deployed, and the lines that try them.
+
+    With `--target aws`, GitHub is asked for the runs of the workflows; GITHUB_TOKEN is used where it is set.
+    """
+    from couch_explorers.deliverables import rendering, rows, writing
+    from couch_explorers.deliverables.facts import NOTHING_DEPLOYED
+    from couch_explorers.deliverables.repository import NAME
+    from couch_explorers.deliverables.words import in_language
+    from couch_explorers.local import settings
+
+    if repository and not NAME.fullmatch(repository):
+        raise UsageError(f"--repository takes OWNER/NAME, such as octocat/couch-explorers, not {repository!r}.")
+    if write and target == "local" and not empty:
+        raise UsageError(
+            "The local cloud's addresses work on this machine only and are not written into the pages. "
+            "Write those of AWS: couch deliverables --target aws --write"
+        )
+    if empty:
+        facts = NOTHING_DEPLOYED
+    else:
+        import os
+
+        from couch_explorers.deliverables.collecting import collect
+
+        facts = collect(
+            connect(target, candidate),
+            os.environ,
+            settings.PROJECT_ROOT,
+            given_repository=repository,
+            given_image=image,
+        )
+    words = in_language(language)
+    if as_json:
+        typer.echo(json.dumps(rendering.as_json(facts, words), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(rendering.markdown(facts, words), nl=False)
+    if write:
+        changed, unchanged = writing.write(facts, settings.PROJECT_ROOT)
+        for said, names in (("written", changed), ("unchanged", unchanged)):
+            if names:
+                typer.echo(f"{said}: {', '.join(names)}", err=True)
+        if count := sum(row.empty is not None for task in rows.tasks(facts, words) for row in task.rows):
+            typer.echo(f"empty: {count} row{'s' if count > 1 else ''}, each of which says why", err=True)

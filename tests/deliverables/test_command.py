@@ -1,0 +1,100 @@
+"""`couch deliverables` as a person calls it, where nothing runs and nothing is deployed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from couch_explorers import cli
+from couch_explorers.deliverables.facts import NOTHING_DEPLOYED
+from couch_explorers.deliverables.rendering import markdown
+from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
+from couch_explorers.deliverables.words import in_language
+from couch_explorers.local import settings
+
+COUCH = str(Path(sys.executable).with_name("couch"))
+
+
+@pytest.fixture
+def couch(tmp_path, monkeypatch):
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "COUCH_CANDIDATE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path))
+    return lambda *words: subprocess.run(
+        [COUCH, "deliverables", *words], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "nb"])
+def test_the_list_before_any_deploy_needs_nothing_but_the_command(couch, language):
+    done = couch("--empty", "--language", language)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == markdown(NOTHING_DEPLOYED, in_language(language))
+
+
+def test_a_program_gets_json(couch):
+    done = couch("--empty", "--json")
+
+    assert [task["task"] for task in json.loads(done.stdout)["tasks"]] == [1, 2, 3, 4, 5]
+
+
+def test_a_stopped_local_cloud_is_one_sentence_with_the_command_that_starts_it(couch):
+    done = couch()
+
+    assert done.returncode == 1
+    assert "couch up" in done.stderr
+
+
+def test_aws_without_a_candidate_number_is_one_sentence(couch):
+    done = couch("--target", "aws")
+
+    assert done.returncode == 1
+    assert "COUCH_CANDIDATE" in done.stderr
+
+
+def test_addresses_of_this_machine_are_not_written_into_the_pages(couch):
+    done = couch("--write")
+
+    assert done.returncode == 2
+    assert "couch deliverables --target aws --write" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["couch", "octocat/couch/more", "octocat/..", "octo cat/couch", "https://github.com/octocat/couch"]
+)
+def test_a_repository_that_is_none_is_a_usage_error(couch, name):
+    done = couch("--target", "aws", "--repository", name)
+
+    assert done.returncode == 2
+    assert "OWNER/NAME" in done.stderr
+
+
+def test_what_was_written_and_what_is_still_empty_is_told_apart_from_the_list(monkeypatch, tmp_path):
+    (tmp_path / "README.md").write_text("<!-- deliverables -->\n<!-- /deliverables -->\n", encoding="utf-8")
+    (tmp_path / POSTMAN_COLLECTION).parent.mkdir()
+    shutil.copy(settings.PROJECT_ROOT / POSTMAN_COLLECTION, tmp_path / POSTMAN_COLLECTION)
+    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+
+    done = CliRunner().invoke(cli.app, ["deliverables", "--empty", "--write"])
+
+    assert done.exit_code == 0
+    assert done.stdout == markdown(NOTHING_DEPLOYED, in_language("en"))
+    assert "written: README.md" in done.stderr
+    assert "empty: 7 rows, each of which says why" in done.stderr
+
+
+def test_a_page_without_the_marks_is_one_sentence_with_what_to_do(monkeypatch, capsys, tmp_path):
+    (tmp_path / "README.md").write_text("# Title\n", encoding="utf-8")
+    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["couch", "deliverables", "--empty", "--write"])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("couch: README.md has no line `<!-- deliverables -->`: put ")

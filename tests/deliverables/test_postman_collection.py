@@ -1,6 +1,7 @@
 """What can be said of the collection without sending it; tests/end_to_end/test_postman.py sends it."""
 
 import json
+import re
 
 import pytest
 
@@ -70,3 +71,13 @@ def test_the_prompt_that_is_too_long_is_so_for_every_model_by_one_character():
 
     assert f'"x".repeat({limit + 1})' in script(item, "prerequest")
     assert f"{limit + 1} characters" in script(item, "test")
+
+
+def test_a_clean_machine_gets_the_newman_that_the_skipped_test_asks_for():
+    installed, asked_for = (
+        re.findall(r"newman@([\d.]+)", (PROJECT_ROOT / name).read_text(encoding="utf-8"))
+        for name in (".ci/run", "tests/end_to_end/test_postman.py")
+    )
+
+    assert installed == asked_for
+    assert len(installed) == 1

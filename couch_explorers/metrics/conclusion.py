@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from couch_explorers.metrics.facts import Deploy, Facts
 
-# Without these nothing can be said of the service.
+# Whoever does not know one of these cannot say that the service is healthy; whoever knows none, nothing at all.
 ESSENTIAL = ("oldest job waiting", "dead letters", "backlog", "API errors (5xx)")
 # What an incident brings with it need not be named again beside it.
 OF_AN_INCIDENT = frozenset({
@@ -45,6 +45,10 @@ class Said(NamedTuple):
         """The rows with a verdict."""
         return [row for row in self.rows if row["verdict"] == verdict]
 
+    def unknown(self) -> list[dict[str, object]]:
+        """The rows that nobody knows and that no verdict on the service can do without; rest is known."""
+        return [row for row in self.having(Verdict.NO_DATA) if row["check"] in ESSENTIAL and _is_gap(row)]
+
 
 def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = None) -> Sentence:
     """Say the verdicts of `metrics.review` in one sentence (Markdown).
@@ -54,15 +58,18 @@ def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = N
     facts = known.of(frame)
     day = today.date() if isinstance(today, datetime) else today or facts.fetched.astimezone(facts.zone).date()
     said = Said(facts, frame, verdicts.to_dict("records"), day)
-    unknown = [row for row in said.rows if row["check"] in ESSENTIAL and row["verdict"] == Verdict.NO_DATA]
+    unknown = said.unknown()
     if len(unknown) == len(ESSENTIAL):
         return Sentence(f"**Not known{_as_of(said)}:** {_why_unknown(unknown)}")
-    return Sentence(f"**{_head(said)}{_as_of(said)}:** {'; '.join(filter(None, _clauses(said)))}.")
+    told = f"**{_head(said)}{_as_of(said)}:** {'; '.join(filter(None, _clauses(said)))}."
+    return Sentence(" ".join(filter(None, (told, _why_unknown(unknown)))))
 
 
 def _head(said: Said) -> str:
     if said.having(Verdict.BAD):
         return "Needs somebody now"
+    if said.unknown():
+        return "Only partly known"
     return "Healthy, but worth a look" if _apart(said) else "Healthy"
 
 
@@ -74,8 +81,13 @@ def _apart(said: Said) -> list[dict[str, object]]:
 
 def _clauses(said: Said) -> Iterator[str]:
     bad = said.having(Verdict.BAD)
+    lacking = [str(row["check"]) for row in said.having(Verdict.NO_DATA) if _is_gap(row)]
+    # First what the sentence is about: trouble, or what nobody knows.
+    is_about_gaps = not bad and bool(said.unknown())
     if bad:
         yield _named(bad)
+    if is_about_gaps:
+        yield f"{words.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not known"
     yield _volume(said)
     if not bad and not incidents.past(said.facts):
         yield _oldest(said)
@@ -84,8 +96,7 @@ def _clauses(said: Said) -> Iterator[str]:
         yield f"look at {_named(apart)}"
     if deploys := [deploy for deploy in said.facts.deploys if _is_inside(deploy, said.facts)]:
         yield _deploys(deploys, said.facts)
-    lacking = [str(row["check"]) for row in said.having(Verdict.NO_DATA) if _is_gap(row)]
-    if lacking:
+    if lacking and not is_about_gaps:
         yield f"not known: {words.join(lacking)}"
     if synthetic := _synthetic(said.facts):
         yield synthetic
@@ -113,27 +124,25 @@ def _measured(row: dict[str, object]) -> str:
 
 
 def _volume(said: Said) -> str:
-    """Say what was done: pictures, jobs, API calls, cost."""
-    made = sum(_count(said.frame, series.pictures(resource)) for resource in (WORKER, API_FUNCTION))
-    sent, asked = _count(said.frame, series.SENT), _count(said.frame, series.API_COUNT)
+    """Say what was done: pictures, jobs, API calls, cost; what is not known is left out."""
+    made = [derived.total(said.frame, series.pictures(resource)) for resource in (WORKER, API_FUNCTION)]
+    asked = {"job": derived.total(said.frame, series.SENT), "API call": derived.total(said.frame, series.API_COUNT)}
+    counted = {one: number for one, number in asked.items() if not math.isnan(number)}
+    pictures = sum(number for number in made if not math.isnan(number))
     hours = said.facts.window().length / timedelta(hours=1)
     within = f"in {words.count(round(hours, 1), 'hour')}"
-    if not made and not sent and not asked:
-        return f"nobody used it {within}"
+    if not pictures and not any(counted.values()):
+        return f"nobody used it {within}" if len(counted) == len(asked) else ""
     usd = _plain(amount(money.of(said.frame).total, USD))
     paid = f", {'which on AWS costs' if said.facts.target == 'local' else 'for'} {usd}" if usd else ""
-    return f"{words.count(made, 'picture')} {within}, from {words.count(sent, 'job')} and {words.count(asked, 'API call')}{paid}"
+    origin = words.join(words.count(number, one) for one, number in counted.items())
+    return f"{words.count(pictures, 'picture')} {within}{f', from {origin}' if origin else ''}{paid}"
 
 
 def _oldest(said: Said) -> str:
     """Say how long the oldest job waited."""
     worst = derived.highest(said.frame, series.AGE)
     return f"no job waited longer than {words.seconds(worst)}" if worst > 0 else ""
-
-
-def _count(frame: pd.DataFrame, key: known.SeriesKey) -> float:
-    counted = derived.total(frame, key)
-    return 0.0 if math.isnan(counted) else counted
 
 
 def _incidents(said: Said) -> Iterator[str]:

@@ -1,9 +1,10 @@
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from couch_explorers.metrics import series
 from couch_explorers.metrics.conclusion import conclude
-from couch_explorers.metrics.facts import WORKER, Deploy, SeriesState
+from couch_explorers.metrics.facts import DEAD_LETTERS, QUEUE, WORKER, Deploy, SeriesState
 from couch_explorers.metrics.reviewing import review
 from tests.metrics.believable import CORE, END
 from tests.metrics.rows import lately
@@ -111,6 +112,44 @@ def test_a_service_of_which_nothing_is_known_is_not_called_healthy(frame_of):
     assert said(denied).count("Allow cloudwatch:GetMetricData.") == 1
     assert "the API is not deployed" in said(missing)
     assert "Run `couch up`" in said(missing)
+
+
+def test_a_service_whose_queue_nobody_may_ask_about_is_not_called_healthy(frame_of):
+    keys = (series.AGE, series.DEAD_LETTERS_VISIBLE, series.VISIBLE, series.SENT)
+
+    sentence = said(frame_of(states=dict.fromkeys(keys, SeriesState.DENIED)))
+
+    assert sentence.startswith("**Only partly known:** oldest job waiting, dead letters and backlog are not known; ")
+    # Not "from no job".
+    assert re.search(r"in 24 hours, from \d+ API calls, which", sentence)
+    assert sentence.endswith("Allow cloudwatch:GetMetricData.")
+
+
+def test_a_service_whose_queue_is_gone_is_not_called_healthy(frame_of):
+    facts = frame_of().attrs["facts"]
+    queue = [line.key for line in facts.series if line.resource in (QUEUE, DEAD_LETTERS, WORKER)]
+
+    sentence = said(frame_of(states=dict.fromkeys(queue, SeriesState.MISSING), alarms=()))
+
+    assert sentence.startswith("**Only partly known:** alarms, oldest job waiting, dead letters, backlog, failed jobs")
+    assert "Run `couch up`" in sentence
+
+
+def test_without_the_age_alarm_nobody_knows_whether_jobs_wait_too_long(frame_of, alarms_of):
+    alarms = [alarm for alarm in alarms_of() if alarm.short_name != "oldest-message-age"]
+
+    assert said(frame_of(alarms=alarms)).startswith("**Only partly known:** oldest job waiting is not known; ")
+
+
+def test_trouble_comes_before_what_is_not_known(frame_of):
+    sentence = said(frame_of({series.DEAD_LETTERS_VISIBLE: lately(3)}, states={series.VISIBLE: SeriesState.DENIED}))
+
+    assert sentence.startswith("**Needs somebody now:** dead letters 3 jobs; ")
+    assert "; not known: backlog. Denied: " in sentence
+
+
+def test_of_a_silent_queue_that_may_not_be_asked_nobody_says_that_it_was_not_used(frame_of):
+    assert "nobody used it" not in said(frame_of(calm=False, states={series.SENT: SeriesState.DENIED}))
 
 
 def test_only_deploys_inside_the_window_are_told(frame_of):

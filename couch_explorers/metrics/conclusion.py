@@ -10,8 +10,9 @@ from couch_explorers.checks import Sentence, Verdict
 from couch_explorers.metrics import derived, incidents, money, review_alarms, review_whole, series, words
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics.facts import API_FUNCTION, WORKER
-from couch_explorers.metrics.reading import IDLE
+from couch_explorers.metrics.reading import IDLE, Reading
 from couch_explorers.metrics.review_rows import USD, amount
+from couch_explorers.metrics.reviewing import CHECKS
 from couch_explorers.metrics.thresholds import RECENT_S
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # Whoever does not know one of these cannot say that the service is healthy; whoever knows none, nothing at all.
 ESSENTIAL = ("oldest job waiting", "dead letters", "backlog", "API errors (5xx)")
-# What an incident brings with it need not be named again beside it.
+# What an incident brings with it need not be named again beside it, as far as nothing of it was outside of the incident.
 OF_AN_INCIDENT = frozenset({
     "alarms", "oldest job waiting", "dead letters", "failed jobs", "jobs put off", "worker errors", "worker duration",
     "worker throttles", "API errors (5xx)", "API function errors", "API function duration", "API latency",
@@ -74,9 +75,13 @@ def _head(said: Said) -> str:
 
 
 def _apart(said: Said) -> list[dict[str, object]]:
-    """The warnings that no incident explains."""
-    explained = OF_AN_INCIDENT if incidents.past(said.facts) else frozenset()
-    return [row for row in said.having(Verdict.WARN) if row["check"] not in explained]
+    """The warnings that no past incident explains; of those that it may, what would stand without it."""
+    warnings = said.having(Verdict.WARN)
+    if not warnings or not incidents.past(said.facts):
+        return warnings
+    rest = Reading(incidents.without(said.frame))
+    outside = (CHECKS[str(row["check"])](rest).record() if row["check"] in OF_AN_INCIDENT else row for row in warnings)
+    return [row for row in outside if row["verdict"] in (Verdict.WARN, Verdict.BAD)]
 
 
 def _clauses(said: Said) -> Iterator[str]:
@@ -109,15 +114,18 @@ def _is_gap(row: dict[str, object]) -> bool:
 
 
 def _named(rows: Sequence[dict[str, object]]) -> str:
-    # That alarms ring need not be said beside what they ring for.
-    told = [row for row in rows if row["check"] != review_alarms.CHECK] or rows
+    # That alarms ring need not be said beside what they ring for; that they are off, or not there, must be.
+    told = [row for row in rows if row["check"] != review_alarms.CHECK or not row["value"]] or rows
     shown = [_measured(row) for row in told[:MOST_NAMED]]
     more = len(told) - MOST_NAMED
     return words.join([*shown, *([f"{more} more"] if more > 0 else [])])
 
 
 def _measured(row: dict[str, object]) -> str:
-    """Name a check with its value: "oldest job waiting 640 s (line 300 s)"."""
+    """Name a check with its value: "oldest job waiting 640 s (line 300 s)"; alarms that do not ring with what is wrong."""
+    if row["check"] == review_alarms.CHECK and not row["value"]:
+        reason = str(row["reason"]).rstrip(".").replace(". ", "; ")
+        return f"{row['check']} ({reason[:1].lower()}{reason[1:]})"
     unit = str(row["unit"])
     value, line = (_plain(amount(float(str(row[name])), unit)) for name in ("value", "threshold"))
     return f"{row['check']} {value}{f' (line {line})' if value and line and row['threshold'] else ''}".strip()

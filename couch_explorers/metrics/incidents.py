@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
 
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import review_alarms, series, words
@@ -13,9 +16,7 @@ from couch_explorers.metrics.facts import WORKER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
-
-    from couch_explorers.metrics.facts import Facts, SeriesKey
+    from couch_explorers.metrics.facts import Alarm, Facts, SeriesKey
 
 # Alarms of one trouble begin and end some minutes apart; what rings this much later is another one.
 SAME_INCIDENT = timedelta(minutes=30)
@@ -60,7 +61,7 @@ def past(facts: Facts) -> tuple[Incident, ...]:
         (start, end, alarm.short_name)
         for alarm in facts.alarms
         for start, end in alarm.rang
-        if not (review_alarms.rings(alarm, facts) and (start, end) == alarm.rang[-1])
+        if (start, end) not in _still(alarm, facts)
     )
     joined: list[Incident] = []
     for start, end, name in rang:
@@ -70,6 +71,29 @@ def past(facts: Facts) -> tuple[Incident, ...]:
         else:
             joined.append(Incident(start, end, (name,)))
     return tuple(joined)
+
+
+def without(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame as if no past incident had been: without the points of their stretches, and without their rings.
+
+    A point goes where its period touches such a stretch: an hour's percentile that an incident is part of proves nothing.
+    """
+    facts = known.of(frame)
+    gone = np.zeros(len(frame), dtype=bool)
+    is_percentile = frame["statistic"].astype("str").str.startswith("p").to_numpy()
+    lasts = pd.to_timedelta(np.where(is_percentile, facts.percentile_period_s, facts.period_s), unit="s")
+    for incident in past(facts):
+        began = incident.start - BEFORE_THE_RING
+        gone |= (frame.index < incident.end) & (frame.index + lasts > began)
+    rest = frame[~(gone & (frame["window"] == "now").to_numpy())]
+    quiet = tuple(replace(alarm, rang=_still(alarm, facts)) for alarm in facts.alarms)
+    rest.attrs = {"facts": replace(facts, alarms=quiet)}
+    return rest
+
+
+def _still(alarm: Alarm, facts: Facts) -> tuple[tuple[datetime, datetime], ...]:
+    """The stretch of an alarm that still rings; none where it is quiet."""
+    return alarm.rang[-1:] if review_alarms.rings(alarm, facts) else ()
 
 
 def _rank(name: str) -> int:

@@ -46,6 +46,34 @@ def test_a_past_incident_is_told_with_its_day_and_the_deploy_that_ended_it(frame
     assert "look at" not in sentence
 
 
+def test_trouble_at_another_time_is_not_excused_by_an_incident_and_is_told_without_what_belongs_to_it(frame_of):
+    # Fourteen hours before the incident.
+    sentence = said(frame_of({series.API_5XX: {100: 9, 905: 4}}, incident=True))
+
+    assert sentence.startswith("**Healthy, but worth a look:** ")
+    assert "look at API errors (5xx) 9 answers; " in sentence
+
+
+def test_alarms_that_tell_nobody_are_not_excused_by_an_incident(frame_of):
+    incident = frame_of(incident=True)
+    off = [replace(alarm, actions_enabled=False) for alarm in incident.attrs["facts"].alarms]
+    lost = [alarm for alarm in incident.attrs["facts"].alarms if alarm.short_name != "worker-errors"]
+
+    assert said(frame_of(incident=True, alarms=off)).startswith("**Healthy, but worth a look:** ")
+    assert "look at alarms (switched off, so that nobody is told: oldest-message-age, " in said(
+        frame_of(incident=True, alarms=off)
+    )
+    assert "look at alarms (not deployed: worker-errors)" in said(frame_of(incident=True, alarms=lost))
+
+
+def test_alarms_that_tell_nobody_are_named_beside_other_things_to_look_at(frame_of, alarms_of):
+    off = [replace(alarm, actions_enabled=alarm.short_name != "dead-letters") for alarm in alarms_of()]
+
+    sentence = said(frame_of({series.API_4XX: {0: 90}}, alarms=off))
+
+    assert "look at alarms (switched off, so that nobody is told: dead-letters) and API refusals" in sentence
+
+
 def test_the_day_of_an_incident_goes_by_who_speaks(frame_of):
     frame = frame_of(incident=True)
 

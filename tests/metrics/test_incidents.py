@@ -3,6 +3,7 @@ from datetime import timedelta
 
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import incidents, series
+from couch_explorers.metrics.facts import WORKER
 from tests.metrics.believable import END
 from tests.metrics.rows import lately
 
@@ -66,6 +67,40 @@ def test_an_alarm_whose_numbers_are_not_known_is_told_by_its_name(frame_of, alar
     (incident,) = incidents.past(known.of(frame))
 
     assert incident.told(frame) == "worker-errors and something-new"
+
+
+def test_a_frame_without_its_incidents_keeps_all_that_was_outside_of_them(frame_of, alarms_of):
+    alarms = alarms_of(
+        states={"dead-letters": "ALARM"},
+        rang={"failed-jobs": [(ago(120), ago(110))], "dead-letters": [(ago(200), ago(190)), (ago(20), END)]},
+    )
+
+    rest = incidents.without(frame_of({series.SENT: 1}, alarms=alarms))
+
+    # From a quarter of an hour before each ring to its end.
+    kept = {(END - moment) // MINUTE for moment in known.points(rest, series.SENT).index}
+    assert kept == set(range(1, 1441)) - set(range(191, 216)) - set(range(111, 136))
+    assert len(known.points(rest, series.SENT, "before")) == 1440
+    assert [alarm.rang for alarm in known.of(rest).alarms if alarm.rang] == [((ago(20), END),)]
+
+
+def test_an_hour_of_which_an_incident_is_a_part_goes_as_a_whole(frame_of, alarms_of):
+    key = series.duration(WORKER, "p95")
+    frame = frame_of({key: [9000] * 24}, alarms=alarms_of(rang={"failed-jobs": [(ago(130), ago(110))]}))
+
+    hours = known.points(incidents.without(frame), key).index
+
+    assert {(END - hour) // (60 * MINUTE) for hour in hours} == set(range(1, 25)) - {2, 3}
+
+
+def test_taking_incidents_out_of_a_frame_leaves_the_frame_as_it_was(frame_of):
+    frame = frame_of(incident=True)
+    rows, facts = len(frame), known.of(frame)
+
+    incidents.without(frame)
+
+    assert len(frame) == rows
+    assert known.of(frame) is facts
 
 
 def test_a_quiet_day_has_none(frame_of):

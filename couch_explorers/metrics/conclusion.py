@@ -12,6 +12,7 @@ from couch_explorers.metrics import facts as known
 from couch_explorers.metrics.facts import API_FUNCTION, WORKER
 from couch_explorers.metrics.reading import IDLE, Reading
 from couch_explorers.metrics.review_rows import USD, amount
+from couch_explorers.metrics.review_whole import ESSENTIAL
 from couch_explorers.metrics.reviewing import CHECKS
 from couch_explorers.metrics.thresholds import RECENT_S
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from couch_explorers.metrics.facts import Deploy, Facts
 
-# Whoever does not know one of these cannot say that the service is healthy; whoever knows none, nothing at all.
-ESSENTIAL = ("oldest job waiting", "dead letters", "backlog", "API errors (5xx)")
 # What an incident brings with it need not be named again beside it, as far as nothing of it was outside of the incident.
 OF_AN_INCIDENT = frozenset({
     "alarms", "oldest job waiting", "dead letters", "failed jobs", "jobs put off", "worker errors", "worker duration",

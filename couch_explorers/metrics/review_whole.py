@@ -6,17 +6,25 @@ import math
 from typing import TYPE_CHECKING
 
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import answers, money, prices, words
+from couch_explorers.metrics import answers, money, prices, review_age, review_api, review_queue, series, words
 from couch_explorers.metrics.facts import SeriesState
 from couch_explorers.metrics.reading import DENIED, MISSING, PARTIAL, PARTS
 from couch_explorers.metrics.review_rows import AGAIN, USD, Row, amount, text, verdict
 from couch_explorers.metrics.thresholds import COST, LEAST_COST_USD
 
 if TYPE_CHECKING:
+    from couch_explorers.metrics.facts import SeriesKey
     from couch_explorers.metrics.money import Cost
     from couch_explorers.metrics.reading import Reading
 
 COST_CHECK, DATA = "cost of the window", "data"
+# Whoever does not know one of these cannot say that the service is healthy; whoever knows none, nothing at all.
+ESSENTIAL: dict[str, tuple[SeriesKey, ...]] = {
+    review_age.CHECK: (series.AGE,),
+    review_queue.LETTERS: (series.DEAD_LETTERS_VISIBLE,),
+    review_queue.BACKLOG: (series.VISIBLE,),
+    review_api.FAILURES: (series.API_5XX, series.API_COUNT),
+}
 
 
 def cost(reading: Reading) -> Row:
@@ -62,7 +70,10 @@ def _gaps(spent: Cost) -> list[str]:
 
 
 def data(reading: Reading) -> Row:
-    """Judge the numbers themselves: NO DATA where some are denied or missing, WARN where some came back cut short."""
+    """Judge the numbers themselves: NO DATA where some are denied or missing, WARN where some came back cut short.
+
+    BAD where nothing came back by which the service could be judged: a review that may not look must not pass in CI.
+    """
     states = _now(reading)
     denied, missing, partial = (
         [key for key, state in states if state is which]
@@ -77,10 +88,13 @@ def data(reading: Reading) -> Row:
         f"not answered: {words.join(refused)}" if refused else "",
     ]
     lacking = len(denied) + len(missing) + len(partial)
+    is_blind = all(reading.unanswered(check, *keys) for check, keys in ESSENTIAL.items())
+    if is_blind:
+        said.append("nothing is left by which to tell whether the service works")
     whole = f"all {len(states)} series were answered" + _quiet(reading)
     return Row(
         DATA,
-        Verdict.WARN if partial else Verdict.NO_DATA if lacking or refused else Verdict.OK,
+        Verdict.BAD if is_blind else Verdict.WARN if partial else Verdict.NO_DATA if lacking or refused else Verdict.OK,
         text(*said) if any(said) else text(whole, *facts.notes),
         float(lacking), "series", 0.0,
         action=" ".join(dict.fromkeys(facts.notes)) or (AGAIN if partial else ""),

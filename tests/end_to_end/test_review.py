@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import uuid
 
 import pytest
 
@@ -67,6 +68,40 @@ def test_in_ci_a_verdict_fails_the_run_and_the_report_is_there(week, workspace, 
     assert done.returncode == 1
     assert report["status"] == "failed"
     assert (tmp_path / "metric_review.html").exists()
+
+
+@pytest.fixture
+def blindfolded(local_cloud, workspace):
+    """The environment of an IAM user who may do everything but read metrics."""
+    iam = workspace.client("iam")
+    name = f"reviewer-{uuid.uuid4().hex[:8]}"
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "cloudwatch:GetMetricData", "Resource": "*"},
+    ]
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_user_policy(UserName=name, PolicyName="blindfold", PolicyDocument=document)
+    yield local_environment(local_cloud) | {
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+    iam.delete_user_policy(UserName=name, PolicyName="blindfold")
+    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName=name)
+
+
+def test_a_review_that_may_not_read_metrics_fails_in_ci_and_names_the_right_that_it_lacks(
+    local_cloud, blindfolded, tmp_path
+):
+    arguments = ("--target", "aws", "-p", "candidate", "42", "-p", "hours", "1", "-p", "fail_on", "BAD")
+
+    done, report = review(local_cloud, tmp_path, *arguments, environment=blindfolded)
+
+    assert done.returncode == 1
+    assert [check["name"] for check in report["checks"] if check["verdict"] == "BAD"] == ["data"]
+    assert "allow cloudwatch:GetMetricData" in done.stdout
 
 
 @pytest.mark.parametrize(

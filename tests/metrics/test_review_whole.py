@@ -1,6 +1,8 @@
 from dataclasses import replace
 
-from couch_explorers.checks import Verdict
+import pytest
+
+from couch_explorers.checks import FAILING, Verdict
 from couch_explorers.metrics import series
 from couch_explorers.metrics.facts import WORKER, SeriesState
 from tests.metrics.believable import CORE
@@ -92,6 +94,25 @@ def test_the_four_ways_in_which_numbers_lack_are_told_apart(frame_of):
     assert (denied.verdict, denied.reason) == (Verdict.NO_DATA, "Denied: 1 series.")
     assert (missing.verdict, missing.reason) == (Verdict.NO_DATA, "Missing: the API.")
     assert idle.verdict == Verdict.OK
+
+
+@pytest.mark.parametrize("state", [SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL])
+def test_a_review_that_could_ask_nothing_by_which_to_judge_fails_a_run_in_ci(frame_of, state):
+    keys = [line.key for line in frame_of().attrs["facts"].series]
+    blind = frame_of(calm=False, states=dict.fromkeys(keys, state), notes=["Allow it."])
+
+    row = row_of(blind, "data")
+
+    assert row.verdict in FAILING["BAD"]
+    assert row.reason.endswith("Nothing is left by which to tell whether the service works.")
+    assert row.action == "Allow it."
+
+
+def test_a_review_that_could_ask_about_a_part_does_not_fail_by_that(frame_of):
+    queue = dict.fromkeys((series.AGE, series.DEAD_LETTERS_VISIBLE, series.VISIBLE), SeriesState.DENIED)
+
+    assert row_of(frame_of(states=queue), "data").verdict == Verdict.NO_DATA
+    assert row_of(frame_of(calm=False), "data").verdict == Verdict.OK
 
 
 def test_what_was_not_answered_beside_the_numbers_is_named_with_what_to_do(frame_of):

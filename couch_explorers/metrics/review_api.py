@@ -22,12 +22,12 @@ FAILURES, REFUSALS, LATENCY_CHECK = "API errors (5xx)", "API refusals (4xx)", "A
 
 
 def failures(reading: Reading) -> Row:
-    """Judge the answers 5xx: WARN for any, BAD where more than one in twenty failed in the last minutes."""
+    """Judge the answers 5xx: WARN for any, BAD where of the last minutes' requests, a handful at least, one in twenty failed."""
     if row := reading.unanswered(FAILURES, series.API_5XX, series.API_COUNT):
         return row
     count, asked = reading.total(series.API_5XX), reading.total(series.API_COUNT)
     late, lately = (float(reading.recent(key).sum()) for key in (series.API_5XX, series.API_COUNT))
-    bad = API_FAILURES.bad is not None and derived.share(late, lately) > API_FAILURES.bad
+    bad = API_FAILURES.bad is not None and lately >= LEAST_COUNTED and late / lately > API_FAILURES.bad
     row = Row(
         FAILURES,
         verdict(bad=bad, warn=count > API_FAILURES.warn),

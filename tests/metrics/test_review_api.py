@@ -22,6 +22,15 @@ def test_few_failures_among_many_requests_are_a_warning(frame_of):
     assert row_of(frame_of({series.API_5XX: lately(2), series.API_COUNT: lately(40)}), FAILURES).verdict == Verdict.WARN
 
 
+def test_a_handful_of_requests_that_failed_just_now_says_nothing_as_a_share(frame_of):
+    def row_with(requests):
+        return row_of(frame_of({series.API_5XX: lately(1), series.API_COUNT: lately(requests)}, calm=False), FAILURES)
+
+    assert row_with(1).verdict == Verdict.WARN
+    assert row_with(4).verdict == Verdict.WARN
+    assert row_with(5).verdict == Verdict.BAD
+
+
 def test_failures_of_hours_ago_are_a_warning(frame_of):
     assert row_of(frame_of({series.API_5XX: {60: 9}}), FAILURES).verdict == Verdict.WARN
 

@@ -61,13 +61,23 @@ class Reading:
 
     def total_before(self, key: SeriesKey) -> float:
         """The sum of the window compared with; NaN without one, or where only a part of it is known."""
-        if self.compared is None or self.facts.state(key, self.compared) is SeriesState.PARTIAL:
-            return math.nan
-        return derived.total(self.frame, key, self.compared)
+        return derived.total(self.frame, key, str(self.compared)) if self.is_whole_before(key) else math.nan
 
     def highest_before(self, key: SeriesKey) -> float:
-        """The highest value of the window compared with; NaN without one."""
-        return derived.highest(self.frame, key, self.compared) if self.compared else math.nan
+        """The highest value of the window compared with; NaN without one, or where only a part of it is known."""
+        return derived.highest(self.frame, key, str(self.compared)) if self.is_whole_before(key) else math.nan
+
+    def percentile_before(self, key: SeriesKey) -> float | None:
+        """The worst percentile of the window compared with that its samples carry; None otherwise, and for a part of it."""
+        if not self.is_whole_before(key):
+            return None
+        return derived.worst_percentile(self.frame, key, str(self.compared)).value
+
+    def is_whole_before(self, *keys: SeriesKey) -> bool:
+        """Whether there is a window to compare with, and none of some series came in part there."""
+        if self.compared is None:
+            return False
+        return all(self.facts.state(key, self.compared) is not SeriesState.PARTIAL for key in keys)
 
     def recent(self, key: SeriesKey, seconds: float = RECENT_S) -> pd.Series:
         """The points that tell how things stand at the end."""

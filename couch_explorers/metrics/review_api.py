@@ -60,7 +60,7 @@ def latency(reading: Reading) -> Row:
     if row := reading.unanswered(LATENCY_CHECK, key, series.API_COUNT):
         return row
     worst = derived.worst_percentile(reading.frame, key)
-    before = derived.worst_percentile(reading.frame, key, reading.compared).value if reading.compared else None
+    before = reading.percentile_before(key)
     if worst.value is None:
         few = percentile_said(reading, worst, before, "request")
         return Row(LATENCY_CHECK, Verdict.NO_DATA, text(few) if few else f"{IDLE}: nobody asked.")

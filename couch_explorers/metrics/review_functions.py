@@ -96,7 +96,8 @@ def duration(reading: Reading, resource: str) -> Row:
         why = reading.facts.unanswered.get(surroundings_functions.ACTION, "")
         reason = text(said, f"{DENIED if why else MISSING}: the time-out, by which it is judged, is not known")
         return Row(check, Verdict.NO_DATA, reason, longest / 1000, "s", before=before, action=why)
-    slow, slower = _p95(reading, resource, worst)
+    p95_before = reading.percentile_before(series.duration(resource, P95))
+    slow, slower = _p95(reading, resource, worst, p95_before)
     late = reading.recent(key)
     lately = derived.share_of_timeout(reading.facts, resource, float(late.max()) if len(late) else 0.0)
     share = derived.share_of_timeout(reading.facts, resource, longest)
@@ -105,7 +106,7 @@ def duration(reading: Reading, resource: str) -> Row:
         verdict(bad=lately > LONGEST_RUN.warn, warn=share > LONGEST_RUN.warn or slow or slower),
         text(
             f"{said}, {words.percent(share)} of the time-out of {words.seconds(function.timeout_s)}",
-            _p95_said(reading, resource, worst),
+            percentile_said(reading, worst, p95_before, "run"),
         ),
         longest / 1000, "s", LONGEST_RUN.warn * function.timeout_s, before,
         f"See what takes so long: {reading.log(resource)}; the model may be slow, or the time-out too short.",
@@ -113,22 +114,12 @@ def duration(reading: Reading, resource: str) -> Row:
     return reading.believed(row, key)
 
 
-def _p95(reading: Reading, resource: str, worst: Percentile) -> tuple[bool, bool]:
+def _p95(reading: Reading, resource: str, worst: Percentile, before: float | None) -> tuple[bool, bool]:
     """Whether the p95 comes near the time-out, and whether it grew; neither where too few runs carry it."""
     if worst.value is None:
         return False, False
-    before = _p95_before(reading, resource)
     slow = derived.share_of_timeout(reading.facts, resource, worst.value) > SLOW_RUNS.warn
     return slow, before is not None and worst.value > SLOWER.warn * before
-
-
-def _p95_before(reading: Reading, resource: str) -> float | None:
-    key = series.duration(resource, P95)
-    return derived.worst_percentile(reading.frame, key, reading.compared).value if reading.compared else None
-
-
-def _p95_said(reading: Reading, resource: str, worst: Percentile) -> str:
-    return percentile_said(reading, worst, _p95_before(reading, resource), "run")
 
 
 def percentile_said(reading: Reading, worst: Percentile, before: float | None, of: str) -> str:

@@ -35,7 +35,8 @@ def cost(reading: Reading) -> Row:
     if math.isnan(spent.pictures):
         reason = f"{DENIED}: the pictures, which cost most, are not known."
         return Row(COST_CHECK, Verdict.NO_DATA, reason, action=f"Allow {answers.ACTION}.")
-    before = money.of(reading.frame, reading.compared).total if reading.compared else math.nan
+    is_whole = reading.is_whole_before(*money.keys(reading.facts))
+    before = money.of(reading.frame, str(reading.compared)).total if is_whole else math.nan
     whose = "on AWS it would be " if reading.facts.target == "local" else ""
     # After a day of rest any day costs many times as much: that is no news.
     line = COST.warn * before if before > LEAST_COST_USD else math.nan

@@ -67,8 +67,21 @@ def test_half_a_window_before_is_no_number_to_compare_with(frame_of):
     denied = Reading(frame_of(states={("before", series.SENT): SeriesState.DENIED}))
 
     assert math.isnan(half.total_before(series.SENT))
+    assert math.isnan(half.highest_before(series.SENT))
+    assert Reading(frame_of()).highest_before(series.SENT) > 0
     assert math.isnan(denied.total_before(series.SENT))
     assert Reading(frame_of()).total_before(series.SENT) > 0
+
+
+def test_half_a_window_before_has_no_percentile_to_compare_with(frame_of):
+    p95, runs = series.duration(WORKER, "p95"), series.invocations(WORKER)
+    before = {p95: {1: 8000}, runs: {60: 30}}
+
+    assert Reading(frame_of(before=before)).percentile_before(p95) == 8000
+    assert (
+        Reading(frame_of(before=before, states={("before", p95): SeriesState.PARTIAL})).percentile_before(p95) is None
+    )
+    assert Reading(frame_of(before=before, compare=None)).percentile_before(p95) is None
 
 
 def test_a_window_to_compare_with_that_was_not_fetched_is_none(frame_of):

@@ -44,6 +44,12 @@ def test_after_a_day_of_rest_no_day_is_too_dear(frame_of):
     assert row.change.startswith("\u00d7")
 
 
+def test_half_a_window_before_is_no_cost_to_compare_with(frame_of):
+    row = cost_row(frame_of, 100, 49, states={("before", series.pictures(WORKER)): SeriesState.PARTIAL})
+
+    assert (row.verdict, row.change) == (Verdict.OK, "")
+
+
 def test_without_a_window_before_nothing_is_too_much(frame_of):
     assert cost_row(frame_of, 10_000, 1, compare=None).verdict == Verdict.OK
 

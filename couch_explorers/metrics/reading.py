@@ -101,10 +101,14 @@ class Reading:
         """Say the last value: "3 at the end", or when it was measured where that is not the end."""
         values = self.points(key)
         last = f"{words.number(float(values.iloc[-1]))}{unit}"
-        measured = values.index[-1].to_pydatetime()
-        if self.end - measured <= timedelta(seconds=max(RECENT_S, self.facts.period_s)):
+        if not self.is_stale(key):
             return f"{last} at the end"
-        return f"{last} when last measured, {self.at(measured)}"
+        return f"{last} when last measured, {self.at(values.index[-1].to_pydatetime())}"
+
+    def is_stale(self, key: SeriesKey) -> bool:
+        """Whether the last value, of a series that has one, tells nothing of how things stand at the end."""
+        measured = self.points(key).index[-1].to_pydatetime()
+        return bool(self.end - measured > timedelta(seconds=max(RECENT_S, self.facts.period_s)))
 
     def state(self, *keys: SeriesKey) -> SeriesState:
         """The worst answer for some series: denied, then missing, then partial, then idle; complete only if all are."""

@@ -10,7 +10,7 @@ from couch_explorers.metrics import derived, review_age, series, words
 from couch_explorers.metrics.derived import Flow
 from couch_explorers.metrics.facts import WORKER, SeriesState
 from couch_explorers.metrics.reading import DENIED, MISSING
-from couch_explorers.metrics.review_rows import Row, text, verdict
+from couch_explorers.metrics.review_rows import AGAIN, Row, text, verdict
 from couch_explorers.metrics.thresholds import PASSING_S
 
 if TYPE_CHECKING:
@@ -49,15 +49,20 @@ def backlog(reading: Reading) -> Row:
     if row := reading.unanswered(BACKLOG, key):
         return row
     drain = derived.drain(reading.frame)
+    # SQS counts a queue that holds messages each minute: where jobs waited long ago, nobody has counted since.
+    is_stale = drain.visible > 0 and reading.is_stale(key)
     alarm = reading.facts.alarm(review_age.ALARM)
-    found, how = _flow(reading, drain, alarm.threshold if alarm else math.inf)
+    if is_stale:
+        found, how = Verdict.NO_DATA, "; whether they still wait is not known"
+    else:
+        found, how = _flow(reading, drain, alarm.threshold if alarm else math.inf)
     highest = _highest(reading, key)
     end = f"{reading.latest_said(key)}{how}" if highest else ""
     at_hand = f" and {reading.command('faults')}" if reading.facts.target == "local" else ""
     row = Row(
         BACKLOG, found, text(f"{_at_most(reading, key)}; {end}") if highest else "No job waited.",
         highest, "jobs", before=_highest_before(reading, key),
-        action=f"See whether the worker runs and what it says: {reading.log(WORKER)}{at_hand}.",
+        action=AGAIN if is_stale else f"See whether the worker runs and what it says: {reading.log(WORKER)}{at_hand}.",
     )  # fmt: skip
     return reading.believed(row, key, series.SENT, series.DELETED)
 

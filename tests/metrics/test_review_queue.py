@@ -94,6 +94,18 @@ def test_a_queue_at_rest_has_no_backlog(frame_of):
     assert (row.verdict, row.value, row.reason) == (Verdict.OK, 0, "No job waited.")
 
 
+def test_jobs_that_were_last_counted_long_ago_may_wait_or_not(frame_of):
+    row = backlog(frame_of, {10: 5}, {10: 5}, None)
+
+    assert row.verdict == Verdict.NO_DATA
+    assert row.reason == "At most 5 (09:10); 5 when last measured, 09:10; whether they still wait is not known."
+    assert row.action == "Run the review again in a minute."
+
+
+def test_a_queue_that_was_last_counted_empty_long_ago_is_at_rest(frame_of):
+    assert backlog(frame_of, {10: 5, 11: 0}, {10: 5}, {11: 5}).verdict == Verdict.OK
+
+
 def test_a_backlog_is_not_judged_without_what_was_sent_and_deleted(frame_of):
     denied = backlog(frame_of, lately(5), None, None, states={series.SENT: SeriesState.DENIED})
     missing = backlog(frame_of, lately(5), None, None, states={series.DELETED: SeriesState.MISSING})

@@ -11,6 +11,11 @@ from couch_explorers.metrics.review_rows import SHARE, Row, text, verdict
 from couch_explorers.metrics.thresholds import LEAST_COUNTED, PUT_OFF
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from couch_explorers.metrics.facts import SeriesKey
     from couch_explorers.metrics.reading import Reading
 
 FAILED, PUT_OFF_CHECK = "failed jobs", "jobs put off"
@@ -35,7 +40,7 @@ def failed(reading: Reading) -> Row:
     alarm = reading.facts.alarm(ALARM)
     allowed = alarm.threshold if alarm else 0.0
     count = reading.total(key)
-    reasons = _reasons(reading, count)
+    reasons = _reasons(reading, key, reading.points)
     # The alarm counts by the minute: so does this.
     late = reading.recent(key)
     is_late = len(late) > 0 and float(late.max()) > allowed
@@ -43,7 +48,8 @@ def failed(reading: Reading) -> Row:
         f"{words.count(count, 'job')} failed for good{_share(reading, count)}{_listed(reasons)}",
         f"the last {reading.at(late.index[-1].to_pydatetime())}" if is_late else "",
     )
-    is_ours = any(name not in SENDERS for name in reasons)
+    # Whom it concerns now is told by what failed now, not by what failed last night.
+    is_ours = any(name not in SENDERS for name in _reasons(reading, key, reading.recent))
     row = Row(
         FAILED,
         verdict(bad=is_late and is_ours, warn=count > 0),
@@ -54,12 +60,15 @@ def failed(reading: Reading) -> Row:
     return reading.believed(row, key)
 
 
-def _reasons(reading: Reading, count: float) -> dict[str, float]:
-    """Count the failed jobs by reason, the most frequent first; what CloudWatch does not list yet comes last."""
-    totals = {name: reading.total(series.failed_jobs(name)) for name in series.reasons(reading.facts)}
+def _reasons(reading: Reading, key: SeriesKey, points: Callable[[SeriesKey], pd.Series]) -> dict[str, float]:
+    """Count the failed jobs by reason, the most frequent first; what CloudWatch does not list yet comes last.
+
+    `points` says which points of a series are counted.
+    """
+    totals = {name: float(points(series.failed_jobs(name)).sum()) for name in series.reasons(reading.facts)}
     found = {name: number for name, number in totals.items() if number > 0}
     told = dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
-    rest = count - sum(told.values())
+    rest = float(points(key).sum()) - sum(told.values())
     return told | ({OTHER: rest} if rest > 0 else {})
 
 

@@ -35,6 +35,16 @@ def test_a_job_that_fails_by_its_senders_own_fault_wakes_nobody(frame_of):
     assert "The senders' own" in row.action
 
 
+def test_who_is_woken_goes_by_what_failed_just_now_and_not_by_what_failed_last_night(frame_of):
+    last_night, just_now = {60: 3}, lately(1)
+    theirs_now = {"Throttled": last_night, "ContentFiltered": just_now}
+    ours_now = {"ContentFiltered": last_night, "Throttled": just_now}
+
+    assert failed(frame_of, last_night | just_now, theirs_now).verdict == Verdict.WARN
+    assert failed(frame_of, last_night | just_now, ours_now).verdict == Verdict.BAD
+    assert "3 Throttled and 1 ContentFiltered" in failed(frame_of, last_night | just_now, theirs_now).reason
+
+
 def test_reasons_are_told_by_how_often_they_came(frame_of):
     row = failed(frame_of, {60: 9}, {"Throttled": {60: 2}, "Storage": {60: 7}})
 

@@ -162,12 +162,6 @@ def share_of_timeout(facts: Facts, resource: str, duration_ms: float) -> float:
     return share(duration_ms / 1000, function.timeout_s) if function else math.nan
 
 
-def share_of_alarm(facts: Facts, short_name: str, value: float) -> float:
-    """Give a value as share of an alarm's own threshold; NaN without the alarm, or where the threshold is 0."""
-    alarm = facts.alarm(short_name)
-    return share(value, alarm.threshold) if alarm else math.nan
-
-
 def log_of(facts: Facts, resource: str) -> LogFacts | None:
     """Give what a function's log says, if it was read."""
     return next((log for log in facts.logs if log.resource == resource), None)

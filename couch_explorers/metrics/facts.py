@@ -10,10 +10,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from couch_explorers.comparisons import COMPARISONS, GREATER
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     import pandas as pd
+
+    from couch_explorers.comparisons import Comparison
 
 COLUMNS = ("window", "resource", "metric", "statistic", "unit", "value")
 
@@ -69,6 +73,28 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line that a value must not cross; `comparison` is CloudWatch's name for what lies beyond it."""
+
+    value: float
+    comparison: str = GREATER
+
+    @property
+    def sign(self) -> str:
+        """The sign of what lies beyond the line, such as ">"."""
+        return self._comparison.sign
+
+    def is_crossed(self, value: float) -> bool:
+        """Whether a value lies beyond the line; NaN never does."""
+        return self._comparison.is_beyond(value, self.value)
+
+    @property
+    def _comparison(self) -> Comparison:
+        # Anomaly bands compare otherwise; they have no threshold either, and nothing lies beyond NaN.
+        return COMPARISONS.get(self.comparison, COMPARISONS[GREATER])
+
+
+@dataclass(frozen=True)
 class Alarm:
     """A deployed alarm: what it watches, its threshold, how it stands, and when it rang inside the window `now`."""
 
@@ -81,6 +107,12 @@ class Alarm:
     period_s: int
     actions_enabled: bool = True
     rang: tuple[tuple[datetime, datetime], ...] = ()  # from and to, UTC; one that still rings ends with the window
+    comparison: str = GREATER
+
+    @property
+    def line(self) -> Line:
+        """The line that it watches over."""
+        return Line(self.threshold, self.comparison)
 
 
 @dataclass(frozen=True)

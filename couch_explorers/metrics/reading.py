@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from couch_explorers.metrics.facts import SeriesKey
+    from couch_explorers.metrics.facts import Line, SeriesKey
+    from couch_explorers.metrics.thresholds import Threshold
 
 PARTS = {
     QUEUE: "the queue",
@@ -78,6 +79,11 @@ class Reading:
         if self.compared is None:
             return False
         return all(self.facts.state(key, self.compared) is not SeriesState.PARTIAL for key in keys)
+
+    def line(self, short_name: str, otherwise: Threshold) -> Line:
+        """The line that an alarm holds; of an own threshold where there is no such alarm."""
+        alarm = self.facts.alarm(short_name)
+        return alarm.line if alarm else otherwise.line
 
     def recent(self, key: SeriesKey, seconds: float = RECENT_S) -> pd.Series:
         """The points that tell how things stand at the end."""

@@ -55,8 +55,8 @@ def _judged(reading: Reading, row: Row, alarm: Alarm | None, letters: str, *, li
         why = reading.facts.unanswered.get(surroundings_alarms.ACTION)
         action = why or f"Deploy the alarm that says from when on that is too long: {reading.deploy(QUEUE)}"
         return replace(row, verdict=Verdict.WARN if lie else Verdict.NO_DATA, action=action)
-    late = highest > alarm.threshold
-    found = verdict(bad=reading.latest(series.AGE) > alarm.threshold, warn=late or lie)
+    late = alarm.line.is_crossed(highest)
+    found = verdict(bad=alarm.line.is_crossed(reading.latest(series.AGE)), warn=late or lie)
     return replace(row, verdict=found, action=_action(reading, lie=lie and not late))
 
 

@@ -38,8 +38,7 @@ def errors(reading: Reading, resource: str) -> Row:
     check, key = name(resource, "errors"), series.errors(resource)
     if row := reading.unanswered(check, key, series.invocations(resource)):
         return row
-    alarm = reading.facts.alarm(ALARMS.get(resource, ""))
-    allowed = alarm.threshold if alarm else FUNCTION_ERRORS.warn
+    line = reading.line(ALARMS.get(resource, ""), FUNCTION_ERRORS)
     count, runs = reading.total(key), reading.total(series.invocations(resource))
     late = reading.recent(key)
     said = f"{words.number(count)} of {words.count(runs, 'run')} ended in an error ({words.percent(derived.error_rate(reading.frame, resource))})" if count else (
@@ -48,9 +47,9 @@ def errors(reading: Reading, resource: str) -> Row:
     last = reading.points(key)[reading.points(key) > 0]
     row = Row(
         check,
-        verdict(bad=len(late) > 0 and float(late.max()) > allowed, warn=count > 0),
+        verdict(bad=len(late) > 0 and line.is_crossed(float(late.max())), warn=count > 0),
         text(said, f"the last began {reading.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
-        count, "errors", allowed, reading.total_before(key),
+        count, "errors", line.value, reading.total_before(key),
         f'Search {reading.log(resource)} for "Task timed out" and "Traceback".',
     )  # fmt: skip
     return reading.believed(row, key)

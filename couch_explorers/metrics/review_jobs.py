@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from couch_explorers.metrics import derived, series, words
 from couch_explorers.metrics.facts import WORKER
 from couch_explorers.metrics.review_rows import SHARE, Row, text, verdict
-from couch_explorers.metrics.thresholds import LEAST_COUNTED, PUT_OFF
+from couch_explorers.metrics.thresholds import FAILED_JOBS, LEAST_COUNTED, PUT_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +37,12 @@ def failed(reading: Reading) -> Row:
     key = series.FAILED_JOBS
     if row := reading.unanswered(FAILED, key):
         return row
-    alarm = reading.facts.alarm(ALARM)
-    allowed = alarm.threshold if alarm else 0.0
+    line = reading.line(ALARM, FAILED_JOBS)
     count = reading.total(key)
     reasons = _reasons(reading, key, reading.points)
     # The alarm counts by the minute: so does this.
     late = reading.recent(key)
-    is_late = len(late) > 0 and float(late.max()) > allowed
+    is_late = len(late) > 0 and line.is_crossed(float(late.max()))
     said = text(
         f"{words.count(count, 'job')} failed for good{_share(reading, count)}{_listed(reasons)}",
         f"the last {reading.at(late.index[-1].to_pydatetime())}" if is_late else "",
@@ -54,7 +53,7 @@ def failed(reading: Reading) -> Row:
         FAILED,
         verdict(bad=is_late and is_ours, warn=count > 0),
         said if count else "None.",
-        count, "jobs", allowed, reading.total_before(key),
+        count, "jobs", line.value, reading.total_before(key),
         _action(reading, reasons),
     )  # fmt: skip
     return reading.believed(row, key)

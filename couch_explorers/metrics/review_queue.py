@@ -11,7 +11,7 @@ from couch_explorers.metrics.derived import Flow
 from couch_explorers.metrics.facts import WORKER, SeriesState
 from couch_explorers.metrics.reading import DENIED, MISSING
 from couch_explorers.metrics.review_rows import AGAIN, Row, text, verdict
-from couch_explorers.metrics.thresholds import PASSING_S
+from couch_explorers.metrics.thresholds import DEAD_LETTER_DEPTH, PASSING_S
 
 if TYPE_CHECKING:
     from couch_explorers.metrics.derived import Drain
@@ -27,14 +27,14 @@ def dead_letters(reading: Reading) -> Row:
     key = series.DEAD_LETTERS_VISIBLE
     if row := reading.unanswered(LETTERS, key):
         return row
-    alarm = reading.facts.alarm(LETTERS_ALARM)
+    line = reading.line(LETTERS_ALARM, DEAD_LETTER_DEPTH)
     now, highest = reading.latest(key), _highest(reading, key)
     see = f"See each one's reason: {reading.command('redrive --dry-run')}; without --dry-run it sends back what may succeed."
     row = Row(
         LETTERS,
-        verdict(bad=now > (alarm.threshold if alarm else 0), warn=highest > 0),
+        verdict(bad=line.is_crossed(now), warn=highest > 0),
         text(f"{_at_most(reading, key)}, {reading.latest_said(key)}") if highest else "None.",
-        highest, "jobs", alarm.threshold if alarm else 0.0, _highest_before(reading, key),
+        highest, "jobs", line.value, _highest_before(reading, key),
         see if now else "None lies there any more: see that they were sent back, not thrown away.",
     )  # fmt: skip
     return reading.believed(row, key)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.comparisons import GREATER
 from couch_explorers.metrics.facts import Alarm
 
 if TYPE_CHECKING:
@@ -72,12 +74,14 @@ def _read(alarm: dict[str, Any], stem: str) -> Alarm:
     return Alarm(
         name=alarm["AlarmName"],
         short_name=alarm["AlarmName"].removeprefix(stem),
-        threshold=float(alarm["Threshold"]),
+        # Anomaly bands and expressions have none.
+        threshold=float(alarm.get("Threshold", math.nan)),
         state=alarm["StateValue"],
         reason=alarm.get("StateReason", ""),
         since=since.astimezone(UTC) if since else None,
         period_s=int(alarm.get("Period", 0)),
         actions_enabled=alarm.get("ActionsEnabled", True),
+        comparison=alarm.get("ComparisonOperator", GREATER),
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from couch_explorers.metrics.facts import Line
+
 RECOMMENDED = (
     "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html"
 )
@@ -21,6 +23,11 @@ class Threshold:
     warn: float
     bad: float | None
     source: str
+
+    @property
+    def line(self) -> Line:
+        """The line above which it is worth a look."""
+        return Line(self.warn)
 
 
 # Shares are from 0 to 1.
@@ -53,6 +60,11 @@ MEMORY = Threshold(
 )
 FUNCTION_THROTTLES = Threshold("throttled calls of a function", 0, 0, f"{SLIC_WATCH}: Lambda ThrottlesPc above 0")
 FUNCTION_ERRORS = Threshold("runs that ended in an error", 0, 0, f"{SLIC_WATCH}: Lambda Errors above 0")
+# Where the alarm is missing, its default stands in.
+DEAD_LETTER_DEPTH = Threshold(
+    "dead letters", 0, 0, "infra/variables.tf: dead_letters_threshold; each is a job that was given up on"
+)
+FAILED_JOBS = Threshold("jobs a minute that failed for good", 0, 0, "infra/variables.tf: failed_jobs_threshold")
 API_FAILURES = Threshold(
     "answers 5xx, as share of all",
     0,

@@ -190,7 +190,7 @@ def function(name, modified="2026-11-20T12:00:00.000+0000", **tags):
 def alarm(short_name, *, threshold=300.0, state="OK", since=None):
     """Describe an alarm as CloudWatch does."""
     found = {"AlarmName": f"{STEM}-{short_name}", "Threshold": threshold, "StateValue": state, "Period": 60}
-    found |= {"StateReason": "Threshold Crossed.", "ActionsEnabled": True}
+    found |= {"StateReason": "Threshold Crossed.", "ActionsEnabled": True, "ComparisonOperator": "GreaterThanThreshold"}
     return found | ({"StateTransitionedTimestamp": since} if since else {})
 
 

@@ -154,14 +154,6 @@ def test_shares_are_of_the_functions_own_limits(frame_of):
     assert derived.cold_start_share(facts, API_FUNCTION) == pytest.approx(4 / 160)
 
 
-def test_the_age_is_a_share_of_the_alarms_own_threshold(frame_of, alarms_of):
-    facts = frame_of(alarms=alarms_of(threshold_s=100)).attrs["facts"]
-
-    assert derived.share_of_alarm(facts, "oldest-message-age", 25) == pytest.approx(0.25)
-    assert math.isnan(derived.share_of_alarm(facts, "dead-letters", 25))
-    assert math.isnan(derived.share_of_alarm(facts, "no-such-alarm", 25))
-
-
 def test_what_no_log_and_no_function_tells_is_not_known(frame_of):
     facts = replace(frame_of().attrs["facts"], functions=(), logs=(LogFacts(WORKER, 3, complete=True),))
 

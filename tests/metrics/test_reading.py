@@ -9,6 +9,7 @@ from couch_explorers.metrics import series
 from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, SeriesState
 from couch_explorers.metrics.reading import PARTS, STACK, Reading
 from couch_explorers.metrics.review_rows import Row
+from couch_explorers.metrics.thresholds import DEAD_LETTER_DEPTH
 from tests.metrics.rows import lately
 
 AGE = series.AGE
@@ -82,6 +83,13 @@ def test_half_a_window_before_has_no_percentile_to_compare_with(frame_of):
         Reading(frame_of(before=before, states={("before", p95): SeriesState.PARTIAL})).percentile_before(p95) is None
     )
     assert Reading(frame_of(before=before, compare=None)).percentile_before(p95) is None
+
+
+def test_a_line_is_the_alarms_and_without_one_its_stand_in(frame_of, alarms_of):
+    alarms = [replace(alarm, threshold=5.0, comparison="GreaterThanOrEqualToThreshold") for alarm in alarms_of()]
+
+    assert Reading(frame_of(alarms=alarms)).line("dead-letters", DEAD_LETTER_DEPTH).is_crossed(5)
+    assert Reading(frame_of(alarms=())).line("dead-letters", DEAD_LETTER_DEPTH) == DEAD_LETTER_DEPTH.line
 
 
 def test_a_window_to_compare_with_that_was_not_fetched_is_none(frame_of):

@@ -37,6 +37,13 @@ def test_the_threshold_is_the_alarms_own(frame_of, alarms_of):
     assert row_of(frame_of(ages, alarms=alarms_of(threshold_s=150)), CHECK).verdict == Verdict.OK
 
 
+def test_the_alarm_says_whether_its_threshold_itself_is_too_long(frame_of, alarms_of):
+    at_least = [replace(alarm, comparison="GreaterThanOrEqualToThreshold") for alarm in alarms_of()]
+
+    assert row_of(frame_of({series.AGE: lately(300)}), CHECK).verdict == Verdict.OK
+    assert row_of(frame_of({series.AGE: lately(300)}, alarms=at_least), CHECK).verdict == Verdict.BAD
+
+
 def test_the_dead_letters_stand_in_every_reason(frame_of):
     for changes in ({}, {series.AGE: lately(640)}, {series.AGE: None, series.VISIBLE: None}, {LETTERS: lately(2)}):
         assert "dead letter" in row_of(frame_of(changes), CHECK).reason

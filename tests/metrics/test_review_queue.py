@@ -47,6 +47,12 @@ def test_commands_name_the_target_on_aws(frame_of):
     assert "`couch redrive --dry-run --target aws --candidate 42`" in row.action
 
 
+def test_the_alarm_says_whether_its_threshold_is_still_allowed(frame_of, alarms_of):
+    at_least = [replace(alarm, threshold=5.0, comparison="GreaterThanOrEqualToThreshold") for alarm in alarms_of()]
+
+    assert row_of(frame_of({LETTERS: lately(5)}, alarms=at_least), "dead letters").verdict == Verdict.BAD
+
+
 def backlog(frame_of, visible, sent, deleted, **more):
     return row_of(frame_of({series.VISIBLE: visible, series.SENT: sent, series.DELETED: deleted}, **more), "backlog")
 
@@ -88,12 +94,6 @@ def test_jobs_that_pass_through_within_a_minute_are_no_backlog(frame_of):
     assert "passing through" in row.reason
 
 
-def test_a_queue_at_rest_has_no_backlog(frame_of):
-    row = row_of(frame_of(calm=False), "backlog")
-
-    assert (row.verdict, row.value, row.reason) == (Verdict.OK, 0, "No job waited.")
-
-
 def test_jobs_that_were_last_counted_long_ago_may_wait_or_not(frame_of):
     row = backlog(frame_of, {10: 5}, {10: 5}, None)
 
@@ -104,6 +104,12 @@ def test_jobs_that_were_last_counted_long_ago_may_wait_or_not(frame_of):
 
 def test_a_queue_that_was_last_counted_empty_long_ago_is_at_rest(frame_of):
     assert backlog(frame_of, {10: 5, 11: 0}, {10: 5}, {11: 5}).verdict == Verdict.OK
+
+
+def test_a_queue_at_rest_has_no_backlog(frame_of):
+    row = row_of(frame_of(calm=False), "backlog")
+
+    assert (row.verdict, row.value, row.reason) == (Verdict.OK, 0, "No job waited.")
 
 
 def test_a_backlog_is_not_judged_without_what_was_sent_and_deleted(frame_of):

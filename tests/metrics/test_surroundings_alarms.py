@@ -57,7 +57,8 @@ def test_a_quiet_alarm_did_not_ring():
 
 def test_an_alarm_is_read_with_its_threshold_and_its_short_name(aws):
     since = datetime(2026, 11, 25, 7, tzinfo=UTC)
-    aws.alarms = [alarm("oldest-message-age", threshold=300.0, state="ALARM", since=since), {"AlarmName": "another"}]
+    ours = alarm("oldest-message-age", threshold=300.0, state="ALARM", since=since)
+    aws.alarms = [ours | {"ComparisonOperator": "GreaterThanOrEqualToThreshold"}, {"AlarmName": "another"}]
 
     (found,) = surroundings_alarms.deployed(aws.client("cloudwatch"), "42")
 
@@ -68,6 +69,17 @@ def test_an_alarm_is_read_with_its_threshold_and_its_short_name(aws):
         since,
     )
     assert (found.period_s, found.actions_enabled) == (60, True)
+    assert found.comparison == "GreaterThanOrEqualToThreshold"
+
+
+def test_an_alarm_on_a_band_has_no_threshold_that_anything_could_cross(aws):
+    band = alarm("latency-band") | {"ComparisonOperator": "GreaterThanUpperThreshold"}
+    del band["Threshold"]
+    aws.alarms = [band]
+
+    (found,) = surroundings_alarms.deployed(aws.client("cloudwatch"), "42")
+
+    assert not found.line.is_crossed(1e9)
 
 
 def test_the_history_is_asked_for_one_alarm_from_the_windows_start(aws):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from couch_explorers.comparisons import GREATER
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
 from couch_explorers.local.stacks import Settings
 from couch_explorers.local.telemetry import alarm_words
@@ -75,7 +76,7 @@ def _rules(candidate: str, thresholds: Mapping[str, float], worker_timeout_s: fl
     return {
         f"{stem}-{short_name}": Rule(
             namespace, metric, dimensions, statistic, unit=None, period_s=MINUTE_S, periods=periods, to_alarm=1, m_of_n=True,
-            comparison="GreaterThanThreshold", threshold=thresholds[short_name], missing="notBreaching",
+            comparison=GREATER, threshold=thresholds[short_name], missing="notBreaching",
         )
         for short_name, (namespace, metric, dimensions, statistic, periods) in watched.items()
     }  # fmt: skip

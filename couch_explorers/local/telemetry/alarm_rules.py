@@ -8,27 +8,20 @@ Sources: "Configuring how CloudWatch alarms treat missing data"
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from couch_explorers.comparisons import COMPARISONS
 from couch_explorers.local.telemetry.retention import MINUTE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 # CloudWatch asks for more points than the alarm needs, in case the newest are missing. How many is not told; the
 # documentation's own example asks for 5 where 3 are needed.
 EXTRA_PERIODS = 2
-
-COMPARISONS: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
-    "GreaterThanOrEqualToThreshold": (operator.ge, "greater than or equal to"),
-    "GreaterThanThreshold": (operator.gt, "greater than"),
-    "LessThanOrEqualToThreshold": (operator.le, "less than or equal to"),
-    "LessThanThreshold": (operator.lt, "less than"),
-}
 
 
 class UnsupportedAlarmError(Exception):
@@ -87,8 +80,7 @@ class Rule:
 
     def breaches(self, value: float) -> bool:
         """Whether a value is on the wrong side of the threshold."""
-        compare, _ = COMPARISONS[self.comparison]
-        return compare(value, self.threshold)
+        return COMPARISONS[self.comparison].is_beyond(value, self.threshold)
 
 
 @dataclass(frozen=True)

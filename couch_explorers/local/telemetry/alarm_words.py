@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.telemetry.alarm_rules import COMPARISONS
+from couch_explorers.comparisons import COMPARISONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def _crossed(rule: Rule, decisive: Sequence[Point], rings: bool, filled: str) ->
     """Say which points were, or were not, beyond the threshold; the newest first."""
     number = len(decisive)
     count = f"{number} out of the last {rule.periods} datapoints" if rule.m_of_n else _plural(number)
-    _, comparison = COMPARISONS[rule.comparison]
+    comparison = COMPARISONS[rule.comparison].words
     verb = ("was" if number == 1 else "were") + ("" if rings else " not")
     listed = ", ".join(
         f"{point.value} ({datetime.fromtimestamp(point.start_s, UTC):%d/%m/%y %H:%M:%S})"

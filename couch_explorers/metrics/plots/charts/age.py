@@ -30,7 +30,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     lines.scale(ax, [now, before], *([alarm.threshold] if alarm else ()), unit="seconds")
     chart.pair(labels, facts, now, before, "oldest job", lines.line)
     if alarm:
-        lines.threshold(labels, alarm.threshold, f"alarm > {words.seconds(alarm.threshold)}")
+        lines.threshold(labels, alarm.threshold, f"alarm {alarm.line.sign} {words.seconds(alarm.threshold)}")
     if now.empty:
         absent.write(ax, absent.why(facts, series.AGE))
     labels.place()

@@ -54,7 +54,7 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
     lines.scale(ax, [now, before], *([alarm.threshold] if alarm else ()), unit="jobs", whole=True)
     chart.pair(labels, facts, now, before, "dead letters", lines.line)
     if alarm:
-        lines.threshold(labels, alarm.threshold, f"alarm > {words.number(alarm.threshold)}")
+        lines.threshold(labels, alarm.threshold, f"alarm {alarm.line.sign} {words.number(alarm.threshold)}")
     if now.empty:
         absent.write(ax, absent.why(facts, key))
     labels.place()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from couch_explorers.metrics import series
@@ -24,6 +26,14 @@ def test_the_threshold_is_the_alarms_own(frame_of, alarms_of, ax, written):
 
     assert "alarm > 100 s" in written(ax)
     assert [100.0, 100.0] in [list(line.get_ydata()) for line in ax.lines]
+
+
+def test_the_threshold_says_whether_it_belongs_to_what_is_too_long(frame_of, alarms_of, ax, written):
+    at_least = [replace(alarm, comparison="GreaterThanOrEqualToThreshold") for alarm in alarms_of(100.0)]
+
+    age.draw(frame_of(alarms=at_least), ax)
+
+    assert "alarm \u2265 100 s" in written(ax)
 
 
 def test_without_an_alarm_there_is_no_threshold(frame_of, ax, written):

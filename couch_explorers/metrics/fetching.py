@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, cast
 
-from couch_explorers.metrics import answers, asking, frames, labels, pricing, series, surroundings, synthetic, windows
+from couch_explorers.metrics import (
+    answers,
+    asking,
+    frames,
+    labels,
+    pricing,
+    series,
+    surroundings,
+    synthetic,
+    windows,
+    words,
+)
+from couch_explorers.metrics.errors import MetricsError
 from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, Facts, SeriesState
 from couch_explorers.workspace import HOW_TO_DEPLOY, not_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     import pandas as pd
 
     from couch_explorers.metrics.answers import Answer
-    from couch_explorers.metrics.facts import Series, SeriesKey
+    from couch_explorers.metrics.facts import Series, SeriesKey, Window
     from couch_explorers.metrics.labels import Labels
     from couch_explorers.metrics.series import Names
     from couch_explorers.metrics.surroundings import Clients, Surroundings
@@ -62,7 +76,7 @@ def fetch(
 
     What the caller may not ask, what is not deployed and what was not measured is told by `Facts.states`, `unanswered`
     and `notes`. Raises MetricsParameterError for a window or a time zone that makes no sense, and MetricsError when
-    CloudWatch throttles to the end, refuses, or cannot be reached.
+    CloudWatch throttles to the end, refuses, or cannot be reached; windows to compare with are left out then, with a note.
     """
     now = now or datetime.now(UTC)
     # Wrong parameters are told before anybody is asked.
@@ -106,7 +120,7 @@ def _fetch(
     with ThreadPoolExecutor(len(plan.windows), thread_name_prefix="windows") as pool:
         waiting = [pool.submit(answers.ask, clients.cloudwatch, window, (*asked, *marks)) for window in plan.windows]
         around = surroundings.look(workspace, names, clients, plan.windows, now)
-        answered = [each.result() for each in waiting]
+        plan, answered = _answered(plan, waiting)
     states = _states(plan, lines, asked, answered, around)
     requested = sum(each.metrics_requested for each in answered)
     unanswered = found.unanswered | around.unanswered
@@ -137,6 +151,29 @@ def _fetch(
         notes=tuple(dict.fromkeys(_notes(workspace, names, plan, around, answered, unanswered, states))),
     )
     return frames.build((each for each in points if len(each.times_s)), facts)
+
+
+def _answered(plan: Plan, waiting: Sequence[Future[Answer]]) -> tuple[Plan, list[Answer]]:
+    """Take the answers, one a window; a window to compare with that CloudWatch did not answer for leaves the plan with a note.
+
+    Raises MetricsError where it is the window now: without it there is nothing to show.
+    """
+    answered: list[tuple[Window, Answer]] = []
+    lost: dict[str, list[str]] = {}
+    for window, answer in zip(plan.windows, waiting, strict=True):
+        try:
+            answered.append((window, answer.result()))
+        except MetricsError as error:
+            if window.name == "now":
+                raise
+            lost.setdefault(str(error), []).append(repr(window.name))
+    kept = tuple(window for window, _ in answered)
+    notes = (
+        f"The window{'s' if len(names) > 1 else ''} {words.join(names)} {'are' if len(names) > 1 else 'is'} left out. {why}"
+        for why, names in lost.items()
+    )
+    compare = plan.compare if plan.compare in {window.name for window in kept} else None
+    return replace(plan, windows=kept, compare=compare, notes=(*plan.notes, *notes)), [each for _, each in answered]
 
 
 def _states(

@@ -34,7 +34,8 @@ class FakeAws:
 
     def __init__(self):
         self.samples = {}  # (namespace, metric, dimensions) → {statistic: {Unix time: value}}
-        self.errors = {}  # operation → exception, or a list of them for the first calls
+        # operation → exception, a list of them for the first calls, or what makes one (or none) of a call's arguments
+        self.errors = {}
         self.status = {}  # metric → the status code of its last page
         self.page_points = 100_800
         self.asked = []
@@ -69,6 +70,8 @@ class FakeAws:
         error = self.errors.get(operation)
         if isinstance(error, list):
             error = error.pop(0) if error else None
+        elif callable(error):
+            error = error(**arguments)
         if error is not None:
             raise error
         yield from getattr(self, WORDS.sub("_", operation).lower())(**arguments)

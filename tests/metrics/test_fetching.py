@@ -182,6 +182,39 @@ def test_throttled_metrics_end_in_an_error_that_says_what_to_do(aws, workspace):
         fetch(workspace)
 
 
+def throttled_before(moment):
+    """Let CloudWatch throttle whoever asks for a window that begins before a moment."""
+
+    def error(StartTime, **_arguments):  # noqa: N803 - boto3's name
+        return client_error("Throttling", "Rate exceeded", "GetMetricData") if StartTime < moment else None
+
+    return error
+
+
+def test_a_throttled_window_to_compare_with_is_left_out_with_a_note_and_the_review_goes_on(aws, workspace):
+    aws.put(series.SENT, minutes(1))
+    aws.errors["GetMetricData"] = throttled_before(END - 5 * DAY)
+
+    frame = fetch(workspace, compare="week")
+
+    found = facts.of(frame)
+    assert facts.points(frame, series.SENT).tolist() == [1]
+    assert [window.name for window in found.windows] == ["now", "before"]
+    assert found.compare is None
+    (note,) = found.notes
+    assert note.startswith("The window 'week' is left out. CloudWatch throttled GetMetricData")
+
+
+def test_both_throttled_windows_to_compare_with_are_told_in_one_note(aws, workspace):
+    aws.errors["GetMetricData"] = throttled_before(END - DAY)
+
+    found = facts.of(fetch(workspace))
+
+    assert [window.name for window in found.windows] == ["now"]
+    (note,) = found.notes
+    assert note.startswith("The windows 'before' and 'week' are left out. CloudWatch throttled")
+
+
 def test_a_cloud_out_of_reach_is_told_after_the_first_question(aws, workspace):
     aws.errors["ListMetrics"] = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 

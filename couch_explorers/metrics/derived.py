@@ -120,7 +120,7 @@ def drain(frame: pd.DataFrame, window: str = "now") -> Drain:
 class Percentile:
     """The worst period of a percentile that has enough samples: value (None: no period has), when, and of how many.
 
-    Without a value, `samples` tells the most that one period has.
+    Without a value, `samples` tells the most that one period has; NaN where they were not counted.
     """
 
     value: float | None
@@ -138,7 +138,10 @@ def worst_percentile(
     values = known.points(frame, key, window)
     if since is not None:
         values = values[values.index >= since]
-    samples = _samples(frame, key, values, window)
+    counted = known.points(frame, series.API_COUNT if key[0] == API else series.invocations(key[0]), window)
+    if counted.empty and len(values):
+        return Percentile(None, None, math.nan)
+    samples = _samples(frame, values, counted)
     most = float(samples.max()) if len(samples) else 0.0
     carried = values[samples >= LEAST_SAMPLES.get(key[2], 1)]
     if carried.empty:
@@ -147,11 +150,9 @@ def worst_percentile(
     return Percentile(float(carried.max()), worst.to_pydatetime(), float(samples[worst]))
 
 
-def _samples(frame: pd.DataFrame, key: SeriesKey, values: pd.Series, window: str) -> pd.Series:
+def _samples(frame: pd.DataFrame, values: pd.Series, counted: pd.Series) -> pd.Series:
     """Count for each period of a percentile how many runs, or requests, it was made of."""
-    facts = known.of(frame)
-    counted = known.points(frame, series.API_COUNT if key[0] == API else series.invocations(key[0]), window)
-    length = timedelta(seconds=facts.percentile_period_s)
+    length = timedelta(seconds=known.of(frame).percentile_period_s)
     sums = [counted[(counted.index >= start) & (counted.index < start + length)].sum() for start in values.index]
     return values.copy() * 0 + sums
 

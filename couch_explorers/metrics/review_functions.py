@@ -125,12 +125,11 @@ def percentile_said(reading: Reading, worst: Percentile, before: float | None, o
     """Say the worst p95, when, and against before; or that there are too few samples for one."""
     least = limits.LEAST_SAMPLES[P95]
     if worst.value is None or worst.start is None:
+        if math.isnan(worst.samples):
+            return f"no p95: how many {of}s there were is not known, and {least} are needed"
         length = words.rate(reading.facts.percentile_period_s)
-        return (
-            f"no p95: {words.count(worst.samples, of)} {length} at most, and {least} are needed"
-            if worst.samples
-            else ""
-        )
+        few = f"no p95: {words.count(worst.samples, of)} {length} at most, and {least} are needed"
+        return few if worst.samples else ""
     changed = "" if before is None else change(worst.value, before)
     than = words.before_name(reading.facts)
     against = f", {'as' if changed == 'same' else f'{changed} against'} {than}" if changed else ""

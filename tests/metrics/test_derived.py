@@ -142,6 +142,13 @@ def test_only_periods_from_a_time_on_are_looked_at_when_asked(frame_of):
     assert derived.worst_percentile(frame, P95, since=begin).value == 5000
 
 
+def test_a_percentile_whose_runs_were_not_counted_has_no_worst_period(frame_of):
+    worst = derived.worst_percentile(frame_of({P95: {1: 9000}, series.invocations(WORKER): None}), P95)
+
+    assert worst.value is None
+    assert math.isnan(worst.samples)
+
+
 def test_a_percentile_without_points_has_no_samples(frame_of):
     assert derived.worst_percentile(frame_of(calm=False), P95) == derived.Percentile(None, None, 0)
 

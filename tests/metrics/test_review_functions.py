@@ -100,6 +100,15 @@ def test_a_p95_of_too_few_runs_is_hidden_and_judges_nothing(frame_of):
     assert "No p95: 19 runs an hour at most, and 20 are needed." in row.reason
 
 
+def test_a_p95_of_runs_that_were_not_counted_is_hidden_and_says_so(frame_of):
+    frame = frame_of({P95: {1: 46_000}, RUNS: None, LONGEST: {60: 46_000}}, states={RUNS: SeriesState.PARTIAL})
+
+    row = row_of(frame, "worker duration")
+
+    assert row.verdict == Verdict.OK
+    assert "No p95: how many runs there were is not known, and 20 are needed." in row.reason
+
+
 def test_a_p95_half_as_long_again_as_before_is_a_warning(frame_of):
     before = {P95: {1: 8_000}, RUNS: {60: 30}}
     frame = frame_of({P95: {1: 12_100}, RUNS: {60: 30}, LONGEST: {60: 13_000}}, before=before)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from couch_explorers.metrics import limits, series
-from couch_explorers.metrics.facts import WORKER
+from couch_explorers.metrics import derived, limits, series
+from couch_explorers.metrics.facts import WORKER, SeriesState
 from couch_explorers.metrics.plots import percentiles
 
 P95, RUNS = series.duration(WORKER, "p95"), series.invocations(WORKER)
@@ -27,10 +27,18 @@ def test_a_median_needs_one_run(frame_of):
     assert np.isnan(points[1:]).all()
 
 
-def test_a_percentile_is_kept_where_the_runs_are_not_known(frame_of):
-    frame = frame_of({P95: [9000] * 24, RUNS: None})
+@pytest.mark.parametrize("state", [SeriesState.DENIED, SeriesState.PARTIAL, SeriesState.IDLE])
+def test_a_percentile_is_drawn_no_more_than_judged_where_the_runs_are_not_known(frame_of, state):
+    frame = frame_of({P95: [9000] * 24, RUNS: None}, states={RUNS: state})
 
-    assert percentiles.carried(frame, P95, RUNS).highest == 9000
+    assert percentiles.carried(frame, P95, RUNS).empty
+    assert derived.worst_percentile(frame, P95).value is None
+
+
+def test_a_median_stays_where_the_runs_are_not_known_for_there_was_one(frame_of):
+    median = series.duration(WORKER, "p50")
+
+    assert percentiles.carried(frame_of({median: [8000] * 24, RUNS: None}), median, RUNS).highest == 8000
 
 
 def test_the_window_before_is_judged_by_its_own_runs(frame_of):
@@ -43,7 +51,11 @@ def test_the_window_before_is_judged_by_its_own_runs(frame_of):
 
 @pytest.mark.parametrize(
     ("runs", "told"),
-    [([30] * 1440, ""), ({0: 1}, "p95 needs 20 runs a period to be drawn and p99 100")],
+    [
+        ([30] * 1440, ""),
+        ({0: 1}, "p95 needs 20 runs a period to be drawn and p99 100"),
+        (None, "how many runs there were is not known: p95 and p99 are not drawn"),
+    ],
 )
 def test_it_says_what_was_left_out(frame_of, runs, told):
     keys = [series.duration(WORKER, statistic) for statistic in ("p50", "p95", "p99")]

@@ -5,6 +5,7 @@ A frame of points carries it as `frame.attrs["facts"]`; `of(frame)` takes it out
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
@@ -189,6 +190,11 @@ class Facts:
     def alarm(self, short_name: str) -> Alarm | None:
         """Give an alarm by its short name."""
         return next((alarm for alarm in self.alarms if alarm.short_name == short_name), None)
+
+    def line(self, short_name: str) -> Line | None:
+        """Give the line of an alarm; None where there is no such alarm, or where it watches a band and holds none."""
+        alarm = self.alarm(short_name)
+        return alarm.line if alarm and not math.isnan(alarm.threshold) else None
 
     def function(self, resource: str) -> FunctionFacts | None:
         """Give a function by its resource."""

@@ -81,9 +81,8 @@ class Reading:
         return all(self.facts.state(key, self.compared) is not SeriesState.PARTIAL for key in keys)
 
     def line(self, short_name: str, otherwise: Threshold) -> Line:
-        """The line that an alarm holds; of an own threshold where there is no such alarm."""
-        alarm = self.facts.alarm(short_name)
-        return alarm.line if alarm else otherwise.line
+        """The line that an alarm holds; of an own threshold where there is none."""
+        return self.facts.line(short_name) or otherwise.line
 
     def recent(self, key: SeriesKey, seconds: float = RECENT_S) -> pd.Series:
         """The points that tell how things stand at the end."""

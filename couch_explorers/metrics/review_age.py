@@ -12,7 +12,7 @@ from couch_explorers.metrics.facts import QUEUE, WORKER
 from couch_explorers.metrics.review_rows import AGAIN, Row, against, text, verdict
 
 if TYPE_CHECKING:
-    from couch_explorers.metrics.facts import Alarm
+    from couch_explorers.metrics.facts import Line
     from couch_explorers.metrics.reading import Reading
 
 CHECK, ALARM = "oldest job waiting", "oldest-message-age"
@@ -28,18 +28,16 @@ def age(reading: Reading) -> Row:
     """
     if row := reading.unanswered(CHECK, series.AGE):
         return row
-    alarm = reading.facts.alarm(ALARM)
+    line = reading.facts.line(ALARM)
     letters, lie = _letters(reading)
-    row = Row(
-        CHECK, Verdict.OK, "", 0.0, "s", alarm.threshold if alarm else math.nan, reading.highest_before(series.AGE)
-    )
-    row = _judged(reading, row, alarm, letters, lie=bool(lie))
+    row = Row(CHECK, Verdict.OK, "", 0.0, "s", line.value if line else math.nan, reading.highest_before(series.AGE))
+    row = _judged(reading, row, line, letters, lie=bool(lie))
     if row.verdict is Verdict.OK and lie is None:
         row = replace(row, verdict=Verdict.NO_DATA, action=SEE_LETTERS_FIRST)
     return reading.believed(row, series.AGE)
 
 
-def _judged(reading: Reading, row: Row, alarm: Alarm | None, letters: str, *, lie: bool) -> Row:
+def _judged(reading: Reading, row: Row, line: Line | None, letters: str, *, lie: bool) -> Row:
     if reading.points(series.AGE).empty:
         counted = reading.points(series.VISIBLE)
         if len(counted) and counted.max() > 0:
@@ -49,14 +47,14 @@ def _judged(reading: Reading, row: Row, alarm: Alarm | None, letters: str, *, li
         return replace(row, verdict=verdict(bad=False, warn=lie), reason=said, action=_action(reading, lie=lie))
     highest, moment = reading.peak(series.AGE)
     end = reading.latest_said(series.AGE, " s")
-    said = text(f"at most {words.seconds(highest)} ({reading.at(moment)}){_against(alarm, highest)}; {end}", letters)
+    said = text(f"at most {words.seconds(highest)} ({reading.at(moment)}){_against(line, highest)}; {end}", letters)
     row = replace(row, value=highest, reason=said)
-    if alarm is None:
+    if line is None:
         why = reading.facts.unanswered.get(surroundings_alarms.ACTION)
         action = why or f"Deploy the alarm that says from when on that is too long: {reading.deploy(QUEUE)}"
         return replace(row, verdict=Verdict.WARN if lie else Verdict.NO_DATA, action=action)
-    late = alarm.line.is_crossed(highest)
-    found = verdict(bad=alarm.line.is_crossed(reading.latest(series.AGE)), warn=late or lie)
+    late = line.is_crossed(highest)
+    found = verdict(bad=line.is_crossed(reading.latest(series.AGE)), warn=late or lie)
     return replace(row, verdict=found, action=_action(reading, lie=lie and not late))
 
 
@@ -70,10 +68,10 @@ def _letters(reading: Reading) -> tuple[str, float | None]:
     return f"{letters}{', which do not count as waiting' if now else ''}", now
 
 
-def _against(alarm: Alarm | None, highest: float) -> str:
-    if alarm is None:
+def _against(line: Line | None, highest: float) -> str:
+    if line is None:
         return ", and no alarm says from when on that is too long"
-    said = against(highest, alarm.threshold, f"the alarm's {words.seconds(alarm.threshold)}")
+    said = against(highest, line.value, f"the alarm's {words.seconds(line.value)}")
     return f", {said}" if said else ""
 
 

@@ -95,6 +95,12 @@ def test_without_the_alarm_nobody_says_what_is_too_long(frame_of):
     assert "couch up" in row.action
 
 
+def test_an_alarm_on_a_band_does_not_say_what_is_too_long(frame_of, alarms_of):
+    band = [replace(alarm, threshold=math.nan, comparison="GreaterThanUpperThreshold") for alarm in alarms_of()]
+
+    assert row_of(frame_of(alarms=band), CHECK).verdict == Verdict.NO_DATA
+
+
 def test_an_alarm_that_may_not_be_read_is_told_from_one_that_is_not_there(frame_of):
     frame = frame_of(alarms=())
     why = "No right to read the alarms: allow cloudwatch:DescribeAlarms."

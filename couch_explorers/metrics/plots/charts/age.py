@@ -24,13 +24,13 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
     now = curves.curve(frame, series.AGE, period_s=period_s)
     before = curves.before(frame, series.AGE, period_s=period_s)
-    alarm = facts.alarm(ALARM)
+    line = facts.line(ALARM)
 
     labels = chart.begin(ax, facts, TITLE, ("Maximum", period_s), keys=(series.AGE,), alarms=(ALARM,))
-    lines.scale(ax, [now, before], *([alarm.threshold] if alarm else ()), unit="seconds")
+    lines.scale(ax, [now, before], *([line.value] if line else ()), unit="seconds")
     chart.pair(labels, facts, now, before, "oldest job", lines.line)
-    if alarm:
-        lines.threshold(labels, alarm.threshold, f"alarm {alarm.line.sign} {words.seconds(alarm.threshold)}")
+    if line:
+        lines.threshold(labels, line.value, f"alarm {line.sign} {words.seconds(line.value)}")
     if now.empty:
         absent.write(ax, absent.why(facts, series.AGE))
     labels.place()
@@ -49,8 +49,8 @@ def read(frame: pd.DataFrame) -> str:
     beside = f"dead letters: {telling.depth(letters, facts)}" if not letters.empty else ""
     if age.empty:
         return words.sentence(f"age of the oldest job: {absent.why(facts, series.AGE)}", beside)
-    alarm = facts.alarm(ALARM)
-    limit = alarm and telling.against(age.highest, alarm.threshold, f"its alarm's {words.seconds(alarm.threshold)}")
+    line = facts.line(ALARM)
+    limit = line and telling.against(age.highest, line.value, f"its alarm's {words.seconds(line.value)}")
     return words.sentence(
         f"the oldest job had waited at most {words.seconds(age.highest)} ({telling.peak(age, facts)}{f', {limit}' if limit else ''}), "
         f"{telling.end(age, facts, words.seconds)}",

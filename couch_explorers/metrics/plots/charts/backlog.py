@@ -48,13 +48,13 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
     key = series.DEAD_LETTERS_VISIBLE
     period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
     now, before = curves.curve(frame, key, period_s=period_s), curves.before(frame, key, period_s=period_s)
-    alarm = facts.alarm(ALARM)
+    line = facts.line(ALARM)
 
     labels = chart.begin(ax, facts, LETTERS_TITLE, ("Maximum", period_s), keys=(key,), alarms=(ALARM,), first=False)
-    lines.scale(ax, [now, before], *([alarm.threshold] if alarm else ()), unit="jobs", whole=True)
+    lines.scale(ax, [now, before], *([line.value] if line else ()), unit="jobs", whole=True)
     chart.pair(labels, facts, now, before, "dead letters", lines.line)
-    if alarm:
-        lines.threshold(labels, alarm.threshold, f"alarm {alarm.line.sign} {words.number(alarm.threshold)}")
+    if line:
+        lines.threshold(labels, line.value, f"alarm {line.sign} {words.number(line.value)}")
     if now.empty:
         absent.write(ax, absent.why(facts, key))
     labels.place()

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 # What an incident brings with it need not be named again beside it, as far as nothing of it was outside of the incident.
 OF_AN_INCIDENT = frozenset({
     "alarms", "oldest job waiting", "dead letters", "failed jobs", "jobs put off", "worker errors", "worker duration",
-    "worker throttles", "API errors (5xx)", "API function errors", "API function duration", "API latency",
+    "worker throttles", "API errors (5xx)", "API function errors", "API function duration", "API function throttles",
+    "API latency",
 })  # fmt: skip
 MOST_NAMED = 3
 # From this share of a window on the rest is not worth its hours.

@@ -56,19 +56,20 @@ def errors(reading: Reading, resource: str) -> Row:
 
 
 def throttles(reading: Reading, resource: str) -> Row:
-    """Judge the calls that Lambda refused for want of concurrency; for a queue each costs its job a receive."""
+    """Judge the calls that Lambda refused for want of concurrency: for a queue each costs its job a receive, for the API an answer."""
     check, key = name(resource, "throttles"), series.throttles(resource)
     if row := reading.unanswered(check, key):
         return row
     count = reading.total(key)
     share = derived.throttle_share(reading.frame, resource)
     line = FUNCTION_THROTTLES.warn
+    bound = "; maximum_concurrency must stay below it" if resource == WORKER else ""
     row = Row(
         check,
         verdict(bad=float(reading.recent(key).sum()) > line, warn=count > line),
         text(f"{words.count(count, 'call')} refused ({words.percent(share)})") if count else "None.",
         count, "calls", line, reading.total_before(key),
-        "The account's concurrency is used up: see what else runs, or reserve some for this function; maximum_concurrency must stay below it.",
+        f"The account's concurrency is used up: see what else runs, or reserve some for this function{bound}.",
     )  # fmt: skip
     return reading.believed(row, key)
 

@@ -10,12 +10,12 @@ from couch_explorers.metrics import derived, review_age, series, words
 from couch_explorers.metrics.derived import Flow
 from couch_explorers.metrics.facts import WORKER, SeriesState
 from couch_explorers.metrics.reading import DENIED, MISSING
-from couch_explorers.metrics.review_rows import AGAIN, Row, text, verdict
+from couch_explorers.metrics.review_rows import AGAIN, Row, against, text, verdict
 from couch_explorers.metrics.thresholds import DEAD_LETTER_DEPTH, PASSING_S
 
 if TYPE_CHECKING:
     from couch_explorers.metrics.derived import Drain
-    from couch_explorers.metrics.facts import SeriesKey
+    from couch_explorers.metrics.facts import Line, SeriesKey
     from couch_explorers.metrics.reading import Reading
 
 LETTERS, BACKLOG = "dead letters", "backlog"
@@ -43,6 +43,7 @@ def dead_letters(reading: Reading) -> Row:
 def backlog(reading: Reading) -> Row:
     """Judge whether jobs that wait at the end get fewer, by the drain time; BAD where they do not.
 
+    The line is the age alarm's: what takes longer to drain makes it ring. It is one of seconds, not of jobs: the reason tells it.
     What the queue hands on within a minute is no backlog: SQS counts once a minute what is just passing through.
     """
     key = series.VISIBLE
@@ -51,11 +52,10 @@ def backlog(reading: Reading) -> Row:
     drain = derived.drain(reading.frame)
     # SQS counts a queue that holds messages each minute: where jobs waited long ago, nobody has counted since.
     is_stale = drain.visible > 0 and reading.is_stale(key)
-    alarm = reading.facts.alarm(review_age.ALARM)
     if is_stale:
         found, how = Verdict.NO_DATA, "; whether they still wait is not known"
     else:
-        found, how = _flow(reading, drain, alarm.threshold if alarm else math.inf)
+        found, how = _flow(reading, drain, reading.facts.line(review_age.ALARM))
     highest = _highest(reading, key)
     end = f"{reading.latest_said(key)}{how}" if highest else ""
     at_hand = f" and {reading.command('faults')}" if reading.facts.target == "local" else ""
@@ -67,8 +67,8 @@ def backlog(reading: Reading) -> Row:
     return reading.believed(row, key, series.SENT, series.DELETED)
 
 
-def _flow(reading: Reading, drain: Drain, patience_s: float) -> tuple[Verdict, str]:
-    """Judge a backlog; `patience_s` is how long a job may wait."""
+def _flow(reading: Reading, drain: Drain, patience: Line | None) -> tuple[Verdict, str]:
+    """Judge a backlog by how long a job may wait before the age alarm rings."""
     if drain.flow is Flow.EMPTY:
         return Verdict.OK, ""
     if drain.flow is Flow.UNKNOWN:
@@ -82,7 +82,11 @@ def _flow(reading: Reading, drain: Drain, patience_s: float) -> tuple[Verdict, s
     if drain.seconds is None:
         why = "no more are deleted than sent" if drain.wait_s < math.inf else "none is deleted"
         return Verdict.BAD, f", not draining: {why}"
-    return verdict(bad=False, warn=drain.seconds > patience_s), f", draining in {words.seconds(round(drain.seconds))}"
+    told = f", draining in {words.seconds(round(drain.seconds))}"
+    if patience is None:
+        return Verdict.OK, told
+    line = against(drain.seconds, patience.value, f"the {words.seconds(patience.value)} that a job may wait")
+    return verdict(bad=False, warn=patience.is_crossed(drain.seconds)), f"{told}, {line}"
 
 
 def _highest(reading: Reading, key: SeriesKey) -> float:

@@ -43,6 +43,7 @@ CHECKS: dict[str, Callable[[Reading], Row]] = {
     review_api.LATENCY_CHECK: review_api.latency,
     review_functions.name(API_FUNCTION, "errors"): partial(review_functions.errors, resource=API_FUNCTION),
     review_functions.name(API_FUNCTION, "duration"): partial(review_functions.duration, resource=API_FUNCTION),
+    review_functions.name(API_FUNCTION, "throttles"): partial(review_functions.throttles, resource=API_FUNCTION),
     review_functions.name(API_FUNCTION, "memory"): partial(review_functions.memory, resource=API_FUNCTION),
     review_whole.COST_CHECK: review_whole.cost,
     review_whole.DATA: review_whole.data,

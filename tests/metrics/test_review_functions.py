@@ -51,11 +51,16 @@ def test_errors_are_compared_with_those_of_the_window_before(frame_of):
     assert row_of(frame, "worker errors").change == "+50 %"
 
 
-def test_a_throttle_in_the_last_minutes_needs_somebody(frame_of):
-    row = row_of(frame_of({series.throttles(WORKER): lately(5), RUNS: lately(95)}), "worker throttles")
+@pytest.mark.parametrize(
+    ("resource", "check"), [(WORKER, "worker throttles"), (API_FUNCTION, "API function throttles")]
+)
+def test_a_throttle_in_the_last_minutes_needs_somebody(frame_of, resource, check):
+    row = row_of(frame_of({series.throttles(resource): lately(5), series.invocations(resource): lately(95)}), check)
 
     assert row.verdict == Verdict.BAD
     assert row.reason == "5 calls refused (5 %)."
+    # The API's function has no queue that would hold calls back.
+    assert ("maximum_concurrency" in row.action) == (resource == WORKER)
 
 
 def test_throttles_that_are_over_are_a_warning(frame_of):

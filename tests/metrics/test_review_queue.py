@@ -76,14 +76,21 @@ def test_a_backlog_that_drains_before_the_age_alarm_would_ring_is_ok(frame_of):
     row = backlog(frame_of, lately(90, 80, 70, 60, 50), lately(0, 0, 0, 0, 0), lately(20, 20, 20, 20, 20))
 
     assert row.verdict == Verdict.OK
-    assert "draining in 150 s" in row.reason
+    assert "draining in 150 s, 50 % of the 300 s that a job may wait" in row.reason
 
 
 def test_a_backlog_that_drains_too_slowly_is_a_warning(frame_of):
     row = backlog(frame_of, lately(90, 88, 86, 84, 82), lately(8, 8, 8, 8, 8), lately(10, 10, 10, 10, 10))
 
     assert row.verdict == Verdict.WARN
-    assert "draining in 2,460 s" in row.reason
+    assert "draining in 2,460 s, 8.2 times the 300 s that a job may wait" in row.reason
+
+
+def test_without_the_age_alarm_a_backlog_has_no_line_to_drain_by(frame_of):
+    row = backlog(frame_of, lately(90, 88, 86, 84, 82), lately(8, 8, 8, 8, 8), lately(10, 10, 10, 10, 10), alarms=())
+
+    assert row.verdict == Verdict.OK
+    assert row.reason.endswith("draining in 2,460 s.")
 
 
 def test_jobs_that_pass_through_within_a_minute_are_no_backlog(frame_of):

@@ -42,6 +42,9 @@ resource "aws_lambda_function" "worker" {
     }
   }
 
+  # A tag and no variable: another commit of the same code is not worth a cold start.
+  tags = var.commit == "" ? null : { commit = var.commit }
+
   # The rights must be there before the first job is.
   depends_on = [aws_cloudwatch_log_group.worker, aws_iam_role_policy.worker]
 }

@@ -65,6 +65,18 @@ variable "archive_path" {
   }
 }
 
+variable "commit" {
+  description = "The git commit that is deployed, which the worker carries as a tag: a metric review names it beside the deploy. Empty for no tag."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([0-9a-f]{7,40})?$", var.commit))
+    error_message = "A git commit is 7 to 40 hexadecimal digits, or nothing; this is \"${var.commit}\"."
+  }
+}
+
 variable "function_timeout_s" {
   description = "Seconds that one job may take. The queue's visibility timeout follows from it."
   type        = number

@@ -32,14 +32,15 @@ def noted(home: Home) -> tuple[Deploy, ...]:
 def told_by(functions: Iterable[FunctionFacts]) -> tuple[Deploy, ...]:
     """Tell the latest deploys from when each function was last changed, oldest first; a change of settings counts too.
 
-    Functions that changed together, from one commit, are one deploy.
+    Functions that changed together, from one commit, are one deploy; one that names no commit goes with the other.
     """
     deploys: list[Deploy] = []
     changed = [(each.updated, each) for each in functions if each.updated is not None]
     for moment, function in sorted(changed, key=lambda pair: pair[0]):
         last = deploys[-1] if deploys else None
-        if last and last.commit == function.commit and moment - last.time <= ONE_DEPLOY:
-            deploys[-1] = Deploy(last.time, (*last.resources, function.resource), last.commit)
+        commits = {commit for commit in (last.commit if last else "", function.commit) if commit}
+        if last and len(commits) <= 1 and moment - last.time <= ONE_DEPLOY:
+            deploys[-1] = Deploy(last.time, (*last.resources, function.resource), last.commit or function.commit)
         else:
             deploys.append(Deploy(moment, (function.resource,), function.commit))
     return tuple(deploys)

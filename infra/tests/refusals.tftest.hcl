@@ -20,6 +20,7 @@ run "texts_of_the_wrong_form" {
     region       = "Ireland"
     model_arns   = ["stability.stable-image-core-v1:1"]
     archive_path = "./no-such.zip"
+    commit       = "the newest"
   }
 
   expect_failures = [
@@ -29,6 +30,7 @@ run "texts_of_the_wrong_form" {
     var.region,
     var.model_arns,
     var.archive_path,
+    var.commit,
   ]
 }
 
@@ -39,12 +41,14 @@ run "texts_that_are_almost_right" {
     alarm_email = "on-call@localhost"
     model_arns  = ["arn:aws:bedrock:us-west-2:123456789012:foundation-model/stability.stable-image-core-v1:1"]
     bucket_name = "pgr301..couch"
+    commit      = "ab12cd" # one digit short
   }
 
   expect_failures = [
     var.alarm_email,
     var.model_arns,
     var.bucket_name,
+    var.commit,
   ]
 }
 

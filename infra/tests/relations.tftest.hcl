@@ -33,6 +33,28 @@ run "the_queue_fits_the_function" {
   }
 }
 
+run "the_worker_carries_the_commit_that_it_was_deployed_from" {
+  command = plan
+
+  variables {
+    commit = "ab12cd3"
+  }
+
+  assert {
+    condition     = aws_lambda_function.worker.tags == tomap({ commit = "ab12cd3" })
+    error_message = "A metric review reads the tag commit of the function."
+  }
+}
+
+run "without_a_commit_the_worker_carries_no_tag_of_one" {
+  command = plan
+
+  assert {
+    condition     = aws_lambda_function.worker.tags == null
+    error_message = "An empty tag would name a deploy by nothing."
+  }
+}
+
 run "the_dead_letter_queue_keeps_longer_even_at_the_longest_wait" {
   command = plan
 

@@ -59,6 +59,13 @@ def test_functions_that_changed_together_are_one_deploy():
     assert found == (Deploy(NOON, (WORKER, API_FUNCTION), "a"),)
 
 
+def test_functions_of_which_one_names_no_commit_are_one_deploy_if_they_changed_together():
+    told = Deploy(NOON, (WORKER, API_FUNCTION), "a")
+
+    assert surroundings_deploys.told_by([function(WORKER, 0), function(API_FUNCTION, 4, "a")]) == (told,)
+    assert surroundings_deploys.told_by([function(WORKER, 0, "a"), function(API_FUNCTION, 4)]) == (told,)
+
+
 def test_functions_that_changed_apart_or_from_other_commits_are_two():
     assert len(surroundings_deploys.told_by([function(WORKER, 0, "a"), function(API_FUNCTION, 4, "b")])) == 2
     assert len(surroundings_deploys.told_by([function(WORKER, 0), function(API_FUNCTION, 11)])) == 2

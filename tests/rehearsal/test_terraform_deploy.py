@@ -124,6 +124,12 @@ def test_after_an_apply_the_state_is_kept_and_its_lock_is_gone(applied, session)
     assert keys(session, STATE_BUCKET) == [STATE]
 
 
+def test_the_worker_tells_the_commit_that_it_came_from(applied, session, stage):
+    worker = session.client("lambda").get_function(FunctionName="couch-explorers-42-worker")
+
+    assert worker["Tags"]["commit"] == stage.git("rev-parse", "HEAD")[:7]
+
+
 def test_the_queue_that_was_applied_painted_its_pictures(applied, session):
     queues = session.client("sqs").list_queues()["QueueUrls"]
 

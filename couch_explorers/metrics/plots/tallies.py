@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # In points: a row, of which its bars take this much; a bar that stands for something is at least this high.
 ROW_PT, BAR_PT, SHORTEST_BAR_PT = 34.0, 14.0, 2.5
 NAME_AT_PT = 21.0
+# Rows have no scale beside them: the title line says what their numbers are.
+STATISTIC = "Count, sum"
 # From line to line of the totals.
 LINE_PT = 10.5
 TOTAL_AT_PT = 8.0

@@ -97,7 +97,16 @@ def test_every_figure_names_statistic_period_and_time_zone(frame_of, written):
     frame = frame_of()
 
     for make in plots.PANELS.values():
-        assert re.search(r"(Maximum|Sum|Percentiles) of each .*Europe/Oslo", written(make(frame).figure))
+        assert re.search(r"(Maximum|Sum|Percentiles) of each .*Europe/Oslo", written(make(frame).figure), re.IGNORECASE)
+
+
+def test_all_axes_name_their_unit(frame_of):
+    frame = frame_of()
+
+    for make in plots.PANELS.values():
+        for ax in make(frame).figure.axes:
+            heads = [text.get_text() for text in ax.texts if "Europe/Oslo" in text.get_text()]
+            assert re.match("seconds|jobs", ax.get_ylabel()) or heads[0].startswith("Count, "), ax.get_title(loc="left")
 
 
 def test_all_figures_are_saved_into_one_folder(frame_of, tmp_path):

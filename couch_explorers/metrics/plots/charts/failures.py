@@ -39,7 +39,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a row of bars for each kind of trouble."""
     facts = known.of(frame)
     keys = (series.errors(WORKER), series.errors(API_FUNCTION), series.FAILED_JOBS, series.POSTPONED_JOBS)
-    chart.begin(ax, facts, TITLE, ("Sum", _period_s(facts)), keys=keys, alarms=ALARMS)
+    chart.begin(ax, facts, TITLE, (tallies.STATISTIC, _period_s(facts)), keys=keys, alarms=ALARMS)
     tallies.draw(ax, facts, _rows(frame))
     return ax
 

@@ -50,7 +50,7 @@ def draw_counts(frame: pd.DataFrame, ax: Axes) -> Axes:
     facts = known.of(frame)
     period_s = curves.joined_period_s(facts, curves.MOST_STEPS)
     keys = (series.API_COUNT, series.API_5XX, series.API_4XX)
-    chart.begin(ax, facts, COUNTS_TITLE, ("Sum", period_s), keys=keys, first=False)
+    chart.begin(ax, facts, COUNTS_TITLE, (tallies.STATISTIC, period_s), keys=keys, first=False)
     requests, failed, refused = keys
     rows = [
         tallies.row(frame, requests, "Requests", period_s, colour=style.BLUE, group="requests"),

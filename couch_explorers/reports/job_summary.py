@@ -25,7 +25,8 @@ TRUNCATED = "\n\n*The rest is in the report.*\n"
 
 
 def append(path: Path, result: RunResult) -> None:
-    """Add a run's summary to the step's file, as far as the step's limit leaves room."""
+    """Add a run's summary to the step's file, as far as the step's limit leaves room; its folder is made where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     written = path.stat().st_size if path.exists() else 0
     with path.open("a", encoding="utf-8") as file:
         file.write(fit(render(result), LIMIT_BYTES - written))

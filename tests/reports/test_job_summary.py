@@ -78,6 +78,12 @@ def test_a_summary_stays_below_githubs_limit_and_says_that_it_was_cut(result, tm
     assert content.decode().endswith(job_summary.TRUNCATED)
 
 
+def test_a_summary_is_written_into_a_folder_that_is_not_there_yet(result, tmp_path):
+    job_summary.append(tmp_path / "reports" / "summary.md", result())
+
+    assert (tmp_path / "reports" / "summary.md").read_text(encoding="utf-8").startswith("## ")
+
+
 def test_what_the_step_wrote_before_counts_too(result, tmp_path):
     path = tmp_path / "summary.md"
     path.write_text("x" * (job_summary.LIMIT_BYTES - 10))

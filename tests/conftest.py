@@ -1,0 +1,15 @@
+"""What holds for every test: none of them writes where the job that runs it is read."""
+
+import pytest
+
+# Set by a workflow, for what it deployed and judged. A test that means one of them sets it for itself.
+OF_A_JOB = ("COUCH_STEP_SUMMARY", "GITHUB_STEP_SUMMARY")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_page_of_a_job():
+    """Before any other fixture, so that programs which one of them starts inherit nothing either."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in OF_A_JOB:
+            patch.delenv(name, raising=False)
+        yield

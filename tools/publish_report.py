@@ -2,14 +2,16 @@
 
     python tools/publish_report.py reports
 
-A file that holds a secret is removed, so that no later step can upload it, and named without the secret. Exit 1 when
-there was one. What GitHub masks in its log it does not mask in files.
+What may be shown is copied to reports/published, which alone is uploaded: a file that holds a secret, or that nobody came to look
+through, is not there. The former is named, without the secret. Exit 1 when there was one. What GitHub masks in its log it does
+not mask in files.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +34,9 @@ SHORTEST_SECRET = 16
 SUMMARY = "summary.md"
 LIMIT_BYTES = 900 * 1024
 
+# Below the folder of the reports.
+PUBLISHED = "published"
+
 
 def secrets_in(content: bytes, environment: Mapping[str, str]) -> Iterator[str]:
     """Name the kinds of secrets that a file holds."""
@@ -45,26 +50,32 @@ def secrets_in(content: bytes, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[str], object] = print) -> int:
-    """Scan a folder, remove what may not be shown, append its summary; 0, or 1 when a secret was found, 2 for a wrong call."""
+    """Scan a folder, copy what may be shown, append its summary; 0, or 1 when a secret was found, 2 for a wrong call."""
     if len(arguments) != 1:
         say("Give the folder of the reports: python tools/publish_report.py reports")
         return 2
     folder = Path(arguments[0])
+    published = folder / PUBLISHED
+    # First of all: what an earlier call found clean may be another file by now.
+    if published.exists():
+        shutil.rmtree(published)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         say(f"There is no report in {folder}: nothing ran.")
         return 0
     told: list[str] = []
     for path in files:
-        if kinds := list(secrets_in(path.read_bytes(), environment)):
-            path.unlink()
-            sentence = (
-                f"{path.relative_to(folder)} held {' and '.join(kinds)} and is not shown. Give that secret out anew."
-            )
+        content, place = path.read_bytes(), path.relative_to(folder)
+        if kinds := list(secrets_in(content, environment)):
+            sentence = f"{place} held {' and '.join(kinds)} and is not shown. Give that secret out anew."
             told.append(sentence)
             say(f"::error title=A secret in a report::{sentence}" if environment.get("GITHUB_ACTIONS") else sentence)
+            continue
+        # The very bytes that were looked through.
+        (published / place).parent.mkdir(parents=True, exist_ok=True)
+        (published / place).write_bytes(content)
     say(f"{len(files)} files looked through, {len(told)} withheld.")
-    summary, page = folder / SUMMARY, environment.get("GITHUB_STEP_SUMMARY")
+    summary, page = published / SUMMARY, environment.get("GITHUB_STEP_SUMMARY")
     if page and summary.is_file():
         with Path(page).open("a", encoding="utf-8") as file:
             file.write(summary.read_bytes()[:LIMIT_BYTES].decode("utf-8", errors="ignore"))

@@ -135,3 +135,11 @@ def test_a_secret_comes_into_no_environment_but_as_whether_it_is_set(path):
     secrets = [value for value in values if "secrets." in value and "!= ''" not in value]
     # Two names of an account, which are shown on every page of Docker Hub.
     assert all(set(re.findall(r"secrets\.(\w+)", value)) == {"DOCKERHUB_USERNAME"} for value in secrets)
+
+
+def test_of_a_report_only_what_was_looked_through_is_uploaded():
+    (path,) = (path for path in ACTIONS if path.parent.name == "report")
+    scan, upload = steps(path)
+
+    assert scan["run"] == "python3 tools/publish_report.py reports"
+    assert upload["with"]["path"] == "reports/published/"

@@ -7,6 +7,8 @@ import pytest
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "publish_report.py"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+# Its first page is mapped for nobody, so that even root is refused.
+UNREADABLE = Path("/proc/self/mem")
 
 
 @pytest.fixture
@@ -20,25 +22,35 @@ def folder(tmp_path):
 
 @pytest.fixture
 def publish(folder, tmp_path):
-    def publish(**environment):
+    def publish(*, breaks_off=False, **environment):
         page = tmp_path / "page.md"
         surrounding = {"PATH": os.environ["PATH"], "GITHUB_STEP_SUMMARY": str(page), **environment}
         done = subprocess.run(
             [sys.executable, str(TOOL), str(folder)], env=surrounding, capture_output=True, text=True, check=False
         )
-        assert done.stderr == ""
+        assert ("Traceback" in done.stderr) if breaks_off else (done.stderr == "")
         return done.returncode, done.stdout, page.read_text(encoding="utf-8") if page.exists() else ""
 
     return publish
 
 
-def test_a_clean_report_is_left_alone_and_its_summary_handed_on(publish, folder):
+def published(folder):
+    """What would be uploaded, by its path."""
+    whole = folder / "published"
+    return {path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()}
+
+
+def test_a_clean_report_is_published_as_it_is_and_its_summary_handed_on(publish, folder):
+    (folder / "data").mkdir()
+    (folder / "data" / "latency.csv").write_text("1101", encoding="utf-8")
+
     code, said, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
 
     assert code == 0
-    assert "2 files looked through, 0 withheld" in said
+    assert "3 files looked through, 0 withheld" in said
     assert page == "## smoke_test passed\n"
-    assert (folder / "smoke_test.html").exists()
+    assert published(folder) == {"smoke_test.html", "summary.md", "data/latency.csv"}
+    assert (folder / "published" / "smoke_test.html").read_bytes() == (folder / "smoke_test.html").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +71,7 @@ def test_a_file_with_a_secret_is_withheld_and_named_without_it(publish, folder, 
     assert code == 1
     assert f"smoke_test.ipynb held {kind}" in said
     assert content not in said
-    assert not (folder / "smoke_test.ipynb").exists()
+    assert published(folder) == {"smoke_test.html", "summary.md"}
     assert page.startswith("## smoke_test passed\n")
     assert f"smoke_test.ipynb held {kind}" in page
     assert content not in page
@@ -73,6 +85,33 @@ def test_a_summary_with_a_secret_reaches_no_page(publish, folder):
     assert code == 1
     assert SECRET not in page
     assert "summary.md held the value of AWS_SECRET_ACCESS_KEY" in page
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason=f"{UNREADABLE}, which nobody can read from its start, is Linux's")
+def test_of_a_look_that_is_broken_off_nothing_is_published_that_was_not_looked_through(publish, folder):
+    # What an earlier call has left, a file that cannot be read, and a secret behind it.
+    (folder / "published").mkdir()
+    (folder / "published" / "smoke_test.json").write_text(SECRET, encoding="utf-8")
+    (folder / "a.html").symlink_to(UNREADABLE)
+    (folder / "smoke_test.ipynb").write_text(SECRET, encoding="utf-8")
+
+    code, said, page = publish(AWS_SECRET_ACCESS_KEY=SECRET, breaks_off=True)
+
+    assert code == 1
+    assert "looked through" not in said
+    assert page == ""
+    assert published(folder) == set()
+
+
+def test_a_second_call_looks_through_the_report_alone(publish, folder):
+    publish()
+    (folder / "smoke_test.html").write_text(SECRET, encoding="utf-8")
+
+    code, said, _ = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+
+    assert code == 1
+    assert "2 files looked through, 1 withheld" in said
+    assert published(folder) == {"summary.md"}
 
 
 def test_a_short_secret_of_a_local_cloud_is_not_looked_for(publish, folder):

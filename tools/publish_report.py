@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 # The first two by AWS's and GitHub's own naming of what they hand out, the third by the header of every PEM key.
 PATTERNS = {
     "an AWS access key id": re.compile(rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
-    "a GitHub token": re.compile(rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})"),
+    "a GitHub token": re.compile(rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9_]{36,}|github_pat_[A-Za-z0-9_]{22,})"),
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 }
+# Whitespace as JSON writes it. Any other backslash stands before what it escapes.
+ESCAPE = re.compile(rb"\\[nrt]")
 # Looked for by their values, which the environment of a deploying job has.
 SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DOCKERHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
 # What is shorter is no secret of AWS or GitHub, and would be found in any text.
@@ -39,13 +41,14 @@ PUBLISHED = "published"
 
 
 def secrets_in(content: bytes, environment: Mapping[str, str]) -> Iterator[str]:
-    """Name the kinds of secrets that a file holds."""
+    """Name the kinds of secrets that a file holds, as they are or as Markdown and JSON write them."""
+    views = (content, ESCAPE.sub(rb" ", content).replace(b"\\", b""))
     for kind, pattern in PATTERNS.items():
-        if pattern.search(content):
+        if any(pattern.search(view) for view in views):
             yield kind
     for name in SECRET_VARIABLES:
-        value = environment.get(name, "")
-        if len(value) >= SHORTEST_SECRET and value.encode() in content:
+        value = environment.get(name, "").encode()
+        if len(value) >= SHORTEST_SECRET and any(value in view for view in views):
             yield f"the value of {name}"
 
 

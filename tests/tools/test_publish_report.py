@@ -1,9 +1,12 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from couch_explorers.reports import job_summary
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "publish_report.py"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -118,6 +121,24 @@ def test_a_short_secret_of_a_local_cloud_is_not_looked_for(publish, folder):
     (folder / "smoke_test.html").write_text("a local cloud", encoding="utf-8")
 
     assert publish(AWS_SECRET_ACCESS_KEY="local")[0] == 0
+
+
+@pytest.mark.parametrize("secret", [SECRET, "ghp_" + "a1" * 18, "github_pat_" + "a1_" * 12])
+def test_a_secret_is_found_in_a_summary_as_markdown_escapes_it(publish, folder, secret):
+    (folder / "summary.md").write_text(f"| ✗ BAD | {job_summary.text(secret)} |", encoding="utf-8")
+
+    code, _, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+
+    assert code == 1
+    assert "summary.md held " in page
+    assert published(folder) == {"smoke_test.html"}
+
+
+def test_a_token_is_found_at_the_beginning_of_a_line_within_a_text_of_json(publish, folder):
+    said = json.dumps({"message": "refused:\nghp_" + "a1" * 18})
+    (folder / "smoke_test.json").write_text(json.dumps([said]), encoding="utf-8")
+
+    assert publish()[0] == 1
 
 
 def test_a_summary_beyond_githubs_limit_is_cut_and_not_dropped(publish, folder):

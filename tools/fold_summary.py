@@ -1,11 +1,22 @@
-"""Make what a command says fit for a GitHub job's page: standard input under a title, folded away, never too long.
+"""Make what a command says fit for a GitHub job's page: standard input under a title, folded away, never too long, without a secret.
 
 terraform show -no-color plan.tfplan | python tools/fold_summary.py "Plan" >> "$GITHUB_STEP_SUMMARY"
 couch status --target aws | python tools/fold_summary.py --open "Where it is" >> "$GITHUB_STEP_SUMMARY"
+
+A text that holds a secret is not shown: in its place stands what was found, and the exit code is 1.
 """
 
+from __future__ import annotations
+
+import os
 import sys
 from html import escape
+from typing import TYPE_CHECKING
+
+from job_page import annotation, caution, secrets_in, withheld
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # GitHub takes 1 MiB a step and drops all of it beyond that, without a word (docs.github.com, "Workflow commands").
 LIMIT_CHARACTERS = 200_000
@@ -22,15 +33,21 @@ def fold(title: str, text: str, *, unfolded: bool = False) -> str:
     )
 
 
-def main(arguments: list[str]) -> int:
-    """Fold standard input; 0, or 2 without a title."""
+def main(arguments: list[str], environment: Mapping[str, str]) -> int:
+    """Fold standard input; 0, or 1 when it holds a secret, 2 without a title."""
     titles = [argument for argument in arguments if argument != "--open"]
     if len(titles) != 1:
         sys.stderr.write('Give a title: … | python tools/fold_summary.py [--open] "Plan"\n')
         return 2
-    sys.stdout.write(fold(titles[0], sys.stdin.read(), unfolded="--open" in arguments))
+    text = sys.stdin.read()
+    if kinds := list(secrets_in(text.encode(), environment)):
+        sentence = withheld(titles[0], kinds)
+        sys.stderr.write(f"{annotation(sentence, environment)}\n")
+        sys.stdout.write(caution(sentence))
+        return 1
+    sys.stdout.write(fold(titles[0], text, unfolded="--open" in arguments))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -10,46 +10,20 @@ not mask in files.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from job_page import LIMIT_BYTES, annotation, caution, secrets_in, withheld
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-# The first two by AWS's and GitHub's own naming of what they hand out, the third by the header of every PEM key.
-PATTERNS = {
-    "an AWS access key id": re.compile(rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
-    "a GitHub token": re.compile(rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9_]{36,}|github_pat_[A-Za-z0-9_]{22,})"),
-    "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-}
-# Whitespace as JSON writes it. Any other backslash stands before what it escapes.
-ESCAPE = re.compile(rb"\\[nrt]")
-# Looked for by their values, which the environment of a deploying job has.
-SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DOCKERHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
-# What is shorter is no secret of AWS or GitHub, and would be found in any text.
-SHORTEST_SECRET = 16
-
-# What `couch run` writes for the page of the job, and how much of it GitHub takes (1 MiB a step, silently dropped beyond).
+# What `couch run` writes for the page of the job.
 SUMMARY = "summary.md"
-LIMIT_BYTES = 900 * 1024
-
 # Below the folder of the reports.
 PUBLISHED = "published"
-
-
-def secrets_in(content: bytes, environment: Mapping[str, str]) -> Iterator[str]:
-    """Name the kinds of secrets that a file holds, as they are or as Markdown and JSON write them."""
-    views = (content, ESCAPE.sub(rb" ", content).replace(b"\\", b""))
-    for kind, pattern in PATTERNS.items():
-        if any(pattern.search(view) for view in views):
-            yield kind
-    for name in SECRET_VARIABLES:
-        value = environment.get(name, "").encode()
-        if len(value) >= SHORTEST_SECRET and any(value in view for view in views):
-            yield f"the value of {name}"
 
 
 def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[str], object] = print) -> int:
@@ -70,9 +44,9 @@ def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[st
     for path in files:
         content, place = path.read_bytes(), path.relative_to(folder)
         if kinds := list(secrets_in(content, environment)):
-            sentence = f"{place} held {' and '.join(kinds)} and is not shown. Give that secret out anew."
+            sentence = withheld(str(place), kinds)
             told.append(sentence)
-            say(f"::error title=A secret in a report::{sentence}" if environment.get("GITHUB_ACTIONS") else sentence)
+            say(annotation(sentence, environment))
             continue
         # The very bytes that were looked through.
         (published / place).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +58,7 @@ def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[st
             file.write(summary.read_bytes()[:LIMIT_BYTES].decode("utf-8", errors="ignore"))
     if page and told:
         with Path(page).open("a", encoding="utf-8") as file:
-            file.write("".join(f"\n> [!CAUTION]\n> {sentence}\n" for sentence in told))
+            file.write("".join(map(caution, told)))
     return 1 if told else 0
 
 

@@ -4,11 +4,14 @@ import re
 
 import pytest
 
+from tools import job_page
+
 from . import workflow_files
 from .workflow_files import Use, action_files, all_uses, jobs, read, stand_in, steps
 
 WORKFLOWS = workflow_files.workflow_files()
 ACTIONS = action_files()
+PAGE = '"$GITHUB_STEP_SUMMARY"'
 CHECKOUT = "actions/checkout"
 # Whatever changes AWS or Docker Hub: a second run waits for the first.
 DEPLOYING = ("deploy_lambda", "docker_publish", "terraform_deploy")
@@ -143,3 +146,19 @@ def test_of_a_report_only_what_was_looked_through_is_uploaded():
 
     assert scan["run"] == "python3 tools/publish_report.py reports"
     assert upload["with"]["path"] == "reports/published/"
+
+
+def test_the_look_for_secrets_knows_all_that_a_reporting_job_has():
+    reporting = [path for path in WORKFLOWS if any("actions/report" in step.get("uses", "") for step in steps(path))]
+    named = set(re.findall(r"secrets\.(\w+)", "".join(path.read_text(encoding="utf-8") for path in reporting)))
+
+    # The id of a key is found by its looks, a session's token comes from AWS.
+    assert named == {*job_page.SECRET_VARIABLES, "AWS_ACCESS_KEY_ID"} - {"AWS_SESSION_TOKEN"}
+
+
+@every_workflow
+def test_what_a_command_says_reaches_a_jobs_page_only_after_a_look_for_secrets(path):
+    writing = [step["run"] for step in steps(path) if "GITHUB_STEP_SUMMARY" in step.get("run", "")]
+
+    # What a workflow writes word by word has no secret.
+    assert all("tools/fold_summary.py" in text or f"cat >> {PAGE} << END" in text for text in writing)

@@ -1,13 +1,22 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "fold_summary.py"
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
-def fold(text, *arguments):
+def fold(text, *arguments, **environment):
     return subprocess.run(
-        [sys.executable, str(TOOL), *arguments], input=text, capture_output=True, text=True, check=False
+        [sys.executable, str(TOOL), *arguments],
+        input=text,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -28,6 +37,22 @@ def test_a_text_that_github_would_drop_is_cut_and_says_so():
 
     assert len(done.stdout) < 1_000_000
     assert "the rest is in the log" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("secret", "kind"),
+    [
+        (SECRET, "the value of AWS_SECRET_ACCESS_KEY"),
+        ("AKIAIOSFODNN7EXAMPLE", "an AWS access key id"),
+    ],
+)
+def test_a_text_that_holds_a_secret_reaches_no_page_and_fails_the_step(secret, kind):
+    done = fold(f"+ environment = {secret}", "Plan", AWS_SECRET_ACCESS_KEY=SECRET, GITHUB_ACTIONS="true")
+
+    assert done.returncode == 1
+    assert f"Plan held {kind} and is not shown." in done.stdout
+    assert done.stderr.startswith(f"::error title=A secret in a report::Plan held {kind}")
+    assert secret not in done.stdout + done.stderr
 
 
 def test_without_a_title_the_call_is_wrong():

@@ -9,28 +9,33 @@ A text that holds a secret is not shown: in its place stands what was found, and
 from __future__ import annotations
 
 import os
+import re
 import sys
 from html import escape
 from typing import TYPE_CHECKING
 
-from job_page import annotation, caution, secrets_in, withheld
+from job_page import LIMIT_BYTES, annotation, caution, secrets_in, withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# GitHub takes 1 MiB a step and drops all of it beyond that, without a word (docs.github.com, "Workflow commands").
-LIMIT_CHARACTERS = 200_000
 CUT = "\n… the rest is in the log of this step.\n"
 
 
 def fold(title: str, text: str, *, unfolded: bool = False) -> str:
-    """Write the text as a details element of GitHub's Markdown, its middle as it came."""
-    if len(text) > LIMIT_CHARACTERS:
-        text = text[:LIMIT_CHARACTERS] + CUT
-    opened = " open" if unfolded else ""
-    return (
-        f"<details{opened}><summary>{escape(title)}</summary>\n\n<pre>{escape(text.rstrip())}</pre>\n\n</details>\n\n"
-    )
+    """Write the text as a details element of GitHub's Markdown, its middle as it came, in at most LIMIT_BYTES."""
+    head = f"<details{' open' if unfolded else ''}><summary>{escape(title)}</summary>\n\n<pre>"
+    tail = "</pre>\n\n</details>\n\n"
+    return head + fit(escape(text.rstrip()), LIMIT_BYTES - len((head + tail).encode())) + tail
+
+
+def fit(escaped: str, room: int) -> str:
+    """Cut escaped text so that it takes at most `room` bytes, between two characters as the page shows them, and say so."""
+    if len(escaped.encode()) <= room:
+        return escaped
+    kept = escaped.encode()[: room - len(CUT.encode())].decode(errors="ignore")
+    # What was escaped as `&…;` is one character to the reader.
+    return re.sub(r"&[^;]*\Z", "", kept) + CUT
 
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:

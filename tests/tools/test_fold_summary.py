@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,18 @@ def test_what_everybody_should_see_is_shown_unfolded():
     assert fold("API  https://…", "--open", "Where it is").stdout.startswith("<details open>")
 
 
-def test_a_text_that_github_would_drop_is_cut_and_says_so():
-    done = fold("x" * 2_000_000, "Plan")
+@pytest.mark.parametrize("text", ["x" * 2_000_000, "å" * 1_000_000, '"' * 400_000, "a<&>" * 200_000])
+def test_a_text_that_github_would_drop_is_cut_between_two_characters_and_says_so(text):
+    shown = fold(text, "Plan").stdout
 
-    assert len(done.stdout) < 1_000_000
-    assert "the rest is in the log" in done.stdout
+    assert 900_000 < len(shown.encode()) <= 900 * 1024
+    kept = unescape(shown.partition("<pre>")[2].partition("\n… the rest is in the log of this step.\n</pre>")[0])
+    assert text.startswith(kept)
+    assert shown.endswith("</pre>\n\n</details>\n\n")
+
+
+def test_a_text_that_github_takes_is_shown_whole():
+    assert "x" * 900_000 in fold("x" * 900_000, "Plan").stdout
 
 
 @pytest.mark.parametrize(

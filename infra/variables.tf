@@ -144,10 +144,11 @@ variable "alarm_email" {
   description = "Where the alarms go. Its owner must confirm the subscription once, by the link in the first mail."
   type        = string
   nullable    = false
+  sensitive   = true # a plan stands on the page of a job, for whoever may see the repository
 
   validation {
     condition     = can(regex("^[^@[:space:]]+@[^@[:space:].]+([.][^@[:space:].]+)+$", var.alarm_email))
-    error_message = "An e-mail address looks like name@example.com; this is \"${var.alarm_email}\"."
+    error_message = "An e-mail address looks like name@example.com; alarm_email, which is not shown, does not."
   }
 }
 

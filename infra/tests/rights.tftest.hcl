@@ -115,3 +115,12 @@ run "only_our_alarms_publish" {
     error_message = "An alarm of another name could not publish."
   }
 }
+
+run "a_plan_tells_nobody_where_the_alarms_go" {
+  command = plan
+
+  assert {
+    condition     = issensitive(aws_sns_topic_subscription.email.endpoint)
+    error_message = "A plan stands on the page of a job, for whoever may see the repository."
+  }
+}

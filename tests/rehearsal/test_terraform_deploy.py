@@ -1,18 +1,20 @@
 """The real terraform_deploy.yml, first on a branch and then on main, and a review of what it deployed by the real metric_review.yml."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from couch_explorers.local import terraform
 from couch_explorers.local.settings import PICTURE_BUCKET, STATE_BUCKET
 
-from .stage import SECRET, for_terraform, missing
+from .stage import SECRET, SECRETS, VARIABLES, for_terraform, missing
 
 MISSING = missing("terraform")
 pytestmark = [pytest.mark.end_to_end, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 STATE = "42/couch-explorers.tfstate"
+ADDRESS = VARIABLES["ALARM_EMAIL"]
 LOCK = f"{STATE}.tflock"
 WAITING = "Acquiring state lock"
 # What Terraform itself writes into the bucket while it applies.
@@ -67,8 +69,10 @@ def found_after_the_plan(planned, session):
 
 @pytest.fixture(scope="module")
 def applied(found_after_the_plan, stage):
-    """The workflow on main."""
-    return stage.rehearse("terraform_deploy")
+    """The workflow on main, where the address of the alarms is stored as a secret."""
+    stored = {"ALARM_EMAIL": ADDRESS}
+    others = {name: value for name, value in VARIABLES.items() if name not in stored}
+    return replace(stage, variables=others, secrets=SECRETS | stored).rehearse("terraform_deploy")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,20 @@ def test_a_plan_waits_for_whoever_holds_the_states_lock(planned):
 def test_the_page_of_a_branch_shows_the_plan_and_nothing_is_uploaded(planned, same_summary):
     assert planned.uploaded() == set()
     same_summary(planned, "terraform_plan")
+
+
+def test_a_plan_tells_nobody_where_the_alarms_go(planned):
+    assert "(sensitive value)" in planned.summary
+    assert ADDRESS not in planned.summary + planned.log
+
+
+def test_the_alarms_go_to_the_address_although_it_is_stored_as_a_secret(applied, session):
+    sns = session.client("sns")
+    (topic,) = sns.list_topics()["Topics"]
+
+    assert [
+        each["Endpoint"] for each in sns.list_subscriptions_by_topic(TopicArn=topic["TopicArn"])["Subscriptions"]
+    ] == [ADDRESS]
 
 
 def test_on_main_the_plan_is_applied_and_judged(applied):

@@ -99,12 +99,15 @@ def notebooks_are_stripped() -> Outcome:
     return command(BIN / "nbstripout", "--keep-id", "--verify", *tracked(".ipynb"))
 
 
+# What .ci/run and checks.yml install.
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
+
+
 def workflow_files() -> Outcome:
     """GitHub's workflows are what GitHub would run; what their shell steps say is read by shellcheck too."""
     program = shutil.which("actionlint", path=os.pathsep.join([str(BIN), os.environ["PATH"], *go_programs()]))
     if program is None:
-        install = "go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
-        return Outcome("skipped", f"actionlint not found: {install}")
+        return Outcome("skipped", f"actionlint not found: go install {ACTIONLINT}")
     return command(program, "-shellcheck", BIN / "shellcheck", *sorted((ROOT / ".github" / "workflows").glob("*.yml")))
 
 

@@ -1,4 +1,4 @@
-"""The real checks.yml, with programs in the place of make's targets and of Maven: whether what they find reaches the one check that counts.
+"""The real checks.yml, with programs in the place of make's targets, of Maven and of Go: whether what they find reaches the one check that counts.
 
 What the targets do is not rehearsed: these tests are a part of it.
 """
@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from tools.check import ACTIONLINT
+
 from .stage import missing
 
 MISSING = missing("terraform", "java", "make")
@@ -14,11 +16,12 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.skipif(bool(MISSING), reason=M
 
 
 @pytest.fixture
-def with_maven(stage, tmp_path):
-    """The copy, and on the PATH a Maven that finds nothing wrong."""
-    maven = tmp_path / "mvn"
-    maven.write_text('#!/bin/sh\necho "mvn $*"\n')
-    maven.chmod(0o755)
+def with_programs(stage, tmp_path):
+    """The copy, and on the PATH a Maven that finds nothing wrong and a Go that installs nothing."""
+    for name in ("mvn", "go"):
+        program = tmp_path / name
+        program.write_text('#!/bin/sh\necho "$(basename "$0") $*"\n')
+        program.chmod(0o755)
     return replace(stage, environment={"PATH": f"{tmp_path}:{stage._clean_environment()['PATH']}"})
 
 
@@ -31,18 +34,19 @@ def results(rehearsal):
     return {step.job: step.result for step in rehearsal.steps}
 
 
-def test_the_check_that_a_branch_needs_is_green_when_all_jobs_are(with_maven):
-    with with_maven.with_file("GNUmakefile", makefile()):
-        rehearsal = with_maven.rehearse("checks")
+def test_the_check_that_a_branch_needs_is_green_when_all_jobs_are(with_programs):
+    with with_programs.with_file("GNUmakefile", makefile()):
+        rehearsal = with_programs.rehearse("checks")
 
     assert rehearsal.exit_code == 0, rehearsal.log[-4000:]
     assert results(rehearsal) == dict.fromkeys(("check", "test", "java", "all"), "success")
     assert "mvn --batch-mode --no-transfer-progress --file java_sqs_client verify" in rehearsal.log
+    assert f"go install {ACTIONLINT}" in rehearsal.log
 
 
-def test_the_check_that_a_branch_needs_is_red_when_one_job_is(with_maven):
-    with with_maven.with_file("GNUmakefile", makefile(test="false")):
-        rehearsal = with_maven.rehearse("checks", "pull_request")
+def test_the_check_that_a_branch_needs_is_red_when_one_job_is(with_programs):
+    with with_programs.with_file("GNUmakefile", makefile(test="false")):
+        rehearsal = with_programs.rehearse("checks", "pull_request")
 
     assert rehearsal.exit_code == 1
     assert results(rehearsal) == {"check": "success", "test": "failure", "java": "success", "all": "failure"}

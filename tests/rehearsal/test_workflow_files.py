@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tools import job_page
+from tools import check, job_page
 
 from . import workflow_files
 from .workflow_files import Use, action_files, all_uses, jobs, read, stand_in, steps
@@ -79,6 +79,15 @@ def test_a_stand_in_says_at_its_head_what_it_does_instead(path):
 
     assert path.read_text(encoding="utf-8").startswith(f"# For {name}: ")
     assert name in {use.action for use in all_uses()}
+
+
+def test_the_linter_of_the_workflows_is_installed_before_it_is_needed_on_github_and_on_a_clean_machine():
+    (checks,) = (path for path in WORKFLOWS if path.stem == "checks")
+    commands = [step["run"] for step in jobs(checks)["check"]["steps"] if "run" in step]
+    clean_machine = (workflow_files.ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+    assert commands == [f"go install {check.ACTIONLINT}", "make check"]
+    assert f"go install {check.ACTIONLINT}\n" in clean_machine
 
 
 @every_workflow

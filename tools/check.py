@@ -1,15 +1,18 @@
 """Run every formatter, linter and validator of the project side by side; change nothing; exit 1 when one objects."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -111,6 +114,30 @@ def workflow_files() -> Outcome:
     return command(program, "-shellcheck", BIN / "shellcheck", *sorted((ROOT / ".github" / "workflows").glob("*.yml")))
 
 
+SHEBANG = re.compile(rb"#!.*\b(?:ba|da|k)?sh\b")
+
+
+def shell_texts() -> Outcome:
+    """Whatever a shell runs is read by shellcheck: scripts, known by their first line, and the steps of composite actions."""
+    scripts = [path for path in tracked() if path.suffix == ".sh" or SHEBANG.match(path.read_bytes()[:80])]
+    with tempfile.TemporaryDirectory() as scratch:
+        steps = [name for path in tracked("/action.yml") for name in write_steps(path, Path(scratch))]
+        return command(BIN / "shellcheck", *scripts, *steps, folder=Path(scratch))
+
+
+def write_steps(action: Path, folder: Path) -> Iterator[Path]:
+    """Write each step of a composite action as a script into the folder; actionlint reads those of workflows alone."""
+    place = action.parent.relative_to(ROOT)
+    for number, step in enumerate(yaml.safe_load(action.read_text(encoding="utf-8"))["runs"]["steps"], start=1):
+        if "run" in step:
+            # As GitHub starts a shell that a step names: it ends at the first command that fails.
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            (folder / place / f"step-{number}").write_text(
+                f"#!/bin/{step['shell']} -e\n{step['run']}\n", encoding="utf-8"
+            )
+            yield place / f"step-{number}"
+
+
 def go_programs() -> list[str]:
     """The folder in which `go install` puts programs, where there is Go."""
     if shutil.which("go") is None:
@@ -133,7 +160,7 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "workflow security": lambda: command(
         BIN / "zizmor", "--pedantic", "--offline", "--quiet", "--no-progress", ".github"
     ),
-    "shell scripts": lambda: command(BIN / "shellcheck", ROOT / ".ci" / "run", *tracked(".sh")),
+    "shell": shell_texts,
     "notebooks": notebooks_are_stripped,
     "text files": text_files,
 }

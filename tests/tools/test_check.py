@@ -1,0 +1,59 @@
+import subprocess
+
+import pytest
+
+from tools import check
+
+UNQUOTED = "rm -r $1/build\n"
+ACTION = """runs:
+  using: composite
+  steps:
+    - uses: actions/checkout@v1
+    - shell: bash
+      run: |
+        echo begin
+        rm -r $FOLDER/build
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project in the place of this one."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    (tmp_path / "good").write_text('#!/bin/sh\necho "$1"\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize("shebang", ["#!/bin/sh", "#!/usr/bin/env bash", "#!/bin/bash -e", "#!/bin/dash"])
+def test_a_script_is_known_by_its_first_line_whatever_its_name(project, shebang):
+    (project / "bin").mkdir()
+    (project / "bin" / "tidy").write_text(f"{shebang}\n{UNQUOTED}")
+
+    outcome = check.shell_texts()
+
+    assert outcome.verdict == "FAILED"
+    assert f"In {project / 'bin' / 'tidy'} line 2:" in outcome.text
+
+
+def test_a_script_that_forgot_its_first_line_is_told_by_its_name(project):
+    (project / "tidy.sh").write_text(UNQUOTED)
+
+    assert "tidy.sh" in check.shell_texts().text
+
+
+def test_the_steps_of_a_composite_action_are_read_too(project):
+    (project / "tidy").mkdir()
+    (project / "tidy" / "action.yml").write_text(ACTION)
+
+    outcome = check.shell_texts()
+
+    assert outcome.verdict == "FAILED"
+    assert "In tidy/step-2 line 3:\nrm -r $FOLDER/build" in outcome.text
+
+
+def test_other_programs_are_left_to_others(project):
+    (project / "tidy").write_text("#!/usr/bin/env python3\nprint( $1 )\n")
+    (project / "picture.png").write_bytes(b"\x89PNG\xff")
+
+    assert check.shell_texts() == check.Outcome("passed")

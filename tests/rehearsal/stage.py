@@ -44,10 +44,15 @@ INHERITED_PREFIXES = ("PIP_", "UV_")
 # word that a log says by chance, for act blots it out there.
 SECRET = "opens-the-rehearsal-only"
 SECRETS = {"AWS_ACCESS_KEY_ID": ACCOUNT_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+MODELS = tuple(
+    f"arn:aws:bedrock:us-west-2::foundation-model/stability.{name}-v1:1"
+    for name in ("stable-image-core", "stable-image-ultra")
+)
 VARIABLES = {
     "CANDIDATE": "42",
     "ALARM_EMAIL": "standup@couch-explorers.example",
-    "MODEL_ARNS": "arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1",
+    # With blanks, as people write a list.
+    "MODEL_ARNS": " , ".join(MODELS),
 }
 
 

@@ -7,7 +7,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from .stage import missing
+from .stage import MODELS, missing
 
 MISSING = missing()
 pytestmark = [pytest.mark.end_to_end, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
@@ -76,6 +76,12 @@ def test_the_deployed_stack_tells_the_commit_that_it_came_from(deployed, session
     (stack,) = session.client("cloudformation").describe_stacks(StackName="couch-explorers-42-api")["Stacks"]
 
     assert {"Key": "commit", "Value": stage.git("rev-parse", "HEAD")[:7]} in stack["Tags"]
+
+
+def test_every_model_that_is_named_may_be_used_whatever_blanks_stand_between(deployed, session):
+    function = session.client("lambda").get_function_configuration(FunctionName="couch-explorers-42-generate-image")
+
+    assert function["Environment"]["Variables"]["MODEL_ARNS"] == ",".join(MODELS)
 
 
 def test_both_notebooks_ran_against_the_target_aws_and_their_reports_are_kept(deployed):

@@ -8,7 +8,7 @@ import pytest
 from couch_explorers.local import terraform
 from couch_explorers.local.settings import PICTURE_BUCKET, STATE_BUCKET
 
-from .stage import SECRET, SECRETS, VARIABLES, for_terraform, missing
+from .stage import MODELS, SECRET, SECRETS, VARIABLES, for_terraform, missing
 
 MISSING = missing("terraform")
 pytestmark = [pytest.mark.end_to_end, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
@@ -146,6 +146,12 @@ def test_the_worker_tells_the_commit_that_it_came_from(applied, session, stage):
     worker = session.client("lambda").get_function(FunctionName="couch-explorers-42-worker")
 
     assert worker["Tags"]["commit"] == stage.git("rev-parse", "HEAD")[:7]
+
+
+def test_every_model_that_is_named_may_be_used_whatever_blanks_stand_between(applied, session):
+    function = session.client("lambda").get_function_configuration(FunctionName="couch-explorers-42-worker")
+
+    assert function["Environment"]["Variables"]["MODEL_ARNS"] == ",".join(MODELS)
 
 
 def test_the_queue_that_was_applied_painted_its_pictures(applied, session):

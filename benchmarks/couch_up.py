@@ -1,18 +1,17 @@
 """Measure `couch up` from nothing and unchanged, with the dependencies installed."""
 
-import argparse
 import time
 
-from own_cloud import heading, line, own_cloud
+from own_cloud import own_cloud
+from results import Results, parser
 
 
 def main() -> None:
-    """Print both figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    runs = parser.parse_args().runs
+    """Tell both figures."""
+    options = parser(__doc__, runs=3).parse_args()
+    results = Results("couch_up", options.runs)
     from_nothing, unchanged = [], []
-    for _ in range(runs):
+    for _ in range(options.runs):
         with own_cloud() as cloud:
             started = time.perf_counter()
             cloud.up()
@@ -20,9 +19,9 @@ def main() -> None:
             started = time.perf_counter()
             cloud.up()
             unchanged.append(time.perf_counter() - started)
-    print(heading(runs))
-    print(line("couch up from nothing", from_nothing, "s", "75 s"))
-    print(line("couch up unchanged", unchanged, "s", "7 s"))
+    results.add("up.from_nothing", "couch up from nothing", from_nothing, "s", budget=75)
+    results.add("up.unchanged", "couch up unchanged", unchanged, "s", budget=7)
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Measure the Java client against one of the exam's shape: time to the message's id, memory, sizes."""
 
-import argparse
 import json
 import os
 import shutil
@@ -15,7 +14,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
-from own_cloud import ROOT, bare_cloud, heading, line
+from own_cloud import ROOT, bare_cloud
+from results import Results, parser
 from tls_front import make_certificate, tls_front
 
 EXAM_PROJECT = ROOT / "benchmarks" / "spring_boot_client"
@@ -23,7 +23,8 @@ OWN_PROJECT = ROOT / "java_sqs_client"
 EXAM_JAR = EXAM_PROJECT / "target" / "yardstick-1.jar"
 OWN_JAR = OWN_PROJECT / "target" / "imagegenerator-0.0.1-SNAPSHOT.jar"
 
-EXAM, JAR, IMAGE = "Spring Boot jar", "this jar", "this image"
+EXAM, JAR, IMAGE = "exam", "jar", "image"
+TITLES = {EXAM: "Spring Boot jar", JAR: "this jar", IMAGE: "this image"}
 PROMPT = "me on top of a pyramid"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "local"}
 STORE_PASSWORD = "changeit"  # noqa: S105 - what every JDK's list of trusted certificates is closed with
@@ -105,7 +106,7 @@ def measure(contender: Contender, queue: Mapping[str, str]) -> Sample:
     whole = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode or to_id is None:
-        sys.exit(f"{contender.name} sent nothing (exit {process.returncode}):\n{said.decode(errors='replace')}")
+        sys.exit(f"{TITLES[contender.name]} sent nothing (exit {process.returncode}):\n{said.decode(errors='replace')}")
     return Sample(to_id, whole, usage.ru_maxrss * 1024 / MB)
 
 
@@ -153,33 +154,39 @@ def jars(java: str, extra: Sequence[str]) -> list[Contender]:
     ]
 
 
-def size(name: str, megabytes: float, budget: str) -> str:
-    """One size, beneath the column of medians."""
-    return f"{name:<36}{'':8} {megabytes:8.2f} {'':8} MB   budget {budget}"
-
-
-def report(samples: Mapping[str, Sequence[Sample]], runs: int) -> None:
-    """Print times and memory, and what part of the yardstick's time the others took, round by round."""
-    print(heading(runs))
+def compare(results: Results, samples: Mapping[str, Sequence[Sample]]) -> None:
+    """Add times and memory, and what part of the yardstick's time the others took, round by round."""
     for name, taken in samples.items():
-        print(line(f"{name}, start to the id", [sample.to_id for sample in taken], "s", "none"))
+        results.add(f"{name}.to_id", f"{TITLES[name]}, start to the id", [sample.to_id for sample in taken], "s")
     for name, taken in samples.items():
-        print(line(f"{name}, whole process", [sample.whole for sample in taken], "s", "none"))
+        results.add(f"{name}.whole", f"{TITLES[name]}, whole process", [sample.whole for sample in taken], "s")
     for name, taken in samples.items():
-        print(line(f"{name}, peak memory", [sample.peak for sample in taken], "MB", "none"))
+        results.add(f"{name}.peak_memory", f"{TITLES[name]}, peak memory", [sample.peak for sample in taken], "MB")
     for name, taken in samples.items():
         if name != EXAM:
             ratios = [sample.to_id / yard.to_id for sample, yard in zip(taken, samples[EXAM], strict=True)]
-            print(line(f"{name}'s part of Spring Boot's", ratios, "", str(RATIO_BUDGET) if name == IMAGE else "none"))
+            budget = RATIO_BUDGET if name == IMAGE else None
+            results.add(f"{name}.part_of_exam", f"{TITLES[name]}'s part of Spring Boot's", ratios, budget=budget)
+
+
+def weigh(results: Results, own_image: OwnImage | None) -> None:
+    """Add the sizes of both jars, and of the image where there is one."""
+    results.add("exam.jar_size", f"{TITLES[EXAM]}, size", EXAM_JAR.stat().st_size / MB, "MB")
+    results.add("jar.jar_size", f"{TITLES[JAR]}, size", OWN_JAR.stat().st_size / MB, "MB")
+    if own_image:
+        results.add("image.plain_size", "this image above its base", own_image.plain / MB, "MB", PLAIN_BUDGET_MB)
+        results.add("image.compressed_size", "the same, compressed", own_image.gzip / MB, "MB", GZIP_BUDGET_MB)
 
 
 def main() -> None:
-    """Print times, memory and sizes, each beside its budget."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=15, help="rounds that count; each contender runs once a round")
-    parser.add_argument("--tls", action="store_true", help="through a TLS front that both clients are made to trust")
-    parser.add_argument("--jars-only", action="store_true", help="leave the image out, and with it buildah")
-    options = parser.parse_args()
+    """Tell times, memory and sizes, each beside its budget."""
+    command_line = parser(__doc__, runs=9)
+    command_line.add_argument("--tls", action="store_true", help="through a TLS front that both clients trust")
+    command_line.add_argument("--jars-only", action="store_true", help="leave the image out, and with it buildah")
+    options = command_line.parse_args()
+    if options.save and options.jars_only:
+        command_line.error("--save keeps the figures of all three; leave out --jars-only")
+    results = Results("java_client_tls" if options.tls else "java_client", options.runs)
     java = need("java", "to run both jars (JDK 17 or newer)")
     for project in (EXAM_PROJECT, OWN_PROJECT):
         build(project)
@@ -215,12 +222,9 @@ def main() -> None:
     if arrived != sent:
         sys.exit(f"{sent} messages were sent and {arrived} are on the queue; there is nothing to measure.")
     print(f"From the start of the process to the message's id, over {'TLS' if options.tls else 'HTTP'}, in turn:")
-    report(samples, options.runs)
-    for jar in (EXAM_JAR, OWN_JAR):
-        print(size(jar.name, jar.stat().st_size / MB, "none"))
-    if own_image:
-        print(size("image above its base", own_image.plain / MB, str(PLAIN_BUDGET_MB)))
-        print(size("the same, compressed", own_image.gzip / MB, str(GZIP_BUDGET_MB)))
+    compare(results, samples)
+    weigh(results, own_image)
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

@@ -1,54 +1,74 @@
 """Measure `couch run metric_review` on a week of history, and what `metrics.fetch` asks CloudWatch for."""
 
-import argparse
 import json
+import math
 import os
 import time
 
-from own_cloud import heading, line, own_cloud
+from own_cloud import OwnCloud, own_cloud
+from results import Results, parser
 
 from couch_explorers import metrics, workspace
+from couch_explorers.metrics.facts import Facts
+from couch_explorers.metrics.windows import POINTS_A_CALL
 
-LONGEST_S = "12 s"
+HOURS = {"day": 24, "week": 168}
+
+
+def fewest_calls(facts: Facts) -> int:
+    """In how many calls CloudWatch could answer if every series had a point for each of its periods."""
+    points = [
+        sum(window.length.total_seconds() / series.period_s for series in facts.series) for window in facts.windows
+    ]
+    return sum(math.ceil(each / POINTS_A_CALL) for each in points)
+
+
+def time_notebook(results: Results, cloud: OwnCloud) -> None:
+    """Run the notebook and add its seconds, its slowest cell and the size of its page."""
+    whole, slowest = [], []
+    reports = cloud.home / "reports"
+    for _ in range(results.runs):
+        begin = time.perf_counter()
+        cloud.couch("run", "metric_review", "--out", str(reports))
+        whole.append(time.perf_counter() - begin)
+        cells = json.loads((reports / "metric_review.json").read_text())["timings"]["cells"]
+        slowest.append(max(cell["seconds"] for cell in cells))
+    results.add("notebook.whole", "couch run metric_review", whole, "s", budget=12)
+    results.add("notebook.slowest_cell", "its slowest cell", slowest, "s")
+    results.add("notebook.page_size", "its page", (reports / "metric_review.html").stat().st_size / 1e6, "MB")
+
+
+def time_fetch(results: Results, deployed: workspace.Workspace, span: str) -> None:
+    """Fetch a span and the one before it, and add the seconds, and what was asked for and given."""
+    took = []
+    for _ in range(results.runs):
+        begin = time.perf_counter()
+        frame = metrics.fetch_hours(deployed, HOURS[span])
+        took.append(time.perf_counter() - begin)
+    facts = metrics.facts_of(frame)
+    key, title = f"fetch_{span}", f"metrics.fetch of a {span}"
+    results.add(f"{key}.seconds", title, took, "s")
+    results.add(f"{key}.calls", f"{title}: calls", facts.calls, "calls", budget=fewest_calls(facts))
+    results.add(f"{key}.windows", f"{title}: windows", len(facts.windows), "windows")
+    results.add(f"{key}.series", f"{title}: series", len(facts.series), "series")
+    results.add(f"{key}.period", f"{title}: time between points", facts.period_s, "s")
+    results.add(f"{key}.points", f"{title}: points", len(frame), "points")
+    results.add(f"{key}.cost", f"{title}: price", facts.cost_usd, "USD")
 
 
 def main() -> None:
-    """Print the seconds of the notebook and of the fetches, and each fetch's calls."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    """Tell the seconds of the notebook and of the fetches, and what each fetch asked for."""
+    options = parser(__doc__, runs=3).parse_args()
+    results = Results("metric_review", options.runs)
     with own_cloud() as cloud:
         cloud.up()
         cloud.couch("history")
-        whole = []
-        for _ in range(runs):
-            begin = time.perf_counter()
-            cloud.couch("run", "metric_review", "--out", str(cloud.home / "reports"))
-            whole.append(time.perf_counter() - begin)
-        report = json.loads((cloud.home / "reports" / "metric_review.json").read_text())
-        page = (cloud.home / "reports" / "metric_review.html").stat().st_size
+        time_notebook(results, cloud)
         os.environ["COUCH_HOME"] = str(cloud.home)
         deployed = workspace.connect("local")
-        print(heading(runs))
-        print(line("couch run metric_review", whole, "s", LONGEST_S))
-        for hours in (24, 168):
-            took, frame = [], None
-            for _ in range(runs):
-                begin = time.perf_counter()
-                frame = metrics.fetch_hours(deployed, hours)
-                took.append(time.perf_counter() - begin)
-            facts = metrics.facts_of(frame)
-            asked = f"{len(facts.series)} series, {facts.period_s} s, {len(frame):,} points"
-            per_window = " + ".join(str(window.name) for window in facts.windows)
-            print(line(f"metrics.fetch, {hours} h", took, "s", "none"))
-            print(
-                f"  {asked}; {facts.calls} calls for {len(facts.windows)} windows ({per_window}), ${facts.cost_usd:.4f}"
-            )
-        slowest = sorted(report["timings"]["cells"], key=lambda cell: -cell["seconds"])[:4]
-        print(
-            f"page {page / 1e6:.2f} MB; slowest cells: "
-            + ", ".join(f"{c['heading']} {c['seconds']:.1f} s" for c in slowest)
-        )
+        for span in HOURS:
+            time_fetch(results, deployed, span)
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

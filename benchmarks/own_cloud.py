@@ -1,14 +1,14 @@
-"""A local cloud of a benchmark's own, and the words to say what it measured."""
+"""A local cloud of a benchmark's own."""
 
+import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,11 @@ class OwnCloud:
     def up(self) -> str:
         """Start it and deploy."""
         return self.couch("up", "--port", str(self.port))
+
+    def stats(self) -> dict[str, int]:
+        """What the image models were asked for so far; `images` is how many pictures a provider would have billed."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_couch/stats") as answer:
+            return dict(json.load(answer))
 
 
 def free_port() -> int:
@@ -85,14 +90,3 @@ def answers(url: str) -> bool:
             return bool(answer.status == 200)  # noqa: PLR2004 - OK
     except OSError:
         return False
-
-
-def line(name: str, values: Sequence[float], unit: str, budget: str) -> str:
-    """One measured figure: minimum, median, maximum and the budget it is held against."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{name:<36}{low:8.2f} {middle:8.2f} {high:8.2f} {unit:<4} budget {budget}"
-
-
-def heading(runs: int) -> str:
-    """The line above the figures."""
-    return f"{runs} runs{'':<30}{'minimum':>8} {'median':>8} {'maximum':>8}"

@@ -1,13 +1,13 @@
 """Measure a sweep of 1,000 pictures by the queue, and beside it the loop that one writes instead: rows, images, time, requests."""
 
-import argparse
 import json
 import subprocess
 import sys
-from pathlib import Path
-from urllib.request import urlopen
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from own_cloud import OwnCloud, own_cloud
+from results import Results, parser
 
 # The local cloud's workers.
 AT_A_TIME = 8
@@ -17,9 +17,9 @@ import sys, time
 from couch_explorers import workspace
 from couch_explorers.exploration.planning.sweep import Sweep
 here = workspace.connect("local")
-number = int(sys.argv[1])
+number, first = map(int, sys.argv[1:3])
 sweep = Sweep({"couch": "A couch under an oak"}, models=["amazon.titan-image-generator-v2:0"], sizes=["512x512"],
-              seeds=range(1, number + 1))
+              seeds=range(first, first + number))
 started = time.perf_counter()
 frame = sweep.run(here, via="queue")
 print(time.perf_counter() - started, len(frame), int(frame["path"].notna().sum()))
@@ -52,56 +52,79 @@ print(time.perf_counter() - started, number, len(list(folder.iterdir())))
 """
 
 
-def images(cloud: OwnCloud) -> int:
-    """How many pictures a provider would have billed so far."""
-    with urlopen(f"http://127.0.0.1:{cloud.port}/_couch/stats") as answer:
-        return int(json.load(answer)["images"])
+class Sample(NamedTuple):
+    """One run: seconds, rows, pictures on this disk, images paid for, and what was asked of the bucket."""
+
+    seconds: float
+    rows: int
+    pictures: int
+    paid: int
+    lists: int
+    heads: int
+    reads: int
 
 
-def requests(log: Path, since: int, number: int) -> tuple[str, int]:
-    """Count what was asked of the queue and the bucket since a line of the log, and the lines by now.
+UNITS = {"seconds": "s", "rows": "rows", "pictures": "pictures", "paid": "pictures"}
+
+
+def asked_of_the_bucket(requests: Sequence[tuple[str, str]], number: int) -> tuple[int, int, int]:
+    """Count lists, heads and reads among requests, given as method and path.
 
     Left out is what the workers ask themselves: one look into the bucket and one picture stored a job.
     """
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    paths = [(line["method"], line["path"].strip("/")) for line in lines[since:]]
-    bucket = [(method, path.partition("/")[2]) for method, path in paths if path.startswith("pgr301-couch-explorers")]
-    looks = sum(method == "GET" and not key for method, key in bucket) - number
+    bucket = [
+        (method, path.partition("/")[2]) for method, path in requests if path.startswith("pgr301-couch-explorers")
+    ]
+    lists = sum(method == "GET" and not key for method, key in bucket) - number
     heads = sum(method == "HEAD" for method, _ in bucket)
     reads = sum(method == "GET" and bool(key) for method, key in bucket)
-    return f"{looks} lists, {heads} heads, {reads} reads", len(lines)
+    return lists, heads, reads
 
 
-def measure(name: str, cloud: OwnCloud, script: str, number: int, *arguments: str) -> None:
-    """Run a script in a new process and print what it says and what was asked meanwhile."""
-    log = cloud.home / "requests.jsonl"
-    _, since = requests(log, 0, 0)
-    before = images(cloud)
-    command = [sys.executable, "-c", script, str(number), *arguments]
+def requests_so_far(cloud: OwnCloud) -> list[tuple[str, str]]:
+    """Every request that the cloud has answered, as method and path."""
+    lines = map(json.loads, (cloud.home / "requests.jsonl").read_text().splitlines())
+    return [(line["method"], line["path"].strip("/")) for line in lines]
+
+
+def measure(cloud: OwnCloud, script: str, number: int, *arguments: object) -> Sample:
+    """Run a script in a new process, and count what it says and what was asked meanwhile."""
+    since, before = len(requests_so_far(cloud)), cloud.stats()["images"]
+    command = [sys.executable, "-c", script, *map(str, (number, *arguments))]
     done = subprocess.run(command, env=cloud.environment, check=False, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
     seconds, rows, there = done.stdout.split()
-    asked, _ = requests(log, since, number)
-    print(
-        f"{name:<28}{float(seconds):8.1f} s  {rows} rows, {there} pictures, {images(cloud) - before} images paid; {asked}"
-    )
+    paid = cloud.stats()["images"] - before
+    asked = asked_of_the_bucket(requests_so_far(cloud)[since:], number)
+    return Sample(float(seconds), int(rows), int(there), paid, *asked)
 
 
 def main() -> None:
-    """Print both, and the time in which the workers could do it if nothing but the model took any."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=1000)
-    parser.add_argument("--latency", type=float, default=0.2, help="seconds that the model takes")
-    options = parser.parse_args()
+    """Tell both, and the time in which the workers could do it if nothing but the model took any."""
+    command_line = parser(__doc__, runs=1)
+    command_line.add_argument("--pictures", type=int, default=1000)
+    command_line.add_argument("--latency", type=float, default=0.2, help="seconds that the model takes")
+    options = command_line.parse_args()
+    number = options.pictures
+    results = Results("queue_sweep", options.runs)
+    taken: dict[str, list[Sample]] = {"sweep": [], "loop": []}
     with own_cloud() as cloud:
         cloud.up()
         cloud.couch("faults", f"latency={options.latency}")
         # The workers start, and the painter loads its libraries, with the first pictures.
-        measure("the first 16, to warm up", cloud, LOOP, 16, str(cloud.home / "warm"))
-        measure("sweep by the queue", cloud, SWEEP, options.pictures)
-        measure("loop over boto3", cloud, LOOP, options.pictures, str(cloud.home / "loop"))
-    print(f"{'the models alone':<28}{options.pictures * options.latency / AT_A_TIME:8.1f} s  {AT_A_TIME} workers")
+        measure(cloud, LOOP, 16, cloud.home / "warm")
+        for run in range(options.runs):
+            taken["sweep"].append(measure(cloud, SWEEP, number, 1 + run * number))
+            taken["loop"].append(measure(cloud, LOOP, number, cloud.home / f"loop-{run}"))
+    results.add(
+        "models_alone.seconds", f"the models alone, {AT_A_TIME} at a time", number * options.latency / AT_A_TIME, "s"
+    )
+    for name, title in (("sweep", f"sweep of {number} by the queue"), ("loop", f"loop over boto3, {number}")):
+        for what in Sample._fields:
+            values = [getattr(sample, what) for sample in taken[name]]
+            results.add(f"{name}.{what}", f"{title}: {what}", values, UNITS.get(what, "requests"))
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

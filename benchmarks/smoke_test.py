@@ -1,11 +1,11 @@
 """Measure `couch run smoke_test`: wall time less the time in which a request to the cloud was open."""
 
-import argparse
 import json
 import time
 from pathlib import Path
 
-from own_cloud import heading, line, own_cloud
+from own_cloud import own_cloud
+from results import Results, parser
 
 
 def open_seconds(log: Path, since: float, until: float) -> float:
@@ -21,14 +21,13 @@ def open_seconds(log: Path, since: float, until: float) -> float:
 
 
 def main() -> None:
-    """Print the whole, the open and the remaining time."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    """Tell the whole, the open and the remaining time."""
+    options = parser(__doc__, runs=5).parse_args()
+    results = Results("smoke_test", options.runs)
     wall, waited = [], []
     with own_cloud() as cloud:
         cloud.up()
-        for number in range(runs + 1):
+        for number in range(options.runs + 1):
             since = time.time()
             cloud.couch("run", "smoke_test", "--out", str(cloud.home / "reports"))
             until = time.time()
@@ -36,10 +35,11 @@ def main() -> None:
             if number:
                 wall.append(until - since)
                 waited.append(open_seconds(cloud.home / "requests.jsonl", since, until))
-    print(heading(runs))
-    print(line("couch run smoke_test", wall, "s", "none"))
-    print(line("  of it with a request open", waited, "s", "none"))
-    print(line("  the rest", [whole - part for whole, part in zip(wall, waited, strict=True)], "s", "8 s"))
+    rest = [whole - part for whole, part in zip(wall, waited, strict=True)]
+    results.add("run.whole", "couch run smoke_test", wall, "s")
+    results.add("run.request_open", "of it with a request open", waited, "s")
+    results.add("run.rest", "of it with none open", rest, "s", budget=8)
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Measure a sweep of 64 pictures, 8 at a time, against its ideal, and beside it the two loops that one writes instead."""
 
-import argparse
 import json
 import subprocess
 import sys
-from urllib.request import urlopen
 
-from own_cloud import OwnCloud, heading, line, own_cloud
+from own_cloud import OwnCloud, own_cloud
+from results import Results, parser
 
 PICTURES, AT_A_TIME, LATENCY_S = 64, 8, 1.0
 IDEAL_S = PICTURES / AT_A_TIME * LATENCY_S
@@ -85,19 +84,11 @@ def seconds(script: str, variables: dict[str, str], *arguments: object) -> float
     return float(done.stdout)
 
 
-def paid(cloud: OwnCloud) -> int:
-    """How many pictures a provider would have billed so far."""
-    with urlopen(f"http://127.0.0.1:{cloud.port}/_couch/stats") as answer:
-        return int(json.load(answer)["images"])
-
-
 def main() -> None:
-    """Print the times, and how often what was there was paid for again."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    runs = parser.parse_args().runs
-    sweeps, planned, second, threads, loops = [], [], [], [], []
-    paid_again = 0
+    """Tell the times, and how often what was there was paid for again."""
+    options = parser(__doc__, runs=3).parse_args()
+    results = Results("sweep", options.runs)
+    sweeps, planned, second, paid_again, threads = [], [], [], [], []
     with own_cloud() as cloud:
         cloud.up()
         cloud.couch("faults", f"latency={LATENCY_S}")
@@ -105,22 +96,25 @@ def main() -> None:
         # The painter loads its libraries with the first picture, and Python compiles what is imported.
         seconds(SWEEP, variables, 1, 2)
         seconds(LOOP, variables, 1, 2, 2)
-        for number in range(1, runs + 1):
+        for number in range(1, options.runs + 1):
             first = number * 1000
             sweeps.append(seconds(SWEEP, variables, first, PICTURES))
-            before = paid(cloud)
+            before = cloud.stats()["images"]
             second.append(seconds(SWEEP, variables, first, PICTURES))
-            paid_again += paid(cloud) - before
+            paid_again.append(cloud.stats()["images"] - before)
             threads.append(seconds(LOOP, variables, first + 200, PICTURES, AT_A_TIME))
             planned.append(seconds(SWEEP, variables, first + 400, PICTURES, "planned"))
-            loops.append(seconds(LOOP, variables, first + 600, PICTURES, 1))
-    print(heading(runs))
-    print(line(f"sweep of {PICTURES}, ratio to {IDEAL_S:g} s", [took / IDEAL_S for took in sweeps], "", "1.05"))
-    print(line("  after a plan, as in the notebook", [took / IDEAL_S for took in planned], "", "1.05"))
-    print(line("  again, nothing new", second, "s", "1 s"))
-    print(f"{'  paid again':<36}{paid_again:8} pictures{'':<16} budget 0")
-    print(line("thread pool over boto3, ratio", [took / IDEAL_S for took in threads], "", "none"))
-    print(line("loop over boto3, ratio", [took / IDEAL_S for took in loops], "", "none"))
+        # Once: it takes longer than all others together, and one call after the other leaves little to chance.
+        loop = seconds(LOOP, variables, 600, PICTURES, 1)
+    ratio = f"ratio to {IDEAL_S:g} s"
+    results.add("sweep.ratio", f"sweep of {PICTURES}, {ratio}", [took / IDEAL_S for took in sweeps], budget=1.05)
+    after_plan = [took / IDEAL_S for took in planned]
+    results.add("sweep.after_plan", "the same after a plan, as in the notebook", after_plan, budget=1.05)
+    results.add("again.seconds", "the same again, nothing new", second, "s", budget=1)
+    results.add("again.paid", "paid again", paid_again, "pictures", budget=0)
+    results.add("thread_pool.ratio", f"thread pool over boto3, {ratio}", [took / IDEAL_S for took in threads])
+    results.add("loop.ratio", f"loop over boto3, {ratio}", loop / IDEAL_S)
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

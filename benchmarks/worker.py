@@ -1,6 +1,5 @@
 """Measure the worker: its time above the model's own when warm, and its cold start against a bare boto3 with two clients."""
 
-import argparse
 import json
 import os
 import subprocess
@@ -8,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from own_cloud import ROOT, OwnCloud, heading, line, own_cloud
+from own_cloud import ROOT, OwnCloud, own_cloud
+from results import Results, parser
 
 BARE = "import boto3; s = boto3.session.Session(region_name='eu-west-1'); s.client('s3'); s.client('bedrock-runtime', region_name='us-west-2')"
 WARM_UP, LATENCY_S = 3, 0.3
@@ -58,10 +58,9 @@ def seconds(script: str, variables: dict[str, str]) -> float:
 
 
 def main() -> None:
-    """Print both figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=20)
-    runs = parser.parse_args().runs
+    """Tell both figures."""
+    options = parser(__doc__, runs=20).parse_args()
+    results = Results("worker", options.runs)
     with own_cloud() as cloud:
         cloud.up()
         cloud.couch("faults", f"latency={LATENCY_S}")
@@ -72,11 +71,10 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "compileall", "-q", stage], check=True)
         variables = environment(cloud, stage)
 
-        cold = [(seconds("import lambda_sqs", variables), seconds(BARE, variables)) for _ in range(runs)]
+        cold = [(seconds("import lambda_sqs", variables), seconds(BARE, variables)) for _ in range(options.runs)]
 
-        told = subprocess.run(
-            [sys.executable, "-c", WARM, str(runs + WARM_UP)], env=variables, check=True, capture_output=True, text=True
-        ).stderr
+        serving = [sys.executable, "-c", WARM, str(options.runs + WARM_UP)]
+        told = subprocess.run(serving, env=variables, check=True, capture_output=True, text=True).stderr
         served = [json.loads(entry) for entry in told.splitlines() if entry.startswith('{"start"')][WARM_UP:]
         calls = [json.loads(entry) for entry in (cloud.home / "requests.jsonl").read_text().splitlines()]
         asked = [call for call in calls if call["path"].endswith("/invoke")]
@@ -86,11 +84,12 @@ def main() -> None:
             above.append((job["end"] - job["start"] - model) * 1000)
     if any(job["failed"] for job in served):
         sys.exit("The worker failed on a job; there is nothing to measure.")
-    print(heading(runs))
-    print(line("warm, above the model's own time", above, "ms", "50 ms"))
-    print(line("cold start", [worker for worker, _ in cold], "s", "none"))
-    print(line("bare boto3 and two clients", [bare for _, bare in cold], "s", "none"))
-    print(line("cold start, ratio pair by pair", [worker / bare for worker, bare in cold], "", "1.25"))
+    results.add("warm.above_model", "warm, above the model's own time", above, "ms", budget=50)
+    results.add("cold.worker", "cold start", [worker for worker, _ in cold], "s")
+    results.add("cold.bare_boto3", "bare boto3 and two clients", [bare for _, bare in cold], "s")
+    ratios = [worker / bare for worker, bare in cold]
+    results.add("cold.ratio", "cold start, ratio pair by pair", ratios, budget=1.25)
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

@@ -163,6 +163,7 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "shell": shell_texts,
     "notebooks": notebooks_are_stripped,
     "text files": text_files,
+    "measured figures": lambda: command(sys.executable, ROOT / "tools" / "measured.py", "--check"),
 }
 
 

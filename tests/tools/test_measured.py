@@ -1,0 +1,198 @@
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "measured.py"
+
+
+def figure(unit, median, budget=None):
+    return {
+        "title": "x",
+        "unit": unit,
+        "minimum": median / 2,
+        "median": median,
+        "maximum": median * 2,
+        "budget": budget,
+    }
+
+
+CLIENT = {
+    "benchmark": "client",
+    "runs": 9,
+    "figures": {
+        "image.to_id": figure("s", 0.2345, budget=0.5),
+        "image.part": figure("", 0.0812),
+        "image.size": figure("MB", 31.94),
+        "sweep.pictures": figure("pictures", 1500),
+        "storm.lost": figure("messages", 0),
+        "warm.above_model": figure("ms", 15.4),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("measured", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for a module's names
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with one saved run and whatever text a test gives to its README."""
+    results = tmp_path / "benchmarks" / "results"
+    results.mkdir(parents=True)
+    (results / "client.json").write_text(json.dumps(CLIENT), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def measured(tool, project, capsys):
+    """Give the tool a page; what it ended with, what it said, and the page afterwards."""
+
+    def measured(text, *options, name="README.md"):
+        page = project / name
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+        code = tool.main(["--root", str(project), *options])
+        return code, capsys.readouterr().out, page.read_text(encoding="utf-8")
+
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("stood", "stands"),
+    [
+        ("9.99 s<!-- client image.to_id -->", "0.23 s<!-- client image.to_id -->"),
+        ("9.999<!-- client image.to_id -->", "0.234<!-- client image.to_id -->"),
+        ("9 ms<!-- client image.to_id -->", "234 ms<!-- client image.to_id -->"),
+        ("9.999 s<!-- client warm.above_model -->", "0.015 s<!-- client warm.above_model -->"),
+        ("9 kB<!-- client image.size -->", "31,940 kB<!-- client image.size -->"),
+        ("9.9 %<!-- client image.part -->", "8.1 %<!-- client image.part -->"),
+        ("9%<!-- client image.part -->", "8%<!-- client image.part -->"),
+        ("9.99 ×<!-- client image.part -->", "0.08 ×<!-- client image.part -->"),  # noqa: RUF001 - the sign for "times"
+        ("9 pictures<!-- client sweep.pictures -->", "1,500 pictures<!-- client sweep.pictures -->"),
+        ("2,000 pictures<!-- client sweep.pictures -->", "1,500 pictures<!-- client sweep.pictures -->"),
+        ("2000 pictures<!-- client sweep.pictures -->", "1500 pictures<!-- client sweep.pictures -->"),
+        ("medians of 3<!-- client runs -->", "medians of 9<!-- client runs -->"),
+        ("9 lost<!-- client storm.lost -->", "0 lost<!-- client storm.lost -->"),
+        ("**9.99 s**<!-- client image.to_id -->", "**0.23 s**<!-- client image.to_id -->"),
+        ("(of 9.99 s)<!-- client image.to_id -->", "(of 0.23 s)<!-- client image.to_id -->"),
+        ("USD 9.99<!-- client image.to_id -->", "USD 0.23<!-- client image.to_id -->"),
+    ],
+)
+def test_a_marked_number_is_written_as_it_was_measured_with_its_own_digits(measured, stood, stands):
+    code, _, after = measured(f"It takes {stood}, today.\n")
+
+    assert (code, after) == (0, f"It takes {stands}, today.\n")
+
+
+@pytest.mark.parametrize(
+    ("stood", "stands"),
+    [
+        ("9,99 s<!-- client image.to_id -->", "0,23 s<!-- client image.to_id -->"),
+        ("2 000 bilder<!-- client sweep.pictures -->", "1 500 bilder<!-- client sweep.pictures -->"),
+        ("2\u00a0000 bilder<!-- client sweep.pictures -->", "1\u00a0500 bilder<!-- client sweep.pictures -->"),
+        ("9 000,5 kB<!-- client image.size -->", "31 940,0 kB<!-- client image.size -->"),
+    ],
+)
+def test_a_norwegian_number_stays_norwegian(measured, stood, stands):
+    assert measured(f"Tar {stood}.\n", name="docs/svar.md")[2] == f"Tar {stands}.\n"
+
+
+@pytest.mark.parametrize(
+    ("statistic", "shown"),
+    [("", "0.23"), (" median", "0.23"), (" minimum", "0.12"), (" maximum", "0.47"), (" budget", "0.50")],
+)
+def test_a_marker_may_name_the_statistic_and_means_the_median_otherwise(measured, statistic, shown):
+    text = measured(f"9.99 s<!-- client image.to_id{statistic} -->\n")[2]
+
+    assert text == f"{shown} s<!-- client image.to_id{statistic} -->\n"
+
+
+def test_each_number_of_a_table_row_has_its_own_marker(measured):
+    row = "| start | 9.99 s<!-- client image.to_id --> / 8.8 MB<!-- client image.size --> | 7 s |\n"
+
+    assert measured(row)[2] == (
+        "| start | 0.23 s<!-- client image.to_id --> / 31.9 MB<!-- client image.size --> | 7 s |\n"
+    )
+
+
+def test_a_check_names_file_line_and_both_numbers_and_changes_nothing(measured):
+    text = "# Title\n\nIt takes 0.24 s<!-- client image.to_id -->.\n"
+
+    code, said, after = measured(text, "--check")
+
+    assert code == 1
+    assert said.splitlines()[0] == "README.md:3: 0.24 is 0.23 by <!-- client image.to_id -->"
+    assert "python tools/measured.py" in said
+    assert after == text
+
+
+def test_a_check_of_right_numbers_says_nothing(measured):
+    text = "It takes 0.23 s<!-- client image.to_id -->, in 31.9 MB<!-- client image.size -->.\n"
+
+    assert measured(text, "--check") == (0, "", text)
+
+
+@pytest.mark.parametrize(
+    ("marker", "sentence"),
+    [
+        ("1 s<!-- cleint image.to_id -->", "there is no saved run of cleint; there are client"),
+        ("1 s<!-- client image.to_di -->", "client has no figure 'image.to_di'; it has image.to_id, image.part"),
+        ("1 s<!-- client -->", "client has no figure ''"),
+        ("1 s<!-- client image.to_id average -->", "'average' is none of median, minimum, maximum, budget"),
+        ("1 s<!-- client image.to_id the maximum -->", "'the maximum' is none of"),
+        ("1 MB<!-- client image.size budget -->", "no budget was set for it"),
+        ("a while<!-- client image.to_id -->", "there is no number in front of it"),
+        ("9 s and then<!-- client image.to_id -->", "there is no number in front of it"),
+        ("9 MB<!-- client image.to_id -->", "it is shown in MB and measured in s"),
+        ("9 %<!-- client image.size -->", "it is shown in % and measured in MB"),
+        ("9 s<!-- client image.part -->", "it is shown in s and measured in parts of one"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_a_marker_that_cannot_be_followed_is_named_and_its_number_left_alone(measured, marker, sentence, options):
+    text = f"\n{marker}\n"
+
+    code, said, after = measured(text, *options)
+
+    assert code == 1
+    assert said.startswith("README.md:2: <!-- ")
+    assert sentence in said
+    assert after == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`1 s<!-- client image.to_id -->`\n",
+        "```md\n1 s<!-- client image.to_id -->\n```\n",
+        "~~~\n```\n1 s<!-- client image.to_id -->\n~~~\n",
+        "<!-- what follows is for the examiner -->\n",
+        "1 s <!-- seconds, not minutes. -->\n",
+    ],
+)
+def test_code_and_other_comments_are_left_alone(measured, text):
+    assert measured(text, "--check") == (0, "", text)
+
+
+def test_a_number_behind_code_is_found(measured):
+    text = measured("```sh\nmake demo\n```\n\n`make` takes 9.9 s<!-- client image.to_id -->\n")[2]
+
+    assert text == "```sh\nmake demo\n```\n\n`make` takes 0.2 s<!-- client image.to_id -->\n"
+
+
+def test_a_file_of_results_that_holds_none_is_named(measured, project):
+    (project / "benchmarks" / "results" / "broken.json").write_text("{", encoding="utf-8")
+
+    code, said, _ = measured("nothing marked\n", "--check")
+
+    assert code == 1
+    assert "broken.json is no saved run of a benchmark" in said

@@ -113,10 +113,12 @@ def parser(description: str | None, runs: int) -> argparse.ArgumentParser:
 
 
 def cell(number: float | None) -> str:
-    """A number of the table: counts whole, everything else with two decimals, nothing for None."""
+    """A number of the table: counts whole, everything else with two decimals, or four where two would show none; nothing for None."""
     if number is None:
         return f"{'':8}"
-    return f"{number:8d}" if isinstance(number, int) else f"{number:8.2f}"
+    if isinstance(number, int):
+        return f"{number:8d}"
+    return f"{number:8.4f}" if 0 < abs(number) < 0.01 else f"{number:8.2f}"  # noqa: PLR2004 - the second decimal
 
 
 def shortened(number: float) -> float:

@@ -60,6 +60,12 @@ def test_what_was_measured_once_stands_beneath_the_medians_and_a_count_has_no_de
     assert paid.split() == ["paid", "again", "0", "0", "2", "pictures", "budget", "0", "pictures"]
 
 
+def test_a_price_of_a_tenth_of_a_cent_is_not_shown_as_nothing(results):
+    results.add("fetch.cost", "price", 0.00126, "USD")
+
+    assert "0.0013" in results.table()
+
+
 def test_long_titles_keep_the_columns_apart(results):
     results.add("a.short", "short", [1.0, 2.0])
     results.add("a.long", "a title " * 10, [1.0, 2.0])

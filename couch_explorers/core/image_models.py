@@ -14,8 +14,6 @@ from typing import Any, Literal
 from couch_explorers.core import model_families
 from couch_explorers.core.errors import InvalidJobError, ModelAnswerError, UnknownModelError, shown
 
-Family = Literal["titan", "nova-canvas", "stability"]
-
 DEFAULT_MODEL_ID = "stability.stable-image-core-v1:1"
 DEFAULT_SIZE = "1024x1024"
 
@@ -32,7 +30,7 @@ _ARN = re.compile(r"arn:aws:bedrock:([a-z0-9-]+)::foundation-model/([A-Za-z0-9.:
 
 @dataclass(frozen=True)
 class ImageModel:
-    """One image model of Bedrock and its limits.
+    """One image model of Bedrock and its limits; `family` is a key of `model_families.FAMILIES`.
 
     `end_of_life` is an ISO date; `prompt_limit` counts characters, for the negative prompt too; `seed_range` and
     `cfg_scale_range` include both ends; `sizes` lists "WxH" where only listed sizes are painted; `prices` are pairs of
@@ -41,13 +39,13 @@ class ImageModel:
 
     id: str
     name: str
-    family: Family
+    family: str
     region: str
-    lifecycle: Literal["ACTIVE", "LEGACY"]
-    end_of_life: str | None
     prompt_limit: int
-    seed_range: tuple[int, int]
     prices: tuple[tuple[int | None, float], ...]
+    seed_range: tuple[int, int] = COMMON_SEED_RANGE
+    lifecycle: Literal["ACTIVE", "LEGACY"] = "ACTIVE"
+    end_of_life: str | None = None
     cfg_scale_range: tuple[float, float] | None = None
     default_cfg_scale: float | None = None
     sizes: tuple[str, ...] | None = None
@@ -68,9 +66,11 @@ class ImageModel:
 
     def picture_size(self, size: str = DEFAULT_SIZE) -> tuple[int, int]:
         """Tell the (width, height) that comes back: on Stability about one megapixel in the nearest aspect ratio."""
-        if self.family == "stability":
-            return model_families.STABILITY_SIZES[self.aspect_ratio(size)]
-        return model_families.parse_size(size)
+        return self._family.picture_size(size)
+
+    def check_size(self, size: object) -> None:
+        """Refuse a size that the model does not paint; raises InvalidJobError with the limit."""
+        self._family.check_size(self.name, size)
 
     def check(self, prompt: object, seed: object, size: object, cfg_scale: object, negative_prompt: object) -> None:
         """Refuse what the model does not take; raises InvalidJobError with the limit."""
@@ -82,7 +82,7 @@ class ImageModel:
             raise InvalidJobError(f"The seed {shown(seed)} is no whole number: give {low} to {high}, or none.")
         if not low <= seed <= high:
             raise InvalidJobError(f"{self.name} does not take the seed {shown(seed)}: give {low} to {high}, or none.")
-        model_families.check_size(self.family, self.name, size)
+        self.check_size(size)
         if cfg_scale is not None:
             self._check_cfg_scale(cfg_scale)
 
@@ -96,14 +96,8 @@ class ImageModel:
     ) -> dict[str, Any]:
         """Write the body of one InvokeModel call for one picture; raises InvalidJobError when a limit is broken."""
         self.check(prompt, seed, size, cfg_scale, negative_prompt)
-        if self.family == "stability":
-            return model_families.stability_request(
-                prompt=prompt, negative_prompt=negative_prompt, size=size, seed=seed
-            )
         strength = cfg_scale if cfg_scale is not None else self.default_cfg_scale
-        if strength is None:
-            raise ValueError(f"{self.name} has no default cfg_scale: give the model one.")
-        return model_families.amazon_request(
+        return self._family.request(
             prompt=prompt, negative_prompt=negative_prompt, size=size, cfg_scale=strength, seed=seed
         )
 
@@ -115,15 +109,17 @@ class ImageModel:
         """
         if not isinstance(answer, dict):
             raise ModelAnswerError(f"{self.name} answered with something that is no JSON object.")
-        if self.family == "stability":
-            return model_families.read_stability(self.name, answer)
-        return model_families.read_amazon(self.name, answer)
+        return self._family.read(self.name, answer)
 
     def read_seed(self, answer: dict[str, Any], asked: int) -> int:
         """Read the seed that was used: the one asked for, unless Stability was asked for any seed (0)."""
         seeds = answer.get("seeds")
         used = seeds[0] if isinstance(seeds, list) and seeds else None
         return used if isinstance(used, int) and not isinstance(used, bool) else asked
+
+    @property
+    def _family(self) -> model_families.Family:
+        return model_families.FAMILIES[self.family]
 
     def _check_text(self, field: str, text: object) -> None:
         if not isinstance(text, str):
@@ -199,8 +195,6 @@ def _stability(model_id: str, name: str, price: float) -> ImageModel:
         name=name,
         family="stability",
         region="us-west-2",
-        lifecycle="ACTIVE",
-        end_of_life=None,
         prompt_limit=10_000,
         seed_range=(0, 4_294_967_295),
         prices=((None, price),),

@@ -6,9 +6,13 @@ import base64
 import binascii
 import math
 import re
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from couch_explorers.core.errors import BlockedError, InvalidJobError, ModelAnswerError, ModelUnavailableError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Sides and pixels of Nova Canvas (Nova user guide, image-gen-access: supported image resolutions).
 NOVA_SIDES = (320, 4096)
@@ -55,18 +59,22 @@ def parse_size(size: object) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def check_size(family: str, name: str, size: object) -> None:
-    """Refuse a size that the family does not paint; raises InvalidJobError."""
+def any_size(_name: str, size: object) -> None:
+    """Refuse only what is no size; raises InvalidJobError."""
+    parse_size(size)
+
+
+def titan_size(name: str, size: object) -> None:
+    """Refuse a size that Titan does not list; raises InvalidJobError."""
+    parse_size(size)
+    if size not in TITAN_SIZES:
+        raise InvalidJobError(f"{name} does not paint {size}: use one of {', '.join(TITAN_SIZES)}.")
+
+
+def nova_size(name: str, size: object) -> None:
+    """Refuse a size whose sides, ratio or pixels Nova Canvas does not paint; raises InvalidJobError."""
+    _check_sides(name, size, NOVA_SIDES)
     width, height = parse_size(size)
-    if family == "titan":
-        if size not in TITAN_SIZES:
-            raise InvalidJobError(f"{name} does not paint {size}: use one of {', '.join(TITAN_SIZES)}.")
-        return
-    low, high = NOVA_SIDES if family == "nova-canvas" else STABILITY_SIDES
-    if not (low <= width <= high and low <= height <= high):
-        raise InvalidJobError(f"{name} does not paint {size}: each side must be {low} to {high} pixels.")
-    if family != "nova-canvas":
-        return
     if width % NOVA_STEP or height % NOVA_STEP:
         raise InvalidJobError(f"{name} does not paint {size}: each side must be a multiple of {NOVA_STEP} pixels.")
     if max(width, height) > NOVA_RATIO * min(width, height):
@@ -75,6 +83,17 @@ def check_size(family: str, name: str, size: object) -> None:
         )
     if width * height > NOVA_PIXELS:
         raise InvalidJobError(f"{name} does not paint {size}: a picture has at most {NOVA_PIXELS:,} pixels.")
+
+
+def stability_size(name: str, size: object) -> None:
+    """Refuse a size that is surely a slip of the finger; raises InvalidJobError."""
+    _check_sides(name, size, STABILITY_SIDES)
+
+
+def _check_sides(name: str, size: object, sides: tuple[int, int]) -> None:
+    low, high = sides
+    if not all(low <= side <= high for side in parse_size(size)):
+        raise InvalidJobError(f"{name} does not paint {size}: each side must be {low} to {high} pixels.")
 
 
 def nearest_aspect_ratio(size: str) -> str:
@@ -88,10 +107,17 @@ def nearest_aspect_ratio(size: str) -> str:
     return min(STABILITY_SIZES, key=distance)
 
 
+def stability_picture_size(size: str) -> tuple[int, int]:
+    """Tell the (width, height) that Stability paints when it is asked for a size."""
+    return STABILITY_SIZES[nearest_aspect_ratio(size)]
+
+
 def amazon_request(
-    *, prompt: str, negative_prompt: str | None, size: str, cfg_scale: float, seed: int, quality: str = "standard"
+    *, prompt: str, negative_prompt: str | None, size: str, cfg_scale: float | None, seed: int
 ) -> dict[str, Any]:
     """Write the body for Titan and Nova Canvas (Bedrock user guide, titan-image-models; Nova user guide, image-gen)."""
+    if cfg_scale is None:
+        raise ValueError("Titan and Nova Canvas are always asked with a cfg_scale: give the model a default_cfg_scale.")
     width, height = parse_size(size)
     text = {"text": prompt} if negative_prompt is None else {"text": prompt, "negativeText": negative_prompt}
     return {
@@ -99,7 +125,7 @@ def amazon_request(
         "textToImageParams": text,
         "imageGenerationConfig": {
             "numberOfImages": 1,
-            "quality": quality,
+            "quality": "standard",
             "cfgScale": float(cfg_scale),
             "height": height,
             "width": width,
@@ -108,8 +134,12 @@ def amazon_request(
     }
 
 
-def stability_request(*, prompt: str, negative_prompt: str | None, size: str, seed: int) -> dict[str, Any]:
-    """Write the body for Stability (Bedrock user guide, Stable Image Core text-image request)."""
+def stability_request(
+    *, prompt: str, negative_prompt: str | None, size: str, cfg_scale: float | None, seed: int
+) -> dict[str, Any]:
+    """Write the body for Stability, which knows no cfg_scale (Bedrock user guide, Stable Image Core text-image request)."""
+    if cfg_scale is not None:
+        raise ValueError(f"Stability is never asked with a cfg_scale, but was given {cfg_scale}.")
     body: dict[str, Any] = {
         "prompt": prompt,
         "mode": "text-to-image",
@@ -129,7 +159,7 @@ def read_amazon(name: str, answer: dict[str, Any]) -> list[bytes]:
         if is_content_filter(str(error)):
             raise BlockedError(f"{name} made the picture and its content filter withheld it: change the prompt.")
         raise ModelAnswerError(f"{name} answered with the error {shown(error, 300)}.")
-    return _pictures(name, answer)
+    return read_images(name, answer)
 
 
 def read_stability(name: str, answer: dict[str, Any]) -> list[bytes]:
@@ -145,7 +175,7 @@ def read_stability(name: str, answer: dict[str, Any]) -> list[bytes]:
         if str(reason).casefold() == "inference error":
             raise ModelUnavailableError(f"{name} failed while it painted ({reason}): try again later.")
         raise ModelAnswerError(f"{name} answered with the finish reason {shown(reason, 300)} and no picture.")
-    return _pictures(name, answer)
+    return read_images(name, answer)
 
 
 def is_content_filter(message: str) -> bool:
@@ -154,7 +184,8 @@ def is_content_filter(message: str) -> bool:
     return "content filter" in text or ("blocked" in text and "image" in text)
 
 
-def _pictures(name: str, answer: dict[str, Any]) -> list[bytes]:
+def read_images(name: str, answer: dict[str, Any]) -> list[bytes]:
+    """Read the pictures of an answer that lists them under "images", in base64; raises ModelAnswerError for any other."""
     images = answer.get("images")
     if not isinstance(images, list) or not images:
         raise ModelAnswerError(f"{name} answered without a picture.")
@@ -162,3 +193,26 @@ def _pictures(name: str, answer: dict[str, Any]) -> list[bytes]:
         return [base64.b64decode(image, validate=True) for image in images]
     except (binascii.Error, TypeError, ValueError) as error:
         raise ModelAnswerError(f"{name} answered with a picture that is not base64.") from error
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the models of a family have in common: one way to ask, one way to answer.
+
+    `request` writes a body from `prompt`, `negative_prompt`, `size`, `cfg_scale` and `seed`, all by name; `read` takes the
+    model's name and an answer; `check_size` takes the name and a size, and refuses what is not painted; `picture_size`
+    tells what comes back.
+    """
+
+    provider: str
+    request: Callable[..., dict[str, Any]]
+    read: Callable[[str, dict[str, Any]], list[bytes]]
+    check_size: Callable[[str, object], None] = any_size
+    picture_size: Callable[[str], tuple[int, int]] = parse_size
+
+
+FAMILIES = {
+    "titan": Family("Amazon", amazon_request, read_amazon, titan_size),
+    "nova-canvas": Family("Amazon", amazon_request, read_amazon, nova_size),
+    "stability": Family("Stability AI", stability_request, read_stability, stability_size, stability_picture_size),
+}

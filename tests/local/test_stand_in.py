@@ -11,9 +11,9 @@ import botocore.session
 import pytest
 from PIL import Image
 
-from couch_explorers.core import errors, image_models
+from couch_explorers.core import errors, image_models, model_families
 from couch_explorers.local.faults import Faults
-from couch_explorers.local.stand_in import ImageModelStandIn
+from couch_explorers.local.stand_in import ImageModelStandIn, requests
 from couch_explorers.local.stand_in.answers import BLOCKED_IN_PICTURE, BLOCKED_IN_PROMPT, PROMPT_BLOCKED
 
 TITAN = image_models.get("amazon.titan-image-generator-v1")
@@ -213,6 +213,19 @@ def test_a_body_that_is_no_json_object_is_refused(models, body):
     answer = ask(models, CORE, body)
 
     assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "ValidationException")
+
+
+def test_every_family_of_models_is_understood():
+    assert requests.READERS.keys() == model_families.FAMILIES.keys()
+
+
+def test_a_family_that_nobody_taught_the_stand_in_is_refused_by_name(models, monkeypatch):
+    monkeypatch.delitem(requests.READERS, CORE.family)
+
+    answer = ask(models, CORE, body_for(CORE))
+
+    assert answer.status == 400
+    assert b"the local stand-in knows no request of the family stability" in answer.body
 
 
 def test_a_prompt_of_exactly_the_limit_is_taken(models):

@@ -139,7 +139,7 @@ class ImageModelStandIn:
         withheld = luck.withheld[: order.count]
         if answers.mentions(order.prompt, answers.BLOCKED_IN_PICTURE):
             withheld = [True] * order.count
-        first = order.seed if order.seed or model.family != "stability" else luck.any_seed
+        first = luck.any_seed if order.seed is None else order.seed
         seeds = [first + number for number, kept_back in enumerate(withheld) if not kept_back]
         await self._sleep(PAINTING_BEGINS * luck.latency)
         loop = asyncio.get_running_loop()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from couch_explorers.core import errors, image_models
-
-PROVIDERS = {"titan": "Amazon", "nova-canvas": "Amazon", "stability": "Stability AI"}
+from couch_explorers.core import errors, image_models, model_families
 
 
 def summaries(region: str) -> list[dict[str, Any]]:
@@ -41,7 +39,7 @@ def _describe(model: image_models.ImageModel) -> dict[str, Any]:
         "modelArn": model.arn,
         "modelId": model.id,
         "modelName": model.name,
-        "providerName": PROVIDERS[model.family],
+        "providerName": model_families.FAMILIES[model.family].provider,
         # The Amazon models also take a picture to start from; the stand-in does not, and says what it takes.
         "inputModalities": ["TEXT"],
         "outputModalities": ["IMAGE"],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers.core import errors, model_families
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from couch_explorers.core.image_models import ImageModel
 
@@ -23,8 +23,8 @@ QUALITIES = ("standard", "premium")
 # The service has more; the stand-in does what the project uses, and says so.
 TASK, MODE = "TEXT_IMAGE", "text-to-image"
 OUTPUT_FORMATS = ("png", "jpeg")
-# Seeds that count when none is given: Titan's and Nova Canvas's documented defaults, and Stability's "any seed".
-DEFAULT_SEEDS = {"titan": 42, "nova-canvas": 12, "stability": 0}
+# Seeds that count when none is given: the documented defaults.
+DEFAULT_SEEDS = {"titan": 42, "nova-canvas": 12}
 
 
 class RequestRefusedError(Exception):
@@ -36,14 +36,14 @@ class RequestRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """The pictures that a valid request asks for; `seed` 0 means "any" on Stability."""
+    """The pictures that a valid request asks for; without a `seed`, any will do."""
 
     prompt: str
     negative_prompt: str | None
     width: int
     height: int
-    seed: int
-    cfg_scale: float | None
+    seed: int | None
+    cfg_scale: float | None = None
     count: int = 1
     output_format: str = "png"
 
@@ -57,7 +57,10 @@ def read(model: ImageModel, body: bytes) -> Order:
         raise RequestRefusedError("#: the body is not JSON") from error
     if not isinstance(request, dict):
         raise RequestRefusedError(f"#: expected type: JSONObject, found: {type(request).__name__}")
-    return _stability(model, request) if model.family == "stability" else _amazon(model, request)
+    reader = READERS.get(model.family)
+    if reader is None:
+        raise RequestRefusedError(f"#: the local stand-in knows no request of the family {model.family}")
+    return reader(model, request)
 
 
 def _amazon(model: ImageModel, request: Mapping[str, Any]) -> Order:
@@ -75,7 +78,7 @@ def _amazon(model: ImageModel, request: Mapping[str, Any]) -> Order:
     width = _whole(f"{place}/width", settings.get("width", 1024), 1, model_families.NOVA_SIDES[1])
     height = _whole(f"{place}/height", settings.get("height", 1024), 1, model_families.NOVA_SIDES[1])
     try:
-        model_families.check_size(model.family, model.name, f"{width}x{height}")
+        model.check_size(f"{width}x{height}")
     except errors.InvalidJobError as error:
         raise RequestRefusedError(f"{place}: {error.detail.rstrip('.')}") from error
     negative = texts.get("negativeText")
@@ -104,10 +107,18 @@ def _stability(model: ImageModel, request: Mapping[str, Any]) -> Order:
         negative_prompt=None if negative is None else _text("#/negative_prompt", negative, model.prompt_limit),
         width=width,
         height=height,
-        seed=_whole("#/seed", request.get("seed", DEFAULT_SEEDS["stability"]), *model.seed_range),
-        cfg_scale=None,
+        # 0 means "any seed".
+        seed=_whole("#/seed", request.get("seed", 0), *model.seed_range) or None,
         output_format=_choice("#/output_format", request.get("output_format", "png"), OUTPUT_FORMATS),
     )
+
+
+# By family.
+READERS: dict[str, Callable[[ImageModel, Mapping[str, Any]], Order]] = {
+    "titan": _amazon,
+    "nova-canvas": _amazon,
+    "stability": _stability,
+}
 
 
 def _fields(place: str, value: Mapping[str, Any], *, required: tuple[str, ...], optional: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: .venv/.synced ## start the local cloud, deploy everything on it, paint, and write three reports
+demo: .venv/.synced ## the local cloud, everything deployed on it, and three reports
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
 	@$(COUCH) run prompt_exploration
@@ -58,5 +58,5 @@ lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-clean: ## remove the Python environment (the local cloud's data: couch down --erase)
+clean: ## remove the environment; the cloud's data: couch down --erase
 	@rm -rf .venv

@@ -1,4 +1,8 @@
-"""Run every formatter, linter and validator of the project side by side; change nothing; exit 1 when one objects."""
+"""Run every formatter, linter and validator of the project side by side; change nothing; exit 1 when one objects.
+
+python tools/check.py                           all of them
+python tools/check.py "ruff format" notebooks   these only, as the hooks of .pre-commit-config.yaml do
+"""
 
 import os
 import re
@@ -7,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,11 +171,17 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
 }
 
 
-def main() -> int:
-    """Run all checks, two at a time, and print one line each; the output of those that failed comes last."""
+def main(names: Sequence[str] = ()) -> int:
+    """Run the named checks (none: all), two at a time, and print one line each; the output of those that failed comes last.
+
+    Exit 2 for a name that is not known.
+    """
+    if unknown := [name for name in names if name not in CHECKS]:
+        print(f"No such check: {', '.join(unknown)}. There are: {', '.join(CHECKS)}")
+        return 2
     started = time.monotonic()
     with ThreadPoolExecutor(max_workers=2) as pool:
-        running = {name: pool.submit(check) for name, check in CHECKS.items()}
+        running = {name: pool.submit(check) for name, check in CHECKS.items() if not names or name in names}
         outcomes = {name: task.result() for name, task in running.items()}
     for name, outcome in outcomes.items():
         reason = f"  {outcome.text}" if outcome.verdict == "skipped" else ""
@@ -184,4 +194,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

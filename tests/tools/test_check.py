@@ -1,4 +1,5 @@
 import subprocess
+import sys
 
 import pytest
 
@@ -57,3 +58,21 @@ def test_other_programs_are_left_to_others(project):
     (project / "picture.png").write_bytes(b"\x89PNG\xff")
 
     assert check.shell_texts() == check.Outcome("passed")
+
+
+def run(*names):
+    return subprocess.run([sys.executable, check.__file__, *names], capture_output=True, text=True, check=False)
+
+
+def test_only_the_named_checks_are_run():
+    done = run("notebooks", "text files")
+
+    assert [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()[:2]] == ["notebooks", "text files"]
+    assert "2 checks in" in done.stdout
+
+
+def test_a_name_that_is_no_check_is_told_with_those_there_are():
+    done = run("spelling")
+
+    assert done.returncode == 2
+    assert "No such check: spelling. There are: mypy, " in done.stdout

@@ -20,3 +20,8 @@ API_REQUEST = 3.50 / 1e6
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
 POLLERS = 5
 POLL_S = 20
+
+# What a container would cost in Lambda's place, arm64 on Fargate, by the hour: https://aws.amazon.com/fargate/pricing/
+# (us-east-1's list price; the page has each region's).
+FARGATE_VCPU_HOUR = 0.03238
+FARGATE_GB_HOUR = 0.00356

@@ -7,11 +7,11 @@ BIN := .venv/bin
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rehearse check format lab lock setup clean
+.PHONY: help demo test unit rehearse check format benchmarks lab lock setup clean
 
 help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: .venv/.synced ## the local cloud, everything deployed on it, and three reports
 	@$(COUCH) up
@@ -41,6 +41,9 @@ format: .venv/.synced ## what the formatters would have you do
 	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
 	@if command -v mvn >/dev/null; then cd java_sqs_client && mvn --batch-mode --quiet spotless:apply; \
 	  else echo "Java files left as they are: mvn not found"; fi
+
+benchmarks: .venv/.synced ## measure everything anew (half an hour), and put the figures into the documentation
+	@$(BIN)/python benchmarks/all.py; failed=$$?; $(BIN)/python tools/measured.py && exit $$failed
 
 setup: .venv/.synced ## only the Python environment
 

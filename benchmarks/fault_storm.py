@@ -89,7 +89,7 @@ def storm(cloud: OwnCloud, deployed: workspace.Workspace, contender: Contender) 
 
 def main() -> None:
     """Tell for both what they paid, what is there, what was lost, and how long it took."""
-    options = parser(__doc__, runs=1).parse_args()
+    options = parser(__doc__, runs=3).parse_args()
     results = Results("fault_storm", options.runs)
     storms: dict[str, list[Storm]] = {OWN: [], EXAM: []}
     with own_cloud() as cloud:

@@ -24,6 +24,14 @@ COLUMNS = ("window", "resource", "metric", "statistic", "unit", "value")
 
 # The parts of the system, as the column `resource` names them.
 QUEUE, DEAD_LETTERS, WORKER, API_FUNCTION, API = "queue", "dead letters", "worker", "api function", "api"
+# As a sentence names them.
+PARTS = {
+    QUEUE: "the queue",
+    DEAD_LETTERS: "the dead-letter queue",
+    WORKER: "the worker",
+    API_FUNCTION: "the API's function",
+    API: "the API",
+}
 
 WindowName = Literal["now", "before", "week"]
 SeriesKey = tuple[str, str, str]

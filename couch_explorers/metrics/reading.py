@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from couch_explorers.checks import Verdict
 from couch_explorers.metrics import answers, derived, words
 from couch_explorers.metrics import facts as known
-from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, SeriesState
+from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, PARTS, QUEUE, WORKER, SeriesState
 from couch_explorers.metrics.review_rows import AGAIN, Row
 from couch_explorers.metrics.thresholds import RECENT_S
 from couch_explorers.workspace import HOW_TO_DEPLOY
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from couch_explorers.metrics.facts import Line, SeriesKey
     from couch_explorers.metrics.thresholds import Threshold
 
-PARTS = {
-    QUEUE: "the queue",
-    DEAD_LETTERS: "the dead-letter queue",
-    WORKER: "the worker",
-    API_FUNCTION: "the API's function",
-    API: "the API",
-}
 STACK: dict[str, Literal["queue", "API"]] = {
     QUEUE: "queue",
     DEAD_LETTERS: "queue",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from couch_explorers.checks import Verdict
 from couch_explorers.metrics import derived, limits, series, surroundings_functions, surroundings_logs, words
-from couch_explorers.metrics.facts import WORKER
-from couch_explorers.metrics.reading import DENIED, IDLE, MISSING, PARTS
+from couch_explorers.metrics.facts import PARTS, WORKER
+from couch_explorers.metrics.reading import DENIED, IDLE, MISSING
 from couch_explorers.metrics.review_rows import AGAIN, SHARE, Row, change, text, verdict
 from couch_explorers.metrics.thresholds import (
     FUNCTION_ERRORS,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from couch_explorers.checks import Verdict
 from couch_explorers.metrics import answers, money, prices, review_age, review_api, review_queue, series, words
-from couch_explorers.metrics.facts import SeriesState
-from couch_explorers.metrics.reading import DENIED, MISSING, PARTIAL, PARTS
+from couch_explorers.metrics.facts import PARTS, SeriesState
+from couch_explorers.metrics.reading import DENIED, MISSING, PARTIAL
 from couch_explorers.metrics.review_rows import AGAIN, USD, Row, amount, text, verdict
 from couch_explorers.metrics.thresholds import COST, LEAST_COST_USD
 

@@ -6,8 +6,8 @@ import pytest
 
 from couch_explorers.checks import Verdict
 from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, SeriesState
-from couch_explorers.metrics.reading import PARTS, STACK, Reading
+from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, PARTS, QUEUE, WORKER, SeriesState
+from couch_explorers.metrics.reading import STACK, Reading
 from couch_explorers.metrics.review_rows import Row
 from couch_explorers.metrics.thresholds import DEAD_LETTER_DEPTH
 from tests.metrics.rows import lately

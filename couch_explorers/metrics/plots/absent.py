@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, SeriesState
+from couch_explorers.metrics.facts import PARTS, SeriesState
 from couch_explorers.metrics.plots import style
 
 if TYPE_CHECKING:
@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
 # In points, between such a text and the edges of its axes.
 EDGE_PT = 20.0
-PARTS = {
-    QUEUE: "the queue",
-    DEAD_LETTERS: "the dead-letter queue",
-    WORKER: "the worker",
-    API_FUNCTION: "the API's function",
-    API: "the API",
-}
 
 
 def why(facts: Facts, key: SeriesKey) -> str:

@@ -76,8 +76,13 @@ def count(checks: Iterable[Check]) -> str:
 
 def badge(verdict: Verdict) -> str:
     """Draw a verdict as a small coloured label (HTML)."""
-    style = f"color:{COLOURS[verdict]};border:1px solid;border-radius:1em;padding:.05em .6em;font-weight:600;font-size:.85em"
-    return f'<span style="{style};white-space:nowrap">{SIGNS[verdict]} {verdict}</span>'
+    return label(f"{SIGNS[verdict]} {verdict}", COLOURS[verdict])
+
+
+def label(text: str, colour: str) -> str:
+    """Draw a word or two as a small coloured label (HTML)."""
+    style = f"color:{colour};border:1px solid;border-radius:1em;padding:.05em .6em;font-weight:600;font-size:.85em"
+    return f'<span style="{style};white-space:nowrap">{escape(text)}</span>'
 
 
 def table(checks: Sequence[Check]) -> str:

@@ -21,9 +21,9 @@ DEFAULT_SIZE = "1024x1024"
 # seed" on Stability.
 COMMON_SEED_RANGE = (1, 858_993_459)
 
-# USD for one picture of standard quality, collected from several sources that differ; what is billed stands on
-# https://aws.amazon.com/bedrock/pricing/.
+# USD for one picture of standard quality, collected from several sources that differ; what is billed stands on the page.
 PRICES_AS_OF = "2026-08-31"
+PRICES_SOURCE = "https://aws.amazon.com/bedrock/pricing/"
 
 _ARN = re.compile(r"arn:aws:bedrock:([a-z0-9-]+)::foundation-model/([A-Za-z0-9.:_-]+)")
 

@@ -64,9 +64,9 @@ def of(frame: pd.DataFrame, window: str = "now") -> Cost:
     painted = [_pictures(frame, facts, resource, window) for resource in series.FUNCTIONS]
     return Cost(
         pictures=_sum(usd for usd, _, _ in painted),
-        functions=_sum(_function(frame, facts, resource, window) for resource in series.FUNCTIONS),
+        functions=_sum(of_function(frame, resource, window) for resource in series.FUNCTIONS),
         queue=_queue(frame, facts, window),
-        api=_counted(frame, series.API_COUNT, window) * prices.API_REQUEST,
+        api=counted(frame, series.API_COUNT, window) * prices.API_REQUEST,
         unpriced=tuple(sorted({model for _, models, _ in painted for model in models})),
         unnamed=sum(unnamed for _, _, unnamed in painted if not math.isnan(unnamed)),
     )
@@ -85,22 +85,22 @@ def keys(facts: Facts) -> tuple[SeriesKey, ...]:
 
 def _pictures(frame: pd.DataFrame, facts: Facts, resource: str, window: str) -> tuple[float, list[str], float]:
     """USD of a function's pictures, the models without a price, and the pictures without a model."""
-    counted = _counted(frame, series.pictures(resource), window)
+    made = counted(frame, series.pictures(resource), window)
     by_model = {
-        model: _counted(frame, series.pictures(resource, model), window) for model in series.models(facts, resource)
+        model: counted(frame, series.pictures(resource, model), window) for model in series.models(facts, resource)
     }
-    unnamed = max(0.0, counted - sum(made for made in by_model.values() if not math.isnan(made)))
+    unnamed = max(0.0, made - sum(each for each in by_model.values() if not math.isnan(each)))
     usd = unnamed * _price(image_models.DEFAULT_MODEL_ID)
-    priced = {model: made * _price(model) for model, made in by_model.items() if made > 0}
+    priced = {model: count * _price(model) for model, count in by_model.items() if count > 0}
     return (
-        math.nan if math.isnan(counted) else usd + sum(each for each in priced.values() if not math.isnan(each)),
+        math.nan if math.isnan(made) else usd + sum(each for each in priced.values() if not math.isnan(each)),
         [model for model, each in priced.items() if math.isnan(each)],
         unnamed,
     )
 
 
-def _counted(frame: pd.DataFrame, key: SeriesKey, window: str) -> float:
-    """Sum up a series: what is not deployed costs nothing."""
+def counted(frame: pd.DataFrame, key: SeriesKey, window: str = "now") -> float:
+    """Sum up a series: 0 for what is not deployed, since that costs nothing; NaN for what is not known."""
     if known.of(frame).state(key, window) is SeriesState.MISSING:
         return 0.0
     return derived.total(frame, key, window)
@@ -113,11 +113,12 @@ def _price(model: str) -> float:
         return math.nan
 
 
-def _function(frame: pd.DataFrame, facts: Facts, resource: str, window: str) -> float:
+def of_function(frame: pd.DataFrame, resource: str, window: str = "now") -> float:
     """USD of a function's runs: the time that its handler took, by its memory, and a price for each run."""
+    facts = known.of(frame)
     runs = known.points(frame, series.invocations(resource), window)
     if runs.sum() == 0:
-        return _counted(frame, series.invocations(resource), window)
+        return counted(frame, series.invocations(resource), window)
     function = facts.function(resource)
     if function is None:
         return math.nan
@@ -130,9 +131,18 @@ def _queue(frame: pd.DataFrame, facts: Facts, window: str) -> float:
     """USD of the queue's requests: sends, receives, deletions, jobs put off, and Lambda's looks into it, busy or not."""
     if facts.state(series.SENT, window) is SeriesState.MISSING:
         return 0.0
-    counted = [_counted(frame, key, window) for key in QUEUE_KEYS]
-    looks = prices.POLLERS * facts.window(window).length.total_seconds() / prices.POLL_S
-    return (sum(counted) + looks) * prices.SQS_REQUEST
+    looks = idle_requests(facts.window(window).length.total_seconds())
+    return (queue_requests(frame, window) + looks) * prices.SQS_REQUEST
+
+
+def queue_requests(frame: pd.DataFrame, window: str = "now") -> float:
+    """Count the requests that the jobs of a window caused: sends, receives, deletions, jobs put off."""
+    return sum(counted(frame, key, window) for key in QUEUE_KEYS)
+
+
+def idle_requests(seconds: float) -> float:
+    """Count Lambda's looks into a queue in this time, which it takes whether there is anything in it or not."""
+    return prices.POLLERS * seconds / prices.POLL_S
 
 
 def _sum(parts: Iterator[float]) -> float:

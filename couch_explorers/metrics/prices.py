@@ -5,14 +5,21 @@ from __future__ import annotations
 # Collected in November 2026; what is billed stands on the pages named.
 PRICES_AS_OF = "2026-11-25"
 
-# https://aws.amazon.com/lambda/pricing/: arm64, the first 7.5 billion GB-seconds of a month.
+# By what is paid for.
+SOURCES = {
+    "Lambda": "https://aws.amazon.com/lambda/pricing/",
+    "SQS": "https://aws.amazon.com/sqs/pricing/",
+    "API Gateway": "https://aws.amazon.com/api-gateway/pricing/",
+}
+
+# Lambda: arm64, the first 7.5 billion GB-seconds of a month.
 LAMBDA_GB_SECOND = 0.0000133334
 LAMBDA_REQUEST = 0.20 / 1e6
 
-# https://aws.amazon.com/sqs/pricing/: standard queues, up to 100 billion requests a month; each 64 KB of a message is a request.
+# SQS: standard queues, up to 100 billion requests a month; each 64 KB of a message is a request.
 SQS_REQUEST = 0.40 / 1e6
 
-# https://aws.amazon.com/api-gateway/pricing/: REST APIs, the first 333 million requests of a month.
+# API Gateway: REST APIs, the first 333 million requests of a month.
 API_REQUEST = 3.50 / 1e6
 
 # Lambda asks a queue all the time, whether there is anything in it or not: with 5 pollers, and each asks for up to 20 s.

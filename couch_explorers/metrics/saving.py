@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from html import escape
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from couch_explorers.files import write_json, write_whole
-from couch_explorers.local.settings import Home
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import frames, money, pricing
 from couch_explorers.metrics.review_rows import COLUMNS
+from couch_explorers.reports import beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from couch_explorers.metrics.facts import Facts
 
 POINTS_FILE, VERDICTS_FILE = "metric_review.csv", "metric_review_verdicts.json"
-# `couch run` names the folder of its report here (reports.kernel.OUT_VARIABLE).
-OUT_VARIABLE = "COUCH_OUT"
 HEAD = f"time,{','.join(frames.LABELS)},value,synthetic\n"
 
 
@@ -47,7 +44,7 @@ def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None 
 
     Without a folder they go beside the report that `couch run` makes, else into `metric_review` of the local home.
     """
-    into = Path(folder or os.environ.get(OUT_VARIABLE) or Home.current().path / "metric_review")
+    into = Path(folder or beside.folder("metric_review"))
     facts = known.of(frame)
     return Saved(
         [

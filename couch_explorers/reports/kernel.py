@@ -11,6 +11,8 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
+from couch_explorers.reports.beside import OUT_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -20,8 +22,6 @@ KERNEL_NAME, LANGUAGE = "python3", "python"
 
 # Tells a notebook's code that nobody watches: progress comes as plain lines, and a widget would be dead in the report.
 RUN_VARIABLE = "COUCH_RUN"
-# Where the report goes: what a notebook writes lies beside it.
-OUT_VARIABLE = "COUCH_OUT"
 
 # The debugger would complain about frozen modules on stderr, and nobody debugs here.
 ARGUMENTS = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]

@@ -63,6 +63,24 @@ def test_an_idle_queue_costs_its_pollers(frame_of):
     assert cost.total == cost.queue
 
 
+def test_requests_that_jobs_cause_are_told_apart_from_looks_into_an_empty_queue(frame_of):
+    counts = {
+        series.SENT: {0: 5},
+        series.invocations(WORKER): {0: 7},
+        series.DELETED: {0: 5},
+        series.POSTPONED_JOBS: {0: 2},
+    }
+
+    assert money.queue_requests(frame_of(counts, calm=False)) == 19
+    assert money.idle_requests(60) == 15
+
+
+def test_what_each_function_cost_adds_up_to_what_both_cost(frame_of):
+    frame = frame_of()
+
+    assert sum(money.of_function(frame, each) for each in series.FUNCTIONS) == pytest.approx(money.of(frame).functions)
+
+
 def test_a_request_to_the_api_costs_three_and_a_half_millionths(frame_of):
     assert money.of(frame_of({series.API_COUNT: {0: 1000}}, calm=False)).api == pytest.approx(0.0035)
 

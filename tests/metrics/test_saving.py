@@ -5,10 +5,10 @@ from io import StringIO
 import pandas as pd
 import pytest
 
-from couch_explorers.metrics import frames, saving, series
+from couch_explorers.metrics import frames, series
 from couch_explorers.metrics.reviewing import review
 from couch_explorers.metrics.saving import save
-from couch_explorers.reports.kernel import OUT_VARIABLE
+from couch_explorers.reports.beside import OUT_VARIABLE
 from tests.metrics.believable import END
 
 
@@ -94,10 +94,6 @@ def test_files_of_a_session_by_hand_go_to_the_local_home(frame_of, tmp_path, mon
     monkeypatch.setenv("COUCH_HOME", str(tmp_path))
 
     assert {path.parent for path in saved(frame_of(), None)} == {tmp_path / "metric_review"}
-
-
-def test_the_folder_of_a_run_is_named_as_the_reports_name_it():
-    assert saving.OUT_VARIABLE == OUT_VARIABLE
 
 
 def test_a_notebook_shows_links_that_go_with_the_report_and_the_cost_of_asking(frame_of, tmp_path):

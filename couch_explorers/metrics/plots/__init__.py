@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics.plots import charts, layout
+from couch_explorers.metrics.plots import charts, layout, style
 from couch_explorers.metrics.plots.layout import Part
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from couch_explorers.metrics.plots.panel import Panel
 
 
-def age(frame: pd.DataFrame) -> Panel:
+def age(frame: pd.DataFrame, width_pt: float = style.WIDTH_PT) -> Panel:
     """How long the oldest job had waited, against the alarm's threshold, and when the alarm rang."""
-    return layout.panel(frame, "age", charts.age, [Part(charts.age.draw, charts.age.HEIGHT_PT)])
+    return layout.panel(frame, "age", charts.age, [Part(charts.age.draw, charts.age.HEIGHT_PT)], width_pt)
 
 
 def backlog(frame: pd.DataFrame) -> Panel:
@@ -38,11 +38,11 @@ def flow(frame: pd.DataFrame) -> Panel:
     return layout.panel(frame, "flow", charts.flow, [Part(charts.flow.draw, charts.flow.HEIGHT_PT)])
 
 
-def duration(frame: pd.DataFrame) -> Panel:
+def duration(frame: pd.DataFrame, width_pt: float = style.WIDTH_PT) -> Panel:
     """How long worker and API function ran, by percentiles, against their time-outs."""
     chart = charts.duration
     parts = [Part(chart.draw, chart.HEIGHT_PT), Part(chart.draw_api_function, chart.API_HEIGHT_PT)]
-    return layout.panel(frame, "duration", chart, parts)
+    return layout.panel(frame, "duration", chart, parts, width_pt)
 
 
 def failures(frame: pd.DataFrame) -> Panel:

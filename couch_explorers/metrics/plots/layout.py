@@ -43,35 +43,36 @@ class Chart(Protocol):
         """Say in one sentence what the figure shows."""
 
 
-def panel(frame: pd.DataFrame, name: str, chart: Chart, parts: Sequence[Part]) -> Panel:
-    """Draw the parts of a chart under each other and put its sentence beside them."""
+def panel(
+    frame: pd.DataFrame, name: str, chart: Chart, parts: Sequence[Part], width_pt: float = style.WIDTH_PT
+) -> Panel:
+    """Draw the parts of a chart under each other, `width_pt` points wide in all, and put its sentence beside them."""
     with style.sheet():
         figure = Figure(figsize=(1, 1), dpi=MEASURED_AT_DPI)
         FigureCanvasAgg(figure)
-        _stack(figure, frame, parts)
+        _stack(figure, frame, parts, width_pt)
     sentence = chart.read(frame)
     return Panel(name, chart.TITLE, sentence, f"{chart.KIND}, {_stretch(frame)}. {sentence}", figure)
 
 
-def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Part]) -> None:
+def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Part], width_pt: float) -> None:
     """Draw each part at its size, measure what stands out above and below, then move all to their places."""
     height = sum(part.height_pt for part in parts)
-    figure.set_size_inches(style.WIDTH_PT / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
+    left, across = style.LEFT_PT / width_pt, (width_pt - style.LEFT_PT - style.RIGHT_PT) / width_pt
+    figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
     drawn = []
     for place, part in enumerate(parts):
-        ax = figure.add_axes(
-            (style.LEFT_PT / style.WIDTH_PT, 0, style.PLOT_PT / style.WIDTH_PT, part.height_pt / height)
-        )
+        ax = figure.add_axes((left, 0, across, part.height_pt / height))
         part.draw(frame, ax)
         if place < len(parts) - 1:
             ax.tick_params(axis="x", which="both", labelbottom=False)
         drawn.append((ax, part.height_pt, *_overhang(ax)))
     height = 2 * EDGE_PT + BETWEEN_PT * (len(parts) - 1) + sum(own + above + below for _, own, above, below in drawn)
-    figure.set_size_inches(style.WIDTH_PT / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
+    figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
     top = height - EDGE_PT
     for ax, own, above, below in drawn:
         bottom = top - above - own
-        ax.set_position((style.LEFT_PT / style.WIDTH_PT, bottom / height, style.PLOT_PT / style.WIDTH_PT, own / height))
+        ax.set_position((left, bottom / height, across, own / height))
         top = bottom - below - BETWEEN_PT
 
 

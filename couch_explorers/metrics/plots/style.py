@@ -33,6 +33,8 @@ SYNTHETIC_GROUND = "#f5f6f8"
 # On the report page a figure is 832 CSS pixels wide, as the column of text is: 12 points here are 16 pixels there.
 POINTS_AN_INCH = 72
 WIDTH_PT = 624.0
+# On paper it is as wide as the text of an A4 page with margins of 25 mm: 160 mm, at which letters keep their size.
+PRINT_WIDTH_PT = 160 / 25.4 * POINTS_AN_INCH
 # Of which the axes take what these leave. All figures have the same, so that they line up under each other.
 LEFT_PT, RIGHT_PT = 56.0, 102.0
 PLOT_PT = WIDTH_PT - LEFT_PT - RIGHT_PT

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 MINUTE_S, DAY_S = 60, 86400
 DAY_MIN = 1440
-# Between two ticks, in minutes of the wall clock, and how many of them a figure's width holds.
+# Between two ticks, in minutes of the wall clock, and how many of them are enough; a narrow figure holds fewer.
 STEPS_MIN = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
-MOST_STEPS = 12
+MOST_STEPS, WIDEST_LABEL, APART_PT = 12, "00:00", 8.0
 # Longer windows are labelled by day, by week, by month.
 MOST_DAYS, MOST_WEEKS_IN_DAYS = 15, 140
 # Every time zone of today differs from UTC by whole quarters of an hour.
@@ -58,7 +58,8 @@ def dress(ax: Axes, facts: Facts) -> None:
 def ticks(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Tick]:
     """Choose the ticks for a window drawn `width_pt` points wide, ascending."""
     length_min = facts.window().length.total_seconds() / MINUTE_S
-    step_min = next((step for step in STEPS_MIN if length_min / step <= MOST_STEPS), None)
+    most = min(MOST_STEPS, width_pt / (style.text_width(WIDEST_LABEL, style.SMALL_SIZE) + APART_PT))
+    step_min = next((step for step in STEPS_MIN if length_min / step <= most), None)
     if step_min is not None:
         return _hours(facts, step_min, width_pt)
     days = length_min / DAY_MIN
@@ -110,7 +111,7 @@ def _hours(facts: Facts, step_min: int, width_pt: float) -> list[Tick]:
     if len(first_of_day) > 1:
         # The window's first tick goes without a date where it would run into the next one.
         apart = (moments[first_of_day[1]][0] - moments[0][0]) * width_pt / facts.window().length.total_seconds()
-        if apart < style.text_width(words.day(moments[0][1]), style.SMALL_SIZE) + 8:
+        if apart < style.text_width(words.day(moments[0][1]), style.SMALL_SIZE) + APART_PT:
             first_of_day = first_of_day[1:]
     found = []
     for place, (at_s, local) in enumerate(moments):
@@ -123,7 +124,7 @@ def _thinned(found: list[Tick], scale: float) -> list[Tick]:
     """Leave out a tick that a clock change has moved into the one before it."""
     kept: list[Tick] = []
     for tick in found:
-        room = style.text_width(tick.label, style.SMALL_SIZE) + 8
+        room = style.text_width(tick.label, style.SMALL_SIZE) + APART_PT
         if not kept or (tick.at_s - kept[-1].at_s) * scale >= room:
             kept.append(tick)
     return kept

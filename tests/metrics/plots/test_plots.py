@@ -9,6 +9,7 @@ import pytest
 
 from couch_explorers.metrics import plots, series
 from couch_explorers.metrics.facts import WORKER, Deploy, SeriesState
+from couch_explorers.metrics.plots import style
 
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 LARGEST_SVG = 200 * 1024
@@ -64,6 +65,17 @@ def test_no_text_is_cut_off_or_lies_on_another_and_each_figure_is_light(frame_of
         assert len(panel.svg()) < LARGEST_SVG
         assert panel.sentence.endswith(".")
         assert "nan" not in panel.sentence.lower().split()
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_as_wide_as_printed_text_nothing_is_cut_off_either(frame_of, alarms_of, faults, situation):
+    frame = frame_of(**situations(alarms_of)[situation])
+
+    for make in (plots.age, plots.duration):
+        panel = make(frame, style.PRINT_WIDTH_PT)
+
+        assert panel.figure.get_size_inches()[0] == pytest.approx(160 / 25.4)
+        assert faults(panel.figure) == ([], []), panel.name
 
 
 def test_there_are_six_figures_in_the_order_of_the_page():

@@ -26,6 +26,13 @@ def test_a_day_is_labelled_each_two_hours_with_the_date_under_the_first_and_at_m
     ]
 
 
+def test_a_narrow_day_has_fewer_ticks_and_keeps_its_midnight(frame_of):
+    found = time_axis.ticks(facts_of(frame_of), width_pt=295)
+
+    assert labels(found)[:3] == ["09:00", "12:00", "15:00"]
+    assert ("00:00", "Wed 25 Nov") in [(tick.label, tick.second_line) for tick in found]
+
+
 def test_the_first_date_is_left_out_where_it_would_run_into_the_next(frame_of):
     found = time_axis.ticks(facts_of(frame_of, end=datetime(2026, 11, 25, 21, 30, tzinfo=UTC)))
 

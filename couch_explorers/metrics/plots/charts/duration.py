@@ -42,7 +42,8 @@ def draw_api_function(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def _draw(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
     facts = known.of(frame)
-    coarse_s = curves.joined_period_s(facts, curves.MOST_STEPS)
+    # On fewer points fewer steps can be told apart.
+    coarse_s = curves.joined_period_s(facts, round(curves.MOST_STEPS * style.width_of(ax) / style.PLOT_PT))
     median, p95, p99, before = _percentiles(frame, resource)
     key = series.duration(resource, "Maximum")
     longest = curves.curve(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)

@@ -1,0 +1,17 @@
+"""Where a notebook's own files go: beside the report that `couch run` makes of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from couch_explorers.local.settings import Home
+
+# `couch run` tells its kernel the folder of the report by this variable.
+OUT_VARIABLE = "COUCH_OUT"
+
+
+def folder(otherwise: str) -> Path:
+    """Give the report's folder; where no report is made, as in JupyterLab, a folder of this name in the local home."""
+    out = os.environ.get(OUT_VARIABLE)
+    return Path(out) if out else Home.current().path / otherwise

@@ -6,6 +6,7 @@ no side channel to know what was found, and a saved notebook keeps its verdicts.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+# What stands between backticks is a command, or a name from the code.
+BACKTICKS = re.compile(r"`([^`\n]+)`")
 CHECKS_MIME = "application/vnd.couch.checks+json"
 
 
@@ -79,6 +82,11 @@ def badge(verdict: Verdict) -> str:
     return label(f"{SIGNS[verdict]} {verdict}", COLOURS[verdict])
 
 
+def coded(text: str) -> str:
+    """Write text as HTML, with what stands between backticks as code; all else is text, whatever it looks like."""
+    return BACKTICKS.sub(r"<code>\1</code>", escape(text))
+
+
 def label(text: str, colour: str) -> str:
     """Draw a word or two as a small coloured label (HTML)."""
     style = f"color:{colour};border:1px solid;border-radius:1em;padding:.05em .6em;font-weight:600;font-size:.85em"
@@ -90,7 +98,7 @@ def table(checks: Sequence[Check]) -> str:
     cell = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0"
     rows = "".join(
         f'<tr><td style="{cell}">{badge(check.verdict)}</td><td style="{cell}">{escape(check.name)}</td>'
-        f'<td style="{cell};overflow-wrap:anywhere;white-space:pre-line">{escape(check.detail)}</td>'
+        f'<td style="{cell};overflow-wrap:anywhere;white-space:pre-line">{coded(check.detail)}</td>'
         f'<td style="{cell};padding-right:0;text-align:right;font-variant-numeric:tabular-nums">{check.seconds:.1f}</td></tr>'
         for check in checks
     )

@@ -122,9 +122,15 @@ def of_function(frame: pd.DataFrame, resource: str, window: str = "now") -> floa
     function = facts.function(resource)
     if function is None:
         return math.nan
-    took_ms = known.points(frame, series.duration(resource, "Average"), window)
-    seconds = float((runs * took_ms).sum()) / MILLISECONDS_A_SECOND
+    seconds = run_seconds(frame, resource, window)
     return seconds * function.memory_mb / MB_A_GB * prices.LAMBDA_GB_SECOND + float(runs.sum()) * prices.LAMBDA_REQUEST
+
+
+def run_seconds(frame: pd.DataFrame, resource: str, window: str = "now") -> float:
+    """Sum up the time that a function's handler took in all of its runs."""
+    runs = known.points(frame, series.invocations(resource), window)
+    took_ms = known.points(frame, series.duration(resource, "Average"), window)
+    return float((runs * took_ms).sum()) / MILLISECONDS_A_SECOND
 
 
 def _queue(frame: pd.DataFrame, facts: Facts, window: str) -> float:

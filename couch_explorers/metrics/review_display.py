@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 # Trouble first; within a verdict the checks keep their order.
 ORDER = (Verdict.BAD, Verdict.WARN, Verdict.NO_DATA, Verdict.OK, Verdict.SKIPPED)
-COMMAND = re.compile(r"`([^`]+)`")
 ARROW = "\u2192"
 SOFT = "color:#5b6472"
 CELL = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0"
@@ -76,14 +74,9 @@ def _row(row: dict[str, Any]) -> str:
     # A line of nothing goes without saying.
     value, line = amount(row["value"], unit), amount(row["threshold"] or math.nan, unit)
     limit = f'<br><span style="{SOFT};font-size:.85em">line {escape(line)}</span>' if value and line else ""
-    action = f"<br><b>{ARROW}</b> {_words(row['action'])}" if row["action"] else ""
+    action = f"<br><b>{ARROW}</b> {found.coded(row['action'])}" if row["action"] else ""
     return (
         f'<tr><td style="{CELL}">{found.badge(Verdict(row["verdict"]))}</td><td style="{CELL}">{escape(row["check"])}</td>'
         f'<td style="{NUMBER}">{escape(value)}{limit}</td><td style="{NUMBER}">{escape(row["change"])}</td>'
-        f'<td style="{CELL};padding-right:0;overflow-wrap:anywhere">{_words(row["reason"])}{action}</td></tr>'
+        f'<td style="{CELL};padding-right:0;overflow-wrap:anywhere">{found.coded(row["reason"])}{action}</td></tr>'
     )
-
-
-def _words(text: str) -> str:
-    """Write words as HTML; what stands in backticks is a command."""
-    return COMMAND.sub(r"<code>\1</code>", escape(text))

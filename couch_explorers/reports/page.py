@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from nbconvert.exporters.html import HTMLExporter
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # it comes without types
 
-from couch_explorers.checks import COLOURS, SIGNS, Check, Verdict, count
+from couch_explorers.checks import COLOURS, SIGNS, Check, Verdict, coded, count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).with_name("assets")
 SLOWEST, SHORTEST_S = 5, 0.05
-BACKTICKS = re.compile(r"`([^`\n]+)`")
 TITLE = re.compile(r"\A\s*#\s+(?P<title>[^\n]+)\n?")
 ANCHOR = re.compile(r'<a class="anchor-link".*?</a>', re.DOTALL)
 HEADING = re.compile(r'<h(?P<level>[23]) id="(?P<anchor>[^"]+)"[^>]*>(?P<text>.*?)</h(?P=level)>', re.DOTALL)
@@ -99,7 +98,7 @@ def _page() -> jinja2.Template:
 
 def _with_code(text: str) -> Markup:
     """Set what stands between backticks as code; all else is text, whatever it looks like."""
-    return Markup(BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped in this very line
+    return Markup(coded(text))  # noqa: S704 - escaped there
 
 
 def _code_colours() -> str:

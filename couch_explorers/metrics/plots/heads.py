@@ -17,14 +17,15 @@ RISE_PT, BETWEEN_PT, LINE_PT = 6.0, 9.0, 13.0
 
 
 def write(ax: Axes, title: str, told: str, rows_pt: float) -> None:
-    """Write a title over the rows that stand above the axes; `told` goes into a line of its own where it is too long."""
+    """Write a title over the rows that stand above the axes; `told` goes into lines of its own where it is too long."""
     title_pt = style.text_width(title, style.TITLE_SIZE, bold=True) + BETWEEN_PT
     foot_pt = rows_pt + RISE_PT
     room = style.width_of(ax) + style.RIGHT_PT - style.EDGE_PT
     beside = title_pt + style.text_width(told, style.TEXT_SIZE) <= room
-    ax.set_title(title, loc="left", pad=foot_pt if beside else foot_pt + LINE_PT)
+    below = told if beside else style.broken(told, room, style.TEXT_SIZE)
+    ax.set_title(title, loc="left", pad=foot_pt if beside else foot_pt + LINE_PT * (1 + below.count("\n")))
     ax.annotate(
-        told,
+        below,
         (0, 1),
         xytext=(title_pt if beside else 0, foot_pt),
         xycoords="axes fraction",

@@ -20,3 +20,9 @@ def test_what_fits_stands_beside_the_title_and_what_does_not_stands_below(ax):
     assert beside.get_position()[0] > 0
     assert below.get_position()[0] == 0
     assert ax.get_title(loc="left") == "Backlog"
+
+
+def test_what_no_line_holds_is_broken_into_several(ax):
+    heads.write(ax, "Backlog", "a very long explanation " * 12, 0)
+
+    assert "\n" in ax.texts[0].get_text()

@@ -1,5 +1,6 @@
 """A machine without Terraform: the queue is left out by name, the rest works."""
 
+import json
 import shutil
 
 import pytest
@@ -37,3 +38,16 @@ def test_the_smoke_test_skips_the_queue_by_name(cloud_without_terraform, tmp_pat
 
     assert "SKIPPED" in done.stdout
     assert (tmp_path / "smoke_test.html").exists()
+
+
+def test_the_exam_report_draws_what_there_is_and_says_what_deploys_the_rest(cloud_without_terraform, tmp_path):
+    cloud, environment, _ = cloud_without_terraform
+
+    cloud.couch("run", "exam_report", "--out", str(tmp_path), environment=environment)
+
+    told = json.loads((tmp_path / "exam_report" / "figures.json").read_text(encoding="utf-8"))
+    figures = {figure["name"]: figure for figure in told["figures"]}
+    assert figures["architecture"]["missing"].startswith("The queue is not deployed: run `couch up`")
+    assert "not deployed" in figures["architecture"]["alternative_text"]
+    assert figures["age"]["reason"].startswith("The queue is not deployed")
+    assert figures["contact_sheet"]["verdict"] == "OK"

@@ -1,0 +1,176 @@
+"""Where each box and each arrow of the architecture goes: four columns, four rows as high as what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from couch_explorers.figures.canvas import EDGE_PT, LEADING, SMALLEST_SIZE, WIDTH_PT, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from couch_explorers.figures.architecture.boxes import Box
+    from couch_explorers.figures.architecture.deployed import Deployed
+    from couch_explorers.figures.canvas import Point
+
+TITLE_SIZE, TEXT_SIZE = 8.0, SMALLEST_SIZE
+# In points: between two columns, inside of a box.
+BETWEEN_PT, PAD_PT = 25.0, 6.0
+COLUMNS = 4
+COLUMN_PT = (WIDTH_PT - 2 * EDGE_PT - (COLUMNS - 1) * BETWEEN_PT) / COLUMNS
+# Above the first row stands the name of the frame around both functions; below the second, what failed goes its way.
+FRAME_PT, HEAD_PT = 5.0, 15.0
+GAPS_PT = (15.0, 34.0, 20.0)
+LEGEND_PT = 22.0
+TITLE_LINE_PT, LINE_PT = TITLE_SIZE * LEADING, TEXT_SIZE * LEADING
+
+# Column and row of each box, and over how many columns it reaches.
+PLACES = {
+    "caller": (0, 0, 1), "gateway": (1, 0, 1), "api_function": (2, 0, 1), "models": (3, 0, 1),
+    "sender": (0, 1, 1), "queue": (1, 1, 1), "worker": (2, 1, 1), "bucket": (3, 1, 1),
+    "on_call": (0, 2, 1), "dead_letters": (1, 2, 1), "cloudwatch": (2, 2, 1), "notebooks": (3, 2, 1),
+    "email": (0, 3, 1), "topic": (1, 3, 1), "alarms": (2, 3, 2),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A box in its place, points from the upper left corner, with its name and lines broken to its width."""
+
+    box: Box
+    x: float
+    y: float
+    width: float
+    height: float
+    name: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    def left(self, part: float = 0.5) -> Point:
+        """A place on the left side, this part of it from the top."""
+        return self.x, self.y + part * self.height
+
+    def right(self, part: float = 0.5) -> Point:
+        """A place on the right side."""
+        return self.x + self.width, self.y + part * self.height
+
+    def top(self, part: float = 0.5) -> Point:
+        """A place on the upper side, this part of it from the left."""
+        return self.x + part * self.width, self.y
+
+    def bottom(self, part: float = 0.5) -> Point:
+        """A place on the lower side."""
+        return self.x + part * self.width, self.y + self.height
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A way from part to part: `look` is api, queue, both, failure or watch; it is `real` when both ends are deployed."""
+
+    look: str
+    points: tuple[Point, ...]
+    label: str = ""
+    label_at: Point = (0.0, 0.0)
+    label_side: str = "left"
+    real: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything in its place, on a sheet of this height."""
+
+    height: float
+    frame: tuple[float, float, float, float]
+    placed: dict[str, Placed]
+    arrows: tuple[Arrow, ...]
+
+    @property
+    def legend_y(self) -> float:
+        """The middle of the legend's line."""
+        return self.height - EDGE_PT - LEGEND_PT / 2
+
+
+def plan(boxes: dict[str, Box], deployed: Deployed) -> Plan:
+    """Place all boxes, and the arrows between them."""
+    # Their rules stand below the title in two columns, or one line says why there are none.
+    alarms = max(1, len(deployed.alarms or ()))
+    broken = {key: _broken(box, PLACES[key][2]) for key, box in boxes.items()}
+    heights = [
+        max(_height(broken[key], alarms if key == "alarms" else 0) for key, place in PLACES.items() if place[1] == row)
+        for row in range(4)
+    ]
+    tops = [EDGE_PT + HEAD_PT]
+    for height, gap in zip(heights, GAPS_PT, strict=False):
+        tops.append(tops[-1] + height + gap)
+    placed = {}
+    for key, (column, row, over) in PLACES.items():
+        x = EDGE_PT + column * (COLUMN_PT + BETWEEN_PT)
+        name, lines = broken[key]
+        placed[key] = Placed(boxes[key], x, tops[row], _width(over), heights[row], tuple(name), tuple(lines))
+    upper, lower = placed["api_function"], placed["worker"]
+    frame = (upper.x - FRAME_PT, EDGE_PT, upper.width + 2 * FRAME_PT, lower.bottom()[1] + FRAME_PT - EDGE_PT)
+    height = tops[-1] + heights[-1] + LEGEND_PT + EDGE_PT
+    return Plan(height, frame, placed, tuple(_arrows(placed, frame, deployed)))
+
+
+def _width(columns: int) -> float:
+    return columns * COLUMN_PT + (columns - 1) * BETWEEN_PT
+
+
+def _broken(box: Box, columns: int) -> tuple[list[str], list[str]]:
+    room = _width(columns) - 2 * PAD_PT
+    return wrapped(box.name, room, TEXT_SIZE), [part for line in box.lines for part in wrapped(line, room, TEXT_SIZE)]
+
+
+def _height(text: tuple[Sequence[str], Sequence[str]], more: int) -> float:
+    name, lines = text
+    return 2 * PAD_PT + TITLE_LINE_PT + (len(name) + len(lines) + more) * LINE_PT
+
+
+def _arrows(placed: dict[str, Placed], frame: tuple[float, float, float, float], deployed: Deployed) -> list[Arrow]:
+    here = placed
+    queue, letters, worker, watch = here["queue"], here["dead_letters"], here["worker"], here["cloudwatch"]
+    frame_right, frame_bottom = frame[0] + frame[2], frame[1] + frame[3]
+    # What failed leaves the worker below, and runs between the rows to the dead letters.
+    run = (queue.bottom()[1] + letters.top()[1]) / 2 + FRAME_PT
+
+    def arrow(look: str, parts: tuple[str, str], *points: Point, **label: object) -> Arrow:
+        real = all(here[part].box.deployed for part in parts)
+        return Arrow(look, points, real=real, **label)  # type: ignore[arg-type]
+
+    def across(look: str, start: str, end: str) -> Arrow:
+        return arrow(look, (start, end), here[start].right(), here[end].left())
+
+    receives = deployed.queue.max_receives if deployed.queue else None
+    after = f"after {receives} receives" if receives else ""
+    first, second = queue.bottom(0.3), worker.bottom(0.22)
+    turned = letters.top(0.72)[0]
+    return [
+        across("api", "caller", "gateway"),
+        across("api", "gateway", "api_function"),
+        across("queue", "sender", "queue"),
+        replace(across("queue", "queue", "worker"), real=deployed.mapping is not None),
+        arrow("both", ("models", "models"), (frame_right, here["models"].left()[1]), here["models"].left()),
+        arrow("both", ("bucket", "bucket"), (frame_right, here["bucket"].left()[1]), here["bucket"].left()),
+        arrow(
+            "failure", ("queue", "dead_letters"), first, letters.top(0.3),
+            label=after, label_at=(first[0] - 4, run), label_side="right",
+        ),
+        arrow(
+            "failure", ("worker", "dead_letters"), second, (second[0], run), (turned, run), (turned, letters.y),
+            label="cannot succeed", label_at=((second[0] + turned) / 2, run - 6), label_side="center",
+        ),
+        arrow(
+            "watch", ("cloudwatch", "cloudwatch"), (watch.top(0.6)[0], frame_bottom), watch.top(0.6),
+            label="metrics, logs", label_at=(watch.top(0.6)[0] + 4, run), label_side="left",
+        ),
+        across("watch", "dead_letters", "cloudwatch"),
+        across("watch", "on_call", "dead_letters"),
+        across("watch", "cloudwatch", "notebooks"),
+        arrow("both", ("bucket", "notebooks"), here["bucket"].bottom(), here["notebooks"].top(),
+              label="pictures", label_at=(here["bucket"].bottom()[0] + 4, run), label_side="left"),
+        arrow("watch", ("cloudwatch", "alarms"), watch.bottom(), (watch.bottom()[0], here["alarms"].y)),
+        arrow("watch", ("alarms", "topic"), here["alarms"].left(), here["topic"].right()),
+        arrow("watch", ("topic", "email"), here["topic"].left(), here["email"].right()),
+        arrow("watch", ("topic", "on_call"), here["email"].top(), here["on_call"].bottom()),
+    ]  # fmt: skip

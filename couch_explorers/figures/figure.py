@@ -1,0 +1,103 @@
+"""A figure of the report: its number, its drawing, the caption that reads it, and where its data come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers import checks
+from couch_explorers.checks import Check, Verdict
+
+if TYPE_CHECKING:
+    from couch_explorers.figures.sources import Source
+    from couch_explorers.metrics.plots.panel import Panel
+
+
+@dataclass(frozen=True)
+class Made:
+    """A drawing with its source; `missing` says what is not in it and what to do, empty where nothing is missing.
+
+    `picture` is HTML that a page shows in place of the drawing's SVG, for one that is made of pixels.
+    """
+
+    panel: Panel
+    source: Source
+    missing: str = ""
+    picture: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure in its place in the report."""
+
+    number: int
+    made: Made
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """How its files are called."""
+        return self.made.panel.name
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+        return self.made.panel.title
+
+    @property
+    def caption(self) -> str:
+        """The sentences below it, without number, title and source."""
+        return " ".join(filter(None, (self.made.panel.sentence, self.made.missing)))
+
+    @property
+    def check(self) -> Check:
+        """Whether it is whole, and where its data come from."""
+        source = self.made.source
+        verdict = Verdict.WARN if self.made.missing else Verdict.OK
+        detail = "\n".join(filter(None, (f"{source.kind}: {source.sentence}", self.made.missing)))
+        return Check(_named(self.number, self.title), verdict, self.seconds, detail)
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        source = self.made.source
+        html = (
+            f'<figure class="couch-figure" style="margin:.8em 0 1.6em">{self.made.picture or self.made.panel.svg()}'
+            f'<figcaption style="margin:.5em 0 0"><b>Figure {self.number}. {escape(self.title)}.</b> {checks.coded(self.caption)}'
+            f'<br>{source.badge} <span style="color:#5b6472">{escape(source.sentence)}</span></figcaption></figure>'
+        )
+        return {"text/html": html, "text/plain": str(self)}
+
+    def __str__(self) -> str:
+        source = self.made.source
+        return f"Figure {self.number}. {self.title}. {self.caption} {source.kind}: {source.sentence}"
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A figure that could not be made, and why; `broken` where that is no lack of data but a defect."""
+
+    number: int
+    name: str
+    title: str
+    reason: str
+    seconds: float = 0.0
+    broken: bool = False
+
+    @property
+    def check(self) -> Check:
+        """The reason, as a check."""
+        verdict = Verdict.BAD if self.broken else Verdict.NO_DATA
+        return Check(_named(self.number, self.title), verdict, self.seconds, self.reason)
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        badge = checks.badge(self.check.verdict)
+        html = f"<p>{badge} <b>Figure {self.number}. {escape(self.title)}.</b> {checks.coded(self.reason)}</p>"
+        return {"text/html": html, "text/plain": str(self)}
+
+    def __str__(self) -> str:
+        return f"Figure {self.number}. {self.title}. {self.check.verdict}: {self.reason}"
+
+
+def _named(number: int, title: str) -> str:
+    """Name a figure's check."""
+    return f"figure {number}: {title[:1].lower()}{title[1:]}"

@@ -1,0 +1,64 @@
+"""The review's own figures at the width of print: the age of the oldest message, and how long the Lambdas run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from couch_explorers.figures import sources
+from couch_explorers.figures.errors import FigureError
+from couch_explorers.figures.figure import Made
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import plots, series, words
+from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, SeriesState
+from couch_explorers.metrics.plots import absent, curves, style
+from couch_explorers.workspace import not_deployed
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    import pandas as pd
+
+    from couch_explorers.metrics.facts import Facts, SeriesKey
+
+PARTS: dict[str, Literal["API", "queue"]] = {
+    QUEUE: "queue", DEAD_LETTERS: "queue", WORKER: "queue", API: "API", API_FUNCTION: "API",
+}  # fmt: skip
+
+
+def age(frame: pd.DataFrame) -> Made:
+    """Draw the age of the oldest message with its alarm; FigureError where nothing was measured."""
+    if curves.curve(frame, series.AGE).empty:
+        raise FigureError(lacking(known.of(frame), series.AGE))
+    return Made(plots.age(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True))
+
+
+def duration(frame: pd.DataFrame) -> Made:
+    """Draw how long the Lambdas ran, against their time-outs; FigureError where neither ran."""
+    keys = [series.duration(resource, "Maximum") for resource in series.FUNCTIONS]
+    empty = [key for key in keys if curves.curve(frame, key).empty]
+    facts = known.of(frame)
+    missing = " ".join(dict.fromkeys(lacking(facts, key) for key in empty))
+    if len(empty) == len(keys):
+        raise FigureError(missing)
+    return Made(plots.duration(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True), missing)
+
+
+def lacking(facts: Facts, key: SeriesKey) -> str:
+    """Say why a series has no points, and what to do so that it has."""
+    state = facts.state(key)
+    if state is SeriesState.MISSING:
+        return f"{not_deployed(PARTS[key[0]], facts.target)}."
+    todo = {
+        SeriesState.DENIED: "allow it",
+        SeriesState.PARTIAL: "try again in a minute",
+    }.get(state, _work(facts))
+    return words.sentence(absent.why(facts, key), todo)
+
+
+def _work(facts: Facts) -> str:
+    """Say how to get something to measure."""
+    hours = "ask for more hours (`-p hours 168`)"
+    target = "" if facts.target == "local" else f" --target {facts.target}"
+    paint = f"give it work and wait two minutes: `couch run smoke_test{target}`"
+    past = ", or write a synthetic week: `couch history`" if facts.target == "local" else ""
+    return f"{hours}, or {paint}{past}"

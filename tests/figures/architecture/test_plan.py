@@ -1,0 +1,78 @@
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+
+from couch_explorers.figures.architecture import reading
+from couch_explorers.figures.architecture.boxes import boxes
+from couch_explorers.figures.architecture.plan import PAD_PT, PLACES, TEXT_SIZE, TITLE_SIZE, plan
+from couch_explorers.figures.canvas import WIDTH_PT
+from couch_explorers.metrics.plots import style
+
+
+@pytest.fixture
+def deployed(workspace):
+    return reading.read(workspace)
+
+
+def planned(deployed):
+    return plan(boxes(deployed), deployed)
+
+
+def long_named(deployed):
+    """The same with names as long as AWS takes, and a candidate number of ten digits."""
+    parts = ("gateway", "api_function", "queue", "dead_letters", "worker", "topic")
+    longer = {
+        part: replace(getattr(deployed, part), name=f"couch-explorers-1234567890-{'x' * 30}-{part}") for part in parts
+    }
+    return replace(deployed, **longer, bucket=replace(deployed.bucket, name="b" * 63), prefix="1234567890")
+
+
+@pytest.mark.parametrize("change", [lambda same: same, long_named])
+def test_no_box_lies_on_another_and_each_holds_its_words(deployed, change):
+    made = planned(change(deployed))
+
+    for one, other in combinations(made.placed.values(), 2):
+        apart = one.x + one.width < other.x or other.x + other.width < one.x
+        assert apart or one.y + one.height < other.y or other.y + other.height < one.y
+    for placed in made.placed.values():
+        room = placed.width - 2 * PAD_PT
+        assert style.text_width(placed.box.title, TITLE_SIZE, bold=True) <= room
+        assert all(style.text_width(line, TEXT_SIZE) <= room for line in (*placed.name, *placed.lines))
+        assert 0 <= placed.x <= placed.x + placed.width <= WIDTH_PT
+
+
+def test_every_box_has_a_place(deployed):
+    assert boxes(deployed).keys() == PLACES.keys()
+
+
+def test_arrows_begin_and_end_at_the_edge_of_a_box_or_of_the_frame(deployed):
+    made = planned(deployed)
+    edges = [(placed.x, placed.y, placed.width, placed.height) for placed in made.placed.values()] + [made.frame]
+
+    def on_an_edge(point):
+        return any(
+            (point[0] in (pytest.approx(x), pytest.approx(x + w)) and y <= point[1] <= y + h)
+            or (point[1] in (pytest.approx(y), pytest.approx(y + h)) and x <= point[0] <= x + w)
+            for x, y, w, h in edges
+        )
+
+    assert all(on_an_edge(arrow.points[0]) and on_an_edge(arrow.points[-1]) for arrow in made.arrows)
+
+
+def test_an_arrow_to_a_part_that_is_not_deployed_is_not_real(deployed):
+    whole, without = planned(deployed), planned(replace(deployed, queue=None))
+
+    assert all(arrow.real for arrow in whole.arrows)
+    assert not all(arrow.real for arrow in without.arrows if arrow.look == "queue")
+    assert all(arrow.real for arrow in without.arrows if arrow.look == "api")
+
+
+def test_without_a_mapping_nothing_goes_from_the_queue_to_the_worker(deployed):
+    arrows = [arrow for arrow in planned(replace(deployed, mapping=None)).arrows if arrow.look == "queue"]
+
+    assert [arrow.real for arrow in arrows] == [True, False]
+
+
+def test_after_how_many_receives_a_job_is_given_up_stands_at_its_arrow(deployed):
+    assert "after 10 receives" in [arrow.label for arrow in planned(deployed).arrows]

@@ -28,7 +28,7 @@ NAME, TITLE = "cost", "What pictures cost"
 WAYS = {WORKER: "the queue", API_FUNCTION: "the API"}
 REQUESTS = {WORKER: "SQS requests", API_FUNCTION: "API Gateway requests"}
 NOTHING, NOT_KNOWN, NOT_MEASURED = "nothing", "not known", "not measured: no picture in the window"
-COLOURS = {"pictures": style.VERMILLION, "Lambda": style.BLUE}
+COLOURS = {"image model": style.VERMILLION, "Lambda": style.BLUE}
 # From here on cents are fine enough; below, two digits that tell something.
 FINE = 0.1
 HOUR_S = 3600
@@ -45,10 +45,7 @@ def make(frame: pd.DataFrame, model: str) -> Made:
     spent, found = money.of(frame), thousand.ways(frame, model)
     idle = [way for way in found if not way.made > 0]
     gone = [resource for resource in WAYS if resource not in {way.resource for way in found}]
-    reasons = [
-        measured.lacking(facts, series.pictures(resource)) for resource in (*gone, *(way.resource for way in idle))
-    ]
-    missing = " ".join(dict.fromkeys(reasons))
+    missing = measured.lacking(facts, *(series.pictures(part) for part in (*gone, *(way.resource for way in idle))))
     if len(idle) == len(found):
         raise FigureError(missing)
     made = sum(way.made for way in found if way.made > 0)
@@ -61,14 +58,14 @@ def make(frame: pd.DataFrame, model: str) -> Made:
 
 def _window(facts: Facts, spent: Cost, made: float) -> Group:
     parts = {
-        "pictures": spent.pictures, "Lambda": spent.functions, REQUESTS[WORKER]: spent.queue, REQUESTS[API_FUNCTION]: spent.api,
+        "image model": spent.pictures, "Lambda": spent.functions, REQUESTS[WORKER]: spent.queue, REQUESTS[API_FUNCTION]: spent.api,
     }  # fmt: skip
     hours = words.count(facts.window().length.total_seconds() / HOUR_S, "hour")
     return _group(f"The last {hours}", parts, spent.total, NOT_KNOWN, f" for {words.count(made, 'picture')}")
 
 
 def _thousand(way: Way) -> Group:
-    parts = {"pictures": way.pictures, "Lambda": way.functions, REQUESTS[way.resource]: way.requests}
+    parts = {"image model": way.pictures, "Lambda": way.functions, REQUESTS[way.resource]: way.requests}
     return _group(f"1,000 pictures by {WAYS[way.resource]}", parts, way.total, NOT_MEASURED)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PARTS: dict[str, Literal["API", "queue"]] = {
     QUEUE: "queue", DEAD_LETTERS: "queue", WORKER: "queue", API: "API", API_FUNCTION: "API",
 }  # fmt: skip
+# Where nothing was measured only work helps.
+REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a minute"}
 
 
 def age(frame: pd.DataFrame) -> Made:
@@ -36,23 +38,20 @@ def duration(frame: pd.DataFrame) -> Made:
     """Draw how long the Lambdas ran, against their time-outs; FigureError where neither ran."""
     keys = [series.duration(resource, "Maximum") for resource in series.FUNCTIONS]
     empty = [key for key in keys if curves.curve(frame, key).empty]
-    facts = known.of(frame)
-    missing = " ".join(dict.fromkeys(lacking(facts, key) for key in empty))
+    missing = lacking(known.of(frame), *empty)
     if len(empty) == len(keys):
         raise FigureError(missing)
     return Made(plots.duration(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True), missing)
 
 
-def lacking(facts: Facts, key: SeriesKey) -> str:
-    """Say why a series has no points, and what to do so that it has."""
-    state = facts.state(key)
-    if state is SeriesState.MISSING:
-        return f"{not_deployed(PARTS[key[0]], facts.target)}."
-    todo = {
-        SeriesState.DENIED: "allow it",
-        SeriesState.PARTIAL: "try again in a minute",
-    }.get(state, _work(facts))
-    return words.sentence(absent.why(facts, key), todo)
+def lacking(facts: Facts, *keys: SeriesKey) -> str:
+    """Say why series have no points, and what to do so that they have; empty for no series."""
+    gone = [key for key in keys if facts.state(key) is SeriesState.MISSING]
+    others = [key for key in keys if key not in gone]
+    told = dict.fromkeys(f"{not_deployed(PARTS[key[0]], facts.target)}." for key in gone)
+    reasons = dict.fromkeys(absent.why(facts, key) for key in others)
+    remedies = dict.fromkeys(REMEDIES.get(facts.state(key), _work(facts)) for key in others)
+    return " ".join(filter(None, (*told, words.sentence(*reasons, *remedies))))
 
 
 def _work(facts: Facts) -> str:

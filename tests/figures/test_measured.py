@@ -67,6 +67,13 @@ def test_without_any_run_there_is_no_duration(frame_of):
         measured.duration(frame_of(calm=False))
 
 
+def test_what_to_do_is_said_once_for_all_that_lacks(frame_of):
+    with pytest.raises(FigureError) as raised:
+        measured.duration(frame_of(calm=False))
+
+    assert str(raised.value).count("couch run smoke_test") == 1
+
+
 def test_each_part_that_is_not_deployed_is_told(frame_of):
     keys = [series.duration(resource, "Maximum") for resource in (WORKER, API_FUNCTION)]
     frame = frame_of(calm=False, states=dict.fromkeys(keys, SeriesState.MISSING))

@@ -13,12 +13,13 @@ help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: .venv/.synced ## the local cloud, everything deployed on it, and three reports
+demo: .venv/.synced ## the local cloud, everything deployed on it, and four reports
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
 	@$(COUCH) run prompt_exploration
 	@$(COUCH) history
 	@$(COUCH) run metric_review
+	@$(COUCH) run exam_report
 
 lab: .venv/.synced ## JupyterLab on the workspace
 	@$(COUCH) lab

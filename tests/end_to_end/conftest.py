@@ -25,6 +25,7 @@ DEPLOYED = []
 
 # What waits longest starts first. Each module's tests run in one process (`--dist loadfile`), one after the other.
 FIRST = (
+    "test_documentation",
     "test_alarm",
     "test_terraform_deploy",
     "test_trouble",

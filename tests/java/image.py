@@ -31,6 +31,9 @@ CACHE = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "couch-explorers" / "image"
 )
 
+# How many images of different sources stay there to be run: 0.1 GB each.
+KEPT = 3
+
 # The given times of a layer's files: any but those that the files had when the archive of classes was made.
 BUILD_TIME = 1_700_000_000
 
@@ -187,20 +190,49 @@ def _blob(folder: Path, digest: str) -> Path:
     return folder / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
-def export(folder: Path) -> None:
-    """Leave the image's files in FOLDER/root and print how to run them."""
+def exported(folder: Path, **arguments: str) -> Image:
+    """Build the image and leave its files in `folder`/root, where it runs without buildah's store."""
     root = folder.resolve() / "root"
     folder.mkdir(parents=True, exist_ok=True)
-    with built_image() as image:
+    with built_image(**arguments) as image:
         shutil.rmtree(root, ignore_errors=True)
         subprocess.run(["cp", "--archive", image.root, root], check=True)
-        exported = Image(root, image.config, image.layers)
+        return Image(root, image.config, image.layers)
+
+
+def kept_image() -> dict:
+    """How to run the image of the client as its sources are now: `command` and `environment`. Built where no earlier run has."""
+    made_of = hashlib.sha256(stand_ins.RECIPE.encode())
+    for path in sorted(CLIENT.rglob("*")):
+        place = path.relative_to(CLIENT)
+        if path.is_file() and place.parts[0] != "target":
+            made_of.update(str(place).encode() + path.read_bytes())
+    images = CACHE / "client"
+    name = made_of.hexdigest()[:12]
+    folder = images / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(images / "lock"):
+        if not (folder / "how.json").is_file():
+            # A label of its own: an image that somebody else builds at this moment must not be the same one to buildah.
+            image = exported(folder, REVISION=name)
+            how = {"command": image.command(), "environment": image.environment}
+            (folder / "how.json").write_text(json.dumps(how), encoding="utf-8")
+        os.utime(folder)
+        others = sorted((path for path in images.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+        for old in others[:-KEPT]:
+            shutil.rmtree(old)
+    return json.loads((folder / "how.json").read_text(encoding="utf-8"))
+
+
+def export(folder: Path) -> None:
+    """Leave the image's files in FOLDER/root and print how to run them."""
+    image = exported(folder)
     json.dump(
         {
-            "command": exported.command(),
-            "environment": exported.environment,
-            "plain": sum(layer.plain for layer in exported.layers),
-            "gzip": sum(layer.compressed for layer in exported.layers),
+            "command": image.command(),
+            "environment": image.environment,
+            "plain": sum(layer.plain for layer in image.layers),
+            "gzip": sum(layer.compressed for layer in image.layers),
         },
         sys.stdout,
     )

@@ -1,4 +1,4 @@
-"""What stands in for docker/build-push-action runs this: the client's image by buildah, left in a folder where `bin/docker` finds it.
+"""What stands in for docker/build-push-action runs this: the client's image by buildah, left in a folder where `tests/java/bin/docker` finds it.
 
 `build_image.py FOLDER`, with the action's inputs in the environment, prints the action's output.
 """
@@ -6,13 +6,11 @@
 import json
 import os
 import platform
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.java import stand_ins
-from tests.java.image import CLIENT, Image, built_image
+from tests.java.image import CLIENT, exported
 
 # As containers name what Python's `platform` calls a machine.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -31,13 +29,8 @@ def main(folder: Path) -> None:
     if Path(os.environ["CONTEXT"]).resolve() != CLIENT:
         sys.exit(f"Only {CLIENT} is known to be built, not {os.environ['CONTEXT']}")
     arguments = dict(line.split("=", 1) for line in os.environ["BUILD_ARGUMENTS"].splitlines() if line.strip())
-    root = folder.resolve() / "root"
-    folder.mkdir(parents=True, exist_ok=True)
-    with built_image(**arguments) as image:
-        shutil.rmtree(root, ignore_errors=True)
-        subprocess.run(["cp", "--archive", image.root, root], check=True)
-    kept = Image(root, image.config, image.layers)
-    how = {"command": kept.command(), "environment": kept.environment, "labels": kept.config.get("Labels", {})}
+    image = exported(folder, **arguments)
+    how = {"command": image.command(), "environment": image.environment, "labels": image.config.get("Labels", {})}
     (folder / "images.json").write_text(json.dumps({outputs["name"]: how}))
     sys.stdout.write(f"digest={image.layers[-1].digest}\n")
 

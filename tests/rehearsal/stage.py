@@ -179,6 +179,7 @@ class Stage:
             "REHEARSAL_STAGE": str(self.repository),
             "REHEARSAL_ARTIFACTS": str(artifacts),
             "REHEARSAL_PLACE": str(place),
+            "COUCH_DOCKER_IMAGES": str(place / "images" / "images.json"),
             "REHEARSAL_PYTHON": sys.executable,
             **self.environment,
         }

@@ -57,10 +57,12 @@ class FakeSqs:
     def __init__(self, system):
         self.system = system
         self.dead_letters = 0
+        self.attributes = {}
         self.bodies = []
 
     def get_queue_attributes(self, QueueUrl, AttributeNames):
-        return {"Attributes": {AttributeNames[0]: str(self.dead_letters), AttributeNames[1]: "0"}}
+        has = self.attributes | {"ApproximateNumberOfMessages": str(self.dead_letters)}
+        return {"Attributes": {name: has[name] for name in AttributeNames if name in has}}
 
     def send_message(self, QueueUrl, MessageBody):
         self.bodies.append(MessageBody)

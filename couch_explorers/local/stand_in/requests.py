@@ -77,10 +77,7 @@ def _amazon(model: ImageModel, request: Mapping[str, Any]) -> Order:
     _choice(f"{place}/quality", settings.get("quality", "standard"), QUALITIES)
     width = _whole(f"{place}/width", settings.get("width", 1024), 1, model_families.NOVA_SIDES[1])
     height = _whole(f"{place}/height", settings.get("height", 1024), 1, model_families.NOVA_SIDES[1])
-    try:
-        model.check_size(f"{width}x{height}")
-    except errors.InvalidJobError as error:
-        raise RequestRefusedError(f"{place}: {error.detail.rstrip('.')}") from error
+    _size(place, model, f"{width}x{height}")
     negative = texts.get("negativeText")
     return Order(
         prompt=_text("#/textToImageParams/text", texts["text"], model.prompt_limit),
@@ -144,6 +141,15 @@ def _text(place: str, value: Any, limit: int) -> str:
     if len(value) > limit:
         raise RequestRefusedError(f"{place}: expected maxLength: {limit}, actual: {len(value)}")
     return value
+
+
+def _size(place: str, model: ImageModel, value: Any) -> tuple[int, int]:
+    """Read "WxH", if the model paints that."""
+    try:
+        model.check_size(value)
+    except errors.InvalidJobError as error:
+        raise RequestRefusedError(f"{place}: {error.detail.rstrip('.')}") from error
+    return model_families.parse_size(value)
 
 
 def _choice(place: str, value: Any, accepted: tuple[str, ...]) -> str:

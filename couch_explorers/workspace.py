@@ -3,11 +3,14 @@
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.utils import parse_timestamp
 
 from couch_explorers import discovery
 from couch_explorers.files import read_json
@@ -30,6 +33,25 @@ HOW_TO_DEPLOY = {
 }
 
 
+def _in_utc(value: Any) -> datetime:
+    """Read a time as AWS writes it: a number of seconds, or text."""
+    if isinstance(value, (int, float)):
+        return datetime.fromtimestamp(value, UTC)
+    parsed: datetime = parse_timestamp(value)
+    return parsed.astimezone(UTC)
+
+
+def core_session() -> botocore.session.Session:
+    """Make a session whose answers tell their times in UTC.
+
+    By itself botocore tells them in this machine's zone, through an arithmetic that takes longer than everything else
+    there is to do for a day of metrics.
+    """
+    core = botocore.session.get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_in_utc)
+    return core
+
+
 class WorkspaceError(Exception):
     """There is no workspace to connect to; the message says what to do."""
 
@@ -38,7 +60,7 @@ class EndpointSession(boto3.Session):  # type: ignore[misc] # boto3 has no types
     """A session whose every client speaks to one endpoint, whatever the environment of the user says."""
 
     def __init__(self, endpoint: str, **arguments: Any) -> None:
-        super().__init__(**arguments)
+        super().__init__(botocore_session=core_session(), **arguments)
         self.endpoint = endpoint
 
     def client(self, service_name: str, *args: Any, **arguments: Any) -> Any:
@@ -138,7 +160,7 @@ def _connect_aws(candidate: str | int | None) -> Workspace:
             "-p candidate 42, or export COUCH_CANDIDATE=42"
         )
     number = check_candidate(candidate)
-    session = boto3.Session(region_name=REGION)
+    session = boto3.Session(botocore_session=core_session(), region_name=REGION)
     if session.get_credentials() is None:
         raise WorkspaceError(
             "No AWS credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run: aws configure"

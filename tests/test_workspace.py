@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -56,6 +57,31 @@ def test_a_local_session_keeps_its_endpoint_whatever_the_environment_says(monkey
 
     assert session.client("sqs").meta.endpoint_url == "http://127.0.0.1:4566"
     assert session.get_credentials().access_key == "000000000000"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "body"),
+    [
+        ("json", b'{"MetricDataResults": [{"Timestamps": [1764072000, 1764072000.25]}]}'),
+        (
+            "query",
+            b"""<GetMetricDataResponse><GetMetricDataResult><MetricDataResults><member><Timestamps>
+            <member>2025-11-25T12:00:00Z</member><member>2025-11-25T13:00:00.250+01:00</member>
+            </Timestamps></member></MetricDataResults></GetMetricDataResult></GetMetricDataResponse>""",
+        ),
+    ],
+)
+def test_times_are_told_in_utc_whichever_way_aws_writes_them(protocol, body):
+    session = workspace.core_session()
+    shape = session.get_service_model("cloudwatch").operation_model("GetMetricData").output_shape
+    parser = session.get_component("response_parser_factory").create_parser(protocol)
+
+    answer = parser.parse({"headers": {}, "status_code": 200, "body": body}, shape)
+
+    noon = datetime(2025, 11, 25, 12, tzinfo=UTC)
+    times = answer["MetricDataResults"][0]["Timestamps"]
+    assert times == [noon, noon + timedelta(seconds=0.25)]
+    assert {time.tzinfo for time in times} == {UTC}
 
 
 def test_a_workspace_is_written_without_its_session():

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# nbformat imports jsonschema, and that an IRI grammar which takes 1.5 s to compile and which no notebook needs.
-# jsonschema goes without where the import fails. Nobody else in this process asks for it, yet the mark is taken away again.
-_ABSENT = "rfc3987_syntax" not in sys.modules
-if _ABSENT:
-    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # what Python itself documents for this
+# What takes long to import and what no notebook needs: jsonschema, by way of nbformat, imports an IRI grammar, which takes 1.5 s
+# to compile, and the arithmetic of durations; papermill imports boto3, to read notebooks from S3. Both go without where the
+# import fails. Nobody else in this process asks for these, yet the marks are taken away again.
+_NEEDLESS = [name for name in ("rfc3987_syntax", "isoduration", "papermill.s3") if name not in sys.modules]
+for _name in _NEEDLESS:
+    sys.modules[_name] = None  # type: ignore[assignment]  # what Python itself documents for this
 try:
     import nbformat.v4
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -30,8 +31,8 @@ try:
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 finally:
-    if _ABSENT:
-        del sys.modules["rfc3987_syntax"]
+    for _name in _NEEDLESS:
+        del sys.modules[_name]
 
 # nbformat tells no types.
 FORMAT: Any = nbformat

@@ -1,5 +1,6 @@
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -27,6 +28,15 @@ def code(source, *tags):
         "outputs": [],
         "execution_count": None,
     }
+
+
+def test_whoever_runs_a_notebook_does_not_wait_for_the_import_of_what_no_notebook_needs():
+    program = "import sys; from couch_explorers.reports import engine; print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert {"papermill.iorw", "jsonschema"} <= set(done.stdout.split())
+    assert set(done.stdout.split()).isdisjoint({"boto3", "papermill.s3", "isoduration", "rfc3987_syntax"})
 
 
 @pytest.fixture(scope="module")

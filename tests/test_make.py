@@ -1,6 +1,8 @@
-"""`make help` is the list of what a person may type."""
+"""What a person may type after `make`, and what it would do."""
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # One `.PHONY:` line names whatever is no file.
 TARGETS = [target for line in re.findall(r"^\.PHONY:(.*)$", MAKEFILE, re.MULTILINE) for target in line.split()]
+
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make not found")
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +44,22 @@ def test_make_alone_is_make_help():
     done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert "make demo" in done.stdout
+
+
+def told(*arguments, **environment):
+    """The commands that make would run if the locked packages were newer than the environment."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "MAKEFLAGS")}
+    done = subprocess.run(
+        ["make", "--dry-run", "--what-if=requirements.lock", *arguments],
+        cwd=ROOT, env=clean | environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_packages_are_compiled_at_once_where_python_may_not_keep_what_it_compiles():
+    assert "--compile-bytecode" in told("setup", PYTHONDONTWRITEBYTECODE="1")
+
+
+def test_elsewhere_python_compiles_what_it_needs_and_keeps_it():
+    assert "pip sync" in told("setup")
+    assert "--compile-bytecode" not in told("setup")

@@ -3,6 +3,7 @@
 import posixpath
 import re
 import subprocess
+from urllib.parse import unquote
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_every_link_within_the_project_leads_somewhere(page):
     for link in page.links:
         if ADDRESS.match(link.text):
             continue
-        name, _, anchor = link.text.partition("#")
+        name, _, anchor = unquote(link.text).partition("#")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page.name), name)) if name else page.name
         if not (pages.ROOT / target).exists() or (anchor and anchor not in pages.read(target).anchors):
             broken.append(f"{page.name}:{link.line}: {link.text}")
@@ -57,13 +58,18 @@ def test_every_link_within_the_project_leads_somewhere(page):
     assert broken == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_every_file_that_is_named_is_there_or_is_made(name):
-    named = {span.text: span.line for span in PAGES[name].spans if PATH.fullmatch(span.text)}
+@every_page
+def test_every_file_that_is_named_is_there_or_is_made(page):
+    named = {span.text: span.line for span in page.spans if PATH.fullmatch(span.text)}
     absent = [path for path in named if not (pages.ROOT / path).exists()]
 
-    assert named
-    assert [f"{name}:{named[path]}: {path}" for path in absent if not _is_made(path)] == []
+    assert [f"{page.name}:{named[path]}: {path}" for path in absent if not _is_made(path)] == []
+
+
+def test_a_file_that_is_neither_there_nor_made_would_be_found():
+    assert PATH.fullmatch("couch_explorers/smoke.py")
+    assert not _is_made("couch_explorers/smoke.py")
+    assert _is_made("reports/smoke_test.html")
 
 
 @pytest.mark.parametrize(

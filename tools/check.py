@@ -160,7 +160,8 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "ruff format": lambda: command(BIN / "ruff", "format", "--check", "."),
     "ruff check": lambda: command(BIN / "ruff", "check", "."),
     "workflows": workflow_files,
-    # Offline: what it would ask GitHub (is that commit the tag?) is answered by the comment beside each pin.
+    # Offline: nobody asks GitHub whether a pin is the commit of the tag beside it, nor whether a hole in it has become known since.
+    # tests/rehearsal/pins.py holds each pin against what was read there when it was set.
     "workflow security": lambda: command(
         BIN / "zizmor", "--pedantic", "--offline", "--quiet", "--no-progress", ".github"
     ),

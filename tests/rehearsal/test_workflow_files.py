@@ -14,6 +14,7 @@ WORKFLOWS = workflow_files.workflow_files()
 ACTIONS = action_files()
 PAGE = '"$GITHUB_STEP_SUMMARY"'
 CHECKOUT = "actions/checkout"
+ONLY_WHETHER = re.compile(r"\$\{\{ secrets\.\w+ != '' \}\}")
 # A name that is shown on every page of Docker Hub, and an address: who may see the log need not see them, and they open nothing.
 NO_SECRETS = {"DOCKERHUB_USERNAME", "ALARM_EMAIL"}
 # Whatever changes AWS or Docker Hub: a second run waits for the first.
@@ -130,6 +131,11 @@ def test_a_deploy_is_never_cancelled_half_way(name):
     assert cancelled is False or cancelled == "${{ github.event_name == 'pull_request' }}"
 
 
+def test_a_secret_that_is_compared_with_something_and_handed_on_all_the_same_is_not_taken_for_only_whether():
+    assert ONLY_WHETHER.fullmatch("${{ secrets.TOKEN != '' }}")
+    assert not ONLY_WHETHER.fullmatch("${{ vars.ROLE != '' && secrets.TOKEN || '' }}")
+
+
 @every_file
 def test_no_value_is_put_into_a_shells_text(path):
     assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
@@ -145,7 +151,7 @@ def test_a_secret_comes_into_no_environment_but_as_whether_it_is_set(path):
     ]
     values = [str(value) for environment in environments for value in (environment or {}).values()]
 
-    secrets = [value for value in values if "secrets." in value and "!= ''" not in value]
+    secrets = [value for value in values if "secrets." in value and not ONLY_WHETHER.fullmatch(value)]
     assert all(set(re.findall(r"secrets\.(\w+)", value)) <= NO_SECRETS for value in secrets)
 
 

@@ -118,6 +118,13 @@ def test_each_job_ends_after_a_time(path):
 
 
 @every_workflow
+def test_a_command_in_the_midst_of_a_pipe_that_fails_fails_its_step(path):
+    # Without a shell's name GitHub starts `bash -e`; with it, `-o pipefail` as well.
+    assert read(path)["defaults"]["run"]["shell"] == "bash"
+    assert all(step.get("shell", "bash") == "bash" for step in steps(path))
+
+
+@every_workflow
 def test_a_workflow_knows_what_a_second_run_does(path):
     assert path.stem in read(path)["concurrency"]["group"]
 

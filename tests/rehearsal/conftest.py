@@ -73,6 +73,7 @@ def same_summary():
         if os.environ.get(WRITE):
             path.parent.mkdir(exist_ok=True)
             path.write_text(found, encoding="utf-8")
+            pytest.fail(f"{path} was written, not compared: read what changed in it, then run again without {WRITE}")
         expected = path.read_text(encoding="utf-8") if path.is_file() else ""
         assert found == expected, f"If this is what the page shall say, write it down: {WRITE}=1 pytest {SERVER.parent}"
 

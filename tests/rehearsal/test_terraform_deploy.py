@@ -7,6 +7,7 @@ import pytest
 
 from couch_explorers.local import terraform
 from couch_explorers.local.settings import PICTURE_BUCKET, STATE_BUCKET
+from tests.end_to_end.conftest import wait_until
 
 from .stage import MODELS, SECRET, SECRETS, VARIABLES, for_terraform, missing
 
@@ -88,6 +89,23 @@ def leaking(applied, stage):
     first = '"from couch_explorers import'
     with stage.changed("notebooks/metric_review.ipynb", first, leak + first):
         return stage.rehearse("metric_review", "workflow_dispatch", "--input", "hours=6")
+
+
+@pytest.fixture(scope="module")
+def bad(leaking, stage, session):
+    """A review before the standup when a job was given up on in the night, and its alarm rings."""
+    sqs, cloudwatch = session.client("sqs"), session.client("cloudwatch")
+    (url,) = sqs.list_queues(QueueNamePrefix="couch-explorers-42-jobs-dead-letter")["QueueUrls"]
+    sqs.send_message(QueueUrl=url, MessageBody="A jeep on the savanna")
+    # The cloud looks at its queues once a minute, as SQS does, and an alarm once a minute at that.
+    wait_until(
+        lambda: cloudwatch.describe_alarms(AlarmNames=["couch-explorers-42-dead-letters"], StateValue="ALARM")[
+            "MetricAlarms"
+        ],
+        within_s=180,
+        what="the alarm of the dead letters",
+    )
+    return stage.rehearse("metric_review", "schedule")
 
 
 def keys(session, bucket):
@@ -201,3 +219,13 @@ def test_what_is_uploaded_beside_a_withheld_report_holds_no_secret(leaking):
 
 def test_a_review_that_is_asked_for_by_hand_looks_back_as_far_as_it_was_told(leaking):
     assert parameters_of_review(leaking)["hours"] == 6.0
+
+
+def test_a_review_that_finds_something_bad_fails_its_job_and_its_report_is_kept(bad):
+    assert bad.exit_code == 1
+    assert (bad.ran()["Review"], bad.ran()["Report"]) == ("failure", "success")
+    assert bad.uploaded() >= {*(f"metric_review/metric_review.{kind}" for kind in KINDS), "metric_review/summary.md"}
+
+
+def test_the_page_of_a_review_says_what_is_bad(bad, same_summary):
+    same_summary(bad, "metric_review_bad")

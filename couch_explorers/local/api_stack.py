@@ -49,7 +49,7 @@ def deploy(home: Home, cloud: Cloud, session: Any, settings: Settings, report: R
         "sam deploy",
         [
             sam, "deploy", "--template-file", str(build / "template.yaml"), "--stack-name", stack,
-            "--config-file", str(folder / "samconfig.toml"),
+            "--config-file", str(folder / "samconfig.toml"), "--s3-prefix", settings.stem,
             "--region", REGION, "--no-confirm-changeset", "--no-fail-on-empty-changeset",
             "--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in overrides.items()),
         ],

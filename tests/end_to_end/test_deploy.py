@@ -67,7 +67,7 @@ def test_sam_finds_no_change_after_couch_up(local_cloud, workspace):
     deployed = subprocess.run(
         [sam, "deploy", "--template-file", str(local_cloud.home / "sam" / "build" / "template.yaml"),
          "--stack-name", "couch-explorers-42-api", "--config-file", str(Path("sam_lambda/samconfig.toml").resolve()),
-         "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--region", workspace.region,
+         "--s3-prefix", "couch-explorers-42", "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--region", workspace.region,
          "--parameter-overrides", f"ParameterKey=ModelArns,ParameterValue={','.join(workspace.model_arns)}",
          "ParameterKey=CandidateNumber,ParameterValue=42"],
         env=local_environment(local_cloud) | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False,

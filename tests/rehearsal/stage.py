@@ -1,7 +1,6 @@
 """The stage of a rehearsal: a copy of the project as a repository of its own, where act runs the real workflow files on the host.
 
-Nothing of the user's environment reaches a workflow but what an installation of packages may need: where they come from, and
-whom to trust. Python's packages come from uv's cache, so that each workflow's own installation takes seconds.
+What of the user's environment reaches a workflow: environment.py.
 """
 
 import os
@@ -20,6 +19,7 @@ from couch_explorers.local.settings import ACCOUNT_ID
 
 from . import workflow_files
 from .act_log import Rehearsal, read
+from .environment import clean_environment
 
 # What .ci/run installs.
 ACT = "github.com/nektos/act@v0.2.89"
@@ -33,12 +33,6 @@ COMMITTED = "2026-11-01T12:00:00+00:00"
 RUNNER = "ubuntu-24.04"
 # Five times what the longest rehearsal takes.
 TIMEOUT_S = 400
-
-INHERITED = (
-    *("LANG", "LC_ALL", "TZ", "JAVA_HOME", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
-)
-INHERITED_PREFIXES = ("PIP_", "UV_")
 
 # Opens nothing but the local cloud, which takes any secret. Long enough for the scan of the reports to look for it, and no
 # word that a log says by chance, for act blots it out there.
@@ -155,6 +149,27 @@ class Stage:
             raise AssertionError(f"git {' '.join(words)} ended with {done.returncode}: {done.stderr}")
         return done.stdout.strip()
 
+    def enter(self, commands: str, answers: str = "") -> None:
+        """Run commands as a person would in a fresh clone, with the project's programs on the PATH; AssertionError when one fails."""
+        mine = self._clean_environment()
+        done = subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", commands],
+            cwd=self.repository,
+            env=mine
+            | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{mine['PATH']}", "AWS_ENDPOINT_URL": self.endpoint}
+            | self.secrets
+            | self.environment,
+            input=answers,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+        if done.returncode:
+            raise AssertionError(
+                f"{commands}\nended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+            )
+
     def rehearse(
         self, workflow: str, event: str = "push", *options: str, watch: Callable[[str], object] = lambda line: None
     ) -> Rehearsal:
@@ -218,41 +233,10 @@ class Stage:
 
     def _clean_environment(self) -> dict[str, str]:
         """The user's environment without whatever is the user's own."""
-        home = self.folder / "home"
-        home.mkdir(parents=True, exist_ok=True)
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name in INHERITED or name.startswith(INHERITED_PREFIXES)
-        }
-        return kept | {
-            "PATH": _path(),
-            "HOME": str(home),
-            "XDG_CACHE_HOME": str(home / ".cache"),
-            "XDG_CONFIG_HOME": str(home / ".config"),
-            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(user_cache() / "uv"),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_SYSTEM": os.devnull,
-            "SAM_CLI_TELEMETRY": "0",
-            "CHECKPOINT_DISABLE": "1",
-            "NO_COLOR": "1",
-            "TERM": "dumb",
-        }
+        return clean_environment(self.folder / "home")
 
 
 def for_terraform() -> dict[str, str]:
     """What `terraform init` needs where S3 is one host name and the registry may be out of reach."""
     arguments = ("-backend-config=use_path_style=true", *terraform.provider_source().arguments)
     return {"TF_CLI_ARGS_init": " ".join(arguments)}
-
-
-def user_cache() -> Path:
-    """Where this user's programs keep what they have downloaded."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
-def _path() -> str:
-    """The PATH with this Python's own folder first, but without the environment that the tests run in: a workflow makes its own."""
-    mine = str(Path(sys.prefix) / "bin")
-    others = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part != mine]
-    return os.pathsep.join([str(Path(__file__).parent / "shell"), str(Path(sys.base_prefix) / "bin"), *others])

@@ -7,6 +7,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from .contributing import take_down
 from .stage import MODELS, missing
 
 MISSING = missing()
@@ -22,6 +23,8 @@ REPORTS = {
     for kind in ("ipynb", "html", "json")
 }
 SUMMARY = "deploy_lambda/summary.md"
+# In SAM's bucket: one of whoever deploys without a prefix of their own, and one whose number begins as this one's.
+OTHERS = ["couch-explorers/0123.template", "couch-explorers-421/4567.template"]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,22 @@ def broken(deployed, stage):
     """The workflow with a Lambda whose handler has another name in the template than in its module: no unit test meets both."""
     with stage.changed("sam_lambda/template.yaml", "Handler: app.lambda_handler", "Handler: app.handler"):
         return replace(stage, environment=FEWER_UNIT_TESTS).rehearse("deploy_lambda")
+
+
+@pytest.fixture(scope="module")
+def taken_down(broken, stage, session):
+    """The keys in SAM's bucket before and after the commands that take the stack down, with those of two other candidates."""
+    s3 = session.client("s3")
+    (bucket,) = (each["Name"] for each in s3.list_buckets()["Buckets"] if "aws-sam-cli-managed" in each["Name"])
+    for key in OTHERS:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"another's")
+    before = keys(session, bucket)
+    stage.enter(take_down("sam delete", "sam delete"))
+    return before, keys(session, bucket)
+
+
+def keys(session, bucket):
+    return [item["Key"] for item in session.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
 def report(rehearsal, notebook):
@@ -118,3 +137,16 @@ def test_the_report_of_a_failed_smoke_test_is_kept_and_its_page_says_what_failed
     assert broken.uploaded() == {SUMMARY, *(name for name in REPORTS if "smoke_test" in name)}
     assert report(broken, "smoke_test")["status"] == "failed"
     same_summary(broken, "deploy_lambda_broken")
+
+
+def test_what_sam_uploads_lies_under_the_candidates_own_prefix(taken_down):
+    before, _ = taken_down
+
+    assert {key.partition("/")[0] for key in before if key not in OTHERS} == {"couch-explorers-42"}
+
+
+def test_the_commands_that_take_the_stack_down_take_nobody_elses_files(taken_down, session):
+    _, after = taken_down
+
+    assert sorted(after) == sorted(OTHERS)
+    assert session.client("apigateway").get_rest_apis()["items"] == []

@@ -9,6 +9,7 @@ from couch_explorers.local import terraform
 from couch_explorers.local.settings import PICTURE_BUCKET, STATE_BUCKET
 from tests.end_to_end.conftest import wait_until
 
+from .contributing import take_down
 from .stage import MODELS, SECRET, SECRETS, VARIABLES, for_terraform, missing
 
 MISSING = missing("terraform")
@@ -106,6 +107,12 @@ def bad(leaking, stage, session):
         what="the alarm of the dead letters",
     )
     return stage.rehearse("metric_review", "schedule")
+
+
+@pytest.fixture(scope="module")
+def taken_down(bad, stage):
+    """The commands that take the queue down, in a fresh clone."""
+    stage.enter(take_down("python tools/stage_lambda.py", "  -var candidate"), answers="yes\n")
 
 
 def keys(session, bucket):
@@ -229,3 +236,9 @@ def test_a_review_that_finds_something_bad_fails_its_job_and_its_report_is_kept(
 
 def test_the_page_of_a_review_says_what_is_bad(bad, same_summary):
     same_summary(bad, "metric_review_bad")
+
+
+def test_the_commands_that_take_the_queue_down_do_so_in_a_fresh_clone(taken_down, session):
+    assert session.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert session.client("lambda").list_functions()["Functions"] == []
+    assert session.client("cloudwatch").describe_alarms()["MetricAlarms"] == []

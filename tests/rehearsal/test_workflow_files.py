@@ -105,6 +105,14 @@ def _writes_only_an_identity(job):
 
 
 @every_workflow
+def test_what_a_workflow_asks_to_be_set_is_set_by_a_command_of_contributing(path):
+    page = (workflow_files.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\b(?:vars|secrets)\.([A-Z_]+)", path.read_text(encoding="utf-8")))
+
+    assert asked <= set(re.findall(r"^gh (?:variable|secret) set ([A-Z_]+)", page, re.MULTILINE))
+
+
+@every_workflow
 def test_a_checkout_leaves_no_credentials_behind(path):
     checkouts = [step for step in steps(path) if step.get("uses", "").startswith(f"{CHECKOUT}@")]
 

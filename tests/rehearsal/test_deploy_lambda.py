@@ -139,6 +139,14 @@ def test_the_report_of_a_failed_smoke_test_is_kept_and_its_page_says_what_failed
     same_summary(broken, "deploy_lambda_broken")
 
 
+def test_by_hand_nothing_is_deployed_from_a_branch(stage):
+    with stage.branch("idea"):
+        rehearsal = stage.rehearse("deploy_lambda", "workflow_dispatch")
+
+    assert rehearsal.exit_code == 0, rehearsal.log[-4000:]
+    assert rehearsal.steps == ()
+
+
 def test_what_sam_uploads_lies_under_the_candidates_own_prefix(taken_down):
     before, _ = taken_down
 

@@ -165,7 +165,7 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "workflow security": lambda: command(
         BIN / "zizmor", "--pedantic", "--offline", "--quiet", "--no-progress", ".github"
     ),
-    "shell": shell_texts,
+    "shell scripts": shell_texts,
     "notebooks": notebooks_are_stripped,
     "text files": text_files,
     "measured figures": lambda: command(sys.executable, ROOT / "tools" / "measured.py", "--check"),

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 NAME, TITLE = "cost", "What pictures cost"
 WAYS = {WORKER: "the queue", API_FUNCTION: "the API"}
 REQUESTS = {WORKER: "SQS requests", API_FUNCTION: "API Gateway requests"}
+MODEL = "image model"
 NOTHING, NOT_KNOWN, NOT_MEASURED = "nothing", "not known", "not measured: no picture in the window"
-COLOURS = {"image model": style.VERMILLION, "Lambda": style.BLUE}
+NO_PRICE = "no price is known"
+COLOURS = {MODEL: style.VERMILLION, "Lambda": style.BLUE}
 # From here on cents are fine enough; below, two digits that tell something.
 FINE = 0.1
 HOUR_S = 3600
@@ -53,26 +55,30 @@ def make(frame: pd.DataFrame, model: str) -> Made:
     reading = _sentence(facts, spent, found, model)
     kind = "Dots on a logarithmic scale of USD: the window's cost by part, and that of 1,000 pictures by each way"
     panel = Panel(NAME, TITLE, f"{reading} {_prices(facts)}", f"{kind}. {reading}", rows.dots(groups, "USD"))
-    return Made(panel, sources.measured(frame), missing)
+    unpriced = spent.unpriced or ((model,) if math.isnan(found[0].pictures) else ())
+    without = f"Not in the sums, for no price is known here: {words.join(unpriced)}." if unpriced else ""
+    return Made(panel, sources.measured(frame), " ".join(filter(None, (missing, without))))
 
 
 def _window(facts: Facts, spent: Cost, made: float) -> Group:
     parts = {
-        "image model": spent.pictures, "Lambda": spent.functions, REQUESTS[WORKER]: spent.queue, REQUESTS[API_FUNCTION]: spent.api,
+        MODEL: spent.pictures, "Lambda": spent.functions, REQUESTS[WORKER]: spent.queue, REQUESTS[API_FUNCTION]: spent.api,
     }  # fmt: skip
     hours = words.count(facts.window().length.total_seconds() / HOUR_S, "hour")
-    return _group(f"The last {hours}", parts, spent.total, NOT_KNOWN, f" for {words.count(made, 'picture')}")
+    return _group(f"The last {hours}", parts, spent.total, {}, f" for {words.count(made, 'picture')}")
 
 
 def _thousand(way: Way) -> Group:
-    parts = {"image model": way.pictures, "Lambda": way.functions, REQUESTS[way.resource]: way.requests}
-    return _group(f"1,000 pictures by {WAYS[way.resource]}", parts, way.total, NOT_MEASURED)
+    parts = {MODEL: way.pictures, "Lambda": way.functions, REQUESTS[way.resource]: way.requests}
+    unknown = dict.fromkeys(parts, NOT_MEASURED) | {MODEL: NO_PRICE}
+    return _group(f"1,000 pictures by {WAYS[way.resource]}", parts, way.total, unknown)
 
 
-def _group(title: str, parts: dict[str, float], total: float, unknown: str, told: str = "") -> Group:
+def _group(title: str, parts: dict[str, float], total: float, unknown: dict[str, str], told: str = "") -> Group:
+    """Make rows of parts; `unknown` says by part why one is not known."""
     listed = []
     for name, usd in parts.items():
-        value = unknown if math.isnan(usd) else amount(usd) if usd else NOTHING
+        value = unknown.get(name, NOT_KNOWN) if math.isnan(usd) else amount(usd) if usd else NOTHING
         listed.append(Row(name, usd, value, share(usd, total), colour=COLOURS.get(name, style.GREEN)))
     return Group(title, tuple(listed), "" if math.isnan(total) else f"in all USD {amount(total)}{told}")
 

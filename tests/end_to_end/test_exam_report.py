@@ -131,8 +131,7 @@ def test_on_aws_the_same_notebook_says_aws(week, workspace, tmp_path):
     assert "Amazon Bedrock in us-west-2" in figures["contact_sheet"]["source"]["sentence"]
 
 
-def test_pictures_that_are_there_are_not_painted_again(week, workspace, tmp_path):
-    report(week, tmp_path)
+def test_pictures_that_are_there_are_not_painted_again(week, with_a_week, workspace, tmp_path):
     before = week.stats.images
 
     _, figures = report(week, tmp_path)

@@ -72,7 +72,7 @@ class DeployedAws(FakeAws):
 def alarm(short_name, metric, statistic, threshold):
     """Describe an alarm with its rule, as CloudWatch does."""
     rule = {"MetricName": metric, "Statistic": statistic, "ComparisonOperator": "GreaterThanThreshold"}
-    return fake_aws.alarm(short_name, threshold=threshold) | rule
+    return fake_aws.alarm(short_name, threshold=threshold) | rule | {"AlarmActions": [TOPIC_ARN]}
 
 
 def workspace_of(aws, **changes):

@@ -60,10 +60,12 @@ def test_without_any_picture_there_is_nothing_to_compute_with(frame_of):
         cost.make(frame_of(calm=False), CORE)
 
 
-def test_a_model_without_a_price_leaves_its_part_open(frame_of, faults):
+def test_a_model_without_a_price_leaves_its_part_open_and_is_named(frame_of, faults, written):
     made = cost.make(frame_of(), "someone.new-model")
 
     assert "nan" not in made.panel.sentence.lower()
+    assert made.missing == "Not in the sums, for no price is known here: someone.new-model."
+    assert written(made.panel.figure).count("no price is known") == 2
     assert faults(made.panel.figure) == ([], [])
 
 

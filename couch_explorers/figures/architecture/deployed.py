@@ -40,12 +40,17 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Queue:
-    """An SQS queue; `max_receives` is after how many receives a job goes to the dead letters."""
+    """An SQS queue; `max_receives` is after how many receives a job goes to the dead letters, None where it never does."""
 
     name: str
     visibility_s: int | None = None
     retention_s: int | None = None
     max_receives: int | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether AWS told its settings."""
+        return self.visibility_s is not None
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,10 @@ class Bucket:
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """When an alarm rings: the comparison is CloudWatch's own name, such as GreaterThanThreshold."""
+    """When an alarm rings, and whether it then tells the topic.
+
+    The comparison is CloudWatch's own name, such as GreaterThanThreshold.
+    """
 
     short_name: str
     metric: str
@@ -65,6 +73,7 @@ class AlarmRule:
     period_s: int
     comparison: str
     threshold: float
+    is_wired: bool = True
 
 
 @dataclass(frozen=True)

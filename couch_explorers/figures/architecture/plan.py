@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from couch_explorers.figures.canvas import EDGE_PT, LEADING, SMALLEST_SIZE, WIDTH_PT, wrapped
@@ -134,26 +134,28 @@ def _arrows(placed: dict[str, Placed], frame: tuple[float, float, float, float],
     # What failed leaves the worker below, and runs between the rows to the dead letters.
     run = (queue.bottom()[1] + letters.top()[1]) / 2 + FRAME_PT
 
-    def arrow(look: str, parts: tuple[str, str], *points: Point, **label: object) -> Arrow:
-        real = all(here[part].box.deployed for part in parts)
+    def arrow(look: str, parts: tuple[str, str], *points: Point, wired: bool = True, **label: object) -> Arrow:
+        real = wired and all(here[part].box.deployed for part in parts)
         return Arrow(look, points, real=real, **label)  # type: ignore[arg-type]
 
-    def across(look: str, start: str, end: str) -> Arrow:
-        return arrow(look, (start, end), here[start].right(), here[end].left())
+    def across(look: str, start: str, end: str, *, wired: bool = True) -> Arrow:
+        return arrow(look, (start, end), here[start].right(), here[end].left(), wired=wired)
 
     receives = deployed.queue.max_receives if deployed.queue else None
     after = f"after {receives} receives" if receives else ""
+    gives_up = receives is not None or not (deployed.queue and deployed.queue.is_known)
+    is_wired = deployed.alarms is None or any(alarm.is_wired for alarm in deployed.alarms)
     first, second = queue.bottom(0.3), worker.bottom(0.22)
     turned = letters.top(0.72)[0]
     return [
         across("api", "caller", "gateway"),
         across("api", "gateway", "api_function"),
         across("queue", "sender", "queue"),
-        replace(across("queue", "queue", "worker"), real=deployed.mapping is not None),
+        across("queue", "queue", "worker", wired=deployed.mapping is not None),
         arrow("both", ("models", "models"), (frame_right, here["models"].left()[1]), here["models"].left()),
         arrow("both", ("bucket", "bucket"), (frame_right, here["bucket"].left()[1]), here["bucket"].left()),
         arrow(
-            "failure", ("queue", "dead_letters"), first, letters.top(0.3),
+            "failure", ("queue", "dead_letters"), first, letters.top(0.3), wired=gives_up,
             label=after, label_at=(first[0] - 4, run), label_side="right",
         ),
         arrow(
@@ -170,7 +172,7 @@ def _arrows(placed: dict[str, Placed], frame: tuple[float, float, float, float],
         arrow("both", ("bucket", "notebooks"), here["bucket"].bottom(), here["notebooks"].top(),
               label="pictures", label_at=(here["bucket"].bottom()[0] + 4, run), label_side="left"),
         arrow("watch", ("cloudwatch", "alarms"), watch.bottom(), (watch.bottom()[0], here["alarms"].y)),
-        arrow("watch", ("alarms", "topic"), here["alarms"].left(), here["topic"].right()),
+        arrow("watch", ("alarms", "topic"), here["alarms"].left(), here["topic"].right(), wired=is_wired),
         arrow("watch", ("topic", "email"), here["topic"].left(), here["email"].right()),
         arrow("watch", ("topic", "on_call"), here["email"].top(), here["on_call"].bottom()),
     ]  # fmt: skip

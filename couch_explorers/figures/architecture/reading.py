@@ -175,14 +175,17 @@ class _Reading:
         found = [
             AlarmRule(
                 alarm["AlarmName"].removeprefix(stem),
-                alarm["MetricName"],
+                # An alarm of metric math has no metric, one of an anomaly band no threshold.
+                alarm.get("MetricName", ""),
                 alarm.get("Statistic") or alarm.get("ExtendedStatistic", ""),
                 int(alarm.get("Period", 0)),
                 alarm["ComparisonOperator"],
                 float(alarm["Threshold"]),
+                alarm.get("ActionsEnabled", True) and self.workspace.topic_arn in alarm.get("AlarmActions", ()),
             )
             for page in pages.paginate(AlarmNamePrefix=stem, AlarmTypes=["MetricAlarm"])
             for alarm in page["MetricAlarms"]
+            if "Threshold" in alarm
         ]
         return tuple(sorted(found, key=lambda alarm: alarm.short_name))
 

@@ -38,11 +38,21 @@ def missing(deployed: Deployed) -> str:
             told.append(
                 f"Missing, though other parts of the {part} are there: {words.join(box.title for box in gone)}. To bring it back, {how}."
             )
-    if listed["worker"].deployed and listed["queue"].deployed and deployed.mapping is None:
-        told.append("Nobody takes jobs from the queue: the worker has no event source mapping.")
-    if not listed["bucket"].deployed:
-        told.append(f"There is no bucket {deployed.expected_name('bucket')}.")
-    return " ".join((*told, *deployed.notes))
+    return " ".join((*told, *_loose_ends(deployed), *deployed.notes))
+
+
+def _loose_ends(deployed: Deployed) -> Iterator[str]:
+    """Tell what is there and leads nowhere."""
+    queue, worker = deployed.queue, deployed.worker
+    if queue and worker and deployed.mapping is None:
+        yield "Nobody takes jobs from the queue: the worker has no event source mapping."
+    if queue and queue.is_known and queue.max_receives is None:
+        yield "Nothing is ever given up on: the queue has no redrive policy."
+    deaf = [alarm.short_name for alarm in deployed.alarms or () if not alarm.is_wired]
+    if deaf:
+        yield f"Wired to no topic, or switched off: {words.join(deaf)}."
+    if deployed.bucket is None:
+        yield f"There is no bucket {deployed.expected_name('bucket')}."
 
 
 def alternative(deployed: Deployed) -> str:

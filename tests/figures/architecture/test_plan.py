@@ -5,6 +5,7 @@ import pytest
 
 from couch_explorers.figures.architecture import reading
 from couch_explorers.figures.architecture.boxes import boxes
+from couch_explorers.figures.architecture.deployed import Queue
 from couch_explorers.figures.architecture.plan import PAD_PT, PLACES, TEXT_SIZE, TITLE_SIZE, plan
 from couch_explorers.figures.canvas import WIDTH_PT
 from couch_explorers.metrics.plots import style
@@ -72,6 +73,23 @@ def test_without_a_mapping_nothing_goes_from_the_queue_to_the_worker(deployed):
     arrows = [arrow for arrow in planned(replace(deployed, mapping=None)).arrows if arrow.look == "queue"]
 
     assert [arrow.real for arrow in arrows] == [True, False]
+
+
+def test_a_queue_without_a_redrive_policy_and_alarms_that_tell_nobody_have_no_real_arrow(deployed):
+    loose = replace(
+        deployed,
+        queue=replace(deployed.queue, max_receives=None),
+        alarms=tuple(replace(alarm, is_wired=False) for alarm in deployed.alarms),
+    )
+
+    whole, left = ([arrow.real for arrow in planned(each).arrows] for each in (deployed, loose))
+    assert left.count(False) == whole.count(False) + 2
+
+
+def test_a_queue_whose_settings_are_not_known_is_not_told_to_give_nothing_up(deployed):
+    unknown = replace(deployed, queue=Queue(deployed.queue.name))
+
+    assert all(arrow.real for arrow in planned(unknown).arrows)
 
 
 def test_after_how_many_receives_a_job_is_given_up_stands_at_its_arrow(deployed):

@@ -105,6 +105,13 @@ def test_alarms_that_may_not_be_read_are_not_known_which_is_not_the_same_as_none
     assert reading.read(workspace).alarms == ()
 
 
+@pytest.mark.parametrize("change", [{"AlarmActions": []}, {"ActionsEnabled": False}])
+def test_an_alarm_that_tells_nobody_is_not_wired(aws, workspace, change):
+    aws.alarms[0] |= change
+
+    assert sorted(alarm.is_wired for alarm in reading.read(workspace).alarms) == [False, True]
+
+
 def test_no_address_of_a_subscriber_is_asked_for(aws, workspace):
     reading.read(workspace)
 

@@ -38,6 +38,17 @@ def test_a_queue_that_nobody_empties_is_told(deployed):
     assert "no event source mapping" in telling.missing(replace(deployed, mapping=None))
 
 
+def test_a_queue_that_gives_nothing_up_and_a_deaf_alarm_are_told(deployed):
+    first, *others = deployed.alarms
+    loose = replace(
+        deployed, queue=replace(deployed.queue, max_receives=None), alarms=(replace(first, is_wired=False), *others)
+    )
+
+    assert telling.missing(loose) == (
+        "Nothing is ever given up on: the queue has no redrive policy. Wired to no topic, or switched off: dead-letters."
+    )
+
+
 def test_a_bucket_that_is_not_there_is_told(deployed):
     assert telling.missing(replace(deployed, bucket=None)) == "There is no bucket pictures."
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the pages presuppose, made once before the first is read.
 
 # A job that somebody looks up by its id.

@@ -1,9 +1,11 @@
+# shellcheck shell=bash
 # How a block is run: `bash session.sh BLOCK STATE`. What it exports and where it ends is written into the folder STATE, where the
 # next block of the page finds it, as in one terminal. A line that fails ends the block and tells its place.
 set -E -e -o pipefail
 _block=$1 _state=$2
 set --
 
+# shellcheck source=/dev/null
 [ ! -f "$_state/exports" ] || . "$_state/exports"
 [ ! -f "$_state/folder" ] || cd "$(cat "$_state/folder")"
 trap 'export -p > "$_state/exports"; pwd > "$_state/folder"' EXIT
@@ -33,4 +35,5 @@ couch() {
   fi
 }
 
+# shellcheck source=/dev/null
 . "$_block"

@@ -53,6 +53,9 @@ class Buildah:
 
     def __init__(self, folder: Path):
         self._options = ["--root", str(folder / "images"), "--runroot", str(folder / "run")]
+        # For whoever makes or removes images: one that is removed takes its unnamed parents along, and stumbles over those that
+        # another build's container stands on.
+        self.alone = FileLock(folder / "lock")
         self._environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
 
     def __call__(self, *words: str | Path) -> str:
@@ -122,7 +125,7 @@ def store() -> Buildah:
     folder = CACHE / stand_ins.RECIPE
     folder.mkdir(parents=True, exist_ok=True)
     buildah = Buildah(folder)
-    with FileLock(folder / "lock"):
+    with buildah.alone:
         stand_ins.make(buildah, folder / "packages")
     return buildah
 
@@ -150,11 +153,12 @@ def built_image(**arguments: str) -> Iterator[Image]:
     name = f"localhost/imagegenerator:{secrets.token_hex(4)}"
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as leftovers:
-        buildah(
-            *("bud", "--pull-never", "--no-cache", "--force-rm", "--timestamp", str(BUILD_TIME), "--tag", name),
-            *(*given, *maven_volumes(Path(scratch)), CLIENT),
-        )
-        leftovers.callback(buildah, "rmi", name)
+        with buildah.alone:
+            buildah(
+                *("bud", "--pull-never", "--no-cache", "--force-rm", "--timestamp", str(BUILD_TIME), "--tag", name),
+                *(*given, *maven_volumes(Path(scratch)), CLIENT),
+            )
+        leftovers.callback(_without_others, buildah, "rmi", name)
         container = buildah("from", "--pull-never", name).strip()
         leftovers.callback(buildah, "rm", container)
         yield Image(
@@ -162,6 +166,11 @@ def built_image(**arguments: str) -> Iterator[Image]:
             _inspected(buildah, name)["config"],
             _own_layers(buildah, name, Path(scratch) / "pushed"),
         )
+
+
+def _without_others(buildah: Buildah, *words: str) -> None:
+    with buildah.alone:
+        buildah(*words)
 
 
 def _inspected(buildah: Buildah, name: str) -> dict:

@@ -1,12 +1,14 @@
 """What .ci/run does around the commands that it calls, with programs in the place of all of them."""
 
-import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 CI = Path(__file__).resolve().parents[1] / ".ci" / "run"
+# What the script and the programs below are made of. Nothing else is on the PATH, so that no test installs anything on this machine.
+TOOLS = ("dirname", "mkdir", "touch", "chmod", "sh")
 SILENT = ("git", "python3", "javac", "mvn", "buildah", "debootstrap", "chromium")
 GO = """#!/bin/sh
 case "$*" in
@@ -29,18 +31,20 @@ def machine(tmp_path):
     for name, text in programs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
+    for name in TOOLS:
+        (tmp_path / name).symlink_to(shutil.which(name))
     return tmp_path
 
 
 @pytest.mark.parametrize(("gobin", "folder"), [("", "gopath/bin"), ("elsewhere", "elsewhere")])
 def test_programs_in_go_are_found_where_go_has_put_them(machine, gobin, folder):
     environment = {
-        "PATH": os.pathsep.join([str(machine), "/usr/bin", "/bin"]),
+        "PATH": str(machine),
         "GOPATH": str(machine / "gopath"),
         "GOBIN": gobin and str(machine / gobin),
     }
 
-    done = subprocess.run(["/bin/bash", str(CI)], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([shutil.which("bash"), str(CI)], env=environment, capture_output=True, text=True, check=True)
 
     both = f"{machine / folder / 'actionlint'} and {machine / folder / 'act'}"
     assert done.stdout.splitlines() == [f"make check with {both}", f"make test with {both}"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from couch_explorers.comparisons import COMPARISONS, GREATER
+from couch_explorers.metrics import grouping
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -229,11 +230,4 @@ def of(frame: pd.DataFrame) -> Facts:
 
 def points(frame: pd.DataFrame, key: SeriesKey, window: str = "now") -> pd.Series:
     """One series of one window: values by time (UTC, the start of each period); empty where there is none."""
-    resource, metric, statistic = key
-    rows = frame[
-        (frame["window"] == window)
-        & (frame["resource"] == resource)
-        & (frame["metric"] == metric)
-        & (frame["statistic"] == statistic)
-    ]
-    return rows["value"].sort_index()
+    return frame["value"].iloc[grouping.rows_of(frame, (window, *key))].sort_index()

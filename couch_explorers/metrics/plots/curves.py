@@ -6,16 +6,15 @@ its place.
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series
+from couch_explorers.metrics import grouping, series
 from couch_explorers.metrics.facts import SeriesState
 
 if TYPE_CHECKING:
@@ -187,29 +186,11 @@ def _joined_edges(length: float, step_s: int) -> NDArray[np.float64]:
     return length - step_s * np.arange(max(1, ceil(length / step_s)), -1, -1, dtype=np.float64)
 
 
-# A frame is asked for some forty series; going through all of its rows for each would take most of the time of a figure.
-_groups: dict[int, tuple[weakref.ref[Any], int, dict[Any, Any]]] = {}
-
-
 def _measured(frame: pd.DataFrame, key: SeriesKey, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the seconds from the window's start, ascending, and the values of one series."""
-    rows = _rows_by_series(frame).get((window.name, *key))
-    if rows is None:
-        return np.empty(0), np.empty(0)
+    rows = grouping.rows_of(frame, (window.name, *key))
     times = frame.index[rows]
     offsets = (times - window.start).total_seconds().to_numpy(dtype=np.float64)
     values = frame["value"].to_numpy(dtype=np.float64)[rows]
     order = np.argsort(offsets, kind="stable")
     return offsets[order], values[order]
-
-
-def _rows_by_series(frame: pd.DataFrame) -> dict[Any, Any]:
-    """Find the rows of each series, once for each frame."""
-    kept = _groups.get(id(frame))
-    count = len(frame.index)
-    if kept is not None and kept[0]() is frame and kept[1] == count:
-        return kept[2]
-    rows: dict[Any, Any] = frame.groupby(["window", "resource", "metric", "statistic"], observed=True).indices
-    identity = id(frame)
-    _groups[identity] = (weakref.ref(frame, lambda _gone: _groups.pop(identity, None)), count, rows)
-    return rows

@@ -97,14 +97,3 @@ def test_rows_that_are_added_to_a_frame_are_seen(frame_of):
 
     assert curves.curve(other, series.AGE).highest == 5
     assert curves.curve(frame, series.AGE).empty
-
-
-def test_a_frame_is_not_kept_alive(frame_of):
-    kept = len(curves._groups)
-    frame = frame_of()
-    curves.curve(frame, series.AGE)
-    assert len(curves._groups) == kept + 1
-
-    del frame
-
-    assert len(curves._groups) == kept

@@ -62,16 +62,17 @@ def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = N
     unknown = said.unknown()
     if len(unknown) == len(ESSENTIAL):
         return Sentence(f"**Not known{_as_of(said)}:** {_why_unknown(unknown)}")
-    told = f"**{_head(said)}{_as_of(said)}:** {'; '.join(filter(None, _clauses(said)))}."
+    apart = _apart(said)
+    told = f"**{_head(said, apart)}{_as_of(said)}:** {'; '.join(filter(None, _clauses(said, apart)))}."
     return Sentence(" ".join(filter(None, (told, _why_unknown(unknown)))))
 
 
-def _head(said: Said) -> str:
+def _head(said: Said, apart: Sequence[dict[str, object]]) -> str:
     if said.having(Verdict.BAD):
         return "Needs somebody now"
     if said.unknown():
         return "Only partly known"
-    return "Healthy, but worth a look" if _apart(said) else "Healthy"
+    return "Healthy, but worth a look" if apart else "Healthy"
 
 
 def _apart(said: Said) -> list[dict[str, object]]:
@@ -84,7 +85,7 @@ def _apart(said: Said) -> list[dict[str, object]]:
     return [row for row in outside if row["verdict"] in (Verdict.WARN, Verdict.BAD)]
 
 
-def _clauses(said: Said) -> Iterator[str]:
+def _clauses(said: Said, apart: Sequence[dict[str, object]]) -> Iterator[str]:
     bad = said.having(Verdict.BAD)
     lacking = [str(row["check"]) for row in said.having(Verdict.NO_DATA) if _is_gap(row)]
     # First what the sentence is about: trouble, or what nobody knows.
@@ -97,7 +98,7 @@ def _clauses(said: Said) -> Iterator[str]:
     if not bad and not incidents.past(said.facts):
         yield _oldest(said)
     yield from _incidents(said)
-    if not bad and (apart := _apart(said)):
+    if not bad and apart:
         yield f"look at {_named(apart)}"
     if deploys := [deploy for deploy in said.facts.deploys if _is_inside(deploy, said.facts)]:
         yield _deploys(deploys, said.facts)

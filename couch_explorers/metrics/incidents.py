@@ -80,7 +80,7 @@ def without(frame: pd.DataFrame) -> pd.DataFrame:
     """
     facts = known.of(frame)
     gone = np.zeros(len(frame), dtype=bool)
-    is_percentile = frame["statistic"].astype("str").str.startswith("p").to_numpy()
+    is_percentile = frame["statistic"].map(lambda statistic: statistic.startswith("p")).to_numpy(dtype=bool)
     lasts = pd.to_timedelta(np.where(is_percentile, facts.percentile_period_s, facts.period_s), unit="s")
     for incident in past(facts):
         began = incident.start - BEFORE_THE_RING

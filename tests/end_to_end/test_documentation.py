@@ -6,6 +6,7 @@ What is not run as it stands, and why: tests/documentation/exceptions.toml. What
 import json
 import os
 import re
+import sys
 
 import pytest
 
@@ -55,7 +56,7 @@ def environment(copy, tmp_path_factory):
             | {f"TF_CLI_ARGS_{command}": "-auto-approve" for command in ("apply", "destroy")}
             | Home.client_environment(status["endpoint"])
             | dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-            | {"SQS_QUEUE_URL": status["queue_url"]}
+            | {"SQS_QUEUE_URL": status["queue_url"], "CLOUD_PORT": str(cloud.port)}
             | {"COUCH_DOCKER_IMAGES": "" if stand_ins.missing() else str(folder / "images.json")}
             | home
         )
@@ -90,4 +91,5 @@ def test_a_block_does_what_its_page_says(block, terminal, missing):
     if block.language in RUN and (reason := missing(block)):
         pytest.skip(reason)
 
-    terminal(block.page).run(block)
+    # `pytest -rP` shows it.
+    sys.stdout.write(terminal(block.page).run(block))

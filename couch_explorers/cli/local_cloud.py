@@ -11,7 +11,10 @@ from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
 @app.command()
 def up(
     candidate: Annotated[str, typer.Option(help="Candidate number that names everything deployed.")] = "42",
-    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port on 127.0.0.1.")] = 4566,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1024, max=65535, help="Port on 127.0.0.1; without it that of last time, at first 4566."),
+    ] = None,
     worker_timeout: Annotated[
         int,
         typer.Option(

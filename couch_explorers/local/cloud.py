@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,16 +15,14 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from couch_explorers.files import read_json, write_json
+from couch_explorers.local import ports
+from couch_explorers.local.ports import CloudError
 from couch_explorers.local.settings import HOST, PROJECT_ROOT, REGION, Home
 
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
 NOT_RUNNING = "The local cloud is not running. Start it: couch up"
-
-
-class CloudError(Exception):
-    """The local cloud is not in the state that was asked for; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +94,21 @@ def required(home: Home) -> Cloud:
     return here
 
 
-def start(home: Home, port: int) -> tuple[Cloud, str]:
+def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
     """The running local cloud, started where it was not, and the words for what was done.
 
-    A process that hangs is ended first; a port held by another program is an error that names it.
+    Without a port it comes back on that of last time. A process that hangs is ended first; a port held by another program is an
+    error that names it.
     """
+    port = ports.choose(home, asked_port)
     if (cloud := running(home)) is not None:
-        if cloud.port != port:
-            raise CloudError(
-                f"The local cloud already runs on port {cloud.port}. To move it: couch down, then couch up --port {port}"
-            )
+        if asked_port is not None and cloud.port != asked_port:
+            raise CloudError(f"The local cloud already runs on port {cloud.port}. {ports.to_move(asked_port)}")
         return cloud, "runs"
     # A stop takes the note away; one that is still there belongs to a cloud that hangs or was killed.
     unclean = home.cloud_file.exists()
     _end_stale_process(home)
-    _require_free_port(port)
+    ports.require_free(port)
     home.logs.mkdir(parents=True, exist_ok=True)
     log = home.logs / "cloud.log"
     with log.open("wb") as output:
@@ -209,27 +206,6 @@ def _end_stale_process(home: Home) -> None:
             process.kill()
             _gone(process, STOP_DEADLINE_S)
     home.cloud_file.unlink(missing_ok=True)
-
-
-def _require_free_port(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise CloudError(
-                f"Port {port} is taken by {_holder(port)}. Stop that program, or choose another port: couch up --port {port + 1}"
-            ) from error
-
-
-def _holder(port: int) -> str:
-    import psutil  # noqa: PLC0415
-
-    with suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN" and connection.pid:
-                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
-    return "another program"
 
 
 def _last_line(log: os.PathLike[str]) -> str:

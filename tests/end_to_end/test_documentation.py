@@ -56,7 +56,7 @@ def environment(copy, tmp_path_factory):
             | {f"TF_CLI_ARGS_{command}": "-auto-approve" for command in ("apply", "destroy")}
             | Home.client_environment(status["endpoint"])
             | dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-            | {"SQS_QUEUE_URL": status["queue_url"], "CLOUD_PORT": str(cloud.port)}
+            | {"SQS_QUEUE_URL": status["queue_url"]}
             | {"COUCH_DOCKER_IMAGES": "" if stand_ins.missing() else str(folder / "images.json")}
             | home
         )

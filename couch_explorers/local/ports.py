@@ -1,0 +1,60 @@
+"""The port of a local cloud: the one that it was deployed on, for its queues carry their address."""
+
+import socket
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from couch_explorers.files import read_json
+from couch_explorers.local.settings import DEFAULT_PORT, HOST, Home
+
+
+class CloudError(Exception):
+    """The local cloud is not in the state that was asked for; the message says what to do."""
+
+
+def choose(home: Home, asked: int | None) -> int:
+    """The port to start on: the asked one, else that of last time, else the default.
+
+    Raises CloudError for another one than what is deployed here was deployed on: queues, and the functions that were told of
+    them, would still have the old address.
+    """
+    deployed = _of_last_time(home)
+    if asked is not None and deployed is not None and asked != deployed:
+        raise CloudError(
+            f"What is deployed here belongs to port {deployed}: queues carry it in their address. {to_move(asked)}"
+        )
+    return asked or deployed or DEFAULT_PORT
+
+
+def to_move(port: int) -> str:
+    """Say how a cloud gets another port."""
+    return f"To begin anew on another: couch down --erase, then couch up --port {port}"
+
+
+def _of_last_time(home: Home) -> int | None:
+    deployment = read_json(home.deployment_file)
+    if not isinstance(deployment, dict):
+        return None
+    return urlsplit(deployment.get("workspace", {}).get("endpoint") or "").port
+
+
+def require_free(port: int) -> None:
+    """Raise CloudError, with the program that holds it, where a port is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise CloudError(
+                f"Port {port} is taken by {_holder(port)}. Stop that program, or choose another port: couch up --port {port + 1}"
+            ) from error
+
+
+def _holder(port: int) -> str:
+    import psutil  # noqa: PLC0415
+
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN" and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return "another program"

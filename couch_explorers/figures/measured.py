@@ -9,20 +9,16 @@ from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import plots, series, words
-from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, SeriesState
+from couch_explorers.metrics.facts import SeriesState
 from couch_explorers.metrics.plots import absent, curves, style
+from couch_explorers.metrics.reading import STACK
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     import pandas as pd
 
     from couch_explorers.metrics.facts import Facts, SeriesKey
 
-PARTS: dict[str, Literal["API", "queue"]] = {
-    QUEUE: "queue", DEAD_LETTERS: "queue", WORKER: "queue", API: "API", API_FUNCTION: "API",
-}  # fmt: skip
 # Where nothing was measured only work helps.
 REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a minute"}
 
@@ -48,7 +44,7 @@ def lacking(facts: Facts, *keys: SeriesKey) -> str:
     """Say why series have no points, and what to do so that they have; empty for no series."""
     gone = [key for key in keys if facts.state(key) is SeriesState.MISSING]
     others = [key for key in keys if key not in gone]
-    told = dict.fromkeys(f"{not_deployed(PARTS[key[0]], facts.target)}." for key in gone)
+    told = dict.fromkeys(f"{not_deployed(STACK[key[0]], facts.target)}." for key in gone)
     reasons = dict.fromkeys(absent.why(facts, key) for key in others)
     remedies = dict.fromkeys(REMEDIES.get(facts.state(key), _work(facts)) for key in others)
     return " ".join(filter(None, (*told, words.sentence(*reasons, *remedies))))

@@ -108,7 +108,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
     # A stop takes the note away; one that is still there belongs to a cloud that hangs or was killed.
     unclean = home.cloud_file.exists()
     _end_stale_process(home)
-    ports.require_free(port)
+    ports.require_free(home, port)
     home.logs.mkdir(parents=True, exist_ok=True)
     log = home.logs / "cloud.log"
     with log.open("wb") as output:

@@ -38,16 +38,17 @@ def _of_last_time(home: Home) -> int | None:
     return urlsplit(deployment.get("workspace", {}).get("endpoint") or "").port
 
 
-def require_free(port: int) -> None:
-    """Raise CloudError, with the program that holds it, where a port is taken."""
+def require_free(home: Home, port: int) -> None:
+    """Raise CloudError, with the program that holds it and what to do, where a port is taken."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise CloudError(
-                f"Port {port} is taken by {_holder(port)}. Stop that program, or choose another port: couch up --port {port + 1}"
-            ) from error
+            taken = f"Port {port} is taken by {_holder(port)}. Stop that program"
+            if _of_last_time(home) is not None:
+                raise CloudError(f"{taken}: what is deployed here belongs to its port. {to_move(port + 1)}") from error
+            raise CloudError(f"{taken}, or choose another port: couch up --port {port + 1}") from error
 
 
 def _holder(port: int) -> str:

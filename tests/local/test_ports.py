@@ -1,9 +1,10 @@
 import json
+import socket
 
 import pytest
 
 from couch_explorers.local import ports
-from couch_explorers.local.settings import DEFAULT_PORT, Home
+from couch_explorers.local.settings import DEFAULT_PORT, HOST, Home
 
 
 @pytest.fixture
@@ -38,3 +39,17 @@ def test_a_damaged_note_of_the_deploy_names_no_port(home, content):
     home.deployment_file.write_text(content)
 
     assert ports.choose(home, None) == DEFAULT_PORT
+
+
+def test_nobody_whose_port_is_taken_is_sent_to_one_that_would_be_refused(home):
+    with socket.socket() as holder:
+        holder.bind((HOST, 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        home.deployment_file.write_text(json.dumps({"workspace": {"endpoint": f"http://127.0.0.1:{port}"}}))
+
+        with pytest.raises(ports.CloudError) as refused:
+            ports.require_free(home, port)
+
+    assert f"couch down --erase, then couch up --port {port + 1}" in str(refused.value)
+    assert "or choose another port" not in str(refused.value)

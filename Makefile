@@ -4,6 +4,7 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
+ENVIRONMENTS := couch_explorers/local/environments
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
@@ -51,12 +52,16 @@ setup: .venv/.synced ## only the Python environment
 lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
 	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+	@cd $(ENVIRONMENTS) && for name in engine lambda; do \
+	  $(CURDIR)/$(BIN)/uv pip compile $$name.in $$(test -f $$name.overrides && echo "--override $$name.overrides") --universal \
+	    --python-version 3.11 --upgrade --quiet --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" --output-file $$name.lock || exit 1; done
 
 # Many containers forbid Python to keep what it compiles. Then each `couch` would compile anew whatever it imports, which takes
 # more than half of its time: there all packages are compiled once, here.
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 
-.venv/.synced: requirements.lock pyproject.toml
+.venv/.synced: requirements.lock pyproject.toml $(ENVIRONMENTS)/engine.lock $(ENVIRONMENTS)/lambda.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
 	@$(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("uv") != "$(UV_VERSION)")' 2>/dev/null \
@@ -64,7 +69,8 @@ COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 	@echo "Installing what requirements.lock names"
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes $(COMPILE) requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python tools/environments.py
 	@touch $@
 
 clean: ## remove the environment; the cloud's data: couch down --erase
-	@rm -rf .venv
+	@rm -rf .venv .venv-engine .venv-lambda

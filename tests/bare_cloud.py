@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from couch_explorers.local.cloud import server_command, server_environment
 from couch_explorers.local.settings import PROJECT_ROOT, Home
 
 
@@ -12,8 +13,8 @@ def main(port: str, folder: str) -> None:
     home = Home(Path(folder).resolve())
     home.path.mkdir(parents=True, exist_ok=True)
     os.chdir(PROJECT_ROOT)
-    arguments = [sys.executable, "-m", "couch_explorers.local.server", port]
-    os.execve(sys.executable, arguments, home.server_environment(int(port)))
+    command = [*server_command(), port]
+    os.execve(command[0], command, server_environment(home, int(port)))
 
 
 if __name__ == "__main__":

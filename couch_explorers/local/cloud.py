@@ -16,10 +16,13 @@ from urllib.request import Request, urlopen
 
 from couch_explorers.files import read_json, write_json
 from couch_explorers.local import ports
+from couch_explorers.local.engine import settings as engine_settings
 from couch_explorers.local.ports import CloudError
 from couch_explorers.local.settings import HOST, PROJECT_ROOT, REGION, Home
 
 START_DEADLINE_S = 60.0
+# The modules that may be the process behind a note of `couch up`.
+SERVERS = {"ministack": "couch_explorers.local.server", "localemu": "couch_explorers.local.engine.server"}
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
 NOT_RUNNING = "The local cloud is not running. Start it: couch up"
@@ -52,6 +55,30 @@ class Cloud:
             raise CloudError(
                 f"The local cloud at {self.endpoint} does not answer ({error}). Start it: couch up"
             ) from error
+
+
+def engine() -> str:
+    """The engine that the next start takes: `ministack`, unless COUCH_ENGINE says `localemu`."""
+    name = os.environ.get("COUCH_ENGINE") or "ministack"
+    if name not in SERVERS:
+        raise CloudError(f"COUCH_ENGINE is {name!r}; it takes {' or '.join(SERVERS)}.")
+    return name
+
+
+def server_command() -> list[str]:
+    """The program that serves, to which the port is added; raises CloudError where its environment is not installed."""
+    if engine() == "ministack":
+        return [sys.executable, "-m", SERVERS["ministack"]]
+    if missing := engine_settings.missing_environments():
+        raise CloudError(f"The local cloud's environment is not installed ({missing[0]} is missing). Run: make setup")
+    return [str(engine_settings.ENGINE_PYTHON), "-m", SERVERS["localemu"]]
+
+
+def server_environment(home: Home, port: int) -> dict[str, str]:
+    """The whole environment of that program for a folder and a port."""
+    if engine() == "ministack":
+        return home.server_environment(port)
+    return engine_settings.server_environment(home, port)
 
 
 @contextmanager
@@ -113,9 +140,9 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
     log = home.logs / "cloud.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "couch_explorers.local.server", str(port)],
+            [*server_command(), str(port)],
             cwd=PROJECT_ROOT,
-            env=home.server_environment(port),
+            env=server_environment(home, port),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -180,7 +207,7 @@ def _server_process(pid: object) -> Any | None:
 
     try:
         process = psutil.Process(pid) if isinstance(pid, int) else None
-        if process is not None and "couch_explorers.local.server" in process.cmdline():
+        if process is not None and set(SERVERS.values()) & set(process.cmdline()):
             return process
     except psutil.Error:
         return None

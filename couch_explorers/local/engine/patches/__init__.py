@@ -1,0 +1,47 @@
+"""What LocalEmu answers otherwise than AWS, one module a concern.
+
+A module of patches has `apply()`, which changes LocalEmu before its services load, and `SEAMS`: every private piece of LocalEmu
+that it replaces or relies on, as "module:qualified.name" → digest of its source in the pinned release. A test compares them, so
+that an upgrade of the engine says which patches to look at. Each patch names the upstream behaviour that it changes and the
+AWS documentation that it follows.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from functools import reduce
+from importlib import import_module
+from typing import Any
+
+# In the order in which they are applied.
+MODULES: tuple[str, ...] = ()
+
+
+def apply_all() -> None:
+    """Apply every patch to the LocalEmu of this process, before its services load."""
+    for name in MODULES:
+        import_module(f"{__name__}.{name}").apply()
+
+
+def digest(seam: str) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of a seam's source, such as `localemu.services.sqs.provider:SqsProvider`.
+
+    Raises AttributeError or ModuleNotFoundError where LocalEmu no longer has it.
+    """
+    module, _, name = seam.partition(":")
+    piece: Any = reduce(getattr, name.split("."), import_module(module))
+    return hashlib.sha256(inspect.getsource(inspect.unwrap(piece)).encode()).hexdigest()[:12]
+
+
+def changed_seams() -> Mapping[str, str]:
+    """Every seam whose source is not the one that its patch was written against, with what it is now or why it is gone."""
+    changed = {}
+    for name in MODULES:
+        for seam, expected in import_module(f"{__name__}.{name}").SEAMS.items():
+            try:
+                found = digest(seam)
+            except (AttributeError, ModuleNotFoundError, OSError, TypeError) as error:
+                found = str(error)
+            if found != expected:
+                changed[f"{name}: {seam}"] = found
+    return changed

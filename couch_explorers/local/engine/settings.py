@@ -1,0 +1,63 @@
+"""How LocalEmu is configured for one local cloud, and where its Python environments are."""
+
+import os
+from pathlib import Path
+
+from couch_explorers.local.settings import ACCOUNT_ID, HOST, PROJECT_ROOT, Home
+
+# Made by `make` from `local/environments/*.lock`.
+ENGINE_PYTHON = PROJECT_ROOT / ".venv-engine" / "bin" / "python"
+LAMBDA_PYTHON = PROJECT_ROOT / ".venv-lambda" / "bin" / "python"
+
+# What the two stacks, the notebooks and SAM's own helper stack call. CloudFormation resolves parameters by SSM and secrets,
+# and S3 encrypts with KMS.
+SERVICES = (
+    "apigateway",
+    "bedrock",
+    "bedrock-runtime",
+    "cloudformation",
+    "cloudwatch",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "resourcegroupstaggingapi",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "sts",
+)
+
+
+def server_environment(home: Home, port: int) -> dict[str, str]:
+    """The environment of the server's process: no credentials or AWS settings of the user's reach it or its functions."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALEMU_"))}
+    address = f"{HOST}:{port}"
+    return inherited | {
+        "COUCH_HOME": str(home.path),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "GATEWAY_LISTEN": address,
+        "LOCALEMU_HOST": address,
+        "LOCALEMU_VOLUME_DIR": str(home.path / "engine"),
+        "TEST_AWS_ACCOUNT_ID": ACCOUNT_ID,
+        "SERVICES": ",".join(SERVICES),
+        "STRICT_SERVICE_LOADING": "1",
+        "IAM_ENFORCEMENT": "1",
+        "LAMBDA_RUNTIME_EXECUTOR": "process",
+        "OVERRIDE_IN_DOCKER": "0",
+        # Queue addresses that carry the account, as AWS's do, whatever host a client came by.
+        "SQS_ENDPOINT_STRATEGY": "off",
+        # The local cloud measures queues itself, by AWS's rules.
+        "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
+        # Nothing leaves this machine.
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+    }
+
+
+def missing_environments() -> list[Path]:
+    """The Python interpreters that `make setup` has yet to install; none when the engine can start."""
+    return [python for python in (ENGINE_PYTHON, LAMBDA_PYTHON) if not python.exists()]

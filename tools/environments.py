@@ -1,0 +1,88 @@
+"""Make the two Python environments beside the project's own: the local cloud's engine, and what Lambda's runtime holds.
+
+    environments.py
+
+Each is installed from its lock file in `couch_explorers/local/environments/`. LocalEmu is written in the syntax of Python 3.12, so
+the engine runs on the project's own Python when that is 3.12 or newer, otherwise on one that uv finds here or downloads.
+Functions run on Python 3.12, the stacks' runtime, where there is one, otherwise on the engine's.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = ROOT / "couch_explorers" / "local" / "environments"
+UV = ROOT / ".venv" / "bin" / "uv"
+
+ENGINE_MINIMUM = (3, 12)
+# Tested with these, the newest first; an older one that is here is taken before one that must be fetched.
+ENGINE_VERSIONS = ("3.13", "3.14", "3.12")
+LAMBDA_VERSION = "3.12"
+
+
+def find(version: str, *, download: bool = False) -> str | None:
+    """The path of a Python of that version: on the PATH, among pyenv's, or uv's own; None when there is none."""
+    # pyenv puts shims on the PATH that fail for all versions but the chosen one, and uv stops at the first that fails.
+    path = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if not folder.endswith("pyenv/shims")]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    path += [str(folder) for folder in sorted(pyenv.glob("3.*/bin"), reverse=True)]
+    if download:
+        subprocess.run([UV, "python", "install", "--quiet", version], check=False)
+    found = subprocess.run(
+        [UV, "python", "find", "--no-project", "--no-python-downloads", "--system", version],
+        env=os.environ | {"PATH": os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or None
+
+
+def engine_python() -> str:
+    """The Python for the engine; ends the program with a sentence when there is none."""
+    if sys.version_info >= ENGINE_MINIMUM:
+        return sys.executable
+    for version in ENGINE_VERSIONS:
+        if python := find(version):
+            return python
+    if python := find(ENGINE_VERSIONS[0], download=True):
+        return python
+    sys.exit(
+        f"The local cloud needs a Python {'.'.join(map(str, ENGINE_MINIMUM))} or newer beside this one "
+        f"({sys.version.split()[0]}), and uv could not fetch one. Install one, or call: make PYTHON=python3.13"
+    )
+
+
+def make(name: str, python: str) -> None:
+    """Create or update the environment `.venv-NAME` from `NAME.lock`, on that Python."""
+    folder = ROOT / f".venv-{name}"
+    made_with = folder / "made-with"
+    if not made_with.exists() or made_with.read_text() != python:
+        subprocess.run([UV, "venv", "--quiet", "--clear", "--no-project", "--python", python, folder], check=True)
+        made_with.write_text(python)
+    subprocess.run(
+        [UV, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", LOCKS / f"{name}.lock"],
+        env=os.environ | {"VIRTUAL_ENV": str(folder)},
+        check=True,
+    )
+
+
+def version_of(python: str) -> str:
+    """The version that an interpreter says it has, such as `3.13.0`."""
+    code = "import sys; print(sys.version.split()[0])"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main() -> None:
+    """Make both, and say on which Python each runs."""
+    engine = engine_python()
+    functions = find(LAMBDA_VERSION) or engine
+    make("engine", engine)
+    make("lambda", functions)
+    print(f"The local cloud runs on Python {version_of(engine)}, its functions on {version_of(functions)}")
+
+
+if __name__ == "__main__":
+    main()

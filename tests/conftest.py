@@ -1,6 +1,13 @@
-"""What holds for every test: none of them writes where the job that runs it is read."""
+"""What holds for every test: none of them writes where the job that runs it is read, or fails by the clock or by chance."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples on each run, and as much time for each as a busy machine takes.
+settings.register_profile(
+    "couch", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("couch")
 
 # Set by a workflow, for what it deployed and judged. A test that means one of them sets it for itself.
 OF_A_JOB = ("COUCH_STEP_SUMMARY", "GITHUB_STEP_SUMMARY")

@@ -104,7 +104,7 @@ def serve(record: SQSRecord) -> None:
         picture = generation.generate(job, bedrock=bedrock, s3=s3, bucket=BUCKET_NAME, prefix=CANDIDATE)
     except Exception as error:
         failure = as_failure(error)
-        if failure.passing and receives < MAX_RECEIVE_COUNT:
+        if failure.passing and receives < MAX_RECEIVE_COUNT and not is_overdue(record, failure):
             postpone(record, receives, failure)
             raise PostponedError(failure.detail) from error
         # Only a job that could be read gets its id written into its body: a broken one is kept as it came.
@@ -121,6 +121,14 @@ def as_failure(error: Exception) -> GenerationError:
         return error
     logger.error("The job failed in a way nobody foresaw", exc_info=error)
     return UnexpectedError(f"The worker failed with {type(error).__name__}; its log tells where, under the job's id.")
+
+
+def is_overdue(record: SQSRecord, failure: GenerationError) -> bool:
+    """Whether a job has been tried for as long as failures of this kind are waited for; most know no such limit."""
+    if failure.patience_s is None:
+        return False
+    first_s = int(record.attributes.approximate_first_receive_timestamp) / 1000
+    return datetime.now(UTC).timestamp() - first_s >= failure.patience_s
 
 
 def report(picture: generation.Picture) -> None:

@@ -31,8 +31,10 @@ from couch_explorers.core.errors import (
     ModelAnswerError,
     ModelTimeoutError,
     ModelUnavailableError,
+    PaymentMethodError,
     RetiredModelError,
     StorageError,
+    SubscriptionPendingError,
     ThrottledError,
     shown,
 )
@@ -121,8 +123,29 @@ def _model_answer(model: ImageModel, error: ClientError) -> GenerationError:
     if code == "ValidationException" and is_content_filter(message):
         return BlockedError(f"The content filter of {model.name} refused the prompt: change the prompt.")
     if status in _NO_RIGHT_STATUSES or code == "AccessDeniedException":
-        return AccessDeniedError(f"No right to use {model.id}: allow bedrock:InvokeModel on {model.arn}.")
+        return _access_denied(model, message)
     return ModelAnswerError(f"{model.name} refused the request ({code}): {shown(message, 300)}.")
+
+
+def _access_denied(model: ImageModel, message: str) -> GenerationError:
+    """Tell a missing right from a missing subscription: Bedrock answers AccessDeniedException for both.
+
+    Only the text of the message tells them apart. Of a missing or unfinished subscription:
+    https://repost.aws/knowledge-center/bedrock-resolve-marketplace-permission and
+    https://github.com/aws-samples/sample-host-openclaw-on-amazon-bedrock-agentcore/issues/41; of a missing payment method:
+    https://github.com/Tracer-Cloud/opensre/pull/1812.
+    """
+    text = message.casefold()
+    if "payment_instrument" in text or "payment instrument" in text:
+        return PaymentMethodError(
+            f"AWS Marketplace takes no payment method of this account for {model.name}: add a valid one under AWS Billing."
+        )
+    if "aws-marketplace:" in text or "aws marketplace" in text or "marketplace subscription" in text:
+        return SubscriptionPendingError(
+            f"This account's AWS Marketplace subscription to {model.name} is missing or not in force yet, which takes up to "
+            f"15 minutes: agree to {model.id} once (CONTRIBUTING, first use of a model), then try again."
+        )
+    return AccessDeniedError(f"No right to use {model.id}: allow bedrock:InvokeModel on {model.arn}.")
 
 
 def _passing_answer(model: ImageModel, code: str, status: int) -> GenerationError | None:

@@ -16,6 +16,8 @@ class GenerationError(Exception):
     reason: ClassVar[str] = "Generation"
     status: ClassVar[int] = 502
     passing: bool = False
+    # Seconds since a job's first delivery after which a passing failure counts as permanent; None leaves that to the receives.
+    patience_s: ClassVar[float | None] = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -61,6 +63,26 @@ class AccessDeniedError(GenerationError):
     """The caller has no right to use the model."""
 
     reason = "AccessDenied"
+    status = 502
+
+
+class SubscriptionPendingError(GenerationError):
+    """The account's AWS Marketplace subscription to the model is not there, or not yet in force.
+
+    Bedrock subscribes an account at its first call, or when its operator agrees to the offer; until that is done, up to 15
+    minutes, calls are refused: https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html
+    """
+
+    reason = "SubscriptionPending"
+    status = 502
+    passing = True
+    patience_s = 15 * 60
+
+
+class PaymentMethodError(GenerationError):
+    """The account has no payment method that AWS Marketplace takes: no call succeeds until its owner gives one."""
+
+    reason = "PaymentMethod"
     status = 502
 
 

@@ -26,6 +26,8 @@ SENDERS = frozenset({"InvalidRequest", "UnknownModel", "ContentFiltered", "Confl
 OURS = {
     "AccessDenied": "Give the worker the right to its models (model_arns in infra/).",
     "ModelRetired": "Choose a model that still works (model_arns in infra/).",
+    "SubscriptionPending": "Agree to the model once for this account (CONTRIBUTING, first use of a model).",
+    "PaymentMethod": "Give the account a payment method that AWS Marketplace takes.",
     "Throttled": "Ask for more of the model's quota, or lower maximum_concurrency.",
 }
 OTHER = "other reasons"

@@ -21,8 +21,10 @@ from couch_explorers.core.errors import (
     ModelAnswerError,
     ModelTimeoutError,
     ModelUnavailableError,
+    PaymentMethodError,
     RetiredModelError,
     StorageError,
+    SubscriptionPendingError,
     ThrottledError,
     UnknownModelError,
 )
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
 
 # The worker's own word for a failure nobody foresaw (lambda_code/lambda_sqs.py): it may pass.
 UNEXPECTED = "Unexpected"
-PASSING = {kind.reason for kind in (ThrottledError, ModelUnavailableError, ModelTimeoutError)} | {UNEXPECTED}
+PASSING = {
+    kind.reason for kind in (ThrottledError, ModelUnavailableError, ModelTimeoutError, SubscriptionPendingError)
+} | {UNEXPECTED}
 # What `aws_errors.storage_error` says of a caller whom S3 refuses.
 NO_RIGHT = "No right to"
 
@@ -68,6 +72,7 @@ class Prospects:
             ConflictError.reason: lambda _: Prospect(good=True, why="The other picture that had its id is gone."),
             BlockedError.reason: _blocked,
             ModelAnswerError.reason: _answered,
+            PaymentMethodError.reason: _unpaid,
             RetiredModelError.reason: lambda job: self._offered(job.model),
             AccessDeniedError.reason: lambda job: self._allowed("bedrock:InvokeModel", job.model.arn),
             StorageError.reason: self._may_store,
@@ -146,6 +151,13 @@ def _valid(_: Job) -> Prospect:
 
 def _blocked(_: Job) -> Prospect:
     return Prospect(good=False, why="A content filter answers the same again, and may bill it: change the prompt.")
+
+
+def _unpaid(job: Job) -> Prospect:
+    return Prospect(
+        good=False,
+        why=f"{job.model.name} is refused until the account has a valid payment method: add one under AWS Billing first.",
+    )
 
 
 def _answered(job: Job) -> Prospect:

@@ -11,7 +11,9 @@ from couch_explorers.core.errors import (
     ModelAnswerError,
     ModelTimeoutError,
     ModelUnavailableError,
+    PaymentMethodError,
     RetiredModelError,
+    SubscriptionPendingError,
     ThrottledError,
 )
 
@@ -21,6 +23,22 @@ BLOCKED = (
     "This request has been blocked by our content filters. Please adjust your text prompt to submit a new request."
 )
 LEGACY = "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model."
+
+# As AWS's users quote them; the names of roles are made up.
+NOT_SUBSCRIBED = (
+    "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace actions "
+    "(aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model. Refer to the Amazon Bedrock "
+    "documentation for further details. Your AWS Marketplace subscription for this model cannot be completed at this time. If you "
+    "recently fixed this issue, try again after 2 minutes."
+)
+NO_MARKETPLACE_RIGHT = (
+    "Model access is denied due to User: arn:aws:sts::123456789012:assumed-role/worker/x is not authorized to perform: "
+    "aws-marketplace:ViewSubscriptions on resource: * because no identity-based policy allows the aws-marketplace:ViewSubscriptions action."
+)
+NO_PAYMENT = (
+    "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must be provided.. Your AWS Marketplace "
+    "subscription for this model cannot be completed at this time. If you recently fixed this issue, try again after 15 minutes."
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +51,9 @@ LEGACY = "Access denied. This Model is marked by provider as Legacy and you have
         ("AccessDeniedException", 403, LEGACY, RetiredModelError),
         ("ResourceNotFoundException", 404, "Could not resolve the foundation model.", ModelAnswerError),
         ("AccessDeniedException", 403, "User: arn:aws:iam::123456789012:role/x is not authorized", AccessDeniedError),
+        ("AccessDeniedException", 403, NOT_SUBSCRIBED, SubscriptionPendingError),
+        ("AccessDeniedException", 403, NO_MARKETPLACE_RIGHT, SubscriptionPendingError),
+        ("AccessDeniedException", 403, NO_PAYMENT, PaymentMethodError),
         ("UnrecognizedClientException", 403, "The security token is invalid.", AccessDeniedError),
         ("ThrottlingException", 429, "Too many requests", ThrottledError),
         ("ModelNotReadyException", 429, "Not ready", ThrottledError),

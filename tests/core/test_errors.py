@@ -12,6 +12,8 @@ CLASSES = {
     "ConflictError": ("Conflict", 409, False),
     "RetiredModelError": ("ModelRetired", 502, False),
     "AccessDeniedError": ("AccessDenied", 502, False),
+    "SubscriptionPendingError": ("SubscriptionPending", 502, True),
+    "PaymentMethodError": ("PaymentMethod", 502, False),
     "ModelAnswerError": ("ModelAnswer", 502, False),
     "ThrottledError": ("Throttled", 429, True),
     "ModelUnavailableError": ("ModelUnavailable", 502, True),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
@@ -13,6 +14,7 @@ from couch_explorers.core.errors import (
     ModelTimeoutError,
     RetiredModelError,
     StorageError,
+    SubscriptionPendingError,
     ThrottledError,
 )
 
@@ -74,6 +76,20 @@ def test_a_passing_failure_stays_in_the_queue_and_is_put_off(worker, message, co
     assert queue == worker.module.QUEUE_URL
     assert handle == "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a"
     assert 1 <= seconds <= 20
+
+
+@pytest.mark.parametrize(("minutes", "answer"), [(14, KEPT_IN_QUEUE), (16, TAKEN_FROM_QUEUE)])
+def test_pending_subscription_is_retried_for_15_minutes(worker, message, context, minutes, answer):
+    event = message("A fjord", receives=3)
+    first_s = time.time() - minutes * 60
+    event["Records"][0]["attributes"]["ApproximateFirstReceiveTimestamp"] = str(int(first_s * 1000))
+    worker.studio.failures = [SubscriptionPendingError("Not yet.")]
+
+    assert worker.module.lambda_handler(event, context) == answer
+
+    assert [letter.attributes["reason"] for letter in worker.sqs.sent] == (
+        [] if answer is KEPT_IN_QUEUE else ["SubscriptionPending"]
+    )
 
 
 def test_one_failure_does_not_keep_the_rest_of_the_batch(worker, batch, context):

@@ -29,7 +29,9 @@ def all_kinds(kind=errors.GenerationError):
             yield from all_kinds(below)
 
 
-@pytest.mark.parametrize("reason", ["Throttled", "ModelUnavailable", "ModelTimeout", "Unexpected"])
+@pytest.mark.parametrize(
+    "reason", ["Throttled", "ModelUnavailable", "ModelTimeout", "SubscriptionPending", "Unexpected"]
+)
 def test_a_failure_that_passes_is_worth_another_try(judge, reason):
     assert judge(reason).good
 

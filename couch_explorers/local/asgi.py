@@ -14,6 +14,26 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 SIGNED_REGION = re.compile(rb"Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/")
 
 
+class Tap:
+    """A `send` that shows each message to somebody, who passes on what the client shall get.
+
+    An object, because LocalEmu's gateway asks the owner of `send` whether the client has gone away.
+    """
+
+    def __init__(self, send: Send, see: Callable[[Message, Send], Awaitable[None]]) -> None:
+        self._send = send
+        self._see = see
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client has gone away, as far as the server knows."""
+        return bool(getattr(getattr(self._send, "__self__", None), "closed", False))
+
+    async def send(self, message: Message) -> None:
+        """Show a message."""
+        await self._see(message, self._send)
+
+
 async def read_body(receive: Receive) -> bytes:
     """Read a request's body; what came before the caller went away, where it did."""
     chunks: list[bytes] = []

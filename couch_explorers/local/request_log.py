@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from couch_explorers.local.asgi import Application, Message, Receive, Send
+from couch_explorers.local.asgi import Application, Message, Receive, Send, Tap
 
 
 def logged(application: Application, file: Path) -> Application:
@@ -18,13 +18,13 @@ def logged(application: Application, file: Path) -> Application:
             return
         line = {"method": scope["method"], "path": scope["path"], "start": time.time(), "status": 0}
 
-        async def noticed(message: Message) -> None:
+        async def notice(message: Message, pass_on: Send) -> None:
             if message["type"] == "http.response.start":
                 line["status"] = message["status"]
-            await send(message)
+            await pass_on(message)
 
         try:
-            await application(scope, receive, noticed)
+            await application(scope, receive, Tap(send, notice).send)
         finally:
             output.write(json.dumps(line | {"end": time.time()}) + "\n")
 

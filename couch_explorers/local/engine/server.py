@@ -6,18 +6,27 @@ Started as `python -m couch_explorers.local.engine.server PORT` with the environ
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import json
 import logging
 import os
+import re
 import signal
+import socket
 import sys
 import threading
-import warnings
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import psutil
+
 from couch_explorers.local.administration import PREFIX, Administration
+from couch_explorers.local.asgi import reply
+from couch_explorers.local.engine.bedrock import Bedrock
+from couch_explorers.local.engine.runtime import EngineRuntime
 from couch_explorers.local.request_log import logged
 from couch_explorers.local.settings import HOST
 from couch_explorers.local.stand_in import ImageModelStandIn
@@ -27,31 +36,45 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("couch.local")
 
+MODEL_CALL = re.compile(r"^/model/.+/invoke$")
+# LocalEmu's own administration: it can stop the process and change its settings, and nobody here asks for it.
+ENGINE_ADMINISTRATION = "/_localemu"
+
 # Seconds that requests in flight get when the server stops.
 GRACE_S = 1.5
 # Seconds after which a stop that hangs is cut off; `couch down` waits longer than this.
-STOP_DEADLINE_S = 4.5
+STOP_DEADLINE_S = 4.0
+# As many connections may wait to be accepted while the server starts.
+BACKLOG = 1024
 
 
 class LocalCloud:
     """The ASGI application: answers `/_couch/…` itself and hands everything else to LocalEmu's gateway."""
 
-    def __init__(self, gateway: Application, administration: Administration) -> None:
-        self.gateway = gateway
+    def __init__(self, engine: Application, bedrock: Bedrock, administration: Administration) -> None:
+        self.engine = engine
+        self.bedrock = bedrock
         self.administration = administration
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Route one connection."""
         if scope["type"] != "http":
-            await self.gateway(scope, receive, send)
+            await self.engine(scope, receive, send)
             return
         path = unquote(scope["raw_path"].decode("latin-1")) if scope.get("raw_path") else scope["path"]
         if path.startswith(PREFIX):
             await self.administration.answer(scope["method"], path, receive, send)
             return
+        if path.startswith(ENGINE_ADMINISTRATION):
+            sentence = f"{path} is not known. The local cloud's own addresses begin with {PREFIX}."
+            await reply(send, 404, {"content-type": "application/json"}, json.dumps({"error": sentence}).encode())
+            return
         # A laptop's loopback is as private as TLS, so policies that demand TLS are kept as on AWS and met here.
         scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
-        await self.gateway(scope, receive, send)
+        if scope["method"] == "POST" and MODEL_CALL.match(path):
+            await self.bedrock.serve(self.engine, scope, receive, send)
+        else:
+            await self.engine(scope, receive, send)
 
 
 class Server:
@@ -59,90 +82,98 @@ class Server:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.began = time.monotonic()
         self.models = ImageModelStandIn()
+        self.runtime = EngineRuntime()
 
     def run(self) -> None:
         """Start everything, serve, and end the process within the deadline of a stop, whatever hangs."""
-        asyncio.run(self._serve())
-        sys.stdout.flush()
-        # LocalEmu leaves threads behind that would keep the interpreter from ending.
-        os._exit(0)
+        try:
+            asyncio.run(self._serve())
+        except BaseException:
+            logger.exception("The server ends by an error")
+        end_process(1)
 
     async def _serve(self) -> None:
-        from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - LocalEmu reads its settings on import
+        # From here on a client that comes too early waits instead of being refused.
+        listener = socket.create_server((HOST, self.port), backlog=BACKLOG)
+        from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - heavy, like LocalEmu
         from hypercorn.config import Config  # noqa: PLC0415
         from rolo.gateway.asgi import AsgiGateway  # noqa: PLC0415
 
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._begin_stop, stop)
-        runtime = await asyncio.to_thread(self._start_engine)
+            loop.add_signal_handler(number, self._begin_stop, stop, signal.Signals(number).name)
+        gateway = await asyncio.to_thread(self.runtime.start)
+        bedrock = Bedrock(self.models)
+        bedrock.register()
         administration = Administration(self.models, self._save_state, None)
-        cloud: Application = LocalCloud(AsgiGateway(runtime.components.gateway, event_loop=loop), administration)
+        cloud: Application = LocalCloud(AsgiGateway(gateway, event_loop=loop), bedrock, administration)
         if file := os.environ.get("COUCH_REQUEST_LOG"):
             cloud = logged(cloud, Path(file))
         config = Config()
-        config.bind = [f"{HOST}:{self.port}"]
+        config.bind = [f"fd://{listener.detach()}"]
+        config.backlog = BACKLOG
         config.h11_pass_raw_headers = True
         config.keep_alive_timeout = 75
         config.graceful_timeout = GRACE_S
         config.accesslog = None
-        ready = threading.Timer(0.1, self._ready, [runtime])
-        ready.start()
+        config.errorlog = logging.getLogger("hypercorn")
+        self.runtime.begin()
+        logger.info("Serving on http://%s:%d, %.1f s after the start", HOST, self.port, time.monotonic() - self.began)
         try:
             await hypercorn_serve(cloud, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
         finally:
-            await asyncio.to_thread(self._stop_engine, runtime)
+            await asyncio.to_thread(self._stop_engine)
+        # LocalEmu leaves threads behind that would keep the interpreter from ending.
+        end_process(0)
 
-    def _start_engine(self) -> Any:
-        """Create LocalEmu's runtime, patched, and run its start hooks."""
-        import typing_extensions  # noqa: PLC0415
-
-        if not hasattr(warnings, "deprecated"):
-            # LocalEmu imports it from `warnings`, where Python has it since 3.13.
-            warnings.deprecated = typing_extensions.deprecated  # type: ignore[attr-defined]
-
-        from localemu import constants  # noqa: PLC0415
-        from localemu.aws.components import AwsComponents  # noqa: PLC0415
-        from localemu.runtime import current, hooks  # noqa: PLC0415
-        from localemu.runtime.runtime import LocalemuRuntime  # noqa: PLC0415
-
-        from couch_explorers.local.engine import patches  # noqa: PLC0415
-
-        os.environ[constants.LOCALEMU_INFRA_PROCESS] = "1"
-        hooks.on_runtime_create.run()
-        runtime = LocalemuRuntime(AwsComponents())
-        current.set_current_runtime(runtime)
-        patches.apply_all()
-        runtime._init_filesystem()  # noqa: SLF001 - what LocalemuRuntime.run does, without its server and its certificate
-        runtime._on_starting()  # noqa: SLF001
-        _ = runtime.components.gateway
-        return runtime
-
-    def _ready(self, runtime: Any) -> None:
-        """Tell LocalEmu that it is reachable: its mappings and alarms begin to work."""
-        runtime._on_ready()  # noqa: SLF001
-
-    def _stop_engine(self, runtime: Any) -> None:
+    def _stop_engine(self) -> None:
         """Let the services end what they do, and save the state."""
+        self.models.close()
+        self.runtime.stop()
         self._save_state()
-        runtime.stopping.set()
+        logger.info("Stopped")
 
     def _save_state(self) -> None:
         """Write what has changed since the last time."""
 
-    def _begin_stop(self, stop: asyncio.Event) -> None:
+    def _begin_stop(self, stop: asyncio.Event, word: str) -> None:
         """Stop in order; a thread cuts it off when that takes too long."""
-        watchdog = threading.Timer(STOP_DEADLINE_S, os._exit, [1])
+        if stop.is_set():
+            return
+        logger.info("Stopping (%s)", word)
+        # The second one needs no Python to work: it says where every thread hangs, and ends the process.
+        faulthandler.dump_traceback_later(STOP_DEADLINE_S + 0.5, exit=True)
+        watchdog = threading.Timer(STOP_DEADLINE_S, self._cut_off)
         watchdog.daemon = True
         watchdog.start()
         stop.set()
 
+    def _cut_off(self) -> None:
+        logger.error("The stop took longer than %.0f s and is cut off here:", STOP_DEADLINE_S)
+        faulthandler.dump_traceback(all_threads=True)
+        end_process(1)
+
+
+def end_process(code: int) -> None:
+    """End this process at once, and every process that it started."""
+    with suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
 
 def main() -> None:
     """Run the server on the port given as the only argument."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # A line for each request, or for each service loaded, would hide what a person looks for.
+    for name in ("localemu", "hypercorn", "botocore", "werkzeug", "rolo"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     _raise_file_limit()
     Server(int(sys.argv[1])).run()
 

@@ -31,9 +31,29 @@ SERVICES = (
 )
 
 
+# What of the user's environment reaches the server. LocalEmu reads two hundred variables, among them DEBUG, PROVIDER_OVERRIDE_SQS
+# and HTTPS_PROXY, and a function must not see the user's credentials: so all others stay outside.
+INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "SYSTEMROOT",
+    "PYTHONDONTWRITEBYTECODE",
+)
+INHERITED_PREFIXES = ("COUCH_", "LC_")
+
+
 def server_environment(home: Home, port: int) -> dict[str, str]:
-    """The environment of the server's process: no credentials or AWS settings of the user's reach it or its functions."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALEMU_"))}
+    """The whole environment of the server's process."""
+    inherited = {
+        name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)
+    }
     address = f"{HOST}:{port}"
     return inherited | {
         "COUCH_HOME": str(home.path),
@@ -41,7 +61,10 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "GATEWAY_LISTEN": address,
         "LOCALEMU_HOST": address,
+        # Two clouds on one machine share no files, and no profile of an installed LocalEmu is read.
+        "FILESYSTEM_ROOT": str(home.path / "engine"),
         "LOCALEMU_VOLUME_DIR": str(home.path / "engine"),
+        "CONFIG_DIR": str(home.path / "engine" / "profiles"),
         "TEST_AWS_ACCOUNT_ID": ACCOUNT_ID,
         "SERVICES": ",".join(SERVICES),
         "STRICT_SERVICE_LOADING": "1",

@@ -1,0 +1,117 @@
+"""Bedrock on LocalEmu: the image models and their catalogue, behind the engine's signatures and rights.
+
+LocalEmu's own answers are replaced by two services that it checks and routes like any other. A call of a model takes seconds, and
+a thread of the engine's pool for each would let a burst of calls block everything else: so the service only notes the call, and
+the ASGI application answers it on the event loop once the engine has nothing against it.
+
+Services: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html,
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.asgi import Tap, reply
+from couch_explorers.local.stand_in.answers import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from couch_explorers.local.asgi import Application, Message, Receive, Send
+    from couch_explorers.local.stand_in import Answer, ImageModelStandIn
+
+# An answer of the engine that carries it stands for a call of a model that has been allowed and not yet been answered.
+CALL_HEADER = "x-couch-model-call"
+
+# "Maximum size of the request body" of InvokeModel: 25,000,000 bytes.
+LARGEST_REQUEST = 25_000_000
+
+
+class Bedrock:
+    """The services `bedrock` and `bedrock-runtime` of the engine, answered by the stand-in for the image models."""
+
+    def __init__(self, models: ImageModelStandIn) -> None:
+        self.models = models
+        self._calls: dict[str, Callable[[], Awaitable[Answer]]] = {}
+
+    def register(self) -> None:
+        """Put both services in the place of LocalEmu's."""
+        from localemu.aws.skeleton import Skeleton  # noqa: PLC0415 - LocalEmu reads its settings on import
+        from localemu.aws.spec import load_service  # noqa: PLC0415
+        from localemu.services.plugins import SERVICE_PLUGINS, Service  # noqa: PLC0415
+
+        tables = {
+            "bedrock": {"ListFoundationModels": self.list_models, "GetFoundationModel": self.get_model},
+            "bedrock-runtime": {"InvokeModel": self.invoke},
+        }
+        for name, table in tables.items():
+            SERVICE_PLUGINS.add_service(Service(name, skeleton=Skeleton(load_service(name), table)))
+
+    def list_models(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+        """Answer ListFoundationModels with the image models of the region, narrowed down as the request asks."""
+        listed = self.models.foundation_models(context.region)
+        return {"modelSummaries": [model for model in listed if _is_wanted(model, request)]}
+
+    def get_model(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+        """Answer GetFoundationModel; the model is named by its id or its ARN."""
+        from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+
+        details = self.models.foundation_model(request["modelIdentifier"], context.region)
+        if details is None:
+            raise CommonServiceException("ValidationException", "The provided model identifier is invalid.", 400)
+        return {"modelDetails": details}
+
+    def invoke(self, context: Any, request: Mapping[str, Any]) -> Any:
+        """Note a call that the engine has checked; `serve` answers it."""
+        from localemu.http import Response  # noqa: PLC0415
+
+        model_id, region = request["modelId"], context.region
+        body: bytes = context.request.get_data()
+
+        async def answer() -> Answer:
+            if len(body) > LARGEST_REQUEST:
+                return failure("ValidationException", f"The request has {len(body)} bytes, at most {LARGEST_REQUEST}.")
+            return await self.models.answer(model_id, body, region)
+
+        number = uuid.uuid4().hex
+        self._calls[number] = answer
+        return Response(status=200, headers={CALL_HEADER: number, "x-amzn-requestid": context.request_id})
+
+    async def serve(self, engine: Application, scope: Message, receive: Receive, send: Send) -> None:
+        """Hand a request to the engine, and answer it in its stead where it turns out to be an allowed call of a model.
+
+        Runs to its end even if the caller has gone away: a provider paints, and bills, that picture too.
+        """
+        call: Callable[[], Awaitable[Answer]] | None = None
+        headers: dict[str, str] = {}
+
+        async def look(message: Message, pass_on: Send) -> None:
+            nonlocal call, headers
+            if message["type"] == "http.response.start":
+                headers = {
+                    name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message["headers"]
+                }
+                call = self._calls.pop(headers.pop(CALL_HEADER, ""), None)
+            if call is None:
+                await pass_on(message)
+
+        await engine(scope, receive, Tap(send, look).send)
+        if call is not None:
+            answer = await call()
+            kept = {name: value for name, value in headers.items() if not name.startswith("content-")}
+            await reply(send, answer.status, kept | answer.headers, answer.body)
+
+
+def _is_wanted(model: Mapping[str, Any], request: Mapping[str, str]) -> bool:
+    """Whether a model's summary passes the filters of ListFoundationModels."""
+    provider = request.get("byProvider")
+    if provider is not None and provider.lower() not in (model["providerName"].lower(), model["modelId"].split(".")[0]):
+        return False
+    filters = {
+        "byOutputModality": "outputModalities",
+        "byInferenceType": "inferenceTypesSupported",
+        "byCustomizationType": "customizationsSupported",
+    }
+    return all(request[name] in model[field] for name, field in filters.items() if name in request)

@@ -1,0 +1,93 @@
+"""A local cloud on LocalEmu with nothing deployed, one for each module that asks for it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from couch_explorers.local.engine.settings import missing_environments
+from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.workspace import local_session
+
+START_DEADLINE_S = 120
+
+
+@dataclass(frozen=True)
+class EngineCloud:
+    """A running server and the means to talk to it."""
+
+    process: subprocess.Popen
+    port: int
+    home: Path
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self):
+        return (self.home / "log").read_text(encoding="utf-8")
+
+    def client(self, service, **arguments):
+        return local_session(self.endpoint).client(service, **arguments)
+
+    def ask(self, method, path, value=None, headers=None):
+        """The status, JSON and headers of one of the server's own addresses, or of any other."""
+        body = None if value is None else value if isinstance(value, bytes) else json.dumps(value).encode()
+        request = Request(self.endpoint + path, data=body, method=method, headers=headers or {})
+        try:
+            with urlopen(request, timeout=60) as answer:
+                return answer.status, json.load(answer), answer.headers
+        except HTTPError as error:
+            with error:
+                text = error.read()
+                return error.code, json.loads(text or b"null"), error.headers
+
+
+@contextmanager
+def serve(home, *, environment=None):
+    """Start a server of its own on a free port; killed afterwards, whatever happened to it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home.mkdir(parents=True, exist_ok=True)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
+    with (home / "log").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(PROJECT_ROOT / "tests" / "bare_cloud.py"), str(port), str(home)],
+            env=clean | {"COUCH_ENGINE": "localemu"} | (environment or {}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    cloud = EngineCloud(process, port, home)
+    deadline = time.monotonic() + START_DEADLINE_S
+    try:
+        while True:
+            try:
+                urlopen(f"{cloud.endpoint}/_couch/health", timeout=START_DEADLINE_S).close()
+                break
+            except OSError:
+                assert process.poll() is None, cloud.log
+                assert time.monotonic() < deadline, cloud.log
+                time.sleep(0.05)
+        yield cloud
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def engine_cloud(tmp_path_factory):
+    """A server that the tests of a module share."""
+    assert not missing_environments(), "run `make setup` first"
+    with serve(tmp_path_factory.mktemp("engine")) as cloud:
+        yield cloud

@@ -1,0 +1,193 @@
+"""The image models on LocalEmu: ids, regions, rights, faults, and many calls at once."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from couch_explorers.core.image_models import DEFAULT_MODEL_ID, MODELS, get
+from couch_explorers.workspace import EndpointSession
+
+PROMPT = json.dumps({"prompt": "A castle above the fjord"})
+NO_RETRY = Config(retries={"max_attempts": 0}, max_pool_connections=80, read_timeout=120)
+
+
+@pytest.fixture
+def runtime(engine_cloud):
+    engine_cloud.ask("PUT", "/_couch/faults", {"latency": 0.0})
+    yield engine_cloud.client("bedrock-runtime", region_name="us-west-2", config=NO_RETRY)
+    engine_cloud.ask("PUT", "/_couch/faults", {})
+
+
+@pytest.fixture
+def user(engine_cloud):
+    """Give a new user a policy; returns the session of that user."""
+    iam = engine_cloud.client("iam")
+    iam.create_user(UserName="painter")
+    key = iam.create_access_key(UserName="painter")["AccessKey"]
+
+    def allowed(*statements):
+        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **each} for each in statements]}
+        iam.put_user_policy(UserName="painter", PolicyName="models", PolicyDocument=json.dumps(document))
+        return EndpointSession(
+            engine_cloud.endpoint,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+            region_name="us-west-2",
+        )
+
+    yield allowed
+    iam.delete_access_key(UserName="painter", AccessKeyId=key["AccessKeyId"])
+    if iam.list_user_policies(UserName="painter")["PolicyNames"]:
+        iam.delete_user_policy(UserName="painter", PolicyName="models")
+    iam.delete_user(UserName="painter")
+
+
+def images(cloud):
+    return cloud.ask("GET", "/_couch/stats")[1]["images"]
+
+
+def refusal(call):
+    with pytest.raises(ClientError) as refused:
+        call()
+    return refused.value.response["Error"]["Code"], refused.value.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@pytest.mark.parametrize("model_id", [DEFAULT_MODEL_ID, get(DEFAULT_MODEL_ID).arn])
+def test_model_is_named_by_id_or_arn(engine_cloud, runtime, model_id):
+    before = images(engine_cloud)
+
+    answer = runtime.invoke_model(modelId=model_id, body=PROMPT)
+
+    assert answer["contentType"] == "application/json"
+    assert answer["ResponseMetadata"]["RequestId"]
+    assert len(json.loads(answer["body"].read())["images"]) == 1
+    assert images(engine_cloud) == before + 1
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "stability.stable-image-core-v9:9",
+        # Stands in us-east-1.
+        "amazon.titan-image-generator-v1",
+        # Bedrock has no inference profile for the models that are called on demand.
+        f"us.{DEFAULT_MODEL_ID}",
+        f"arn:aws:bedrock:us-west-2:000000000000:inference-profile/us.{DEFAULT_MODEL_ID}",
+    ],
+)
+def test_model_that_the_region_lacks_is_invalid(runtime, model_id):
+    code = refusal(lambda: runtime.invoke_model(modelId=model_id, body=PROMPT))
+
+    assert code == ("ValidationException", 400)
+
+
+def test_catalogue_lists_the_models_of_the_signed_region(engine_cloud):
+    listed = {
+        region: {
+            model["modelId"]
+            for model in engine_cloud.client("bedrock", region_name=region).list_foundation_models()["modelSummaries"]
+        }
+        for region in ("us-east-1", "us-west-2", "eu-west-1")
+    }
+
+    assert listed == {region: {model.id for model in MODELS.values() if model.region == region} for region in listed}
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ({"byProvider": "Amazon"}, 3),
+        ({"byProvider": "stability"}, 0),
+        ({"byOutputModality": "IMAGE"}, 3),
+        ({"byOutputModality": "TEXT"}, 0),
+        ({"byInferenceType": "PROVISIONED"}, 0),
+    ],
+)
+def test_catalogue_is_narrowed_down_by_filters(engine_cloud, filters, count):
+    bedrock = engine_cloud.client("bedrock", region_name="us-east-1")
+
+    assert len(bedrock.list_foundation_models(**filters)["modelSummaries"]) == count
+
+
+def test_life_cycle_of_a_model_is_told(engine_cloud):
+    bedrock = engine_cloud.client("bedrock", region_name="us-east-1")
+
+    details = bedrock.get_foundation_model(modelIdentifier="amazon.nova-canvas-v1:0")["modelDetails"]
+
+    assert details["modelLifecycle"]["status"] == "LEGACY"
+    assert refusal(lambda: bedrock.get_foundation_model(modelIdentifier="nobody.paints")) == (
+        "ValidationException",
+        400,
+    )
+
+
+def test_rights_are_checked_before_a_picture_is_made(engine_cloud, runtime, user):
+    stranger = user({"Action": "bedrock:ListFoundationModels", "Resource": "*"})
+    before = engine_cloud.ask("GET", "/_couch/stats")[1]
+
+    code, status = refusal(
+        lambda: stranger.client("bedrock-runtime", config=NO_RETRY).invoke_model(modelId=DEFAULT_MODEL_ID, body=PROMPT)
+    )
+
+    assert code.startswith("AccessDenied")
+    assert status == 403
+    assert engine_cloud.ask("GET", "/_couch/stats")[1] == before
+
+
+def test_right_to_one_model_is_no_right_to_another(runtime, user):
+    session = user({"Action": "bedrock:InvokeModel", "Resource": get(DEFAULT_MODEL_ID).arn})
+    client = session.client("bedrock-runtime", config=NO_RETRY)
+
+    allowed = client.invoke_model(modelId=get(DEFAULT_MODEL_ID).arn, body=PROMPT)
+    other = refusal(lambda: client.invoke_model(modelId="stability.stable-image-ultra-v1:1", body=PROMPT))
+
+    assert allowed["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert other[1] == 403
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        ({"throttle": 1.0}, ("ThrottlingException", 429)),
+        ({"error": 1.0}, ("ServiceUnavailableException", 503)),
+        ({"retired": [DEFAULT_MODEL_ID]}, ("ResourceNotFoundException", 404)),
+    ],
+)
+def test_faults_are_answered_as_bedrock_answers_them(engine_cloud, runtime, faults, expected):
+    engine_cloud.ask("PUT", "/_couch/faults", faults)
+
+    assert refusal(lambda: runtime.invoke_model(modelId=DEFAULT_MODEL_ID, body=PROMPT)) == expected
+
+
+def test_request_above_the_limit_is_refused(runtime):
+    body = json.dumps({"prompt": "x" * 25_000_001})
+
+    assert refusal(lambda: runtime.invoke_model(modelId=DEFAULT_MODEL_ID, body=body)) == ("ValidationException", 400)
+
+
+def test_sixty_four_calls_run_side_by_side(engine_cloud, runtime):
+    # None of them may be answered before all have come in: 64 that followed one another would take over a minute.
+    engine_cloud.ask("PUT", "/_couch/faults", {"latency": 1.0, "filter": 1.0})
+    calls = engine_cloud.ask("GET", "/_couch/stats")[1]["calls"]
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = [pool.submit(runtime.invoke_model, modelId=DEFAULT_MODEL_ID, body=PROMPT) for _ in range(64)]
+        engine_cloud.client("sqs").list_queues()
+        done = [answer.result() for answer in answers]
+
+    assert len(done) == 64
+    assert engine_cloud.ask("GET", "/_couch/stats")[1]["calls"] == calls + 64
+
+
+def test_operation_that_is_not_offered_says_so(runtime):
+    with pytest.raises(ClientError) as refused:
+        runtime.converse(modelId=DEFAULT_MODEL_ID, messages=[])
+
+    assert refused.value.response["Error"] == {
+        "Code": "InternalFailure",
+        "Message": "The local cloud does not offer Converse of the service bedrock-runtime (README.md, What is not like AWS).",
+    }
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

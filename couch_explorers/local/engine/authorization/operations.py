@@ -1,0 +1,577 @@
+"""Which rights an operation needs: its IAM actions, the resources that they are asked for, and the service's own condition keys.
+
+Follows the Service Authorization Reference, https://docs.aws.amazon.com/service-authorization/latest/reference/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from couch_explorers.local.engine.authorization.conditions import ContextValue, Values
+
+Parameters = Mapping[str, Any]
+ConditionKeys = dict[str, ContextValue]
+
+ANY_RESOURCE: Values = ("*",)
+
+
+@dataclass(frozen=True)
+class Right:
+    """One right that a call needs. `account` is whose the resource is, "" where it is the caller's; `keys` hold for this right only."""
+
+    action: str
+    resources: Values = ANY_RESOURCE
+    account: str = ""
+    keys: ConditionKeys = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """An API call. `query` and `headers` matter to S3 only, `method` and `path` to API Gateway."""
+
+    service: str
+    operation: str
+    parameters: Parameters
+    account: str
+    region: str
+    method: str = ""
+    path: str = ""
+    # Finds the path of a role, user, group or policy, which the call does not tell: (kind, name) → ARN, or "" where there is none.
+    find_identity: Callable[[str, str], str] = lambda kind, name: ""  # noqa: ARG005
+    # The function behind an event source mapping's UUID.
+    find_mapping_function: Callable[[str], str] = lambda uuid: ""  # noqa: ARG005
+
+    def get(self, name: str) -> str:
+        """A parameter as text, "" where the call has none."""
+        value = self.parameters.get(name)
+        return "" if value is None else str(value)
+
+    def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
+        """The ARN of a resource of the caller's."""
+        return f"arn:aws:{service}:{self.region if region is None else region}:{self.account}:{resource}"
+
+
+def rights_of(call: Call) -> list[Right]:
+    """Every right that a call needs; all of them must be given. None where AWS asks for none."""
+    if f"{call.service}:{call.operation}" in _WITHOUT_RIGHTS:
+        return []
+    describe = _SERVICES.get(call.service)
+    rights = list(describe(call)) if describe else [Right(f"{call.service}:{call.operation}")]
+    rights += _passed_roles(call)
+    tags = _tag_keys(call.parameters)
+    for right in rights:
+        right.keys.update(tags)
+    return rights
+
+
+# Who asks for these needs no right: https://docs.aws.amazon.com/STS/latest/APIReference/. A web identity is judged by the role's
+# trust policy alone.
+_WITHOUT_RIGHTS = frozenset(
+    {
+        "sts:GetCallerIdentity",
+        "sts:GetSessionToken",
+        "sts:AssumeRole",
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:AssumeRoleWithSAML",
+    }
+)
+
+
+def account_of(arn: str) -> str:
+    """The account in an ARN; "" where it names none."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 else ""  # noqa: PLR2004 - the parts of an ARN
+
+
+def _tag_keys(parameters: Parameters) -> ConditionKeys:
+    """`aws:RequestTag/…` and `aws:TagKeys` of calls that tag."""
+    tags = parameters.get("Tags") or parameters.get("tags") or {}
+    if isinstance(tags, list):
+        tags = {
+            tag.get("Key", tag.get("key", "")): tag.get("Value", tag.get("value", ""))
+            for tag in tags
+            if isinstance(tag, dict)
+        }
+    if not isinstance(tags, dict):
+        return {}
+    keys: ConditionKeys = {f"aws:RequestTag/{name}": str(value) for name, value in tags.items()}
+    names = list(tags) or parameters.get("TagKeys") or parameters.get("tagKeys") or []
+    if names:
+        keys["aws:TagKeys"] = [str(name) for name in names]
+    return keys
+
+
+# Where an operation hands a role to a service: (parameter, service principal).
+_PASSED_ROLES: dict[tuple[str, str], tuple[str, str]] = {
+    ("lambda", "CreateFunction"): ("Role", "lambda.amazonaws.com"),
+    ("lambda", "UpdateFunctionConfiguration"): ("Role", "lambda.amazonaws.com"),
+    ("cloudformation", "CreateStack"): ("RoleARN", "cloudformation.amazonaws.com"),
+    ("cloudformation", "UpdateStack"): ("RoleARN", "cloudformation.amazonaws.com"),
+    ("cloudformation", "DeleteStack"): ("RoleARN", "cloudformation.amazonaws.com"),
+    ("cloudformation", "CreateChangeSet"): ("RoleARN", "cloudformation.amazonaws.com"),
+    ("apigateway", "PutIntegration"): ("credentials", "apigateway.amazonaws.com"),
+    ("logs", "PutSubscriptionFilter"): ("roleArn", "logs.amazonaws.com"),
+    ("logs", "PutDestination"): ("roleArn", "logs.amazonaws.com"),
+}
+
+
+def _passed_roles(call: Call) -> list[Right]:
+    parameter, service = _PASSED_ROLES.get((call.service, call.operation), ("", ""))
+    role = call.get(parameter)
+    if not role.startswith("arn:"):
+        return []
+    return [Right("iam:PassRole", (role,), keys={"iam:PassedToService": service})]
+
+
+# --- SQS and SNS ---
+
+_SQS_ACTIONS = {
+    "SendMessageBatch": "SendMessage",
+    "DeleteMessageBatch": "DeleteMessage",
+    "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+}
+
+
+def _sqs(call: Call) -> Iterator[Right]:
+    action = f"sqs:{_SQS_ACTIONS.get(call.operation, call.operation)}"
+    arn = call.get("SourceArn")
+    if call.operation == "CancelMessageMoveTask":
+        yield Right(action)
+    elif arn:
+        yield Right(action, (arn,), account_of(arn))
+    elif url := call.get("QueueUrl"):
+        *_, owner, name = ("", call.account, *url.rstrip("/").split("/"))
+        owner = owner if owner.isdigit() else call.account
+        yield Right(action, (f"arn:aws:sqs:{call.region}:{owner}:{name}",), owner)
+    elif name := call.get("QueueName"):
+        owner = call.get("QueueOwnerAWSAccountId") or call.account
+        yield Right(action, (f"arn:aws:sqs:{call.region}:{owner}:{name}",), owner)
+    else:
+        yield Right(action, (call.arn("sqs", ""),))
+
+
+_SNS_ACTIONS = {"PublishBatch": "Publish"}
+
+
+def _sns(call: Call) -> Iterator[Right]:
+    action = f"SNS:{_SNS_ACTIONS.get(call.operation, call.operation)}"
+    keys: ConditionKeys = {"sns:Endpoint": call.get("Endpoint") or None, "sns:Protocol": call.get("Protocol") or None}
+    if call.get("PhoneNumber"):
+        yield Right(action, keys=keys)
+        return
+    arn = call.get("TopicArn") or call.get("TargetArn") or call.get("SubscriptionArn") or call.get("ResourceArn")
+    if call.get("SubscriptionArn"):
+        arn = arn.rpartition(":")[0] if arn.count(":") > 5 else arn  # noqa: PLR2004 - a subscription's ARN is its topic's and a UUID
+    if not arn:
+        arn = call.arn("sns", call.get("Name")) if call.get("Name") else "*"
+    yield Right(action, (arn,), account_of(arn), keys)
+
+
+# --- S3 ---
+
+_S3_ACTIONS: dict[str, tuple[str, ...]] = {
+    "ListBuckets": ("ListAllMyBuckets",),
+    "ListObjects": ("ListBucket",),
+    "ListObjectsV2": ("ListBucket",),
+    "ListObjectVersions": ("ListBucketVersions",),
+    "HeadBucket": ("ListBucket",),
+    "HeadObject": ("GetObject",),
+    "GetObjectAttributes": ("GetObject", "GetObjectAttributes"),
+    "CreateMultipartUpload": ("PutObject",),
+    "UploadPart": ("PutObject",),
+    "CompleteMultipartUpload": ("PutObject",),
+    "PostObject": ("PutObject",),
+    "ListMultipartUploads": ("ListBucketMultipartUploads",),
+    "ListParts": ("ListMultipartUploadParts",),
+    "SelectObjectContent": ("GetObject",),
+    "GetBucketEncryption": ("GetEncryptionConfiguration",),
+    "PutBucketEncryption": ("PutEncryptionConfiguration",),
+    "DeleteBucketEncryption": ("PutEncryptionConfiguration",),
+    "GetBucketCors": ("GetBucketCORS",),
+    "PutBucketCors": ("PutBucketCORS",),
+    "DeleteBucketCors": ("PutBucketCORS",),
+    "DeleteBucketTagging": ("PutBucketTagging",),
+    "DeleteBucketReplication": ("PutReplicationConfiguration",),
+    "GetBucketReplication": ("GetReplicationConfiguration",),
+    "PutBucketReplication": ("PutReplicationConfiguration",),
+    "GetBucketLifecycle": ("GetLifecycleConfiguration",),
+    "GetBucketLifecycleConfiguration": ("GetLifecycleConfiguration",),
+    "PutBucketLifecycle": ("PutLifecycleConfiguration",),
+    "PutBucketLifecycleConfiguration": ("PutLifecycleConfiguration",),
+    "DeleteBucketLifecycle": ("PutLifecycleConfiguration",),
+    "GetBucketNotificationConfiguration": ("GetBucketNotification",),
+    "PutBucketNotificationConfiguration": ("PutBucketNotification",),
+    "GetPublicAccessBlock": ("GetBucketPublicAccessBlock",),
+    "PutPublicAccessBlock": ("PutBucketPublicAccessBlock",),
+    "DeletePublicAccessBlock": ("PutBucketPublicAccessBlock",),
+    "GetBucketAccelerateConfiguration": ("GetAccelerateConfiguration",),
+    "PutBucketAccelerateConfiguration": ("PutAccelerateConfiguration",),
+    "GetObjectLockConfiguration": ("GetBucketObjectLockConfiguration",),
+    "PutObjectLockConfiguration": ("PutBucketObjectLockConfiguration",),
+    "DeleteBucketOwnershipControls": ("PutBucketOwnershipControls",),
+}
+# With a version named, these are other actions.
+_S3_VERSION_ACTIONS = {
+    "GetObject": "GetObjectVersion",
+    "DeleteObject": "DeleteObjectVersion",
+    "GetObjectAcl": "GetObjectVersionAcl",
+    "PutObjectAcl": "PutObjectVersionAcl",
+    "GetObjectTagging": "GetObjectVersionTagging",
+    "PutObjectTagging": "PutObjectVersionTagging",
+    "DeleteObjectTagging": "DeleteObjectVersionTagging",
+    "GetObjectAttributes": "GetObjectVersionAttributes",
+}
+# Condition key → parameter.
+_S3_KEYS = {
+    "s3:prefix": "Prefix",
+    "s3:delimiter": "Delimiter",
+    "s3:max-keys": "MaxKeys",
+    "s3:VersionId": "VersionId",
+    "s3:x-amz-acl": "ACL",
+    "s3:x-amz-grant-read": "GrantRead",
+    "s3:x-amz-grant-write": "GrantWrite",
+    "s3:x-amz-grant-read-acp": "GrantReadACP",
+    "s3:x-amz-grant-write-acp": "GrantWriteACP",
+    "s3:x-amz-grant-full-control": "GrantFullControl",
+    "s3:x-amz-server-side-encryption": "ServerSideEncryption",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
+    "s3:x-amz-server-side-encryption-customer-algorithm": "SSECustomerAlgorithm",
+    "s3:x-amz-storage-class": "StorageClass",
+    "s3:x-amz-metadata-directive": "MetadataDirective",
+    "s3:x-amz-copy-source": "CopySource",
+    "s3:x-amz-website-redirect-location": "WebsiteRedirectLocation",
+    "s3:x-amz-object-ownership": "ObjectOwnership",
+    "s3:object-lock-mode": "ObjectLockMode",
+    "s3:object-lock-legal-hold": "ObjectLockLegalHoldStatus",
+    "s3:if-none-match": "IfNoneMatch",
+    "s3:if-match": "IfMatch",
+}
+
+
+def _s3(call: Call) -> Iterator[Right]:
+    bucket, key = call.get("Bucket"), call.get("Key")
+    keys: ConditionKeys = {
+        name: call.get(parameter) for name, parameter in _S3_KEYS.items() if call.parameters.get(parameter) is not None
+    }
+    constraint = (call.parameters.get("CreateBucketConfiguration") or {}).get("LocationConstraint")
+    if constraint:
+        keys["s3:LocationConstraint"] = str(constraint)
+    if tagging := call.get("Tagging"):
+        for pair in tagging.split("&"):
+            name, _, value = pair.partition("=")
+            keys[f"s3:RequestObjectTag/{name}"] = value
+    if call.operation in ("CopyObject", "UploadPartCopy"):
+        yield from _s3_copy(call, keys)
+    elif call.operation == "DeleteObjects":
+        for each in (call.parameters.get("Delete") or {}).get("Objects") or []:
+            action = "s3:DeleteObjectVersion" if each.get("VersionId") else "s3:DeleteObject"
+            yield Right(action, (f"arn:aws:s3:::{bucket}/{each.get('Key')}",), keys=dict(keys))
+    else:
+        resources = (
+            (f"arn:aws:s3:::{bucket}/{key}",) if key else (f"arn:aws:s3:::{bucket}",) if bucket else ANY_RESOURCE
+        )
+        for action in _s3_actions(call):
+            yield Right(f"s3:{action}", resources, keys=dict(keys))
+
+
+def _s3_actions(call: Call) -> list[str]:
+    actions = list(_S3_ACTIONS.get(call.operation, (call.operation,)))
+    if call.get("VersionId"):
+        actions = [_S3_VERSION_ACTIONS.get(action, action) for action in actions]
+    if call.operation == "PutObject":
+        actions += ["PutObjectAcl"] if call.get("ACL") else []
+        actions += ["PutObjectTagging"] if call.get("Tagging") else []
+    return actions
+
+
+def _s3_copy(call: Call, keys: ConditionKeys) -> Iterator[Right]:
+    source, version = _copy_source(call)
+    action = "s3:GetObjectVersion" if version else "s3:GetObject"
+    yield Right(action, (f"arn:aws:s3:::{source}",), keys=dict(keys))
+    yield Right("s3:PutObject", (f"arn:aws:s3:::{call.get('Bucket')}/{call.get('Key')}",), keys=dict(keys))
+
+
+def _copy_source(call: Call) -> tuple[str, str]:
+    """Bucket/key and version of what is copied."""
+    source = call.parameters.get("CopySource")
+    if isinstance(source, dict):
+        return f"{source.get('Bucket')}/{source.get('Key')}", source.get("VersionId") or ""
+    path, _, version = str(source).partition("?versionId=")
+    return unquote(path).lstrip("/"), version
+
+
+# --- Lambda ---
+
+_LAMBDA_ACTIONS = {
+    "Invoke": ("InvokeFunction",),
+    "InvokeAsync": ("InvokeFunction",),
+    "InvokeWithResponseStream": ("InvokeFunction",),
+    "GetLayerVersionByArn": ("GetLayerVersion",),
+    "ListVersionsByFunction": ("ListVersionsByFunction",),
+}
+_FUNCTION_ARN = re.compile(r"arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:.+")
+_PARTIAL_FUNCTION = re.compile(r"(\d{12}):function:(.+)")
+
+
+def _lambda(call: Call) -> Iterator[Right]:
+    keys: ConditionKeys = {}
+    if call.operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping") and call.get("FunctionName"):
+        keys["lambda:FunctionArn"] = _function_arn(call)
+    elif uuid := call.get("UUID"):
+        keys["lambda:FunctionArn"] = call.find_mapping_function(uuid) or None
+    if call.operation == "AddPermission":
+        keys["lambda:Principal"] = call.get("Principal") or None
+        keys["lambda:FunctionUrlAuthType"] = call.get("FunctionUrlAuthType") or None
+    if call.parameters.get("Layers"):
+        keys["lambda:Layer"] = [str(layer) for layer in call.parameters["Layers"]]
+    for name in _LAMBDA_ACTIONS.get(call.operation, (call.operation,)):
+        action = f"lambda:{name}"
+        if "EventSourceMapping" in call.operation:
+            resource = call.arn("lambda", f"event-source-mapping:{call.get('UUID') or '*'}")
+            yield Right(action, (resource,) if call.get("UUID") else ANY_RESOURCE, keys=keys)
+        elif call.get("FunctionName"):
+            arn = _function_arn(call)
+            yield Right(action, (arn,), account_of(arn), keys)
+        elif layer := call.get("LayerName"):
+            arn = layer if layer.startswith("arn:") else call.arn("lambda", f"layer:{layer}")
+            version = call.get("VersionNumber")
+            yield Right(action, (f"{arn}:{version}" if version else arn,), keys=keys)
+        elif arn := call.get("Resource") or call.get("Arn"):
+            yield Right(action, (arn,), account_of(arn), keys)
+        else:
+            yield Right(action, keys=keys)
+
+
+def _function_arn(call: Call) -> str:
+    """A function's ARN from its name, partial or whole ARN; with its qualifier where the call names one."""
+    name, qualifier = call.get("FunctionName"), call.get("Qualifier")
+    if _FUNCTION_ARN.fullmatch(name):
+        arn = name
+    elif partial := _PARTIAL_FUNCTION.fullmatch(name):
+        arn = f"arn:aws:lambda:{call.region}:{partial[1]}:function:{partial[2]}"
+    else:
+        arn = call.arn("lambda", f"function:{name}")
+    has_qualifier = arn.count(":") > 6  # noqa: PLR2004 - the colons of an unqualified function's ARN
+    return arn if has_qualifier or not qualifier or qualifier == "$LATEST" else f"{arn}:{qualifier}"
+
+
+# --- Logs and CloudWatch ---
+
+
+def _logs(call: Call) -> Iterator[Right]:
+    group = call.get("logGroupName") or call.get("logGroupIdentifier")
+    if group.startswith("arn:"):
+        group = group.split(":log-group:", 1)[-1].removesuffix(":*")
+    action = f"logs:{call.operation}"
+    if call.operation in ("TagResource", "UntagResource", "ListTagsForResource") and call.get("resourceArn"):
+        arn = call.get("resourceArn").removesuffix(":*")
+        yield Right(action, (arn, f"{arn}:*"))
+    elif group:
+        # A group is written with the streams behind it; policies name it with ":*" and, for what concerns the group alone, without.
+        arn = call.arn("logs", f"log-group:{group}")
+        stream = call.get("logStreamName")
+        yield Right(action, (f"{arn}:log-stream:{stream}",) if stream else (f"{arn}:log-stream:", arn))
+    elif call.operation == "DescribeLogGroups":
+        yield Right(action, (call.arn("logs", f"log-group:{call.get('logGroupNamePrefix')}:log-stream:"),))
+    elif groups := call.parameters.get("logGroupNames") or call.parameters.get("logGroupIdentifiers"):
+        for name in groups:
+            arn = name if name.startswith("arn:") else call.arn("logs", f"log-group:{name}")
+            yield Right(action, (f"{arn}:log-stream:", arn))
+    else:
+        yield Right(action)
+
+
+def _cloudwatch(call: Call) -> Iterator[Right]:
+    action, keys = f"cloudwatch:{call.operation}", ConditionKeys()
+    if call.operation == "PutMetricData":
+        keys["cloudwatch:namespace"] = call.get("Namespace")
+    if actions := call.parameters.get("AlarmActions"):
+        keys["cloudwatch:AlarmActions"] = list(actions)
+    for resource in _cloudwatch_resources(call) or ["*"]:
+        yield Right(action, (resource,), keys=dict(keys))
+
+
+def _cloudwatch_resources(call: Call) -> list[str]:
+    if arn := call.get("ResourceARN"):
+        return [arn]
+    if call.operation in _ALARM_OPERATIONS:
+        names = [call.get("AlarmName")] if call.get("AlarmName") else call.parameters.get("AlarmNames") or []
+        every = ["*"] if call.operation.startswith("Describe") else []
+        return [call.arn("cloudwatch", f"alarm:{name}") for name in names or every]
+    dashboards = (
+        [call.get("DashboardName")] if call.get("DashboardName") else call.parameters.get("DashboardNames") or []
+    )
+    return [call.arn("cloudwatch", f"dashboard/{name}", region="") for name in dashboards]
+
+
+_ALARM_OPERATIONS = frozenset(
+    {
+        "PutMetricAlarm",
+        "PutCompositeAlarm",
+        "DeleteAlarms",
+        "SetAlarmState",
+        "EnableAlarmActions",
+        "DisableAlarmActions",
+        "DescribeAlarms",
+        "DescribeAlarmHistory",
+    }
+)
+
+
+# --- IAM and STS ---
+
+
+def _iam(call: Call) -> Iterator[Right]:
+    action = f"iam:{call.operation}"
+    keys: ConditionKeys = {"iam:PermissionsBoundary": call.get("PermissionsBoundary") or None}
+    if call.operation.startswith(("Attach", "Detach")):
+        keys["iam:PolicyARN"] = call.get("PolicyArn") or None
+    keys["iam:AWSServiceName"] = call.get("AWSServiceName") or None
+    for kind, parameter in (
+        ("role", "RoleName"),
+        ("user", "UserName"),
+        ("group", "GroupName"),
+        ("instance-profile", "InstanceProfileName"),
+    ):
+        if name := call.get(parameter):
+            path = call.get("Path") or "/"
+            arn = call.find_identity(kind, name) or call.arn("iam", f"{kind}{path}{name}", region="")
+            yield Right(action, (arn,), keys=keys)
+            return
+    if arn := call.get("PolicyArn") or call.get("OpenIDConnectProviderArn") or call.get("SAMLProviderArn"):
+        yield Right(action, (arn,), keys=keys)
+    elif name := call.get("PolicyName"):
+        yield Right(action, (call.arn("iam", f"policy{call.get('Path') or '/'}{name}", region=""),), keys=keys)
+    elif call.operation == "CreateOpenIDConnectProvider":
+        url = call.get("Url").removeprefix("https://")
+        yield Right(action, (call.arn("iam", f"oidc-provider/{url}", region=""),), keys=keys)
+    elif call.operation in _OWN_USER_OPERATIONS:
+        yield Right(action, (call.arn("iam", "user/", region=""),), keys=keys)
+    else:
+        kind = call.operation.removeprefix("List").lower()
+        prefix = {"roles": "role/", "users": "user/", "groups": "group/", "policies": "policy/"}.get(kind, "")
+        yield Right(action, (call.arn("iam", prefix, region=""),) if prefix else ANY_RESOURCE, keys=keys)
+
+
+# Without a user name these are about the caller.
+_OWN_USER_OPERATIONS = frozenset(
+    {"GetUser", "ListAccessKeys", "CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey", "ChangePassword"}
+)
+
+
+def _sts(call: Call) -> Iterator[Right]:
+    resource = (
+        call.arn("sts", f"federated-user/{call.get('Name')}", region="")
+        if call.operation == "GetFederationToken"
+        else "*"
+    )
+    yield Right(f"sts:{call.operation}", (resource,))
+
+
+# --- Bedrock ---
+
+_MODEL_ACTIONS = {
+    "InvokeModel": "InvokeModel",
+    "Converse": "InvokeModel",
+    "InvokeModelWithResponseStream": "InvokeModelWithResponseStream",
+    "ConverseStream": "InvokeModelWithResponseStream",
+    "InvokeModelWithBidirectionalStream": "InvokeModelWithBidirectionalStream",
+    "CountTokens": "CountTokens",
+    "GetFoundationModel": "GetFoundationModel",
+}
+
+
+def _bedrock(call: Call) -> Iterator[Right]:
+    action = f"bedrock:{_MODEL_ACTIONS.get(call.operation, call.operation)}"
+    model = call.get("modelId") or call.get("modelIdentifier")
+    if not model:
+        yield Right(action)
+        return
+    arn = model if model.startswith("arn:") else f"arn:aws:bedrock:{call.region}::foundation-model/{model}"
+    yield Right(action, (arn,))
+
+
+# --- API Gateway: its actions are HTTP methods on paths ---
+
+
+def _apigateway(call: Call) -> Iterator[Right]:
+    yield Right(f"apigateway:{call.method}", (f"arn:aws:apigateway:{call.region}::{call.path}",))
+
+
+# --- CloudFormation ---
+
+
+def _cloudformation(call: Call) -> Iterator[Right]:
+    action = f"cloudformation:{call.operation}"
+    stack, change_set = call.get("StackName"), call.get("ChangeSetName")
+    keys: ConditionKeys = {
+        "cloudformation:RoleArn": call.get("RoleARN") or None,
+        "cloudformation:TemplateUrl": call.get("TemplateURL") or None,
+        "cloudformation:ChangeSetName": change_set or None,
+        "cloudformation:StackPolicyUrl": call.get("StackPolicyURL") or None,
+    }
+    if types := call.parameters.get("ResourceTypes"):
+        keys["cloudformation:ResourceTypes"] = list(types)
+    if stack:
+        arn = stack if stack.startswith("arn:") else call.arn("cloudformation", f"stack/{stack}/*")
+        yield Right(action, (arn,), keys=keys)
+    elif change_set.startswith("arn:"):
+        yield Right(action, (change_set,), keys=keys)
+    else:
+        yield Right(action, keys=keys)
+
+
+# --- KMS, Secrets Manager, SSM, tags ---
+
+
+def _kms(call: Call) -> Iterator[Right]:
+    action = f"kms:{call.operation}"
+    key = call.get("KeyId") or call.get("DestinationKeyId")
+    if not key:
+        yield Right(action)
+        return
+    arn = key if key.startswith("arn:") else call.arn("kms", key if key.startswith("alias/") else f"key/{key}")
+    yield Right(action, (arn,), account_of(arn))
+
+
+def _secretsmanager(call: Call) -> Iterator[Right]:
+    secret = call.get("SecretId") or call.get("Name")
+    arn = secret if secret.startswith("arn:") else call.arn("secretsmanager", f"secret:{secret}") if secret else "*"
+    yield Right(f"secretsmanager:{call.operation}", (arn,), keys={"secretsmanager:Name": call.get("Name") or None})
+
+
+def _ssm(call: Call) -> Iterator[Right]:
+    action = f"ssm:{call.operation}"
+    names = call.parameters.get("Names") or [name for name in (call.get("Name") or call.get("Path"),) if name]
+    for name in names:
+        yield Right(action, (name if name.startswith("arn:") else call.arn("ssm", f"parameter/{name.lstrip('/')}"),))
+    if not names:
+        yield Right(action)
+
+
+def _tagging(call: Call) -> Iterator[Right]:
+    yield Right(f"tag:{call.operation}")
+
+
+_SERVICES: dict[str, Callable[[Call], Iterator[Right]]] = {
+    "sqs": _sqs,
+    "sns": _sns,
+    "s3": _s3,
+    "lambda": _lambda,
+    "logs": _logs,
+    "cloudwatch": _cloudwatch,
+    "iam": _iam,
+    "sts": _sts,
+    "bedrock": _bedrock,
+    "bedrock-runtime": _bedrock,
+    "apigateway": _apigateway,
+    "cloudformation": _cloudformation,
+    "kms": _kms,
+    "secretsmanager": _secretsmanager,
+    "ssm": _ssm,
+    "resourcegroupstaggingapi": _tagging,
+}

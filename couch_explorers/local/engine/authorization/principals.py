@@ -1,0 +1,225 @@
+"""Whose an access key is, and what is attached to whom, read where LocalEmu keeps users, roles and sessions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.engine.authorization.operations import account_of
+from couch_explorers.local.engine.authorization.policies import Policy, Principal, PrincipalPolicies, parse_policy
+from couch_explorers.local.engine.authorization.resource_policies import find_role
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# An access key of twelve digits is that account's root, with any secret.
+_ROOT_KEY = re.compile(r"\d{12}")
+NOBODY = PrincipalPolicies()
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A known access key. The root's secret is not checked: `secret` is None. `token` and `expires` belong to sessions."""
+
+    principal: Principal
+    secret: str | None = None
+    token: str | None = None
+    expires: datetime | None = None
+    session: dict[str, Any] | None = None
+
+
+def root_of(account: str) -> Principal:
+    """The root user of an account."""
+    return Principal("Root", account, f"arn:aws:iam::{account}:root", user_id=account)
+
+
+def service_principal(name: str, account: str = "") -> Principal:
+    """A service of AWS, by a name such as "sns" or "sns.amazonaws.com"; `account` is on whose behalf it acts."""
+    full = name if "." in name else f"{name}.amazonaws.com"
+    return Principal("Service", account, full)
+
+
+def anonymous(account: str) -> Principal:
+    """Who signs nothing; `account` is the one whose resources the request lands in."""
+    return Principal("Anonymous", account, "*", user_id="anonymous")
+
+
+def is_root_key(access_key_id: str) -> bool:
+    """Whether an access key is an account's root."""
+    return _ROOT_KEY.fullmatch(access_key_id) is not None
+
+
+def account_of_key(access_key_id: str) -> str:
+    """The account that an access key belongs to by its letters."""
+    from localemu.aws.accounts import get_account_id_from_access_key_id  # noqa: PLC0415
+
+    return str(get_account_id_from_access_key_id(access_key_id))
+
+
+def find_credentials(access_key_id: str) -> Credentials | None:
+    """What is known of an access key; None for a key that nobody made, that was deleted or that is inactive."""
+    if is_root_key(access_key_id):
+        return Credentials(root_of(access_key_id))
+    account = account_of_key(access_key_id)
+    return _user_credentials(access_key_id, account) or _session_credentials(access_key_id, account)
+
+
+def _backend(account: str) -> Any:
+    from moto.iam.models import iam_backends  # noqa: PLC0415
+
+    return iam_backends[account]["aws"]
+
+
+def _user_credentials(access_key_id: str, account: str) -> Credentials | None:
+    backend = _backend(account)
+    key = backend.access_keys.get(access_key_id)
+    if key is None or key.status != "Active" or key.user_name not in backend.users:
+        return None
+    user = backend.users[key.user_name]
+    return Credentials(_user_principal(user, account, access_key_id), key.secret_access_key)
+
+
+def _user_principal(user: Any, account: str, access_key_id: str) -> Principal:
+    return Principal(
+        "User",
+        account,
+        user.arn,
+        user_id=user.id,
+        user_name=user.name,
+        access_key_id=access_key_id,
+        tags=_tags(user.tags),
+    )
+
+
+def _session_credentials(access_key_id: str, account: str) -> Credentials | None:
+    from localemu.services.sts.models import sts_store_lock, sts_stores  # noqa: PLC0415
+
+    with sts_store_lock:
+        session: dict[str, Any] | None = sts_stores[account]["us-east-1"].sessions.get(access_key_id)
+    if assumed := _assumed_role(access_key_id, account):
+        role = _role_principal(assumed.role_arn, assumed.session_name, access_key_id, session)
+        expires = (session or {}).get("expiration")
+        return Credentials(role, assumed.secret_access_key, assumed.session_token, expires, session)
+    if not session or "secret_access_key" not in session:
+        return None
+    principal = _own_session_principal(session, account, access_key_id)
+    if principal is None:
+        return None
+    return Credentials(
+        principal, session["secret_access_key"], session["session_token"], session["expiration"], session
+    )
+
+
+def _own_session_principal(session: dict[str, Any], account: str, access_key_id: str) -> Principal | None:
+    """The principal of GetSessionToken and GetFederationToken, which act for the user that asked for them."""
+    if session.get("session_kind") == "root":
+        return root_of(account)
+    user = _backend(account).users.get(session.get("base_username"))
+    if user is None:
+        return None
+    if session.get("session_kind") != "federated":
+        return _user_principal(user, account, access_key_id)
+    name = session.get("federated_name", "")
+    arn = f"arn:aws:sts::{account}:federated-user/{name}"
+    tags = _tags(list((session.get("tags") or {}).values()))
+    return Principal(
+        "FederatedUser", account, arn, user.arn, f"{account}:{name}", access_key_id=access_key_id, tags=tags
+    )
+
+
+# Sessions by account, looked up once: (the list that they were read from, how many it had, access key → session).
+_assumed_roles: dict[str, tuple[list[Any], int, dict[str, Any]]] = {}
+
+
+def _assumed_role(access_key_id: str, account: str) -> Any:
+    from moto.sts.models import sts_backends  # noqa: PLC0415
+
+    roles = sts_backends[account]["aws"].assumed_roles
+    seen, length, index = _assumed_roles.get(account, ([], 0, {}))
+    if seen is not roles or length != len(roles):
+        index = {each.access_key_id: each for each in roles}
+        _assumed_roles[account] = (roles, len(roles), index)
+    return index.get(access_key_id)
+
+
+def _role_principal(role_arn: str, session_name: str, access_key_id: str, session: dict[str, Any] | None) -> Principal:
+    account, name = account_of(role_arn), role_arn.rpartition("/")[2]
+    role = find_role(role_arn)
+    tags = dict(_tags(role.tags)) if role else {}
+    tags.update(_tags(list(((session or {}).get("tags") or {}).values())))
+    return Principal(
+        kind="AssumedRole",
+        account=account,
+        arn=f"arn:aws:sts::{account}:assumed-role/{name}/{session_name}",
+        issuer=role_arn,
+        user_id=f"{role.id if role else ''}:{session_name}",
+        access_key_id=access_key_id,
+        tags=tuple(tags.items()),
+    )
+
+
+def role_session(role_arn: str, session_name: str) -> Principal:
+    """The principal that a service is when it acts with a role."""
+    return _role_principal(role_arn, session_name, "", None)
+
+
+def _tags(tags: Any) -> tuple[tuple[str, str], ...]:
+    """Tags as LocalEmu keeps them: a list of {Key, Value}, or that by its key."""
+    listed = tags.values() if isinstance(tags, dict) else tags or []
+    return tuple((tag["Key"], tag.get("Value", "")) for tag in listed if isinstance(tag, dict) and "Key" in tag)
+
+
+def policies_of(principal: Principal, session: dict[str, Any] | None = None) -> PrincipalPolicies:
+    """The identity's policies, its permissions boundary, and the policies of its session."""
+    if principal.kind not in ("User", "AssumedRole", "FederatedUser"):
+        return NOBODY
+    backend = _backend(principal.account)
+    if principal.kind == "AssumedRole":
+        holder = find_role(principal.issuer)
+    else:
+        arn = principal.arn if principal.kind == "User" else principal.issuer
+        holder = backend.users.get(arn.rpartition("/")[2])
+    if holder is None:
+        return NOBODY
+    identity = _attached(holder, backend)
+    for name in getattr(holder, "group_list", []):
+        if group := backend.groups.get(name):
+            identity += _attached(group, backend)
+    boundary = getattr(holder, "permissions_boundary_arn", None) or getattr(holder, "permissions_boundary", None)
+    return PrincipalPolicies(
+        identity=identity,
+        # A boundary that is gone allows nothing.
+        boundary=(_managed(backend, boundary) or Policy(())) if isinstance(boundary, str) and boundary else None,
+        sessions=[parse_policy(document) for document in (session or {}).get("session_policies") or []],
+    )
+
+
+def _attached(holder: Any, backend: Any) -> list[Policy]:
+    managed = (_managed(backend, arn) for arn in holder.managed_policies or {})
+    return [parse_policy(document) for document in holder.policies.values()] + [policy for policy in managed if policy]
+
+
+def _managed(backend: Any, arn: str) -> Policy | None:
+    document = managed_document(backend.account_id, arn)
+    return None if document is None else parse_policy(document)
+
+
+def managed_document(account: str, arn: str) -> str | None:
+    """The text of a managed policy's default version; None where there is none."""
+    policy = _backend(account).managed_policies.get(arn)
+    if policy is None:
+        return None
+    return next((str(each.document) for each in policy.versions if each.version_id == policy.default_version_id), None)
+
+
+def identity_arn(account: str, kind: str, name: str) -> str:
+    """The ARN, with its path, of a role, user, group or instance profile; "" where there is none."""
+    backend = _backend(account)
+    holders = {
+        "role": backend.roles,
+        "user": backend.users,
+        "group": backend.groups,
+        "instance-profile": backend.instance_profiles,
+    }[kind]
+    return next((str(each.arn) for each in holders.values() if each.name == name), "")

@@ -1,0 +1,38 @@
+"""Lambda functions run as processes: LocalEmu's own executor needs Docker.
+
+LocalEmu's plug-in point `localemu.lambda.runtime_executor` prepares code only; how a version is invoked, logged and measured is its
+`LambdaVersionManager`, of which the Lambda service makes one for every version.
+"""
+
+SEAMS = {
+    "localemu.services.lambda_.invocation.lambda_service:LambdaService.create_function_version": "da67e1d5c949",
+    "localemu.services.lambda_.invocation.lambda_service:LambdaService.publish_version": "f7bf9cdc0af1",
+    "localemu.services.lambda_.invocation.runtime_executor:get_runtime_executor": "69481e6133f1",
+    "localemu.services.lambda_.invocation.version_manager:LambdaVersionManager": "166c312d003b",
+}
+
+
+def apply() -> None:
+    """Make `process` an executor, and its manager the manager of every version."""
+    from localemu.services.lambda_.invocation import lambda_service, runtime_executor  # noqa: PLC0415
+    from localemu.services.lambda_.invocation.plugins import RuntimeExecutorPlugin  # noqa: PLC0415
+    from plux import PluginFinder, PluginManager, PluginSpec  # noqa: PLC0415
+
+    from couch_explorers.local.engine.lambda_runtime.version_manager import (  # noqa: PLC0415
+        ProcessExecutor,
+        ProcessVersionManager,
+    )
+
+    class ProcessPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
+        name = "process"
+
+        def load(self, *_: object, **__: object) -> type[ProcessExecutor]:
+            return ProcessExecutor
+
+    class Finder(PluginFinder):  # type: ignore[misc]
+        def find_plugins(self) -> list[PluginSpec]:
+            return [PluginSpec(RuntimeExecutorPlugin.namespace, "process", ProcessPlugin)]
+
+    # This package is not installed where LocalEmu is, so its entry points do not name it.
+    runtime_executor.EXECUTOR_PLUGIN_MANAGER = PluginManager(RuntimeExecutorPlugin.namespace, finder=Finder())
+    lambda_service.LambdaVersionManager = ProcessVersionManager

@@ -1,5 +1,6 @@
 """`couch`: the workspace's commands. Data goes to standard output, progress to standard error."""
 
+import io
 import sys
 
 import typer
@@ -14,6 +15,10 @@ from couch_explorers.cli.options import app
 def main() -> None:
     """Run `couch`: exit 0 when it did what was asked, 1 when that failed, 2 when it was asked wrongly."""
     arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or a pipe whose encoding lacks a character gets an escape, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(joined_pairs(arguments) if arguments[:1] == ["run"] else arguments)
     except KeyboardInterrupt:

@@ -89,7 +89,7 @@ def status(
         "faults": here.ask("GET", "/_couch/faults") if here else None,
     }
     if as_json:
-        typer.echo(json.dumps(state, indent=2))
+        typer.echo(json.dumps(state, indent=2, ensure_ascii=False))
         return
     if here is None:
         typer.echo(cloud.NOT_RUNNING)
@@ -105,7 +105,7 @@ def status(
 def _status_of_aws(candidate: str | None, *, as_json: bool) -> None:
     deployed = connect("aws", candidate)
     if as_json:
-        typer.echo(json.dumps(deployed.to_json(), indent=2))
+        typer.echo(json.dumps(deployed.to_json(), indent=2, ensure_ascii=False))
         return
     typer.echo(f"candidate    {deployed.candidate}, {deployed.region}")
     parts = {"API": deployed.api_url, "queue": deployed.queue_url, "dead letters": deployed.dead_letter_url}
@@ -143,7 +143,7 @@ def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
 
     findings = examine()
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
         for finding in findings:
             typer.echo(f"{finding.verdict:<5}{finding.name:<16}{finding.detail}")

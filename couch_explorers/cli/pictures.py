@@ -68,4 +68,5 @@ def again(
 
 
 def _as_json(record: Any) -> str:
-    return json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(record).items()})
+    values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(record).items()}
+    return json.dumps(values, ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import ClassVar
 
 
@@ -128,7 +129,30 @@ class StorageError(GenerationError):
         self.passing = passing
 
 
+# What JSON writes for one character: one escape or two, or the character itself.
+_PIECE = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|\\u[0-9a-f]{4}|\\.|.", re.DOTALL)
+# Joiners, inside of words of several scripts and between the parts of an emoji: not printable, yet not to be seen as escapes.
+_JOINERS = "\u200c\u200d"
+
+
 def shown(value: object, limit: int = 80) -> str:
-    """Show a value in an error message: quoted, in plain characters, and never longer than `limit`."""
-    text = json.dumps(value, default=str)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    """Show a value in an error message: quoted, every character that can be seen as itself, in at most `limit` characters.
+
+    What cannot be seen (controls, marks of direction, half a character pair) is written as JSON's escape; one is never cut.
+    """
+    text = "".join(
+        character if character.isprintable() or character in _JOINERS else _escaped(character)
+        for character in json.dumps(value, ensure_ascii=False, default=str)
+    )
+    if len(text) <= limit:
+        return text
+    kept = ""
+    for piece in _PIECE.findall(text):
+        if len(kept) + len(piece) > limit - 1:
+            break
+        kept += piece
+    return f"{kept.rstrip(_JOINERS)}…"
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1]

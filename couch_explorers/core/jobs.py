@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import InvalidJobError, UnknownModelError, shown
 from couch_explorers.core.image_models import COMMON_SEED_RANGE, DEFAULT_SIZE, ImageModel
+from couch_explorers.core.model_families import with_plain_x
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FIELDS = ("prompt", "id", "model", "seed", "size", "cfg_scale", "negative_prompt")
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# A name in quotes, straight or curly or single, or nothing between the braces.
+_BEGINS_LIKE_A_JOB = re.compile(r"\{\s*([\"'\u2018-\u201f}]|$)")
+# Characters of a prompt that an error message repeats.
+LONGEST_EXAMPLE = 60
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def parse(body: str, *, fallback_id: str, model_arns: Sequence[str]) -> Job:
     prompt = _stripped("prompt", given["prompt"])
     negative_prompt = _stripped("negative_prompt", given.get("negative_prompt"))
     seed = seed_of(job_id) if given.get("seed") is None else given["seed"]
-    size = DEFAULT_SIZE if given.get("size") is None else given["size"]
+    size = DEFAULT_SIZE if given.get("size") is None else with_plain_x(given["size"])
     cfg_scale = given.get("cfg_scale")
     model.check(prompt, seed, size, cfg_scale, negative_prompt)
     return Job(
@@ -142,9 +147,17 @@ def _fields(body: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise InvalidJobError(
-            f'The body starts with "{{" but is no valid JSON{place}: mend the JSON or send the bare prompt.'
+            f'The body starts with "{{" but is no valid JSON{place}: {_how_to_send(text)}.'
         ) from error
     return fields
+
+
+def _how_to_send(text: str) -> str:
+    """Say what to do with a body that begins like JSON and is none: a job with a slip in it, or a prompt."""
+    if _BEGINS_LIKE_A_JOB.match(text):
+        return 'fix the JSON, or send a prompt that starts with "{" as {"prompt": "{…"}'
+    prompt = text if len(text) <= LONGEST_EXAMPLE else f"{text[: LONGEST_EXAMPLE - 1]}…"
+    return f"send such a prompt as {message_body(prompt)}"
 
 
 def with_id(body: str, job_id: str) -> str:

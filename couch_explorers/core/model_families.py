@@ -49,6 +49,13 @@ TITAN_SIZES = (
 )  # fmt: skip
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+# The sign between two sides as people write it: a small or capital letter, or the multiplication sign.
+_TIMES = re.compile(r"(?<=[0-9])\s*[xX\u00d7]\s*(?=[0-9])")
+
+
+def with_plain_x(size: Any) -> Any:
+    """Write a size as models know it, "1024 \u00d7 1024" as "1024x1024"; what is no text stays as it is."""
+    return _TIMES.sub("x", size.strip()) if isinstance(size, str) else size
 
 
 def parse_size(size: object) -> tuple[int, int]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given, strategies
 
 from couch_explorers.core import errors
 from couch_explorers.core.errors import GenerationError, StorageError, shown
@@ -45,9 +48,49 @@ def test_every_kind_of_error_is_told_apart_by_its_reason():
     assert len(reasons) == len(set(reasons)) == len(CLASSES) + 1
 
 
-def test_a_long_value_is_shown_within_one_line_and_in_plain_characters():
-    text = shown("🛋\n" * 1000)
+def test_a_long_value_is_shown_within_one_line():
+    text = shown("\U0001f6cb\n" * 1000)
 
     assert len(text) == 80
-    assert text.startswith('"\\ud83d\\udecb\\n')
+    assert text.startswith('"\U0001f6cb\\n\U0001f6cb')
     assert text.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1024\u00d71024", '"1024\u00d71024"'),
+        ("s\u00f8k", '"s\u00f8k"'),
+        ("\u6771\u4eac\u306e\u591c", '"\u6771\u4eac\u306e\u591c"'),
+        # A family is four emoji and three joiners.
+        ("\U0001f469\u200d\U0001f467", '"\U0001f469\u200d\U0001f467"'),
+        # What cannot be seen must not pass for what can.
+        ("a\u202eb\x7f\u00a0\ufeff", '"a\\u202eb\\u007f\\u00a0\\ufeff"'),
+        ("half a pair \ud800", '"half a pair \\ud800"'),
+        ({"s\u00f8k": ["\u00e5"]}, '{"s\u00f8k": ["\u00e5"]}'),
+    ],
+)
+def test_characters_are_shown_as_themselves_where_they_can_be_seen(value, text):
+    assert shown(value) == text
+
+
+ANY_TEXT = strategies.text(strategies.characters(codec=None, categories=None))
+
+
+@given(ANY_TEXT)
+def test_shown_text_has_no_escape_for_a_printable_character(text):
+    found = shown(text, limit=10_000)
+
+    assert json.loads(found) == text
+    assert all(character in found for character in text if character.isprintable() and character not in '"\\')
+
+
+@given(ANY_TEXT, strategies.integers(min_value=5, max_value=60))
+def test_shown_text_is_cut_between_characters_and_can_be_written(text, limit):
+    found = shown(text, limit)
+
+    assert len(found) <= limit
+    found.encode()
+    if found.endswith("…") and len(shown(text, 10_000)) > limit:
+        # Whole escapes only: with the quote that was cut off it is JSON again.
+        assert text.startswith(json.loads(f'{found[:-1]}"').rstrip("\u200c\u200d"))

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import example, given, strategies
 
 from couch_explorers.core import image_models, jobs
 from couch_explorers.core.errors import InvalidJobError, UnknownModelError
@@ -56,6 +58,38 @@ def test_fields_that_are_null_count_as_absent():
 def test_a_body_that_begins_as_json_and_is_none_is_refused(body):
     with pytest.raises(InvalidJobError, match="is no valid JSON"):
         parse(body)
+
+
+BRACES = strategies.text(
+    strategies.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"]), min_size=1
+)
+
+
+@given(BRACES)
+@example("cat|dog} in a hat")
+@example('{a}} back\\slash and "quotes"')
+def test_a_prompt_in_braces_is_told_how_it_can_be_sent(rest):
+    prompt = "{" + rest
+    with suppress(ValueError):
+        json.loads(prompt)
+        return
+
+    with pytest.raises(InvalidJobError) as caught:
+        parse(prompt)
+
+    _, advised, body = caught.value.detail.rpartition("send such a prompt as ")
+    if not advised:
+        assert rest[0] in "\"'}\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"
+        assert 'fix the JSON, or send a prompt that starts with "{" as {"prompt": "{…"}' in caught.value.detail
+    elif len(prompt) <= jobs.LONGEST_EXAMPLE:
+        assert parse(body.removesuffix(".")).prompt == prompt
+    else:
+        assert json.loads(body.removesuffix("."))["prompt"] == f"{prompt[: jobs.LONGEST_EXAMPLE - 1]}…"
+
+
+@pytest.mark.parametrize("size", ["512x512", "512X512", "512\u00d7512", " 512 \u00d7 512 ", "512 x 512"])
+def test_a_size_may_be_written_with_the_multiplication_sign(size):
+    assert parse(json.dumps({"prompt": "A", "size": size})).size == "512x512"
 
 
 @pytest.mark.parametrize("body", ["", "   \n", '{"prompt": " "}', "{}", '{"prompt": null}'])

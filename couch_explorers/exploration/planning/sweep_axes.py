@@ -79,7 +79,7 @@ def seeds(given: Any, allowed: Sequence[ImageModel]) -> tuple[int, ...]:
 
 def sizes(given: Any) -> tuple[str, ...]:
     """Read the sizes, each "WxH" in pixels."""
-    values = _values("sizes", given)
+    values = [model_families.with_plain_x(value) for value in _values("sizes", given)]
     try:
         for value in values:
             model_families.parse_size(value)

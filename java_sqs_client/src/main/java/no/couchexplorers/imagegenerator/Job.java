@@ -21,7 +21,10 @@ final class Job {
     private static final List<String> FIELDS =
             List.of("prompt", "id", "model", "seed", "size", "cfg_scale", "negative_prompt");
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9_-]{1,64}");
-    private static final Pattern SIZE = Pattern.compile("[1-9][0-9]{0,4}x[1-9][0-9]{0,4}");
+    private static final Pattern SIZE = Pattern.compile("\\s*[1-9][0-9]{0,4}\\s*[xX\u00d7]\\s*[1-9][0-9]{0,4}\\s*");
+    /** A name in quotes, straight or curly or single, or nothing between the braces. */
+    private static final Pattern LIKE_A_JOB = Pattern.compile("\\{\\s*([\"'\\x{2018}-\\x{201f}}]|$)");
+
     private static final Pattern COLUMN = Pattern.compile(" column (\\d+)");
 
     private static final Pattern WHOLE_NUMBER = Pattern.compile("-?0|[1-9][0-9]{0,9}");
@@ -47,9 +50,18 @@ final class Job {
             throw new UsageException(
                     place + " starts with \"{\" but is no valid JSON"
                             + (column.find() ? " (column " + column.group(1) + ")" : "")
-                            + ": mend the JSON, or write the bare prompt.",
+                            + ": " + howToSend(text) + ".",
                     error);
         }
+    }
+
+    /** Says what to do with a text that begins like JSON and is none: a job with a slip in it, or a prompt. */
+    private static String howToSend(String text) {
+        if (LIKE_A_JOB.matcher(text).lookingAt()) {
+            return "fix the JSON, or write a prompt that starts with \"{\" as {\"prompt\": \"{...\"}";
+        }
+        String prompt = Explanation.shortened(text).replace("\\", "\\\\").replace("\"", "\\\"");
+        return "write such a prompt as {\"prompt\": \"" + prompt + "\"}";
     }
 
     private void readAll() throws IOException, UsageException {

@@ -78,7 +78,24 @@ class JobTest {
         String reason = refusal(() -> Job.check(job, "The prompt"));
 
         assertEquals(
-                "The prompt starts with \"{\" but is no valid JSON: mend the JSON, or write the bare prompt.",
+                "The prompt starts with \"{\" but is no valid JSON: fix the JSON, or write a prompt that starts with \"{\" "
+                        + "as {\"prompt\": \"{...\"}.",
                 reason.replaceFirst(" \\(column \\d+\\)", ""));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{cat|dog} in a hat", "{curly", "{{a}} moor", "{1, 2}", "{a \\ b}"})
+    void a_prompt_in_braces_is_told_how_to_send_it(String prompt) throws UsageException {
+        String reason = refusal(() -> Job.check(prompt, "Line 3 of prompts.txt"));
+
+        String advised = reason.substring(reason.indexOf(": write such a prompt as ") + 25, reason.length() - 1);
+        assertEquals("{\"prompt\": \"" + prompt.replace("\\", "\\\\") + "\"}", advised);
+        Job.check(advised, "The advised line");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"1024x1024", "1024X1024", "1024\u00d71024", "1024 \u00d7 768"})
+    void a_size_is_written_with_a_letter_or_the_multiplication_sign(String size) throws UsageException {
+        Job.check("{\"prompt\": \"a\", \"size\": \"" + size + "\"}", "The prompt");
     }
 }

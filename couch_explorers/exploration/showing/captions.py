@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from couch_explorers import fonts
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.outcomes import WITH_PICTURE, Status
@@ -100,6 +101,13 @@ def origin(tiles: Sequence[Tile], target: str, date: str) -> str:
     if target == "local":
         return f"Local stand-in in place of {models}: no image model was asked. {date}"
     return f"Amazon Bedrock: {models}. {date}" if target == "aws" else f"{models}. {date}"
+
+
+def unknown_characters(tiles: Sequence[Tile], *texts: str) -> tuple[str, ...]:
+    """What is said of characters that no font has, in these texts or in those of the cells; nothing where there are none."""
+    told = (text for tile in tiles for text in (tile.prompt_name, tile.prompt, tile.negative_prompt or "", tile.reason))
+    said = fonts.note(dict.fromkeys((*texts, *told)))
+    return (said,) if said else ()
 
 
 def date_of(run: Path | None) -> str:

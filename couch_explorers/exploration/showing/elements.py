@@ -25,10 +25,7 @@ class Canvas:
 
     def write(self, x: float, y: float, text: str, face: Face, colour: str) -> None:
         """Write one clean line whose upper edge is y."""
-        # By the baseline, on which strong letters and others stand side by side.
-        self.pen.text(
-            (x, y + face.baseline), text, colour, face.font, "ls", stroke_width=face.stroke, stroke_fill=colour
-        )
+        face.draw(self.pen, x, y, text, colour)
 
 
 class Element(Protocol):

@@ -1,8 +1,4 @@
-"""Letters on a page: one font for all that is drawn, and the breaking and cutting of texts that are too long for it.
-
-DejaVu Sans, which comes with matplotlib, has the letters of Norwegian, Greek, Cyrillic, Hebrew and Arabic; what it
-lacks is drawn as an empty box.
-"""
+"""Letters on a page: each drawn by a font that has it, and the breaking and cutting of texts that are too long."""
 
 from __future__ import annotations
 
@@ -10,17 +6,18 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import ImageFont
+from PIL import ImageFont, features
+
+from couch_explorers import fonts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-FONT_FILE = "DejaVuSans.ttf"
-FONT_IN_MATPLOTLIB = Path("mpl-data", "fonts", "ttf", FONT_FILE)
+    from PIL import ImageDraw
+
 # Parts of the size of the letters: from line to line, and from the upper edge of the letters to their foot.
 LINE_HEIGHT, ASCENT = 1.36, 0.93
 ELLIPSIS = "…"
@@ -30,10 +27,8 @@ REPLACEMENT = "\ufffd"
 # The hairline drawn round strong letters, as a part of their size: quieter than the font's own bold.
 STRONG_STROKE = 0.018
 
-# Controls, half pairs, what is not assigned, what is private: a font has nothing for them, and Pillow takes no half pair.
-_UNDRAWABLE = ("Cc", "Cs", "Cn", "Co")
-# What joins emoji or turns the direction of a whole line would show as a box, or do it.
-_STEERING = set("\u200d\ufe0e\ufe0f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Controls and half pairs: no character, and Pillow takes no half pair.
+_UNDRAWABLE = ("Cc", "Cs")
 
 
 @dataclass(frozen=True)
@@ -42,11 +37,6 @@ class Face:
 
     size: int
     strong: bool = False
-
-    @property
-    def font(self) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-        """What Pillow draws with."""
-        return _font(self.size)
 
     @property
     def stroke(self) -> float:
@@ -65,37 +55,65 @@ class Face:
 
     def width(self, text: str) -> float:
         """Pixels that a clean text takes."""
-        return float(self.font.getlength(text))
+        return sum(float(_font(run.file, self.size).getlength(run.text)) for run in fonts.runs(text))
+
+    def draw(self, pen: ImageDraw.ImageDraw, x: float, y: float, text: str, colour: str) -> None:
+        """Draw one clean line whose upper edge is y, each part by the font that has it."""
+        parts, direction = fonts.runs(text), None
+        if fonts.is_right_to_left(text):
+            parts = parts[::-1]
+        elif _joins():
+            # Else Pillow turns a part around that only begins with such a word.
+            direction = "ltr"
+        for run in parts:
+            font = _font(run.file, self.size)
+            # By the baseline, on which strong letters and others, and those of two fonts, stand side by side.
+            place = (x, y + self.baseline)
+            pen.text(
+                place,
+                run.text,
+                colour,
+                font,
+                "ls",
+                stroke_width=self.stroke,
+                stroke_fill=colour,
+                direction=direction,
+            )
+            x += float(font.getlength(run.text))
 
 
-@lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    found = find_spec("matplotlib")
-    places = [Path(place) / FONT_IN_MATPLOTLIB for place in (found.submodule_search_locations or ())] if found else []
-    # The bare name lets the operating system look among its own fonts.
-    for place in (*places, FONT_FILE):
-        try:
-            return ImageFont.truetype(str(place), size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
+@lru_cache(maxsize=256)
+def _font(file: Path, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    try:
+        return ImageFont.truetype(str(file), size)
+    except OSError:
+        return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=1)
+def _joins() -> bool:
+    """Tell whether this Pillow shapes text; one that does not draws joiners as boxes."""
+    return bool(features.check("raqm"))
 
 
 def clean(text: object) -> str:
-    """Make a text of one line that can be drawn: blanks and line breaks become one blank, half pairs a replacement."""
+    """Make a text of one line that can be drawn.
+
+    Blanks and line breaks become one blank, half pairs a replacement, and a character that no font has its number.
+    """
     kept = (
         REPLACEMENT if unicodedata.category(character) in _UNDRAWABLE else character
-        for character in " ".join(str(text).split())
-        if character not in _STEERING
+        for character in fonts.visible(" ".join(str(text).split()))
+        if character not in fonts.JOINERS or _joins()
     )
-    return "".join(kept)
+    return fonts.spelled("".join(kept))
 
 
 def cut(text: str, face: Face, width: float) -> str:
     """Shorten a clean text with an ellipsis to what fits into `width` pixels."""
     if face.width(text) <= width:
         return text
-    kept = _fitting(text, face, width - face.width(ELLIPSIS))
+    kept = _between_letters(text, _fitting(text, face, width - face.width(ELLIPSIS)))
     return text[:kept].rstrip(" ,;.:·-") + ELLIPSIS
 
 
@@ -142,7 +160,7 @@ def _first_line(text: str, face: Face, room: float, *, whole: float) -> tuple[st
     word = text.split(" ", 1)[0]
     if room < whole and face.width(word) <= whole:
         return "", text
-    kept = max(1, kept)
+    kept = _between_letters(text, kept) or _letter_length(text)
     return text[:kept], text[kept:].lstrip()
 
 
@@ -151,3 +169,22 @@ def _fitting(text: str, face: Face, width: float) -> int:
     # No letter is narrower than a tenth of its size: what lies beyond need not be measured.
     most = min(len(text), int(max(width, 0) / face.size * 10) + 1)
     return bisect_right(range(1, most + 1), width, key=lambda count: face.width(text[:count]))
+
+
+def _between_letters(text: str, count: int) -> int:
+    """Take back as many characters as it needs to part no letter from its marks, and nothing that is joined."""
+    while 0 < count < len(text) and (_belongs(text[count]) or text[count - 1] in fonts.JOINERS):
+        count -= 1
+    return count
+
+
+def _letter_length(text: str) -> int:
+    """Count the characters of the first letter, with its marks and what is joined to it."""
+    count = 1
+    while count < len(text) and (_belongs(text[count]) or text[count - 1] in fonts.JOINERS):
+        count += 1
+    return count
+
+
+def _belongs(character: str) -> bool:
+    return character in fonts.JOINERS or unicodedata.category(character).startswith("M")

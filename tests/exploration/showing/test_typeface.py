@@ -1,9 +1,13 @@
+import subprocess
 import sys
+import unicodedata
+from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+from hypothesis import example, given, strategies
+from PIL import Image, ImageDraw, ImageOps
 
-from couch_explorers.exploration.showing import typeface
+from couch_explorers import fonts
 from couch_explorers.exploration.showing.typeface import ELLIPSIS, Face, clean, cut, wrap, wrap_parts
 
 FACE = Face(20)
@@ -81,36 +85,67 @@ def test_a_text_is_made_drawable(text, drawable):
 
 
 @pytest.mark.parametrize(
-    "text", ["Ærlig øy på Ås", "日本語", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "مرحبا", "\ud83d"]
+    "text", ["Ærlig øy på Ås", "日本語", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "مرحبا", "\ud83d", "हिन्दी"]
 )
 def test_any_script_can_be_drawn(text):
     image = Image.new("L", (400, 60), 255)
 
-    ImageDraw.Draw(image).text((10, 10), clean(text), 0, Face(30).font)
+    Face(30).draw(ImageDraw.Draw(image), 10, 10, clean(text), "#000000")
 
     assert image.getextrema()[0] < 128
 
 
-def test_norwegian_letters_are_letters_and_not_boxes():
-    # Pillow's own font has no å; a font that lacks a letter draws the same box for each.
-    masks = {bytes(Face(30).font.getmask(letter)) for letter in "æøåÆØÅ"}
+@pytest.mark.parametrize("letters", ["æøåÆØÅ", "東京夜日本語", "हिनदी", "서울밤", "🗼🦁🏔🚙", "ไทย", "ქართ"])
+def test_letters_are_letters_and_not_boxes(letters):
+    # A font that lacks a letter draws the same box for each.
+    drawn = set()
+    for letter in letters:
+        image = Image.new("L", (60, 60), 255)
+        Face(30).draw(ImageDraw.Draw(image), 10, 10, clean(letter), "#000000")
+        drawn.add(image.tobytes())
 
-    assert len(masks) == 6
+    assert len(drawn) == len(letters)
 
 
-def test_the_font_is_found_without_importing_matplotlib():
-    before = "matplotlib" in sys.modules
-    typeface._font.cache_clear()
+def test_width_is_that_of_what_is_drawn():
+    text = clean("Tokyo 東京の夜 हिन्दी 🗼!")
+    image = Image.new("L", (900, 80), 255)
 
-    assert Face(21).font.getname()[0] == "DejaVu Sans"
-    assert ("matplotlib" in sys.modules) == before
+    Face(30).draw(ImageDraw.Draw(image), 0, 10, text, "#000000")
+
+    inked = ImageOps.invert(image).getbbox()
+    assert Face(30).width(text) == pytest.approx(inked[2], abs=6)
+
+
+@given(strategies.text(max_size=80), strategies.integers(min_value=0, max_value=400))
+@example("क्षत्रिय क्षत्रिय", 60)
+@example("👩\u200d👩\u200d👧\u200d👦👩\u200d👩\u200d👧", 90)
+def test_lines_hold_the_whole_text_and_part_no_letter(text, width):
+    # More lines than any text of this length takes.
+    lines = wrap(clean(text), FACE, width, lines=500)
+
+    assert "".join(lines).replace(" ", "") == clean(text).replace(" ", "")
+    for line in lines[1:]:
+        if line and "".join(lines).index(line):
+            assert not unicodedata.category(line[0]).startswith("M")
+            assert line[0] not in fonts.JOINERS
+
+
+def test_the_font_is_found_without_importing_matplotlib_or_fonttools():
+    program = (
+        "import sys; from couch_explorers.exploration.showing.typeface import Face, clean;"
+        "print(Face(21).width(clean('Bl\u00e5tt fjell \u00d7 3 \u2026 \u2713')) > 0, {'matplotlib', 'fontTools'} & set(sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "True set()"
 
 
 def test_pillows_own_font_serves_where_no_other_is_found(monkeypatch):
-    monkeypatch.setattr(typeface, "find_spec", lambda name: None)
-    monkeypatch.setattr(typeface, "FONT_FILE", "no-such-font.ttf")
-    typeface._font.cache_clear()
+    monkeypatch.setattr(fonts, "files", lambda: (Path("no-such-font.ttf"),))
+    fonts.runs.cache_clear()
 
     assert Face(22).width("seed 42") > 0
 
-    typeface._font.cache_clear()
+    fonts.runs.cache_clear()

@@ -6,6 +6,7 @@ no side channel to know what was found, and a saved notebook keeps its verdicts.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -15,10 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Protocol
+
+    class WithChecks(Protocol):
+        """Whatever carries checks: a part of a smoke test, a review, a conclusion."""
+
+        @property
+        def checks(self) -> Iterable[Check]:
+            """The checks, in the order in which they are shown."""
+
 
 # What stands between backticks is a command, or a name from the code.
 BACKTICKS = re.compile(r"`([^`\n]+)`")
 CHECKS_MIME = "application/vnd.couch.checks+json"
+# Set in the kernel that `couch run` starts, which reads the verdicts from what the notebook shows.
+RUN_VARIABLE = "COUCH_RUN"
 
 
 class Verdict(StrEnum):
@@ -75,6 +87,32 @@ def count(checks: Iterable[Check]) -> str:
     return (
         ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts) or "no checks"
     )
+
+
+class ChecksFailedError(Exception):
+    """Checks that fail a run; the message names them."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the message alone, for no line of code is at fault."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def raise_for_verdicts(shown: WithChecks, fail_on: str = "BAD") -> None:
+    """End a notebook with an error where a check fails it, so that papermill and nbconvert exit with more than 0.
+
+    Args:
+        shown: what the notebook showed; it has `checks`.
+        fail_on: NOTHING, BAD or WARN, see FAILING.
+
+    Raises:
+        ChecksFailedError: names the failed checks. Not under `couch run`, which reads the verdicts itself and still
+            renders the whole report.
+
+    """
+    failed = [check for check in shown.checks if check.verdict in FAILING[fail_on]]
+    if failed and not os.environ.get(RUN_VARIABLE):
+        named = "; ".join(f"{check.name} is {check.verdict} ({check.detail})" for check in failed)
+        raise ChecksFailedError(f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed: {named}")
 
 
 def badge(verdict: Verdict) -> str:

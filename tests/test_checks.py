@@ -1,5 +1,9 @@
+from dataclasses import dataclass
+
+import pytest
+
 from couch_explorers import checks
-from couch_explorers.checks import CHECKS_MIME, Check, Verdict
+from couch_explorers.checks import CHECKS_MIME, RUN_VARIABLE, Check, ChecksFailedError, Verdict, raise_for_verdicts
 
 
 def test_an_answer_is_timed_and_kept():
@@ -54,3 +58,39 @@ def test_checks_are_read_back_from_a_notebook_in_the_order_of_its_cells():
     }
 
     assert checks.found_in(notebook) == [first, second]
+
+
+@dataclass
+class Shown:
+    checks: list
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fail_on", "failed"),
+    [
+        ([], "BAD", []),
+        ([Verdict.OK, Verdict.WARN, Verdict.NO_DATA, Verdict.SKIPPED], "BAD", []),
+        ([Verdict.OK, Verdict.BAD], "BAD", ["1 is BAD (seen)"]),
+        ([Verdict.BAD, Verdict.WARN, Verdict.BAD], "BAD", ["0 is BAD (seen)", "2 is BAD (seen)"]),
+        ([Verdict.BAD, Verdict.WARN], "WARN", ["0 is BAD (seen)", "1 is WARN (seen)"]),
+        ([Verdict.BAD], "NOTHING", []),
+    ],
+)
+def test_failed_checks_are_raised_by_name(monkeypatch, verdicts, fail_on, failed):
+    monkeypatch.delenv(RUN_VARIABLE, raising=False)
+    shown = Shown([Check(str(place), verdict, 0.0, "seen") for place, verdict in enumerate(verdicts)])
+
+    if not failed:
+        raise_for_verdicts(shown, fail_on)
+        return
+    with pytest.raises(ChecksFailedError) as caught:
+        raise_for_verdicts(shown, fail_on)
+    plural = "s" if len(failed) > 1 else ""
+    assert str(caught.value) == f"{len(failed)} check{plural} failed: {'; '.join(failed)}"
+    assert caught.value._render_traceback_() == [f"ChecksFailedError: {caught.value}"]
+
+
+def test_couch_run_reads_the_verdicts_itself(monkeypatch):
+    monkeypatch.setenv(RUN_VARIABLE, "1")
+
+    raise_for_verdicts(Shown([Check("a", Verdict.BAD, 0.0, "seen")]))

@@ -11,6 +11,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
+from couch_explorers.checks import RUN_VARIABLE
 from couch_explorers.reports.beside import OUT_VARIABLE
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # What notebooks name in their metadata; papermill takes the language of the parameters from it.
 KERNEL_NAME, LANGUAGE = "python3", "python"
-
-# Tells a notebook's code that nobody watches: progress comes as plain lines, and a widget would be dead in the report.
-RUN_VARIABLE = "COUCH_RUN"
 
 # The debugger would complain about frozen modules on stderr, and nobody debugs here.
 ARGUMENTS = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]

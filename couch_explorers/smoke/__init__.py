@@ -22,6 +22,7 @@ from couch_explorers.smoke.parts import Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from couch_explorers.checks import Check
     from couch_explorers.workspace import Workspace
 
 SELECTIONS = ("all", "api", "queue")
@@ -51,6 +52,11 @@ class SmokeTest:
     def alarms(self) -> Part:
         """The alarms: there, switched on, and heard by somebody."""
         return self._part("alarms")
+
+    @property
+    def checks(self) -> list[Check]:
+        """The checks of all parts."""
+        return [check for name in PARTS for check in self._part(name).checks]
 
     def conclusion(self) -> Sentence:
         """Read all checks in one sentence (Markdown)."""

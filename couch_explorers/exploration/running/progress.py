@@ -9,11 +9,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from couch_explorers.checks import RUN_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Set in the kernel that `couch run` starts: its output is read later, and a bar would be a heap of half lines.
-RUN_VARIABLE = "COUCH_RUN"
 # Seconds between two plain lines.
 LINE_EVERY_S = 5.0
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -122,6 +122,7 @@ class Lines:
 
 def _watched() -> bool:
     """Tell whether a bar can be drawn: in a terminal, or in a notebook that somebody works in."""
+    # What `couch run` starts is read later, and a bar would be a heap of half lines.
     if os.environ.get(RUN_VARIABLE):
         return False
     return _in_kernel() or sys.stderr.isatty()

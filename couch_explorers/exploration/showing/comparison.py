@@ -81,7 +81,10 @@ class Comparison:
                 (axes.name_of(axis).capitalize(), captions.whole(text)) for axis, text in self._shared_texts().items()
             ],
             facts=[("In both", self._shared_line())],
-            foot=(captions.origin((self.left, self.right), self.target, captions.date_of(self.run)),),
+            foot=(
+                captions.origin((self.left, self.right), self.target, captions.date_of(self.run)),
+                *captions.unknown_characters((self.left, self.right)),
+            ),
         )
         places = (place(tile, [tile.prompt_name], measures) for tile in (self.left, self.right))
         line = Line(tuple(places), measures)
@@ -141,14 +144,51 @@ class Comparison:
         )
 
 
-def compare(
-    frame: pd.DataFrame, a: int | Mapping[str, Any] | pd.Series, b: int | Mapping[str, Any] | pd.Series
-) -> Comparison:
-    """Put two pictures of a result frame side by side, each named by its number or given as a row of such a frame.
+@dataclass(frozen=True)
+class NoComparison:
+    """Stands where two pictures would be, and says why they are not there."""
 
-    Raises ExplorationError for a number that is not there or there twice, and for a cell whose picture is not there.
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        return {"text/html": f"<p>{escape(self.sentence)}</p>", "text/plain": self.sentence}
+
+
+def compare(
+    frame: pd.DataFrame,
+    a: int | Mapping[str, Any] | pd.Series | None = None,
+    b: int | Mapping[str, Any] | pd.Series | None = None,
+) -> Comparison | NoComparison:
+    """Put two pictures of a result frame side by side.
+
+    Args:
+        frame: what `Sweep.run` or `results.load` gave.
+        a: the number of a cell, or a row of such a frame.
+        b: the other one. Without both, the first two cells whose pictures are there.
+
+    Returns:
+        The comparison; without `a` and `b`, where fewer than two pictures are there, a `NoComparison` that says so.
+
+    Raises:
+        ExplorationError: for a number that is not there or there twice, for a cell without a picture, and where only one
+            of the two cells is given.
+
     """
-    left, right = _chosen(frame, a), _chosen(frame, b)
+    if a is None and b is None:
+        chosen = [tile for tile in tiles_of(frame) if tile.path is not None and tile.path.is_file()]
+        if len(chosen) < 2:  # noqa: PLR2004 - a comparison has two sides
+            there = f"{len(chosen) or 'none'} of {len(frame)} cell{'' if len(frame) == 1 else 's'}"
+            return NoComparison(
+                f"Nothing to compare: {there} {'has' if len(chosen) == 1 else 'have'} a picture, and it takes two."
+            )
+        left, right = chosen[:2]
+    elif a is None or b is None:
+        raise ExplorationError("Only one cell is given: give two numbers, such as compare(pictures, 1, 5), or none.")
+    else:
+        left, right = _chosen(frame, a), _chosen(frame, b)
     run = frame.attrs.get("run")
     return Comparison(
         left, right, (_picture(left), _picture(right)), str(frame.attrs.get("target", "")), Path(run) if run else None

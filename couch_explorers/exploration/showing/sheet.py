@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from PIL import Image
 
 from couch_explorers.exploration.cells import ExplorationError
+from couch_explorers.exploration.running.progress import tell
 from couch_explorers.exploration.showing import captions, shrinking
 from couch_explorers.exploration.showing.axes import arrange, grouped
 from couch_explorers.exploration.showing.paging import Body, Paging, measures_for
@@ -75,6 +76,14 @@ class ContactSheet:
                 f"The contact sheet cannot be written into {where} ({error.strerror}): give save() another folder."
             ) from error
         return paths
+
+    def saved(self) -> ContactSheet:
+        """Save the pages in the run's folder, and return the sheet; pages that cannot be kept are still shown."""
+        try:
+            self.save()
+        except ExplorationError as error:
+            tell(str(error))
+        return self
 
     def _write_all(self, paths: Sequence[Path]) -> None:
         # One page is written while the next is drawn; each is waited for before a third is begun, for the memory's sake.
@@ -151,16 +160,18 @@ def contact_sheet(
     measures = measures_for(groups, arrangement)
     said = frame.attrs
     title = title or said.get("title") or captions.fallback_title(tiles, arrangement)
+    purpose = said.get("purpose", "") if purpose is None else purpose
     run = Path(said["run"]) if said.get("run") else None
     around = surround(
         measures,
         title=title,
-        purpose=said.get("purpose", "") if purpose is None else purpose,
+        purpose=purpose,
         texts=captions.shared_texts(tiles, arrangement),
         facts=captions.facts(tiles, arrangement),
         foot=(
             captions.outcome(tiles, said.get("target", "")),
             captions.origin(tiles, said.get("target", ""), captions.date_of(run)),
+            *captions.unknown_characters(tiles, title, purpose),
         ),
     )
     paging = Paging(tiles, arrangement, groups, measures)

@@ -92,7 +92,7 @@ def test_a_number_that_is_there_twice_is_refused(pictures):
         compare(pd.concat([pictures, pictures]), 1, 2)
 
 
-@pytest.mark.parametrize("which", ["1", None, True, 1.0])
+@pytest.mark.parametrize("which", ["1", True, 1.0])
 def test_what_names_no_cell_is_refused(which, pictures):
     with pytest.raises(ExplorationError, match="names no cell: give its number"):
         compare(pictures, which, 2)
@@ -110,3 +110,33 @@ def test_a_picture_whose_file_is_gone_is_told(pictures):
 
     with pytest.raises(ExplorationError, match="picture of cell 2 is gone or damaged: run the sweep again"):
         compare(pictures, 1, 2)
+
+
+@pytest.mark.parametrize("cells", [(1, None), (None, 2)])
+def test_one_cell_alone_is_refused(cells, pictures):
+    with pytest.raises(ExplorationError, match="Only one cell is given: give two numbers"):
+        compare(pictures, *cells)
+
+
+def test_without_numbers_the_first_two_pictures_that_are_there_are_compared(pictures):
+    pictures.loc[0, ["status", "path"]] = [Status.FILTERED, None]
+    Path(pictures["path"][1]).unlink()
+
+    comparison = compare(pictures)
+
+    assert (comparison.left.number, comparison.right.number) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("there", "sentence"),
+    [
+        (0, "Nothing to compare: none of 4 cells have a picture, and it takes two."),
+        (1, "Nothing to compare: 1 of 4 cells has a picture, and it takes two."),
+    ],
+)
+def test_where_fewer_than_two_pictures_are_there_it_says_so(pictures, there, sentence):
+    pictures.loc[there:, "status"] = Status.THROTTLED
+
+    shown = compare(pictures)._repr_mimebundle_()
+
+    assert shown == {"text/html": f"<p>{sentence}</p>", "text/plain": sentence}

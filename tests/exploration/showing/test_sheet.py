@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from couch_explorers import fonts
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID, PRICES_AS_OF
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.outcomes import Status
@@ -209,7 +210,8 @@ def test_any_text_can_stand_on_a_sheet(painted, written):
     frame = painted({"\U0001f3d4\ufe0f på fjellet": word, "日本": "日本語の長いテキスト" * 30}, seeds=(7, 21))
     frame.attrs |= {"title": word, "purpose": f"{word} مرحبا"}
 
-    texts = written(contact_sheet(frame))
+    sheet = contact_sheet(frame)
+    texts = [text for page in range(len(sheet.pages)) for text in written(sheet, page)]
 
     assert numbers_on(texts) == [1, 2, 3, 4]
 
@@ -343,3 +345,16 @@ def test_a_notebook_finds_what_to_show(pictures):
     shown, _ = formatters.DisplayFormatter().format(contact_sheet(pictures))
 
     assert set(shown) == {"text/html", "text/plain"}
+
+
+def test_a_character_that_no_font_has_stands_as_its_number_with_a_note(painted, written, monkeypatch):
+    monkeypatch.setattr(fonts, "_system_files", lambda: ())
+    fonts.font_of.cache_clear()
+
+    texts = written(contact_sheet(painted({"A \U00012000": "東京の夜 🗼 \U00012001", "b": "x"}, seeds=7)))
+
+    said = together(texts)
+    assert "A [U+12000]" in said
+    assert "東京の夜 🗼 [U+12001]" in said
+    assert "No font on this machine has U+12000 CUNEIFORM SIGN A, U+12001" in said
+    fonts.font_of.cache_clear()

@@ -17,7 +17,6 @@ import pytest
 from couch_explorers.local.engine.settings import missing_environments
 from couch_explorers.local.settings import PROJECT_ROOT
 from couch_explorers.workspace import local_session
-from tests.local.engine.functions import Functions
 
 START_DEADLINE_S = 120
 
@@ -92,10 +91,3 @@ def engine_cloud(tmp_path_factory):
     assert not missing_environments(), "run `make setup` first"
     with serve(tmp_path_factory.mktemp("engine")) as cloud:
         yield cloud
-
-
-@pytest.fixture
-def functions(engine_cloud):
-    """Makes Lambda functions, and deletes them after the test."""
-    with Functions(engine_cloud).cleared() as made:
-        yield made

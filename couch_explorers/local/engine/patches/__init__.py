@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 # In the order in which they are applied.
-MODULES: tuple[str, ...] = ("not_offered", "lambda_processes")
+MODULES: tuple[str, ...] = ("not_offered",)
 
 
 def apply_all() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 # Each with the number of runs that is its own default: enough for a median to quote, and all of them within half an hour.
 BENCHMARKS = (
+    ("capacity.py",),
     ("costs.py",),
     ("inventory.py",),
     ("couch_up.py",),

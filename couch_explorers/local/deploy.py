@@ -64,7 +64,7 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
             report(Progress("queue", "unchanged", 0.0, done=True))
             return
         try:
-            tool = terraform.find()
+            tool = terraform.find(fetch=lambda sentence: report(Progress("queue", sentence, 0.0)))
         except terraform.TerraformError as error:
             skipped.append(f"queue: {error}")
             fingerprints.pop("queue")

@@ -4,11 +4,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from couch_explorers.local import terraform_download
+from couch_explorers.local.settings import Home
 
 OLDEST_TERRAFORM = (1, 10)  # `use_lockfile` of the S3 backend came with 1.10
 PROVIDER_PATH = Path("registry.terraform.io/hashicorp/aws")
@@ -56,19 +59,24 @@ class Terraform:
     source: ProviderSource
 
 
-def find() -> Terraform:
-    """Terraform and its provider; raises TerraformError with the sentence that fixes what is missing."""
-    return Terraform(executable(), provider_source())
+def find(*, fetch: Callable[[str], object] | None = None) -> Terraform:
+    """Terraform and its provider.
+
+    Args:
+        fetch: Where Terraform is missing, it is fetched, after a sentence that says so was given to this; without it, not.
+
+    Raises:
+        TerraformError: With the sentence that fixes what is missing.
+    """
+    return Terraform(executable(fetch=fetch), provider_source())
 
 
-def executable() -> str:
-    """The path of a Terraform that is new enough; raises TerraformError with the sentence that fixes it."""
-    path = shutil.which("terraform")
-    if path is None:
-        raise TerraformError(
-            "Terraform is not installed, so the queue is not deployed. "
-            "Install version 1.10 or newer (https://developer.hashicorp.com/terraform/install), then: couch up"
-        )
+def executable(*, fetch: Callable[[str], object] | None = None) -> str:
+    """The path of a Terraform that is new enough: on the PATH, or fetched by an earlier `couch up`; arguments as for `find`.
+
+    Raises TerraformError with the sentence that fixes it. One on the PATH is never replaced.
+    """
+    path = shutil.which("terraform") or _fetched(fetch)
     output = subprocess.run([path, "version"], capture_output=True, text=True, check=False, env=environment()).stdout
     match = re.search(r"Terraform v(\d+)\.(\d+)", output)
     if match is None or (int(match[1]), int(match[2])) < OLDEST_TERRAFORM:
@@ -77,6 +85,24 @@ def executable() -> str:
             f"{found} at {path} is too old, so the queue is not deployed: version 1.10 or newer is needed."
         )
     return path
+
+
+def _fetched(fetch: Callable[[str], object] | None) -> str:
+    """The Terraform in `.couch/bin`, put there now where that is allowed; raises TerraformError where it cannot be had."""
+    folder = Home.current().path / "bin"
+    if program := terraform_download.installed(folder):
+        return str(program)
+    advice = "Install version 1.10 or newer (https://developer.hashicorp.com/terraform/install), then: couch up"
+    missing = "Terraform is not installed, so the queue is not deployed."
+    if not terraform_download.is_allowed():
+        raise TerraformError(f"{missing} {terraform_download.SWITCH}=0 keeps it from being fetched. {advice}")
+    if fetch is None:
+        raise TerraformError(f"{missing} `couch up` fetches it. {advice}")
+    fetch(f"fetching Terraform {terraform_download.VERSION} into {folder}")
+    try:
+        return str(terraform_download.fetch(folder))
+    except terraform_download.DownloadError as error:
+        raise TerraformError(f"{missing} It could not be fetched: {error}. {advice}") from error
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:

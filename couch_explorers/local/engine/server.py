@@ -99,7 +99,8 @@ class Server:
         listener = socket.create_server((HOST, self.port), backlog=BACKLOG)
         from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - heavy, like LocalEmu
         from hypercorn.config import Config  # noqa: PLC0415
-        from rolo.gateway.asgi import AsgiGateway  # noqa: PLC0415
+
+        from couch_explorers.local.engine.asgi_gateway import AsgiGateway  # noqa: PLC0415
 
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()

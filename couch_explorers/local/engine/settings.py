@@ -73,6 +73,10 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
         "OVERRIDE_IN_DOCKER": "0",
         # Queue addresses that carry the account, as AWS's do, whatever host a client came by.
         "SQS_ENDPOINT_STRATEGY": "off",
+        # What AWS always does: one purge a minute, a deleted name free after a minute, messages gone after their retention.
+        "SQS_DELAY_PURGE_RETRY": "1",
+        "SQS_DELAY_RECENTLY_DELETED": "1",
+        "SQS_ENABLE_MESSAGE_RETENTION_PERIOD": "1",
         # The local cloud measures queues itself, by AWS's rules.
         "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
         # Nothing leaves this machine.

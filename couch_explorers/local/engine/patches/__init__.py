@@ -14,7 +14,12 @@ from importlib import import_module
 from typing import Any
 
 # In the order in which they are applied.
-MODULES: tuple[str, ...] = ("not_offered", "lambda_processes")
+MODULES: tuple[str, ...] = (
+    "lambda_processes",
+    "not_offered",
+    "request_path",
+    "sqs",
+)
 
 
 def apply_all() -> None:

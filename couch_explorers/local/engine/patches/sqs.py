@@ -1,0 +1,414 @@
+"""What SQS refuses, and in which words: the limits and checks that LocalEmu leaves out or words otherwise.
+
+Limits and their errors: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html and
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html. LocalEmu's own settings for what AWS always
+does (one purge a minute, a name free again after a minute, retention) are switched on in `engine/settings.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from decimal import Decimal, InvalidOperation
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SEAMS = {
+    "localemu.services.sqs.models:SqsQueue.update_visibility_timeout": "a3f0da00b2f4",
+    "localemu.services.sqs.provider:QueueUpdateWorker.start": "edd9f8d1a72a",
+    "localemu.services.sqs.provider:SqsProvider._assert_batch": "cd0fc73da4f3",
+    "localemu.services.sqs.provider:SqsProvider._put_message": "029829bc0eda",
+    "localemu.services.sqs.provider:SqsProvider.change_message_visibility_batch": "6ee42b689573",
+    "localemu.services.sqs.provider:SqsProvider.create_queue": "1c4929a885c6",
+    "localemu.services.sqs.provider:SqsProvider.delete_message_batch": "edb1dc53eb04",
+    "localemu.services.sqs.provider:SqsProvider.delete_queue": "1aee0242e0be",
+    "localemu.services.sqs.provider:SqsProvider.receive_message": "e07b8da70167",
+    "localemu.services.sqs.provider:SqsProvider.send_message_batch": "d4a4607edac9",
+    "localemu.services.sqs.provider:SqsProvider.set_queue_attributes": "a26e2896f5e4",
+    "localemu.services.sqs.provider:SqsProvider.tag_queue": "7f1d6f7d994c",
+    "localemu.services.sqs.provider:check_attributes": "4857eec797a7",
+    "localemu.services.sqs.provider:resolve_queue_location": "331f25c4cf43",
+}
+
+MOST_MESSAGE_ATTRIBUTES = 10
+LONGEST_VISIBILITY_S = 43_200
+MOST_MESSAGES = 10
+LONGEST_DELAY_S = 900
+LONGEST_TAG_KEY = 128
+MOST_RECEIVES = 1000
+# "A Number attribute can have up to 38 digits of precision, and it can be between 10^-128 and 10^+126":
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+LARGEST_NUMBER = Decimal(10) ** 126
+# Seconds between two looks for messages that have become visible again; LocalEmu looks once a second.
+VISIBILITY_PERIOD_S = 0.2
+
+# Queue attributes that are numbers: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+NUMBERS = {
+    "DelaySeconds": (0, LONGEST_DELAY_S),
+    "KmsDataKeyReusePeriodSeconds": (60, 86_400),
+    "MaximumMessageSize": (1024, 1_048_576),
+    "MessageRetentionPeriod": (60, 1_209_600),
+    "ReceiveMessageWaitTimeSeconds": (0, 20),
+    "VisibilityTimeout": (0, LONGEST_VISIBILITY_S),
+}
+BOOLEANS = ("ContentBasedDeduplication", "SqsManagedSseEnabled")
+
+# What AWS calls the errors of a batch's entries; LocalEmu gives the names of its classes.
+ENTRY_ERRORS = {
+    "InvalidParameterValueException": "InvalidParameterValue",
+    # A batch's entry without a body: the single call says MissingParameter.
+    "MissingRequiredParameterException": "EmptyValue",
+}
+
+
+def apply() -> None:
+    """Check requests as SQS does."""
+    from localemu.services.sqs import models, provider  # noqa: PLC0415
+
+    provider.check_attributes = check_message_attributes
+    provider.resolve_queue_location = _located(provider.resolve_queue_location)
+    models.SqsQueue.update_visibility_timeout = _checked_visibility(models.SqsQueue.update_visibility_timeout)
+    provider.QueueUpdateWorker.start = _start_update_worker
+
+    sqs = provider.SqsProvider
+    sqs._assert_batch = _distinct(sqs._assert_batch)  # noqa: SLF001
+    sqs._put_message = _checked_message(sqs._put_message)  # noqa: SLF001
+    sqs.receive_message = _checked_receive(sqs.receive_message)
+    sqs.create_queue = _checked_attributes(sqs.create_queue)
+    sqs.set_queue_attributes = _checked_attributes(sqs.set_queue_attributes)
+    sqs.delete_queue = _checked_address(sqs.delete_queue)
+    sqs.tag_queue = _checked_tags(sqs.tag_queue)
+    sqs.send_message_batch = _as_aws_answers_batches(sqs.send_message_batch, "SendMessage")
+    sqs.delete_message_batch = _as_aws_answers_batches(sqs.delete_message_batch, "DeleteMessage")
+    sqs.change_message_visibility_batch = _as_aws_answers_batches(
+        sqs.change_message_visibility_batch, "ChangeMessageVisibility"
+    )
+
+
+def _invalid(message: str) -> Exception:
+    from localemu.services.sqs.exceptions import InvalidParameterValueException  # noqa: PLC0415
+
+    error: Exception = InvalidParameterValueException(message)
+    return error
+
+
+# --- messages ------------------------------------------------------------------------------------------------------------
+
+
+def _checked_message(put: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(put)
+    def put_message(
+        self: Any,
+        queue: Any,
+        context: Any,
+        message_body: str,
+        delay_seconds: int | None = None,
+        message_attributes: Mapping[str, Any] | None = None,
+        *others: Any,
+        **named: Any,
+    ) -> Any:
+        if len(message_attributes or ()) > MOST_MESSAGE_ATTRIBUTES:
+            raise _invalid(
+                f"Number of message attributes [{len(message_attributes or ())}] exceeds the allowed maximum "
+                f"[{MOST_MESSAGE_ATTRIBUTES}]."
+            )
+        if delay_seconds is not None and not 0 <= delay_seconds <= LONGEST_DELAY_S:
+            raise _invalid(
+                f"Value {delay_seconds} for parameter DelaySeconds is invalid. "
+                f"Reason: DelaySeconds must be >= 0 and <= {LONGEST_DELAY_S}."
+            )
+        return put(self, queue, context, message_body, delay_seconds, message_attributes, *others, **named)
+
+    return put_message
+
+
+def check_message_attributes(attributes: Mapping[str, Any] | None) -> None:
+    """Raise InvalidParameterValue for the first attribute that SQS would not take.
+
+    Names: letters, digits, `_`, `-` and single dots inside, none that begins with AWS. or Amazon., below 256 bytes. Types: String,
+    Number, Binary, alone or with a suffix after a dot.
+    """
+    from localemu.services.sqs import constants  # noqa: PLC0415
+
+    for name, attribute in (attributes or {}).items():
+        if len(name.encode()) >= 256:  # noqa: PLR2004
+            raise _invalid("Message (user) attribute names must be shorter than 256 Bytes")
+        if not re.match(constants.ATTR_NAME_CHAR_REGEX, name.lower()):
+            raise _invalid(
+                "Message (user) attributes name can only contain upper and lower score characters, digits, periods, "
+                "hyphens and underscores. "
+            )
+        if not re.match(constants.ATTR_NAME_PREFIX_SUFFIX_REGEX, name.lower()):
+            raise _invalid(
+                "You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. "
+                "These strings are reserved for internal use. Additionally, they cannot start or end with '.'."
+            )
+        if ".." in name:
+            raise _invalid("Message (user) attribute name must not have successive '.' characters.")
+        _check_attribute_value(name, attribute)
+
+
+def _check_attribute_value(name: str, attribute: Mapping[str, Any]) -> None:
+    from localemu.aws.api.sqs import InvalidMessageContents  # noqa: PLC0415
+    from localemu.services.sqs.provider import check_message_content  # noqa: PLC0415
+
+    data_type = attribute.get("DataType")
+    if not data_type:
+        raise _invalid(f"The message attribute '{name}' must contain a non-empty message attribute type.")
+    kind = data_type.partition(".")[0]
+    if kind not in {"String", "Number", "Binary"}:
+        raise _invalid(
+            f"The type of message (user) attribute '{name}' is invalid. "
+            "You must use only the following supported type prefixes: Binary, Number, String."
+        )
+    if len(data_type.encode()) >= 256:  # noqa: PLR2004
+        raise _invalid("Message (user) attribute types must be shorter than 256 Bytes")
+    value = attribute.get("BinaryValue" if kind == "Binary" else "StringValue")
+    if not value:
+        raise _invalid(f"Message (user) attribute '{name}' must contain a non-empty value of type '{kind}'.")
+    if kind == "Number" and not _is_number(value):
+        raise _invalid(f"Can't cast the value of message (user) attribute '{name}' to a number.")
+    if kind == "String":
+        try:
+            check_message_content(value)
+        except InvalidMessageContents as error:
+            raise _invalid(str(error.args[0])) from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return False
+    return number.is_finite() and abs(number) <= LARGEST_NUMBER and "_" not in text
+
+
+def _checked_receive(receive: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(receive)
+    def receive_message(self: Any, context: Any, queue_url: str, **parameters: Any) -> Any:
+        most = parameters.get("max_number_of_messages")
+        if most == 0:
+            raise _invalid(
+                f"Value {most} for parameter MaxNumberOfMessages is invalid. "
+                f"Reason: Must be between 1 and {MOST_MESSAGES}, if provided."
+            )
+        visibility_s = parameters.get("visibility_timeout")
+        if visibility_s is not None and not 0 <= visibility_s <= LONGEST_VISIBILITY_S:
+            raise _invalid(
+                f"Value {visibility_s} for parameter VisibilityTimeout is invalid. "
+                f"Reason: Must be >= 0 and <= {LONGEST_VISIBILITY_S}, if provided."
+            )
+        _check_attribute_names(
+            [*(parameters.get("attribute_names") or ()), *(parameters.get("message_system_attribute_names") or ())]
+        )
+        if not queue_url.endswith(".fifo"):
+            # It means something for FIFO queues only; others do not mind it.
+            parameters.pop("receive_request_attempt_id", None)
+        return receive(self, context, queue_url=queue_url, **parameters)
+
+    return receive_message
+
+
+def _check_attribute_names(names: Sequence[str]) -> None:
+    if not names:
+        return
+    from localemu.aws.api import sqs as api  # noqa: PLC0415
+
+    for name in names:
+        if not (hasattr(api.MessageSystemAttributeName, name) or hasattr(api.QueueAttributeName, name)):
+            raise api.InvalidAttributeName(f"Unknown Attribute {name}.")
+
+
+def _checked_visibility(update: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(update)
+    def update_visibility_timeout(self: Any, receipt_handle: str, visibility_timeout: int) -> None:
+        if not 0 <= visibility_timeout <= LONGEST_VISIBILITY_S:
+            raise _invalid(
+                f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. "
+                f"Reason: VisibilityTimeout must be an integer between 0 and {LONGEST_VISIBILITY_S}."
+            )
+        with self.mutex:
+            message = self.receipts.get(receipt_handle)
+            if message is not None and time.time() + visibility_timeout - message.last_received > LONGEST_VISIBILITY_S:
+                raise _invalid(
+                    f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. "
+                    f"Reason: Total VisibilityTimeout for the message is beyond the limit [{LONGEST_VISIBILITY_S} seconds]."
+                )
+            update(self, receipt_handle, visibility_timeout)
+
+    return update_visibility_timeout
+
+
+def _start_update_worker(self: Any) -> None:
+    """Look for messages that have become visible often enough that nobody waits for a second more than the queue says."""
+    from localemu.utils.scheduler import Scheduler  # noqa: PLC0415
+    from localemu.utils.threads import start_thread  # noqa: PLC0415
+
+    with self.mutex:
+        if self.thread:
+            return
+        self.scheduler = Scheduler()
+        self.scheduler.schedule(self.do_update_all_queues, period=VISIBILITY_PERIOD_S, fixed_rate=False)
+        self.thread = start_thread(lambda *_: self.scheduler.run(), name="sqs-queue-update-worker")
+
+
+# --- batches -------------------------------------------------------------------------------------------------------------
+
+
+def _distinct(check: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(check)
+    def assert_batch(self: Any, batch: Sequence[Mapping[str, Any]], **options: Any) -> None:
+        from localemu.aws.api.sqs import BatchEntryIdsNotDistinct  # noqa: PLC0415
+
+        try:
+            check(self, batch, **options)
+        except BatchEntryIdsNotDistinct as error:
+            ids = [entry["Id"] for entry in batch]
+            repeated = next(name for index, name in enumerate(ids) if name in ids[:index])
+            raise BatchEntryIdsNotDistinct(f"Id {repeated} repeated.") from error
+
+    return assert_batch
+
+
+def _as_aws_answers_batches(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @wraps(operation)
+    def batch(self: Any, context: Any, queue_url: str, entries: Sequence[Mapping[str, Any]], **others: Any) -> Any:
+        if not entries:
+            from localemu.aws.api.sqs import EmptyBatchRequest  # noqa: PLC0415
+
+            raise EmptyBatchRequest(f"There should be at least one {name}BatchRequestEntry in the request.")
+        answer = operation(self, context, queue_url=queue_url, entries=entries, **others)
+        for failure in answer["Failed"]:
+            failure["Code"] = ENTRY_ERRORS.get(failure["Code"], failure["Code"])
+            failure["SenderFault"] = failure["SenderFault"] or failure["Code"] in _sender_faults()
+            failure["Message"] = failure["Message"].replace(
+                "parameters are invalid.", "parameters cannot be validated."
+            )
+        # Over JSON, AWS leaves out the list that would be empty.
+        return {key: value for key, value in answer.items() if value}
+
+    return batch
+
+
+def _sender_faults() -> set[str]:
+    return {*ENTRY_ERRORS.values(), "InvalidMessageContents", "ReceiptHandleIsInvalid"}
+
+
+# --- queues --------------------------------------------------------------------------------------------------------------
+
+
+def _located(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(resolve)
+    def resolve_queue_location(context: Any, queue_name: str | None = None, queue_url: str | None = None) -> Any:
+        location: tuple[str, str | None, str] = resolve(context, queue_name, queue_url)
+        if location[1] not in {None, context.region}:
+            from localemu.aws.api.sqs import InvalidAddress  # noqa: PLC0415
+
+            raise InvalidAddress(f"The address {queue_url} is not valid for this endpoint.", status_code=404)
+        return location
+
+    return resolve_queue_location
+
+
+def _checked_address(delete: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(delete)
+    def delete_queue(self: Any, context: Any, queue_url: str, **others: Any) -> None:
+        self._resolve_queue(context, queue_url=queue_url)
+        delete(self, context, queue_url=queue_url, **others)
+
+    return delete_queue
+
+
+def _checked_tags(tag: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(tag)
+    def tag_queue(self: Any, context: Any, queue_url: str, tags: Mapping[str, str], **others: Any) -> None:
+        if any(not 1 <= len(key) <= LONGEST_TAG_KEY for key in tags or ()):
+            raise _invalid(f"Tag keys must be between 1 and {LONGEST_TAG_KEY} characters in length.")
+        tag(self, context, queue_url=queue_url, tags=tags, **others)
+
+    return tag_queue
+
+
+def _checked_attributes(operation: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(operation)
+    def checked(self: Any, context: Any, *, attributes: dict[str, str] | None = None, **others: Any) -> Any:
+        queue = self._resolve_queue(context, queue_url=others["queue_url"]) if "queue_url" in others else None
+        fifo = (queue.name if queue else others["queue_name"]).endswith(".fifo")
+        check_queue_attributes(self, context, attributes or {}, fifo=fifo)
+        answer = operation(self, context, attributes=attributes, **others)
+        if queue:
+            queue.update_last_modified()
+        return answer
+
+    return checked
+
+
+def check_queue_attributes(provider: Any, context: Any, attributes: Mapping[str, str], *, fifo: bool) -> None:
+    """Raise SQS's error for the first attribute whose value a queue cannot have."""
+    from localemu.aws.api.sqs import InvalidAttributeName  # noqa: PLC0415
+    from localemu.services.sqs.exceptions import InvalidAttributeValue  # noqa: PLC0415
+
+    for name, value in attributes.items():
+        if name in NUMBERS and not (value.isdecimal() and NUMBERS[name][0] <= int(value) <= NUMBERS[name][1]):
+            raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
+        if name in BOOLEANS and value.lower() not in {"true", "false"}:
+            raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
+        if name == "Policy" and value and not _is_policy(value):
+            raise InvalidAttributeValue("Invalid value for the parameter Policy.")
+        if name == "RedrivePolicy" and value:
+            _check_redrive_policy(provider, context, value, fifo=fifo)
+    if attributes.get("KmsMasterKeyId") and attributes.get("SqsManagedSseEnabled", "").lower() == "true":
+        raise InvalidAttributeName(
+            "You can use one type of server-side encryption (SSE) at one time. "
+            "You can either enable KMS SSE or SQS SSE."
+        )
+
+
+def _is_policy(text: str) -> bool:
+    document = _json_map(text)
+    return document is not None and bool(document.get("Statement"))
+
+
+def _json_map(text: str) -> dict[str, Any] | None:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _check_redrive_policy(provider: Any, context: Any, text: str, *, fifo: bool) -> None:
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.utils import InvalidArnException  # noqa: PLC0415
+    from localemu.aws.api.sqs import QueueDoesNotExist  # noqa: PLC0415
+    from localemu.services.sqs.exceptions import InvalidAttributeValue  # noqa: PLC0415
+
+    policy = _json_map(text)
+    if policy is None:
+        raise InvalidAttributeValue(
+            "Invalid value for the parameter RedrivePolicy. Reason: Redrive policy is not a valid JSON map."
+        )
+
+    def refuse(reason: str) -> Exception:
+        return _invalid(f"Value {text} for parameter RedrivePolicy is invalid. Reason: {reason}")
+
+    for key in ("deadLetterTargetArn", "maxReceiveCount"):
+        if policy.get(key) in {None, ""}:
+            raise refuse(f"Redrive policy does not contain mandatory attribute: {key}.")
+    count = str(policy["maxReceiveCount"])
+    if not count.isdecimal() or not 1 <= int(count) <= MOST_RECEIVES:
+        raise refuse(
+            f"Invalid value for maxReceiveCount: {count}, valid values are from 1 to {MOST_RECEIVES} both inclusive."
+        )
+    try:
+        target = provider._require_queue_by_arn(context, policy["deadLetterTargetArn"])  # noqa: SLF001
+    except (BotoCoreError, InvalidArnException, KeyError, QueueDoesNotExist) as error:
+        raise refuse("Dead letter target does not exist.") from error
+    if (target.account_id, target.region) != (context.account_id, context.region):
+        raise refuse("Dead-letter target owner should be same as the source.")
+    if target.name.endswith(".fifo") != fifo:
+        raise refuse("Dead-letter queue must be same type of queue as the source..")

@@ -106,9 +106,11 @@ def _decide(principal: Principal, action: str, resource: str, context: Keys | No
     parts = resource.split(":")
     region = parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - where an ARN has its region
     owner, policy = resource_policies.owner_and_policy(resource, principal.account, region)
-    keys = ConditionContext({"aws:SecureTransport": "true", "aws:PrincipalArn": principal.issuer or principal.arn})
-    keys.update(
-        {"aws:PrincipalAccount": principal.account or None, "aws:RequestedRegion": region or None, **(context or {})}
-    )
-    request = AccessRequest(action, (resource,), keys)
+    keys: dict[str, ContextValue] = {
+        "aws:SecureTransport": "true",
+        "aws:PrincipalArn": principal.issuer or principal.arn,
+        "aws:PrincipalAccount": principal.account or None,
+        "aws:RequestedRegion": region or None,
+    }
+    request = AccessRequest(action, (resource,), ConditionContext({**keys, **(context or {})}))
     return decide(request, principal, principals.policies_of(principal), policy, owner)

@@ -25,38 +25,38 @@ _ESCAPED_CHARACTERS = {"*": "*", "?": "?", "$": "$"}
 class ConditionContext:
     """The condition keys of one request; names are compared without regard to case.
 
-    A value may be a function of no arguments: it is called when a policy first asks for the key.
+    `families` holds what stands for many keys, such as "aws:ResourceTag/": a function from the rest of the name, called when a
+    policy first asks for such a key.
     """
 
-    def __init__(self, keys: Mapping[str, ContextValue | Callable[[], ContextValue]] | None = None) -> None:
-        self._keys: dict[str, ContextValue | Callable[[], ContextValue]] = {}
-        self.update(keys or {})
+    def __init__(
+        self,
+        keys: Mapping[str, ContextValue] | None = None,
+        families: Mapping[str, Callable[[str], ContextValue]] | None = None,
+    ) -> None:
+        self._keys = {name.lower(): value for name, value in (keys or {}).items()}
+        self._families = {name.lower(): find for name, find in (families or {}).items()}
 
-    def update(self, keys: Mapping[str, ContextValue | Callable[[], ContextValue]]) -> None:
-        """Add keys; a value of None means that the request does not have the key."""
-        for name, value in keys.items():
-            self._keys[name.lower()] = value
-
-    def derived(self, keys: Mapping[str, ContextValue | Callable[[], ContextValue]]) -> ConditionContext:
-        """A copy with more keys."""
-        copy = ConditionContext()
-        copy._keys = dict(self._keys)
-        copy.update(keys)
+    def derived(
+        self, keys: Mapping[str, ContextValue], families: Mapping[str, Callable[[str], ContextValue]] | None = None
+    ) -> ConditionContext:
+        """A copy with more keys; a value of None means that the request does not have the key."""
+        copy = ConditionContext(keys, families)
+        copy._keys = {**self._keys, **copy._keys}
+        copy._families = {**self._families, **copy._families}
         return copy
 
     def get(self, name: str) -> Values | None:
         """All values of a key, or None where the request does not have it."""
         name = name.lower()
         value = self._keys.get(name)
-        if callable(value):
-            value = self._keys[name] = value()
+        if value is None and name not in self._keys:
+            family, slash, rest = name.partition("/")
+            find = self._families.get(family + slash)
+            value = find(rest) if find and slash else None
         if value is None:
             return None
         return (value,) if isinstance(value, str) else tuple(value)
-
-    def all_keys(self) -> list[str]:
-        """The names of all keys, in lower case."""
-        return list(self._keys)
 
 
 class UndefinedVariableError(LookupError):

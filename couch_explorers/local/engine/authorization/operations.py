@@ -31,7 +31,7 @@ class Right:
 
 @dataclass(frozen=True)
 class Call:
-    """An API call. `query` and `headers` matter to S3 only, `method` and `path` to API Gateway."""
+    """An API call; `method` and `path` matter to API Gateway only."""
 
     service: str
     operation: str
@@ -40,6 +40,8 @@ class Call:
     region: str
     method: str = ""
     path: str = ""
+    # Who calls: what IAM's calls without a user name are about.
+    caller_arn: str = ""
     # Finds the path of a role, user, group or policy, which the call does not tell: (kind, name) → ARN, or "" where there is none.
     find_identity: Callable[[str, str], str] = lambda kind, name: ""  # noqa: ARG005
     # The function behind an event source mapping's UUID.
@@ -450,7 +452,7 @@ def _iam(call: Call) -> Iterator[Right]:
         url = call.get("Url").removeprefix("https://")
         yield Right(action, (call.arn("iam", f"oidc-provider/{url}", region=""),), keys=keys)
     elif call.operation in _OWN_USER_OPERATIONS:
-        yield Right(action, (call.arn("iam", "user/", region=""),), keys=keys)
+        yield Right(action, (call.caller_arn,), keys=keys)
     else:
         kind = call.operation.removeprefix("List").lower()
         prefix = {"roles": "role/", "users": "user/", "groups": "group/", "policies": "policy/"}.get(kind, "")

@@ -223,3 +223,8 @@ def identity_arn(account: str, kind: str, name: str) -> str:
         "instance-profile": backend.instance_profiles,
     }[kind]
     return next((str(each.arn) for each in holders.values() if each.name == name), "")
+
+
+def open_id_provider(account: str, arn: str) -> Any:
+    """LocalEmu's record of an identity provider; None where the account knows none by that ARN."""
+    return _backend(account).open_id_providers.get(arn)

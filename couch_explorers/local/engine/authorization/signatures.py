@@ -262,22 +262,26 @@ def _read_query_v2(request: ReceivedRequest) -> Signature:
     return Signature(2, key, signature, presigned=True, expires_s=int(expires))
 
 
-def verify(request: ReceivedRequest, signature: Signature, secret: str, now: datetime) -> None:
+def verify(request: ReceivedRequest, signature: Signature, secret: str | None, now: datetime) -> None:
     """Check a signature, its age and, where it was hashed, the body.
 
     Args:
         request: as received.
         signature: what `read_signature` found.
-        secret: the secret of its access key.
+        secret: the secret of its access key; None for a key that takes any, whose presigned URLs grow old all the same.
         now: the time on the server.
 
     Raises SignatureError where AWS would refuse.
 
     """
-    if signature.version == 2:  # noqa: PLR2004 - the two versions are called so
-        _verify_v2(request, signature, secret, now)
+    if secret is None and not signature.presigned:
         return
     _check_age(request, signature, now)
+    if secret is None:
+        return
+    if signature.version == 2:  # noqa: PLR2004 - the two versions are called so
+        _verify_v2(request, signature, secret)
+        return
     payload_hash = _payload_hash(request, signature)
     canonical = canonical_request(request, signature, payload_hash)
     string_to_sign = (
@@ -294,20 +298,18 @@ def verify(request: ReceivedRequest, signature: Signature, secret: str, now: dat
 
 
 def _check_age(request: ReceivedRequest, signature: Signature, now: datetime) -> None:
-    assert signature.timestamp is not None
     if signature.presigned:
-        expiry = signature.timestamp + timedelta(seconds=signature.expires_s)
+        start = signature.timestamp or datetime.fromtimestamp(0, UTC)  # Version 2 tells the moment of its end itself
+        expiry = start + timedelta(seconds=signature.expires_s)
         if now > expiry:
-            raise SignatureError(
-                Fault.PRESIGNED_EXPIRED,
-                Expires=expiry.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                ServerTime=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            )
+            raise SignatureError(Fault.PRESIGNED_EXPIRED, Expires=_iso(expiry), ServerTime=_iso(now))
+        return
+    if signature.timestamp is None:
         return
     skew = S3_SKEW if request.is_s3 else SKEW
     oldest, newest = now - skew, now + skew
     minutes = f"{now.strftime(TIMESTAMP_FORMAT)} {{}} {skew.seconds // 60} min."
-    times = {"RequestTime": signature.stamp, "ServerTime": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    times = {"RequestTime": signature.stamp, "ServerTime": _iso(now)}
     if signature.timestamp < oldest:
         message = f"Signature expired: {signature.stamp} is now earlier than {oldest.strftime(TIMESTAMP_FORMAT)} ({minutes.format('-')})"
         raise SignatureError(Fault.EXPIRED, message, **times)
@@ -446,14 +448,11 @@ def _signed_chunks(body: bytes) -> Iterator[tuple[bytes, str, bool]]:
         yield signed, given[0].decode("latin-1").strip(), True
 
 
-def _verify_v2(request: ReceivedRequest, signature: Signature, secret: str, now: datetime) -> None:
-    if signature.presigned and now.timestamp() > signature.expires_s:
-        expiry = datetime.fromtimestamp(signature.expires_s, UTC)
-        raise SignatureError(
-            Fault.PRESIGNED_EXPIRED,
-            Expires=expiry.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            ServerTime=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        )
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _verify_v2(request: ReceivedRequest, signature: Signature, secret: str) -> None:
     if signature.presigned:
         date = str(signature.expires_s)
     else:

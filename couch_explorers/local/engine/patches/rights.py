@@ -1,0 +1,378 @@
+"""Every API call is held against its signature and the policies of who makes it.
+
+Takes the place of LocalEmu's own check, which takes any secret, knows neither the services' condition keys nor who may pass a
+role, lets a resource's policy override a boundary, and lets through whatever one of its services does for somebody else. How
+AWS decides is in `engine.authorization`; here it is asked for what comes over the wire.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from couch_explorers.local.engine.authorization import (
+    operations,
+    principals,
+    refusals,
+    resource_policies,
+    service_decision,
+)
+from couch_explorers.local.engine.authorization.conditions import ConditionContext, ContextValue
+from couch_explorers.local.engine.authorization.policies import AccessRequest, Principal, decide
+from couch_explorers.local.engine.authorization.signatures import (
+    ALGORITHM,
+    STREAMING,
+    UNSIGNED_PAYLOAD,
+    ReceivedRequest,
+    Signature,
+    SignatureError,
+    read_signature,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from couch_explorers.local.engine.authorization.operations import Right
+    from couch_explorers.local.engine.authorization.principals import Credentials
+    from couch_explorers.local.engine.authorization.refusals import Refusal
+
+SEAMS = {
+    "localemu.aws.app:LocalemuAwsGateway.__init__": "",
+    "localemu.services.iam_enforcement.enforcer:IAMEnforcementHandler": "",
+    "localemu.aws.handlers.auth:TemporaryCredentialValidator": "",
+    "localemu.aws.handlers.internal_requests:InternalRequestParamsEnricher": "",
+    "localemu.aws.protocol.parser:BaseRestRequestParser.create_input_stream": "",
+    "localemu.services.iam_enforcement.resource_tag_loader:load_resource_tags": "",
+}
+
+# What one service does to the resource of another for a third: the resource's policy decides, by the source that comes along.
+_SERVICE_CALLS = {
+    ("lambda", "Invoke"): ("lambda:InvokeFunction", "FunctionName"),
+    ("sqs", "SendMessage"): ("sqs:SendMessage", "QueueUrl"),
+    ("sqs", "SendMessageBatch"): ("sqs:SendMessage", "QueueUrl"),
+    ("sns", "Publish"): ("sns:Publish", "TopicArn"),
+}
+# The root of an account can always mend a policy that shuts everybody out.
+_ROOT_ALWAYS = frozenset(
+    {
+        "s3:GetBucketPolicy",
+        "s3:PutBucketPolicy",
+        "s3:DeleteBucketPolicy",
+        "sqs:GetQueueAttributes",
+        "sqs:SetQueueAttributes",
+    }
+)
+# Signed by nobody: who may, the role's trust policy says.
+_UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+
+
+def apply() -> None:
+    """Put the two handlers into the gateway's chain."""
+    from localemu.aws import handlers  # noqa: PLC0415
+    from localemu.aws.app import LocalemuAwsGateway  # noqa: PLC0415
+    from localemu.services.iam_enforcement.enforcer import iam_enforcement_handler  # noqa: PLC0415
+
+    original = LocalemuAwsGateway.__init__
+
+    def with_rights(self: Any, service_manager: Any = None) -> None:
+        original(self, service_manager)
+        chain = self.request_handlers
+        chain.insert(chain.index(handlers.add_internal_request_params) + 1, remember_request)
+        chain[chain.index(iam_enforcement_handler)] = check_rights
+        chain.remove(handlers.validate_temporary_credentials)
+
+    LocalemuAwsGateway.__init__ = with_rights
+
+
+def remember_request(_chain: Any, context: Any, _response: Any) -> None:
+    """Keep what was signed, before LocalEmu decodes the body and moves a presigned URL's parameters into headers."""
+    request = context.request
+    authorization = request.headers.get("Authorization", "")
+    query = request.query_string.decode("latin-1")
+    context.received = None
+    if context.is_internal_call or not (authorization or "Signature=" in query):
+        return
+    headers = [(str(name), str(value)) for name, value in request.headers.items()]
+    received = ReceivedRequest(
+        request.method, _raw_path(request), query, headers, bytes, is_s3=_is_for_s3(authorization, query)
+    )
+    if _needs_body(received, authorization):
+        body = request.stream.read()
+        request.stream = io.BytesIO(body)
+        received = ReceivedRequest(received.method, received.path, query, headers, lambda: body, received.is_s3)
+    context.received = received
+
+
+def _raw_path(request: Any) -> str:
+    from localemu.http.request import get_raw_path  # noqa: PLC0415
+
+    return str(get_raw_path(request))
+
+
+def _is_for_s3(authorization: str, query: str) -> bool:
+    if authorization.startswith(ALGORITHM):
+        return "/s3/aws4_request" in authorization
+    if authorization.startswith("AWS "):
+        return True
+    return "%2Fs3%2Faws4_request" in query or "/s3/aws4_request" in query or "AWSAccessKeyId=" in query
+
+
+def _needs_body(received: ReceivedRequest, authorization: str) -> bool:
+    """S3's bodies are read only where their hash was signed, so that uploads of the root stay streams."""
+    key = authorization.partition("Credential=")[2].partition("/")[0]
+    if principals.is_root_key(key):
+        return False
+    given = received.header("x-amz-content-sha256")
+    if not received.is_s3:
+        return not given
+    return given != UNSIGNED_PAYLOAD and (not given.startswith(STREAMING) or "AWS4-HMAC" in given)
+
+
+def check_rights(_chain: Any, context: Any, _response: Any) -> None:
+    """Refuse a call whose signature is wrong or that nothing allows, in the service's words."""
+    if not context.service or not context.operation:
+        return
+    service = context.service.service_name
+    if context.is_internal_call:
+        _check_internal(service, context)
+        return
+    try:
+        credentials = authenticate(service, context)
+    except RefusedError as refused:
+        if context.operation.name in _UNSIGNED and service == "sts":
+            return
+        raise _exception(service, refused.refusal) from None
+    context.caller = credentials
+    _check(service, context, credentials)
+
+
+class RefusedError(Exception):
+    """A request that is refused before anybody asks for rights."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def authenticate(service: str, context: Any) -> Credentials:
+    """Whose request it is.
+
+    Raises RefusedError where the key is unknown, its session over or the signature wrong.
+    """
+    received: ReceivedRequest | None = context.received
+    signature: Signature | None = None
+    try:
+        signature = read_signature(received) if received else None
+        if received is None or signature is None:
+            return principals.Credentials(principals.anonymous(context.account_id))
+        credentials = _known(service, signature)
+        now = datetime.now(UTC)
+        if credentials.token is not None and received.token != credentials.token:
+            raise RefusedError(refusals.invalid_token(service))
+        if credentials.expires is not None and credentials.expires < now:
+            raise RefusedError(refusals.expired_token(service))
+        verify(received, signature, credentials.secret, now)
+    except SignatureError as error:
+        raise RefusedError(refusals.bad_signature(service, signature, error)) from error
+    return credentials
+
+
+def _known(service: str, signature: Signature) -> Credentials:
+    credentials = principals.find_credentials(signature.access_key_id)
+    if credentials is None:
+        raise RefusedError(refusals.unknown_key(service, signature.access_key_id))
+    return credentials
+
+
+def _check(service: str, context: Any, credentials: Credentials) -> None:
+    principal = credentials.principal
+    held = principals.policies_of(principal, credentials.session)
+    keys = condition_keys(context, credentials)
+    for right in _rights(service, context, principal):
+        resource = right.resources[0]
+        owner, policy = resource_policies.owner_and_policy(resource, context.account_id, context.region)
+        if principal.kind == "Root":
+            if right.action in _ROOT_ALWAYS and owner in ("", principal.account):
+                continue
+            if policy is None and owner in ("", principal.account):
+                continue
+        families = {"aws:ResourceTag/": _resource_tags(context, resource)}
+        request = AccessRequest(
+            right.action, right.resources, keys.derived(_of_resource(context, right, owner), families)
+        )
+        must_allow = right.action.startswith("kms:") and policy is not None
+        decision = decide(request, principal, held, policy, owner, resource_must_allow=must_allow)
+        if not decision.allowed:
+            foreign = owner not in ("", principal.account)
+            raise _exception(service, refusals.access_denied(service, principal, request, decision, foreign=foreign))
+
+
+def _rights(service: str, context: Any, principal: Principal) -> list[Right]:
+    account = context.account_id
+
+    def find_identity(kind: str, name: str) -> str:
+        return principals.identity_arn(account, kind, name)
+
+    def find_mapping_function(uuid: str) -> str:
+        from localemu.services.lambda_.invocation.models import lambda_stores  # noqa: PLC0415
+
+        mapping = lambda_stores[account][context.region].event_source_mappings.get(uuid) or {}
+        return str(mapping.get("FunctionArn", ""))
+
+    call = operations.Call(
+        service,
+        context.operation.name,
+        context.service_request or {},
+        account,
+        context.region,
+        context.request.method,
+        context.request.path,
+        principal.arn,
+        find_identity,
+        find_mapping_function,
+    )
+    rights = operations.rights_of(call)
+    if service == "s3" and principal.kind != "Root":
+        rights += _rights_to_learn_that_it_is_missing(context)
+    return rights
+
+
+def _rights_to_learn_that_it_is_missing(context: Any) -> list[Right]:
+    """S3 tells that a key is missing only to who may list the bucket.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions".
+    """
+    if context.operation.name not in ("GetObject", "HeadObject"):
+        return []
+    from localemu.constants import AWS_REGION_US_EAST_1  # noqa: PLC0415
+    from localemu.services.s3.models import s3_stores  # noqa: PLC0415
+
+    name, key = context.service_request.get("Bucket"), context.service_request.get("Key")
+    store = s3_stores[context.account_id][AWS_REGION_US_EAST_1]
+    owner = store.global_bucket_map.get(name)
+    bucket = s3_stores[owner][AWS_REGION_US_EAST_1].buckets.get(name) if owner else None
+    if bucket is None or bucket.objects.get(key) is not None:
+        return []
+    return [operations.Right("s3:ListBucket", (f"arn:aws:s3:::{name}",))]
+
+
+def condition_keys(context: Any, credentials: Credentials) -> ConditionContext:
+    """The global condition keys of a call, and S3's about how it was signed.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    """
+    principal, session = credentials.principal, credentials.session or {}
+    now = datetime.now(UTC)
+    keys: dict[str, ContextValue | Any] = {
+        "aws:PrincipalArn": principal.issuer if principal.kind == "AssumedRole" else principal.arn,
+        "aws:PrincipalAccount": principal.account,
+        "aws:PrincipalType": {"Root": "Account"}.get(principal.kind, principal.kind),
+        "aws:PrincipalIsAWSService": "false",
+        "aws:userid": principal.user_id or None,
+        "aws:username": principal.user_name or None,
+        "aws:SourceIp": context.request.remote_addr or "127.0.0.1",
+        "aws:UserAgent": context.request.headers.get("User-Agent", ""),
+        "aws:Referer": context.request.headers.get("Referer"),
+        "aws:CurrentTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:EpochTime": str(int(now.timestamp())),
+        # Nobody listens in on a laptop's loopback address: it counts as TLS.
+        "aws:SecureTransport": "true",
+        "s3:TlsVersion": "1.3",
+        "aws:RequestedRegion": "us-east-1" if context.service.service_name == "iam" else context.region,
+        "aws:ViaAWSService": "false",
+        **{f"aws:PrincipalTag/{name}": value for name, value in principal.tags},
+    }
+    if session.get("mfa_authenticated"):
+        keys["aws:MultiFactorAuthPresent"] = "true"
+    elif credentials.token is not None and principal.kind != "Root":
+        keys["aws:MultiFactorAuthPresent"] = "false"
+    if issued := session.get("issued_at"):
+        keys["aws:TokenIssueTime"] = issued.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if source := session.get("source_identity"):
+        keys["aws:SourceIdentity"] = source
+    if context.service.service_name == "s3":
+        keys |= _s3_keys(context, now)
+    return ConditionContext(keys)
+
+
+def _s3_keys(context: Any, now: datetime) -> dict[str, ContextValue]:
+    received: ReceivedRequest | None = context.received
+    signature = read_signature(received) if received else None
+    if received is None or signature is None:
+        return {}
+    age_ms = (now - signature.timestamp).total_seconds() * 1000 if signature.timestamp else 0
+    return {
+        "s3:authType": "REST-QUERY-STRING" if signature.presigned else "REST-HEADER",
+        "s3:signatureversion": "AWS4-HMAC-SHA256" if signature.version == 4 else "AWS",  # noqa: PLR2004 - its number
+        "s3:signatureAge": str(int(age_ms)) if signature.presigned else None,
+        "s3:x-amz-content-sha256": received.header("x-amz-content-sha256") or None,
+    }
+
+
+def _of_resource(context: Any, right: Right, owner: str) -> dict[str, ContextValue]:
+    account = owner or operations.account_of(right.resources[0]) or context.account_id
+    keys: dict[str, ContextValue] = {"aws:ResourceAccount": account}
+    if right.action.startswith("s3:"):
+        keys["s3:ResourceAccount"] = account
+    return {**keys, **right.keys}
+
+
+def _resource_tags(context: Any, resource: str) -> Callable[[str], ContextValue]:
+    def find(name: str) -> str | None:
+        from localemu.services.iam_enforcement.resource_tag_loader import load_resource_tags  # noqa: PLC0415
+
+        tags = load_resource_tags(resource, context.account_id, context.region)
+        return next((str(value) for key, value in tags.items() if key.lower() == name), None)
+
+    return find
+
+
+def _check_internal(service: str, context: Any) -> None:
+    """Judge what one of the engine's own services does for somebody else; what it does for itself is its own affair.
+
+    With a role's credentials it has the role's rights. With a source's name the resource's policy decides.
+    """
+    key = _access_key(context)
+    if key and not principals.is_root_key(key):
+        credentials = principals.find_credentials(key)
+        if credentials is not None:
+            context.caller = credentials
+            _check(service, context, credentials)
+            return
+    call = _SERVICE_CALLS.get((service, context.operation.name))
+    params = context.internal_request_params
+    name, source = params.get("service_principal"), params.get("source_arn") or ""
+    if call is None or not name:
+        return
+    action, _ = call
+    right = _rights(service, context, principals.service_principal(name))[0]
+    decision = service_decision(name, action, right.resources[0], source, dict(right.keys))
+    if not decision.allowed:
+        principal = principals.service_principal(name)
+        request = AccessRequest(action, right.resources)
+        raise _exception(service, refusals.access_denied(service, principal, request, decision))
+
+
+def _access_key(context: Any) -> str:
+    authorization = context.request.headers.get("Authorization", "")
+    if key := authorization.partition("Credential=")[2].partition("/")[0]:
+        return str(key)
+    return str(parse_qs(context.request.query_string.decode("latin-1")).get("X-Amz-Credential", [""])[0].partition("/")[0])
+
+
+def _exception(service: str, refusal: Refusal) -> Exception:
+    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+    from localemu.aws.api import s3 as s3_api  # noqa: PLC0415
+
+    exception: Any
+    shape = getattr(s3_api, refusal.code, None) if service == "s3" else None
+    if shape is not None and refusal.details:
+        exception = shape(refusal.message)
+        for name, value in refusal.details.items():
+            setattr(exception, name, value)
+        return exception  # type: ignore[no-any-return]
+    exception = CommonServiceException(refusal.code, refusal.message, refusal.status, sender_fault=True)
+    return exception  # type: ignore[no-any-return]

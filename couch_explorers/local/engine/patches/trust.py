@@ -1,0 +1,318 @@
+"""STS as AWS has it: trust policies with all their conditions, web identities, and sessions whose credentials work.
+
+LocalEmu knows two conditions of trust policies (external id, MFA), lets anybody assume a role that does not exist, takes any web
+identity token, hands the session policies of one role down to the next, and answers GetSessionToken with AWS's example key.
+https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import json
+import re
+import secrets
+import string
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.engine.authorization import principals, resource_policies
+from couch_explorers.local.engine.authorization.conditions import ConditionContext, ContextValue
+from couch_explorers.local.engine.authorization.operations import account_of
+from couch_explorers.local.engine.authorization.policies import AccessRequest, Policy, Principal, decide
+from couch_explorers.local.engine.patches.rights import condition_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEAMS = {
+    "localemu.services.sts.provider:StsProvider": "",
+    "localemu.services.sts.provider:_evaluate_trust_policy": "",
+    "localemu.services.sts.provider:_trust_policy_allows_web_identity": "",
+    "localemu.services.sts.models:SessionConfig": "",
+    "moto.sts.models:AssumedRole": "",
+    "moto.sts.responses:TokenResponse.get_session_token": "",
+    "moto.sts.responses:TokenResponse.get_federation_token": "",
+}
+
+_SESSION_NAME = re.compile(r"[\w+=,.@-]*")
+# Seconds that a session may last which a session asked for: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html
+CHAINED_SESSION_S = 3600
+_KEY_LETTERS = string.ascii_letters + string.digits + "+/"
+
+
+def apply() -> None:
+    """Wrap the operations of LocalEmu's STS."""
+    from localemu.services.sts import provider  # noqa: PLC0415
+    from moto.sts.responses import TokenResponse  # noqa: PLC0415
+
+    # The wrappers below decide before the originals are called.
+    provider._evaluate_trust_policy = lambda *_, **__: True  # noqa: SLF001
+    provider._trust_policy_allows_web_identity = lambda *_, **__: True  # noqa: SLF001
+    for name, operation in (
+        ("assume_role", assume_role),
+        ("assume_role_with_web_identity", assume_role_with_web_identity),
+        ("get_session_token", get_session_token),
+        ("get_federation_token", get_federation_token),
+        ("get_caller_identity", get_caller_identity),
+    ):
+        original = getattr(provider.StsProvider, name)
+        setattr(provider.StsProvider, name, _wrapped(original, operation))
+    for name in ("get_session_token", "get_federation_token"):
+        setattr(TokenResponse, name, _with_own_credentials(getattr(TokenResponse, name)))
+
+
+def _wrapped(original: Callable[..., Any], operation: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def method(self: Any, context: Any, **parameters: Any) -> Any:
+        return operation(self, original, context, **parameters)
+
+    return method
+
+
+def assume_role(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+    """AssumeRole, when the role's trust policy and, where that names only the account, the caller's own policies allow it."""
+    from localemu.services.sts.provider import ROLE_ARN_REGEX  # noqa: PLC0415
+
+    role_arn, name = parameters["role_arn"], parameters["role_session_name"]
+    if not _SESSION_NAME.fullmatch(name):
+        raise _error(
+            "ValidationError",
+            f"1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: Member must satisfy "
+            r"regular expression pattern: [\w+=,.@-]*",
+        )
+    if ROLE_ARN_REGEX.match(role_arn):
+        _authorize(context, parameters)
+    response = original(self, context, **parameters)
+    session = _session(account_of(role_arn), response)
+    session["session_policies"] = _session_policies(account_of(role_arn), parameters)
+    return response
+
+
+def _authorize(context: Any, parameters: dict[str, Any]) -> None:
+    role_arn = parameters["role_arn"]
+    principal, keys, held = _caller(context)
+    if principal is None:
+        return  # the engine itself
+    tags = {tag["Key"]: tag.get("Value", "") for tag in parameters.get("tags") or []}
+    more: dict[str, ContextValue] = {
+        "sts:ExternalId": parameters.get("external_id"),
+        "sts:RoleSessionName": parameters["role_session_name"],
+        "sts:SourceIdentity": parameters.get("source_identity"),
+        "sts:TransitiveTagKeys": parameters.get("transitive_tag_keys"),
+        "aws:TagKeys": list(tags) or None,
+        **{f"aws:RequestTag/{name}": value for name, value in tags.items()},
+    }
+    if parameters.get("serial_number"):
+        more["aws:MultiFactorAuthPresent"] = "true"
+    actions = ["sts:AssumeRole"] + ["sts:TagSession"] * bool(tags) + ["sts:SetSourceIdentity"] * bool(parameters.get("source_identity"))
+    trust = resource_policies.trust_policy(role_arn)
+    for action in actions:
+        request = AccessRequest(action, (role_arn,), keys.derived(more))
+        decision = decide(request, principal, held, trust or Policy(()), account_of(role_arn), resource_must_allow=True)
+        if not decision.allowed:
+            why = f" {decision.reason}" if decision.reason.startswith("with") else ""
+            raise _error(
+                "AccessDenied", f"User: {principal.arn} is not authorized to perform: {action} on resource: {role_arn}{why}", 403
+            )
+    _check_duration(principal, role_arn, parameters.get("duration_seconds"))
+
+
+def _caller(context: Any) -> tuple[Principal | None, ConditionContext, principals.PrincipalPolicies]:
+    """Who asks, with condition keys and policies; None for the engine, where it asks for nobody."""
+    params = context.internal_request_params or {}
+    if name := params.get("service_principal"):
+        source = params.get("source_arn")
+        keys: dict[str, ContextValue] = {
+            "aws:SourceArn": source,
+            "aws:SourceAccount": account_of(source or "") or context.account_id,
+            "aws:SecureTransport": "true",
+            "aws:PrincipalIsAWSService": "true",
+        }
+        return principals.service_principal(name, context.account_id), ConditionContext(keys), principals.NOBODY
+    credentials = getattr(context, "caller", None)
+    if credentials is None:
+        return None, ConditionContext(), principals.NOBODY
+    held = principals.policies_of(credentials.principal, credentials.session)
+    return credentials.principal, condition_keys(context, credentials), held
+
+
+def _check_duration(principal: Principal, role_arn: str, duration_s: int | None) -> None:
+    role = resource_policies.find_role(role_arn)
+    if duration_s is None or role is None or principal.kind == "Service":
+        return
+    if principal.kind == "AssumedRole" and duration_s > CHAINED_SESSION_S:
+        raise _error(
+            "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
+        )
+    if duration_s > int(role.max_session_duration or CHAINED_SESSION_S):
+        raise _error("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+
+
+def _session_policies(account: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    documents = [parameters["policy"]] if parameters.get("policy") else []
+    for each in parameters.get("policy_arns") or []:
+        document = principals.managed_document(account, each["arn"])
+        if document is None:
+            raise _error("InvalidParameterValue", f"Session policy {each['arn']} does not exist or is not attachable.")
+        documents.append(document)
+    return [json.loads(document) for document in documents]
+
+
+def assume_role_with_web_identity(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+    """AssumeRoleWithWebIdentity, for a token of a provider that the account knows and the role's trust policy names.
+
+    The token's own signature is not checked: the provider's keys are on the internet, and nothing here goes there.
+    """
+    from localemu.services.sts.provider import ROLE_ARN_REGEX  # noqa: PLC0415
+
+    role_arn = parameters["role_arn"]
+    if ROLE_ARN_REGEX.match(role_arn):
+        _authorize_web_identity(role_arn, parameters)
+    response = original(self, context, **parameters)
+    account, claims = account_of(role_arn), _claims(parameters["web_identity_token"])
+    session = _session(account, response)
+    session["session_policies"] = _session_policies(account, parameters)
+    role = resource_policies.find_role(role_arn)
+    response["AssumedRoleUser"]["AssumedRoleId"] = f"{role.id}:{parameters['role_session_name']}"
+    audience = claims.get("aud")
+    response["SubjectFromWebIdentityToken"] = claims.get("sub")
+    response["Audience"] = audience[0] if isinstance(audience, list) else audience
+    response["Provider"] = _provider_arn(account, str(claims.get("iss", "")))
+    return response
+
+
+_NOT_AUTHORIZED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+
+
+def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
+    trust = resource_policies.trust_policy(role_arn)
+    if trust is None or not any(
+        statement.allows and any(kind == "Federated" for kind, _ in statement.principals or ()) for statement in trust.statements
+    ):
+        raise _error("AccessDenied", _NOT_AUTHORIZED, 403)
+    claims = _claims(parameters["web_identity_token"])
+    if not claims:
+        raise _error(
+            "InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
+        )
+    issuer, account = str(claims.get("iss", "")), account_of(role_arn)
+    provider = principals.open_id_provider(account, _provider_arn(account, issuer))
+    if provider is None:
+        raise _error("InvalidIdentityToken", f"No OpenIDConnect provider found in your account for {issuer}")
+    audience = claims.get("aud")
+    audiences = [str(each) for each in (audience if isinstance(audience, list) else [audience])]
+    if not set(audiences) & set(provider.client_id_list):
+        raise _error("InvalidIdentityToken", "Incorrect token audience")
+    expiry = datetime.fromtimestamp(float(claims.get("exp", 0)), UTC)
+    if expiry < datetime.now(UTC):
+        raise _error("ExpiredTokenException", f"Token expired: the token's end, {expiry:%Y-%m-%dT%H:%M:%SZ}, is in the past")
+    keys: dict[str, ContextValue] = {
+        f"{provider.url}:{name}": [str(each) for each in claim] if isinstance(claim, list) else str(claim)
+        for name, claim in claims.items()
+    }
+    keys |= {"aws:SecureTransport": "true", "sts:RoleSessionName": parameters["role_session_name"], "aws:FederatedProvider": provider.arn}
+    principal = Principal("WebIdentity", account, provider.arn)
+    request = AccessRequest("sts:AssumeRoleWithWebIdentity", (role_arn,), ConditionContext(keys))
+    if not decide(request, principal, principals.NOBODY, trust, "").allowed:
+        raise _error("AccessDenied", _NOT_AUTHORIZED, 403)
+
+
+def _provider_arn(account: str, issuer: str) -> str:
+    return f"arn:aws:iam::{account}:oidc-provider/{issuer.removeprefix('https://')}"
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """What a JSON Web Token says; nothing where it is none."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def get_session_token(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+    """GetSessionToken: credentials that act as the caller until they expire."""
+    credentials = getattr(context, "caller", None)
+    if credentials and credentials.token is not None:
+        raise _error("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
+    response = original(self, context, **parameters)
+    session = _own_session(context, response)
+    session["session_policies"] = []
+    session["session_kind"] = "session-token"
+    _remember_base(session, credentials)
+    return response
+
+
+def get_federation_token(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+    """GetFederationToken: credentials of a federated user, narrowed by the policies that come along."""
+    credentials = getattr(context, "caller", None)
+    if credentials and credentials.token is not None:
+        raise _error("AccessDenied", "Cannot call GetFederationToken with session credentials", 403)
+    response = original(self, context, **parameters)
+    session = _own_session(context, response)
+    policies = _session_policies(context.account_id, parameters)
+    # Without any policy a federated user has no rights but those that a resource's policy gives.
+    session["session_policies"] = policies or [{"Version": "2012-10-17", "Statement": []}]
+    session["session_kind"], session["federated_name"] = "federated", parameters["name"]
+    _remember_base(session, credentials)
+    return response
+
+
+def _remember_base(session: dict[str, Any], credentials: principals.Credentials | None) -> None:
+    if credentials is None or credentials.principal.kind == "Root":
+        session["session_kind"] = "root"
+    else:
+        session["base_username"] = credentials.principal.user_name
+
+
+def _own_session(context: Any, response: Any) -> dict[str, Any]:
+    session = _session(context.account_id, response)
+    session["secret_access_key"] = response["Credentials"]["SecretAccessKey"]
+    session["session_token"] = response["Credentials"]["SessionToken"]
+    return session
+
+
+def _session(account: str, response: Any) -> dict[str, Any]:
+    """LocalEmu's record of the session that a response gives credentials for."""
+    from localemu.services.sts.models import sts_stores  # noqa: PLC0415
+
+    session: dict[str, Any] = sts_stores[account]["us-east-1"].sessions[response["Credentials"]["AccessKeyId"]]
+    return session
+
+
+def _with_own_credentials(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def answer(self: Any) -> Any:
+        from moto.iam.utils import generate_access_key_id_from_account_id  # noqa: PLC0415
+        from moto.sts.utils import random_session_token  # noqa: PLC0415
+
+        result = original(self)
+        answered = result.result if hasattr(result, "result") else result._result  # noqa: SLF001
+        answered["Credentials"] |= {
+            "AccessKeyId": generate_access_key_id_from_account_id(self.current_account, "ASIA"),
+            "SecretAccessKey": "".join(secrets.choice(_KEY_LETTERS) for _ in range(40)),
+            "SessionToken": random_session_token(),
+        }
+        return result
+
+    return answer
+
+
+def get_caller_identity(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+    """GetCallerIdentity, of whoever signed the request."""
+    response = original(self, context, **parameters)
+    credentials = getattr(context, "caller", None)
+    if credentials is not None and credentials.principal.kind != "Anonymous":
+        principal = credentials.principal
+        response |= {"Account": principal.account, "Arn": principal.arn, "UserId": principal.user_id}
+    return response
+
+
+def _error(code: str, message: str, status: int = 400) -> Exception:
+    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+
+    error: Exception = CommonServiceException(code, message, status, sender_fault=True)
+    return error

@@ -18,7 +18,9 @@ MODULES: tuple[str, ...] = (
     "lambda_processes",
     "not_offered",
     "request_path",
+    "rights",
     "sqs",
+    "trust",
 )
 
 

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from couch_explorers.local.engine.authorization.refusals import Refusal
 
 SEAMS = {
-    "localemu.aws.app:LocalemuAwsGateway.__init__": "",
-    "localemu.services.iam_enforcement.enforcer:IAMEnforcementHandler": "",
-    "localemu.aws.handlers.auth:TemporaryCredentialValidator": "",
-    "localemu.aws.handlers.internal_requests:InternalRequestParamsEnricher": "",
-    "localemu.aws.protocol.parser:BaseRestRequestParser.create_input_stream": "",
-    "localemu.services.iam_enforcement.resource_tag_loader:load_resource_tags": "",
+    "localemu.aws.app:LocalemuAwsGateway.__init__": "5f74a78d1e56",
+    "localemu.services.iam_enforcement.enforcer:IAMEnforcementHandler": "7c5fdd7c1bec",
+    "localemu.aws.handlers.auth:TemporaryCredentialValidator": "8600852da49d",
+    "localemu.aws.handlers.internal_requests:InternalRequestParamsEnricher": "c4b0d2efa167",
+    "localemu.aws.protocol.parser:BaseRestRequestParser.create_input_stream": "b7f88819893a",
+    "localemu.services.iam_enforcement.resource_tag_loader:load_resource_tags": "26960a338b4a",
 }
 
 # What one service does to the resource of another for a third: the resource's policy decides, by the source that comes along.
@@ -360,7 +360,9 @@ def _access_key(context: Any) -> str:
     authorization = context.request.headers.get("Authorization", "")
     if key := authorization.partition("Credential=")[2].partition("/")[0]:
         return str(key)
-    return str(parse_qs(context.request.query_string.decode("latin-1")).get("X-Amz-Credential", [""])[0].partition("/")[0])
+    return str(
+        parse_qs(context.request.query_string.decode("latin-1")).get("X-Amz-Credential", [""])[0].partition("/")[0]
+    )
 
 
 def _exception(service: str, refusal: Refusal) -> Exception:

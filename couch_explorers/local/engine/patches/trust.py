@@ -20,20 +20,26 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers.local.engine.authorization import principals, resource_policies
 from couch_explorers.local.engine.authorization.conditions import ConditionContext, ContextValue
 from couch_explorers.local.engine.authorization.operations import account_of
-from couch_explorers.local.engine.authorization.policies import AccessRequest, Policy, Principal, decide
+from couch_explorers.local.engine.authorization.policies import (
+    AccessRequest,
+    Policy,
+    Principal,
+    PrincipalPolicies,
+    decide,
+)
 from couch_explorers.local.engine.patches.rights import condition_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEAMS = {
-    "localemu.services.sts.provider:StsProvider": "",
-    "localemu.services.sts.provider:_evaluate_trust_policy": "",
-    "localemu.services.sts.provider:_trust_policy_allows_web_identity": "",
-    "localemu.services.sts.models:SessionConfig": "",
-    "moto.sts.models:AssumedRole": "",
-    "moto.sts.responses:TokenResponse.get_session_token": "",
-    "moto.sts.responses:TokenResponse.get_federation_token": "",
+    "localemu.services.sts.provider:StsProvider": "439c6fb9a93a",
+    "localemu.services.sts.provider:_evaluate_trust_policy": "7a1c025b9fea",
+    "localemu.services.sts.provider:_trust_policy_allows_web_identity": "e51338a52814",
+    "localemu.services.sts.models:SessionConfig": "0c11c9e55c53",
+    "moto.sts.models:AssumedRole": "34cceb24be9f",
+    "moto.sts.responses:TokenResponse.get_session_token": "413ecbda65d8",
+    "moto.sts.responses:TokenResponse.get_federation_token": "c74b5b5dfafd",
 }
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]*")
@@ -106,7 +112,11 @@ def _authorize(context: Any, parameters: dict[str, Any]) -> None:
     }
     if parameters.get("serial_number"):
         more["aws:MultiFactorAuthPresent"] = "true"
-    actions = ["sts:AssumeRole"] + ["sts:TagSession"] * bool(tags) + ["sts:SetSourceIdentity"] * bool(parameters.get("source_identity"))
+    actions = (
+        ["sts:AssumeRole"]
+        + ["sts:TagSession"] * bool(tags)
+        + ["sts:SetSourceIdentity"] * bool(parameters.get("source_identity"))
+    )
     trust = resource_policies.trust_policy(role_arn)
     for action in actions:
         request = AccessRequest(action, (role_arn,), keys.derived(more))
@@ -114,12 +124,14 @@ def _authorize(context: Any, parameters: dict[str, Any]) -> None:
         if not decision.allowed:
             why = f" {decision.reason}" if decision.reason.startswith("with") else ""
             raise _error(
-                "AccessDenied", f"User: {principal.arn} is not authorized to perform: {action} on resource: {role_arn}{why}", 403
+                "AccessDenied",
+                f"User: {principal.arn} is not authorized to perform: {action} on resource: {role_arn}{why}",
+                403,
             )
     _check_duration(principal, role_arn, parameters.get("duration_seconds"))
 
 
-def _caller(context: Any) -> tuple[Principal | None, ConditionContext, principals.PrincipalPolicies]:
+def _caller(context: Any) -> tuple[Principal | None, ConditionContext, PrincipalPolicies]:
     """Who asks, with condition keys and policies; None for the engine, where it asks for nobody."""
     params = context.internal_request_params or {}
     if name := params.get("service_principal"):
@@ -144,10 +156,13 @@ def _check_duration(principal: Principal, role_arn: str, duration_s: int | None)
         return
     if principal.kind == "AssumedRole" and duration_s > CHAINED_SESSION_S:
         raise _error(
-            "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         )
     if duration_s > int(role.max_session_duration or CHAINED_SESSION_S):
-        raise _error("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+        raise _error(
+            "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
 
 
 def _session_policies(account: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -189,13 +204,15 @@ _NOT_AUTHORIZED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
     trust = resource_policies.trust_policy(role_arn)
     if trust is None or not any(
-        statement.allows and any(kind == "Federated" for kind, _ in statement.principals or ()) for statement in trust.statements
+        statement.allows and any(kind == "Federated" for kind, _ in statement.principals or ())
+        for statement in trust.statements
     ):
         raise _error("AccessDenied", _NOT_AUTHORIZED, 403)
     claims = _claims(parameters["web_identity_token"])
     if not claims:
         raise _error(
-            "InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
+            "InvalidIdentityToken",
+            "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
         )
     issuer, account = str(claims.get("iss", "")), account_of(role_arn)
     provider = principals.open_id_provider(account, _provider_arn(account, issuer))
@@ -207,12 +224,18 @@ def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
         raise _error("InvalidIdentityToken", "Incorrect token audience")
     expiry = datetime.fromtimestamp(float(claims.get("exp", 0)), UTC)
     if expiry < datetime.now(UTC):
-        raise _error("ExpiredTokenException", f"Token expired: the token's end, {expiry:%Y-%m-%dT%H:%M:%SZ}, is in the past")
+        raise _error(
+            "ExpiredTokenException", f"Token expired: the token's end, {expiry:%Y-%m-%dT%H:%M:%SZ}, is in the past"
+        )
     keys: dict[str, ContextValue] = {
         f"{provider.url}:{name}": [str(each) for each in claim] if isinstance(claim, list) else str(claim)
         for name, claim in claims.items()
     }
-    keys |= {"aws:SecureTransport": "true", "sts:RoleSessionName": parameters["role_session_name"], "aws:FederatedProvider": provider.arn}
+    keys |= {
+        "aws:SecureTransport": "true",
+        "sts:RoleSessionName": parameters["role_session_name"],
+        "aws:FederatedProvider": provider.arn,
+    }
     principal = Principal("WebIdentity", account, provider.arn)
     request = AccessRequest("sts:AssumeRoleWithWebIdentity", (role_arn,), ConditionContext(keys))
     if not decide(request, principal, principals.NOBODY, trust, "").allowed:
@@ -290,7 +313,7 @@ def _with_own_credentials(original: Callable[..., Any]) -> Callable[..., Any]:
         from moto.sts.utils import random_session_token  # noqa: PLC0415
 
         result = original(self)
-        answered = result.result if hasattr(result, "result") else result._result  # noqa: SLF001
+        answered = result.result
         answered["Credentials"] |= {
             "AccessKeyId": generate_access_key_id_from_account_id(self.current_account, "ASIA"),
             "SecretAccessKey": "".join(secrets.choice(_KEY_LETTERS) for _ in range(40)),

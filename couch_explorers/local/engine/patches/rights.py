@@ -50,10 +50,10 @@ SEAMS = {
 
 # What one service does to the resource of another for a third: the resource's policy decides, by the source that comes along.
 _SERVICE_CALLS = {
-    ("lambda", "Invoke"): ("lambda:InvokeFunction", "FunctionName"),
-    ("sqs", "SendMessage"): ("sqs:SendMessage", "QueueUrl"),
-    ("sqs", "SendMessageBatch"): ("sqs:SendMessage", "QueueUrl"),
-    ("sns", "Publish"): ("sns:Publish", "TopicArn"),
+    ("lambda", "Invoke"): "lambda:InvokeFunction",
+    ("sqs", "SendMessage"): "sqs:SendMessage",
+    ("sqs", "SendMessageBatch"): "sqs:SendMessage",
+    ("sns", "Publish"): "sns:Publish",
 }
 # The root of an account can always mend a policy that shuts everybody out.
 _ROOT_ALWAYS = frozenset(
@@ -342,12 +342,14 @@ def _check_internal(service: str, context: Any) -> None:
             context.caller = credentials
             _check(service, context, credentials)
             return
-    call = _SERVICE_CALLS.get((service, context.operation.name))
+    action = _SERVICE_CALLS.get((service, context.operation.name))
     params = context.internal_request_params
     name, source = params.get("service_principal"), params.get("source_arn") or ""
-    if call is None or not name:
+    if action is None or not name:
         return
-    action, _ = call
+    if source.startswith("arn:aws:sns:"):
+        # A subscription sends to its dead-letter queue in the name of its topic.
+        source = ":".join(source.split(":")[:6])
     right = _rights(service, context, principals.service_principal(name))[0]
     decision = service_decision(name, action, right.resources[0], source, dict(right.keys))
     if not decision.allowed:

@@ -71,6 +71,8 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
         "IAM_ENFORCEMENT": "1",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
         "OVERRIDE_IN_DOCKER": "0",
+        # A template with a resource that is not offered fails, instead of leaving it out.
+        "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
         # Queue addresses that carry the account, as AWS's do, whatever host a client came by.
         "SQS_ENDPOINT_STRATEGY": "off",
         # What AWS always does: one purge a minute, a deleted name free after a minute, messages gone after their retention.

@@ -8,13 +8,15 @@ AWS documentation that it follows.
 
 import hashlib
 import inspect
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Callable, Mapping
+from functools import reduce, wraps
 from importlib import import_module
 from typing import Any
 
 # In the order in which they are applied.
 MODULES: tuple[str, ...] = (
+    "api_gateway",
+    "cloudformation",
     "lambda_processes",
     "not_offered",
     "request_path",
@@ -24,8 +26,37 @@ MODULES: tuple[str, ...] = (
 )
 
 
+# What is to change in a service's modules once they are loaded, by LocalEmu's name of the service.
+_waiting: dict[str, list[Callable[[], None]]] = {}
+
+
+def when_loaded(service: str, change: Callable[[], None]) -> None:
+    """Call `change` when LocalEmu loads a service, before its first request.
+
+    For patches whose own imports would load the service: that takes seconds, which the start of the local cloud does not have.
+    The provider's operations are bound by then, so change what they call, or LocalEmu's `skeleton.dispatch_table`.
+    """
+    _waiting.setdefault(service, []).append(change)
+
+
+def _watch_loading() -> None:
+    from localemu.services.plugins import ServicePluginManager  # noqa: PLC0415 - LocalEmu reads its settings on import
+
+    load = ServicePluginManager._load_service_plugin  # noqa: SLF001 - called once a service, under its lock
+
+    @wraps(load)
+    def load_service_plugin(manager: Any, name: str) -> Any:
+        plugin = load(manager, name)
+        for change in _waiting.pop(name, ()):
+            change()
+        return plugin
+
+    ServicePluginManager._load_service_plugin = load_service_plugin  # noqa: SLF001
+
+
 def apply_all() -> None:
     """Apply every patch to the LocalEmu of this process, before its services load."""
+    _watch_loading()
     for name in MODULES:
         import_module(f"{__name__}.{name}").apply()
 

@@ -1,0 +1,267 @@
+"""REST APIs of API Gateway where LocalEmu's pipeline answers otherwise than AWS.
+
+- A stage's limits (`MethodSettings`) are kept while it runs, one bucket a method, and changed limits count at once.
+- Gateway responses fill in every variable, count `DEFAULT_4XX` and `DEFAULT_5XX`, and are imported from OpenAPI documents.
+- An integration that is not done after its time-out (29 s) is answered 504 "Endpoint request timed out", and the function is not
+  invoked again by a retry.
+- A proxy answer that breaks Lambda's proxy format is 502, whatever breaks it.
+- An API or stage that does not exist is 403 "Forbidden".
+- Every request to a stage is told to the observers of `gateway.observe`.
+
+Documentation: `set-up-lambda-proxy-integrations`, `api-gateway-request-throttling`, `supported-gateway-response-types` and
+`api-gateway-execution-service-limits-table` in the API Gateway developer guide.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from couch_explorers.local.engine import gateway, patches
+
+logger = logging.getLogger("couch.local")
+
+_EXECUTE = "localemu.services.apigateway.next_gen.execute_api"
+SEAMS = {
+    f"{_EXECUTE}.router:ApiGatewayEndpoint.__call__": "4ba22f601b4a",
+    f"{_EXECUTE}.router:ApiGatewayEndpoint.prepare_rest_api_invocation": "a6bffaeeb2ff",
+    f"{_EXECUTE}.handlers.throttle:ThrottleHandler.__call__": "6396a0e35a7b",
+    f"{_EXECUTE}.handlers.gateway_exception:GatewayExceptionHandler.__call__": "b04956ded9bd",
+    f"{_EXECUTE}.handlers.integration:IntegrationHandler.__call__": "18432b85ec73",
+    f"{_EXECUTE}.handlers.parse:InvocationRequestParser.__call__": "0bc1b6059807",
+    f"{_EXECUTE}.integrations.aws:RestApiAwsProxyIntegration.invoke": "6fcff821de55",
+    f"{_EXECUTE}.integrations.aws:RestApiAwsProxyIntegration.call_lambda": "75964f5a1a6a",
+    f"{_EXECUTE}.integrations.aws:RestApiAwsProxyIntegration.parse_lambda_response": "27d74e1a1f1e",
+    "localemu.services.apigateway.legacy.provider:ApigatewayProvider.put_rest_api": "ef95748af522",
+}
+
+# Milliseconds. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+LONGEST_INTEGRATION_MS = 29_000
+LARGEST_PAYLOAD = 10_485_760
+# The time-out of the integration that this thread is about to call.
+_limit_ms: ContextVar[int] = ContextVar("couch_integration_limit_ms", default=LONGEST_INTEGRATION_MS)
+
+GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
+
+
+def apply() -> None:
+    """Change LocalEmu's API Gateway when it is loaded."""
+    patches.when_loaded("apigateway", change_pipeline)
+
+
+def change_pipeline() -> None:
+    """Change the classes of the pipeline; their instances stay."""
+    _serve()
+    _throttle()
+    _refuse()
+    _integrate()
+    _import()
+
+
+def _serve() -> None:
+    from localemu.http import Response  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.handlers.integration import IntegrationHandler  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.router import ApiGatewayEndpoint  # noqa: PLC0415
+
+    integrate = IntegrationHandler.__call__
+
+    def call(self: Any, request: Any, **arguments: Any) -> Any:
+        api_id, stage = arguments.get("api_id", "").lower(), arguments.get("stage")
+        if not self.is_rest_api(api_id, stage):
+            response = Response(status=403, headers={"x-amzn-ErrorType": "ForbiddenException"})
+            response.set_json({"message": "Forbidden"})
+            return response
+        time_s, began = time.time(), time.perf_counter()
+        context, response = self.prepare_rest_api_invocation(request, api_id, stage)
+        self.rest_gateway.process_with_context(context, response)
+        gateway.tell(
+            gateway.StageRequest(
+                account_id=context.deployment.account_id,
+                region=context.deployment.region,
+                api_id=api_id,
+                api_name=context.deployment.rest_api.rest_api.get("name", ""),
+                stage=str(stage),
+                method=request.method,
+                path=(context.invocation_request or {}).get("path", request.path),
+                resource=context.resource["path"] if context.resource else None,
+                status=response.status_code,
+                time_s=time_s,
+                latency_ms=(time.perf_counter() - began) * 1000,
+                integration_latency_ms=getattr(context, "integration_latency_ms", None),
+            )
+        )
+        return response
+
+    def timed(self: Any, chain: Any, context: Any, response: Any) -> None:
+        began = time.perf_counter()
+        try:
+            integrate(self, chain, context, response)
+        finally:
+            context.integration_latency_ms = (time.perf_counter() - began) * 1000
+
+    ApiGatewayEndpoint.__call__ = call
+    IntegrationHandler.__call__ = timed
+
+
+def _throttle() -> None:
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import ThrottledError  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.handlers.throttle import ThrottleHandler  # noqa: PLC0415
+
+    throttle = gateway.StageThrottle()
+
+    def check(_self: Any, _chain: Any, context: Any, _response: Any) -> None:
+        settings = (context.stage_configuration or {}).get("methodSettings") or {}
+        method = f"{context.resource['path']}/{context.request.method}"
+        if not throttle.allows(context.api_id, context.stage, method, settings):
+            raise ThrottledError("Too Many Requests")
+
+    ThrottleHandler.__call__ = check
+
+
+def _refuse() -> None:
+    from localemu.http import Response  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (  # noqa: PLC0415
+        BaseGatewayException,
+        InternalServerError,
+        RequestTooLargeError,
+    )
+    from localemu.services.apigateway.next_gen.execute_api.handlers.gateway_exception import (  # noqa: PLC0415
+        GatewayExceptionHandler,
+    )
+    from localemu.services.apigateway.next_gen.execute_api.handlers.parse import InvocationRequestParser  # noqa: PLC0415
+
+    def refuse(_self: Any, _chain: Any, exception: Any, context: Any, response: Any) -> None:
+        if not isinstance(exception, BaseGatewayException):
+            logger.error("A request to the API %s failed in the gateway", context.api_id, exc_info=exception)
+            exception = InternalServerError("Internal server error")
+        error = gateway.GatewayError(
+            str(exception.type), int(exception.status_code or 500), exception.code, exception.message
+        )
+        asked = context.invocation_request or {}
+        request = gateway.Request(
+            context=context.context_variables or {},
+            stage_variables=context.stage_variables or {},
+            headers={name.lower(): value for name, value in context.request.headers.items()},
+            query=asked.get("query_string_parameters") or {},
+            path=asked.get("path_parameters") or {},
+        )
+        status, headers, body = gateway.gateway_response(error, request, context.deployment.rest_api.gateway_responses)
+        if context.context_variables is not None:
+            # Says to the steps after this one that the gateway answered by itself.
+            context.context_variables["error"] = {"message": exception.message, "responseType": error.kind}
+        response.update_from(Response(body, status=status, headers=headers))
+
+    def parse(self: Any, _chain: Any, context: Any, _response: Any) -> None:
+        context.account_id = context.deployment.account_id
+        context.region = context.deployment.region
+        # Before the size is judged, so that a gateway response can name the request.
+        self.parse_and_enrich(context)
+        if (context.request.content_length or 0) > LARGEST_PAYLOAD:
+            raise RequestTooLargeError(f"HTTP content length exceeded {LARGEST_PAYLOAD} bytes.")
+
+    GatewayExceptionHandler.__call__ = refuse
+    InvocationRequestParser.__call__ = parse
+
+
+def _integrate() -> None:
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import InternalServerError  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
+
+    parse = aws.RestApiAwsProxyIntegration.parse_lambda_response
+
+    def parse_lambda_response(self: Any, payload: bytes) -> Any:
+        if not gateway.is_proxy_answer(payload):
+            logger.info("A function's answer is no proxy answer: %.200r", payload)
+            raise InternalServerError("Internal server error", status_code=502)
+        return parse(self, payload)
+
+    aws.RestApiAwsProxyIntegration.parse_lambda_response = parse_lambda_response
+    _end_in_time()
+
+
+def _end_in_time() -> None:
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import ClientError, ReadTimeoutError  # noqa: PLC0415
+    from localemu.aws.connect import connect_to  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (  # noqa: PLC0415
+        BaseGatewayException,
+        IntegrationFailureError,
+        IntegrationTimeoutError,
+        RequestTooLargeError,
+    )
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
+    from localemu.utils.aws.arns import extract_region_from_arn  # noqa: PLC0415
+    from localemu.utils.aws.client_types import ServicePrincipal  # noqa: PLC0415
+
+    integration = aws.RestApiAwsProxyIntegration
+    invoke = integration.invoke
+
+    def invoke_within_time(self: Any, context: Any) -> Any:
+        asked = int(context.integration.get("timeoutInMillis") or LONGEST_INTEGRATION_MS)
+        _limit_ms.set(min(asked, LONGEST_INTEGRATION_MS))
+        try:
+            return invoke(self, context)
+        except IntegrationFailureError as failure:
+            if isinstance(failure.__cause__, BaseGatewayException):
+                raise failure.__cause__ from None
+            raise
+
+    @functools.cache
+    def config(limit_ms: int) -> Any:
+        # A retry would invoke the function again, and pay for another picture.
+        return Config(read_timeout=limit_ms / 1000, retries={"total_max_attempts": 1})
+
+    def call_lambda(function_arn: str, event: bytes, source_arn: str, credentials: str | None = None) -> bytes:
+        region = extract_region_from_arn(function_arn)
+        if credentials:
+            factory = connect_to.with_assumed_role(
+                role_arn=credentials,
+                region_name=region,
+                service_principal=ServicePrincipal.apigateway,
+                session_name="BackplaneAssumeRoleSession",
+                config=config(_limit_ms.get()),
+            )
+        else:
+            factory = connect_to(region_name=region, config=config(_limit_ms.get()))
+        client = factory.lambda_.request_metadata(service_principal=ServicePrincipal.apigateway, source_arn=source_arn)
+        try:
+            answer = client.invoke(FunctionName=function_arn, Payload=event, InvocationType="RequestResponse")
+            return answer["Payload"].read() if answer.get("Payload") else b""
+        except ReadTimeoutError as error:
+            raise IntegrationTimeoutError("Endpoint request timed out") from error
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "RequestTooLargeException":
+                raise RequestTooLargeError("Request Too Long") from error
+            raise
+
+    integration.invoke = invoke_within_time
+    integration.call_lambda = staticmethod(call_lambda)
+
+
+def _import() -> None:
+    from localemu.services.apigateway.helpers import get_apigateway_store  # noqa: PLC0415
+    from localemu.services.apigateway.legacy import provider  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import build_gateway_response  # noqa: PLC0415
+
+    load = provider.import_api_from_openapi_spec
+
+    def import_api(rest_api: Any, context: Any, open_api_spec: Any, mode: str) -> Any:
+        imported = load(rest_api, context=context, open_api_spec=open_api_spec, mode=mode)
+        kept = get_apigateway_store(context=context).rest_apis[rest_api.id].gateway_responses
+        if mode == "overwrite":
+            kept.clear()
+        for kind, response in (open_api_spec.get(GATEWAY_RESPONSES) or {}).items():
+            status = response.get("statusCode")
+            kept[kind] = build_gateway_response(
+                response_type=kind,
+                status_code=None if status is None else str(status),
+                response_parameters=response.get("responseParameters"),
+                response_templates=response.get("responseTemplates"),
+                default_response=False,
+            )
+        return imported
+
+    provider.import_api_from_openapi_spec = import_api

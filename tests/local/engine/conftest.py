@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -29,6 +29,8 @@ class EngineCloud:
     process: subprocess.Popen
     port: int
     home: Path
+    # Closed at the end: a client that is collected before leaves its connections open.
+    clients: list = field(default_factory=list)
 
     @property
     def endpoint(self):
@@ -38,8 +40,10 @@ class EngineCloud:
     def log(self):
         return (self.home / "log").read_text(encoding="utf-8")
 
-    def client(self, service, **arguments):
-        return local_session(self.endpoint).client(service, **arguments)
+    def client(self, service, *, session=None, **arguments):
+        """A client of a service, as root or by another session."""
+        self.clients.append((session or local_session(self.endpoint)).client(service, **arguments))
+        return self.clients[-1]
 
     def ask(self, method, path, value=None, headers=None):
         """The status, JSON and headers of one of the server's own addresses, or of any other."""
@@ -82,6 +86,8 @@ def serve(home, *, environment=None):
                 time.sleep(0.05)
         yield cloud
     finally:
+        for client in cloud.clients:
+            client.close()
         process.kill()
         process.wait()
 

@@ -22,6 +22,7 @@ from couch_explorers.local.request_log import logged
 from couch_explorers.local.settings import HOST, Home
 from couch_explorers.local.stand_in import Answer, ImageModelStandIn
 from couch_explorers.local.telemetry import service
+from couch_explorers.local.telemetry.ministack import MiniStack
 
 logger = logging.getLogger("couch.local")
 
@@ -116,7 +117,7 @@ async def serve(port: int) -> None:
     from ministack.core.persistence import save_all  # noqa: PLC0415
 
     mends.mend_all()
-    telemetry = service.start(Home.current())
+    telemetry = service.start(Home.current(), MiniStack())
     cloud = LocalCloud(
         ministack.app,
         lambda: save_all(ministack._build_persistence_save_dict()),  # noqa: SLF001

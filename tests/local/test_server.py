@@ -14,11 +14,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.history import HistoryError
 from couch_explorers.local.server import LocalCloud
 from couch_explorers.local.settings import PROJECT_ROOT, REGION, Home
 from couch_explorers.local.telemetry import service
-from couch_explorers.local.telemetry.store import MetricStore
 from couch_explorers.workspace import local_session
 
 

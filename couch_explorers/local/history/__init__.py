@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.local.cloudwatch.metric import MINUTE_S
+from couch_explorers.local.cloudwatch.retention import DAY_S, RETENTION_S
 from couch_explorers.local.history import alarms as history_alarms
 from couch_explorers.local.history import api as history_api
 from couch_explorers.local.history import plan as history_plan
@@ -18,13 +20,12 @@ from couch_explorers.local.history.queue import QueueSimulation
 from couch_explorers.local.history.recorder import Recorder
 from couch_explorers.local.settings import WORKER_TIMEOUT_S
 from couch_explorers.local.stacks import Settings
-from couch_explorers.local.telemetry.retention import DAY_S, MINUTE_S, RETENTION_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from couch_explorers.local.cloudwatch.store import MetricStore
     from couch_explorers.local.history.alarms import Transition
-    from couch_explorers.local.telemetry.store import MetricStore
 
     AlarmHistory = Callable[[str, Sequence[Transition]], object]
 
@@ -85,8 +86,8 @@ def write(
 ) -> Written:
     """Write the `days` before `now_s`, in place of what was written before; the same seed gives the same history.
 
-    It ends where the first minute was really measured: the two are never mixed. `thresholds` are those of the alarms, by
-    short name (`alarms.deployed_thresholds`); their transitions go to `alarm_history(alarm name, transitions)`,
+    It ends where the first minute was really measured: the two are never mixed. `thresholds` are those of the deployed alarms, by
+    short name; their transitions go to `alarm_history(alarm name, transitions)`,
     one call an alarm, which replaces what an earlier history gave. HistoryError for days that CloudWatch does not keep.
     """
     if not 0 < days <= MOST_DAYS:

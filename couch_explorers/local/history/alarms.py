@@ -6,11 +6,10 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from couch_explorers.comparisons import GREATER
-from couch_explorers.local.settings import ACCOUNT_ID, REGION
+from couch_explorers.local.cloudwatch import state_reason
+from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule, judge
+from couch_explorers.local.cloudwatch.metric import MINUTE_S
 from couch_explorers.local.stacks import Settings
-from couch_explorers.local.telemetry import alarm_words
-from couch_explorers.local.telemetry.alarm_rules import Point, Rule, judge
-from couch_explorers.local.telemetry.retention import MINUTE_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,17 +26,6 @@ class Transition(NamedTuple):
     old: str
     new: str
     reason: str
-
-
-def deployed_thresholds(candidate: str) -> dict[str, float]:
-    """The thresholds of a candidate's alarms that are deployed in this process's MiniStack, by their short names."""
-    from ministack.core.responses import request_scope  # noqa: PLC0415 - reads its settings from the environment on import
-    from ministack.services import cloudwatch  # noqa: PLC0415 - likewise
-
-    stem = f"{Settings(candidate).stem}-"
-    with request_scope(ACCOUNT_ID, REGION):
-        alarms = dict(cloudwatch._alarms.items())  # noqa: SLF001 - the pinned release has no public seam
-    return {name.removeprefix(stem): alarm["Threshold"] for name, alarm in alarms.items() if name.startswith(stem)}
 
 
 def default_thresholds(candidate: str) -> dict[str, float]:
@@ -99,7 +87,7 @@ def _of_one(rule: Rule, values: Mapping[int, float], end_s: int) -> list[Transit
         starts = range(now_s - rule.evaluation_range * MINUTE_S, now_s, MINUTE_S)
         judgement = judge(rule, [Point(start_s, _as_float(values.get(start_s))) for start_s in starts])
         if judgement.state and judgement.state != state:
-            found.append(Transition(now_s, state, judgement.state, alarm_words.reason(rule, judgement)))
+            found.append(Transition(now_s, state, judgement.state, state_reason.reason(rule, judgement)))
             state = judgement.state
     if state == "ALARM":
         found.append(Transition(end_s, "ALARM", "OK", "The written history ends here."))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from couch_explorers.local.telemetry import alarm_history, alarm_messages
+from couch_explorers.local.cloudwatch import alarm_notifications
+from couch_explorers.local.telemetry import alarm_history
 
 logger = logging.getLogger("couch.local")
 
@@ -35,8 +36,8 @@ def dispatch(alarm: Alarm, old_state: str, new_state: str, reason: str) -> None:
     topics = [each for each in alarm.get(ACTIONS.get(new_state, "")) or () if cloudwatch._is_sns_action_arn(each)]  # noqa: SLF001 - no public seam
     if not topics:
         return
-    subject = alarm_messages.subject(alarm, new_state, region)
-    message = alarm_messages.notification(alarm, old_state, new_state, reason, account=account, region=region)
+    subject = alarm_notifications.subject(alarm, new_state, region)
+    message = alarm_notifications.notification(alarm, old_state, new_state, reason, account=account, region=region)
     for topic in topics:
         try:
             refused = _publish(topic, subject, message, alarm["AlarmArn"], account)

@@ -11,15 +11,15 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.local.cloudwatch import alarm_evaluation, state_reason
+from couch_explorers.local.cloudwatch.alarm_evaluation import Rule, UnsupportedAlarmError
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
-from couch_explorers.local.telemetry import alarm_actions, alarm_history, alarm_rules, alarm_words
-from couch_explorers.local.telemetry.alarm_rules import Point, Rule, UnsupportedAlarmError
-from couch_explorers.local.telemetry.retention import MINUTE_S
+from couch_explorers.local.telemetry import alarm_actions, alarm_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from couch_explorers.local.telemetry.store import MetricStore
+    from couch_explorers.local.cloudwatch.store import MetricStore
 
 logger = logging.getLogger("couch.local")
 
@@ -91,40 +91,12 @@ def _evaluate(store: MetricStore, alarm: Alarm, now_s: float, region: str) -> bo
         if alarm["StateValue"] == "INSUFFICIENT_DATA":
             alarm["StateReason"] = str(why)
         return False
-    points = _points(store, rule, now_s, region)
-    judgement = alarm_rules.judge(rule, points)
+    outcome = alarm_evaluation.evaluate(store, rule, now_s, region)
+    judgement = outcome.judgement
     if judgement.state is None or judgement.state == alarm["StateValue"]:
         return False
-    counts = _values(store, rule, points[0].start_s, now_s, region, "SampleCount")
-    reason_data = alarm_words.reason_data(rule, judgement, points, counts, now_s)
-    return _change(alarm, judgement.state, alarm_words.reason(rule, judgement), reason_data, now_s)
-
-
-def _points(store: MetricStore, rule: Rule, now_s: float, region: str) -> list[Point]:
-    """The periods of the evaluation range, oldest first. They are counted back from the last minute that has ended."""
-    end_s = int(now_s // MINUTE_S) * MINUTE_S
-    start_s = end_s - rule.evaluation_range * rule.period_s
-    values = _values(store, rule, start_s, now_s, region, rule.statistic)
-    return [Point(each, values.get(each)) for each in range(start_s, end_s, rule.period_s)]
-
-
-def _values(
-    store: MetricStore, rule: Rule, start_s: int, now_s: float, region: str, statistic: str
-) -> dict[int, float]:
-    return dict(
-        store.points(
-            rule.namespace,
-            rule.metric,
-            rule.dimensions,
-            start_s=start_s,
-            end_s=now_s // MINUTE_S * MINUTE_S,
-            period_s=rule.period_s,
-            statistic=statistic,
-            now_s=now_s,
-            unit=rule.unit,
-            region=region,
-        )
-    )
+    reason_data = state_reason.reason_data(rule, judgement, outcome.points, outcome.sample_counts, now_s)
+    return _change(alarm, judgement.state, state_reason.reason(rule, judgement), reason_data, now_s)
 
 
 def _change(alarm: Alarm, state: str, reason: str, reason_data: dict[str, Any], now_s: float) -> bool:

@@ -1,8 +1,4 @@
-"""The metrics of functions: each invocation once, whichever way it came.
-
-MiniStack 1.5.33 measures only what came by the Invoke API. https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-Dimensions: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
-"""
+"""Measures MiniStack's functions: each invocation once, whichever way it came. MiniStack measures only the Invoke API."""
 
 from __future__ import annotations
 
@@ -11,18 +7,16 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.settings import REGION
-from couch_explorers.local.telemetry import function_reports, function_runs
-from couch_explorers.local.telemetry.samples import Sample
+from couch_explorers.local.telemetry import function_reports, function_runs, lambda_
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from couch_explorers.local.telemetry.function_concurrency import Concurrency
+    from couch_explorers.local.cloudwatch.metric import Sample
+    from couch_explorers.local.telemetry.lambda_ import Concurrency
     from couch_explorers.local.telemetry.recorder import Recorder
 
 logger = logging.getLogger("couch.local")
-
-NAMESPACE = "AWS/Lambda"
 
 Config = dict[str, Any]
 
@@ -41,14 +35,14 @@ def mend(recorder: Recorder, concurrency: Concurrency, clock: Callable[[], float
             result = dispatch(func, config, event, request_id, started)
         failed = bool(isinstance(result, dict) and result.get("error"))
         duration_ms = run.duration_ms(function_reports.timeout_s(config))
-        _record(recorder, config, lambda: invocation(config, started, duration_ms, failed=failed))
+        _record(recorder, config, lambda: lambda_.invocation(_arn(config), started, duration_ms, failed=failed))
         return result
 
     @functools.wraps(acquire)
     def counted_acquire(func: Config, config: Config) -> tuple[str | None, str | None]:
         slot, limit = acquire(func, config)
         if slot is None:
-            _record(recorder, config, lambda: throttle(config, clock()))
+            _record(recorder, config, lambda: lambda_.throttle(_arn(config), clock()))
         else:
             concurrency.began(slot)
             concurrency.began(_account(slot))
@@ -69,38 +63,6 @@ def mend(recorder: Recorder, concurrency: Concurrency, clock: Callable[[], float
     function_reports.mend(function_runs.current)
 
 
-def invocation(config: Config, started_s: float, duration_ms: float, *, failed: bool) -> Iterator[Sample]:
-    """The metrics of an invocation that ran, a failure or not, all stamped with the time at which it was invoked."""
-    for dimensions in _dimensions(config):
-        for metric, value in (("Invocations", 1), ("Errors", int(failed)), ("Throttles", 0)):
-            yield Sample.of(NAMESPACE, metric, value, time_s=started_s, dimensions=dimensions)
-        yield Sample.of(
-            NAMESPACE, "Duration", duration_ms, time_s=started_s, unit="Milliseconds", dimensions=dimensions
-        )
-
-
-def throttle(config: Config, now_s: float) -> Iterator[Sample]:
-    """The metric of an invocation that was refused for want of concurrency: "Invocations aren't recorded" for it."""
-    for dimensions in _dimensions(config):
-        yield Sample.of(NAMESPACE, "Throttles", 1, time_s=now_s, dimensions=dimensions)
-
-
-def publish(recorder: Recorder, concurrency: Concurrency) -> None:
-    """Record how many invocations ran at once in the minutes that have ended."""
-    for minute_s, key, most in concurrency.take():
-        _account_id, region, *function = key.split(":")
-        dimensions = {"FunctionName": function[0]} if function else {}
-        sample = Sample.of(NAMESPACE, "ConcurrentExecutions", most, time_s=minute_s, dimensions=dimensions)
-        recorder.record((sample,), region)
-
-
-def _dimensions(config: Config) -> tuple[Mapping[str, str], ...]:
-    """By function, by the version or alias that was asked for, and across all functions."""
-    name = config.get("FunctionName", "unknown")
-    resource = str(config.get("FunctionArn", "")).partition(":function:")[2] or name
-    return {"FunctionName": name}, {"FunctionName": name, "Resource": resource}, {}
-
-
 def _record(recorder: Recorder, config: Config, samples: Callable[[], Iterator[Sample]]) -> None:
     try:
         parts = str(config.get("FunctionArn", "")).split(":")
@@ -109,6 +71,13 @@ def _record(recorder: Recorder, config: Config, samples: Callable[[], Iterator[S
     except Exception:
         # An invocation ends as it ended, measured or not.
         logger.exception("An invocation of %s could not be measured", config.get("FunctionName"))
+
+
+def _arn(config: Config) -> str:
+    """The ARN of a function, or of the version or alias that was asked for."""
+    return str(
+        config.get("FunctionArn") or f"arn:aws:lambda:{REGION}::function:{config.get('FunctionName', 'unknown')}"
+    )
 
 
 def _account(slot: str) -> str:

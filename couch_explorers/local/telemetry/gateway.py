@@ -1,9 +1,4 @@
-"""The metrics of REST APIs, which MiniStack 1.5.33 does not publish: one measurement for each request to a stage.
-
-https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
-Left out: CacheHitCount and CacheMissCount (no stage here has a cache), and the dimensions Method and Resource, which only
-detailed metrics have. A request to a stage that does not exist reaches no API, so none counts it.
-"""
+"""Measures MiniStack's REST APIs, which publishes none of their metrics."""
 
 from __future__ import annotations
 
@@ -14,16 +9,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.telemetry.samples import Sample
+from couch_explorers.local.telemetry.api_gateway import api_name, request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from couch_explorers.local.telemetry.recorder import Recorder
 
 logger = logging.getLogger("couch.local")
-
-NAMESPACE = "AWS/ApiGateway"
 
 
 @dataclass
@@ -78,28 +71,6 @@ def mend(recorder: Recorder, clock: Callable[[], float]) -> None:
     app._handle_execute_api_request = measured  # noqa: SLF001
     app._enforce_execute_api = noticed  # noqa: SLF001
     apigateway_v1._call_lambda_raw = timed  # noqa: SLF001
-
-
-def request(
-    name: str, stage: str, status: int, *, time_s: float, latency_s: float, integration_s: float | None
-) -> Iterator[Sample]:
-    """The metrics of one request, by API and by API and stage. The errors are 0 or 1 each, so that their average is a rate."""
-    values: list[tuple[str, float, str]] = [
-        ("Count", 1, "Count"),
-        ("4XXError", int(400 <= status < 500), "Count"),  # noqa: PLR2004 - the status codes themselves
-        ("5XXError", int(status >= 500), "Count"),  # noqa: PLR2004
-        ("Latency", round(latency_s * 1000), "Milliseconds"),
-    ]
-    if integration_s is not None:
-        values.append(("IntegrationLatency", round(integration_s * 1000), "Milliseconds"))
-    for dimensions in ({"ApiName": name}, {"ApiName": name, "Stage": stage}):
-        for metric, value, unit in values:
-            yield Sample.of(NAMESPACE, metric, value, time_s=time_s, unit=unit, dimensions=dimensions)
-
-
-def api_name(name: str, api_id: str) -> str:
-    """An API's name as its metrics carry it: without what is not ASCII, and the id where nothing is left."""
-    return name.encode("ascii", "ignore").decode().strip() or api_id
 
 
 def _record(recorder: Recorder, call: Call, status: int, received_s: float, latency_s: float) -> None:

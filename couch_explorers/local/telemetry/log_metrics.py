@@ -1,37 +1,16 @@
-"""Metrics out of log lines: the embedded metric format, which MiniStack 1.5.33 leaves in the log.
-
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-High resolution (`StorageResolution` 1) is taken as the minute's: the local store keeps minutes.
-"""
+"""Reads the metrics out of the log events of MiniStack, which leaves them in the log."""
 
 from __future__ import annotations
 
 import functools
-import json
-import logging
-import math
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.telemetry.samples import Sample
+from couch_explorers.local.telemetry import emf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from couch_explorers.local.telemetry.recorder import Recorder
-
-logger = logging.getLogger("couch.local")
-
-# Limits of the specification above.
-MOST_DIMENSIONS = 30
-MOST_METRICS = 100
-MOST_VALUES = 100
-
-MARK = '"CloudWatchMetrics"'
-SHOWN = 200  # characters of a bad line in our log
-
-
-class EmbeddedMetricError(ValueError):
-    """A log line that says it holds metrics and breaks the format; the message says where."""
 
 
 def mend(recorder: Recorder) -> None:
@@ -45,82 +24,6 @@ def mend(recorder: Recorder) -> None:
     def append_log_events(stream: Any, events: Sequence[Mapping[str, Any]]) -> None:
         original(stream, events)
         for event in events:
-            message = event.get("message", "")
-            if MARK not in message:
-                continue
-            try:
-                recorder.record(samples(message), get_region())
-            except EmbeddedMetricError as error:
-                logger.warning("A log line's metrics are left out: %s The line: %.*s", error, SHOWN, message)
+            recorder.record(emf.samples_or_warning(event.get("message", "")), get_region())
 
     cloudwatch_logs._append_log_events = append_log_events  # noqa: SLF001
-
-
-def samples(line: str) -> list[Sample]:
-    """The samples of one log line: each value once for each dimension set. None where the line is no such document.
-
-    Raises EmbeddedMetricError, and gives nothing at all, where the document breaks the format.
-    """
-    try:
-        root = json.loads(line)
-    except ValueError:
-        return []
-    metadata = root.get("_aws") if isinstance(root, dict) else None
-    if not isinstance(metadata, dict) or "CloudWatchMetrics" not in metadata:
-        return []
-    time_s = _number(metadata.get("Timestamp"), "_aws.Timestamp") / 1000
-    directives = _list(metadata["CloudWatchMetrics"], "_aws.CloudWatchMetrics")
-    return [sample for directive in directives for sample in _directive(root, directive, time_s)]
-
-
-def _directive(root: Mapping[str, Any], directive: Any, time_s: float) -> Iterator[Sample]:
-    namespace = _text(_member(directive, "Namespace"), "Namespace")
-    sets = [_dimensions(root, each) for each in _list(_member(directive, "Dimensions"), "Dimensions")]
-    for definition in _list(_member(directive, "Metrics"), "Metrics", MOST_METRICS):
-        name = _text(_member(definition, "Name"), "a metric's Name")
-        unit = _text(definition.get("Unit", "None"), f"the Unit of {name}")
-        values = root.get(name)
-        if not isinstance(values, list):
-            values = [values]
-        numbers = [_number(value, f"the metric {name}") for value in _list(values, f"the metric {name}", MOST_VALUES)]
-        for dimensions in sets:
-            for number in numbers:
-                yield Sample.of(namespace, name, number, time_s=time_s, unit=unit, dimensions=dimensions)
-
-
-def _dimensions(root: Mapping[str, Any], names: Any) -> dict[str, str]:
-    return {
-        _text(name, "a dimension's name"): _text(root.get(name), f"the dimension {name}")
-        for name in _list(names, "a dimension set", MOST_DIMENSIONS)
-    }
-
-
-def _member(value: Any, name: str) -> Any:
-    if not isinstance(value, dict) or name not in value:
-        raise EmbeddedMetricError(f"{name} is missing.")
-    return value[name]
-
-
-def _list(value: Any, what: str, most: float = math.inf) -> list[Any]:
-    if not isinstance(value, list):
-        raise EmbeddedMetricError(f"{what} is no list.")
-    if len(value) > most:
-        raise EmbeddedMetricError(f"{what} has {len(value)} members, at most {most:g} are taken.")
-    return value
-
-
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise EmbeddedMetricError(f"{what} is no text.")
-    return value
-
-
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if math.isfinite(number):
-            return number
-    raise EmbeddedMetricError(f"{what} is no number.")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.telemetry.queue_counts import QueueCounter, size_of
-from couch_explorers.local.telemetry.queue_depth import Message, Queue, arn_of
+from couch_explorers.local.telemetry.queue_depth import Message, Queue, arn_of, count_delivery
+from couch_explorers.local.telemetry.sqs import QueueCounter, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -72,7 +72,7 @@ def _mend_receives(sqs: Any, counter: QueueCounter, named: Callable[[str], str])
         if messages:
             arn = arn_of(queue)
             for message in messages:
-                counter.delivered(arn, message)
+                count_delivery(counter, arn, message)
             counter.received(arn, len(messages))
         return messages
 

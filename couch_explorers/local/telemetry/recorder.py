@@ -15,8 +15,8 @@ from couch_explorers.local.settings import REGION
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from couch_explorers.local.telemetry.samples import Sample
-    from couch_explorers.local.telemetry.store import MetricStore
+    from couch_explorers.local.cloudwatch.metric import Sample
+    from couch_explorers.local.cloudwatch.store import MetricStore
 
 logger = logging.getLogger("couch.local")
 

@@ -1,4 +1,7 @@
-"""What happens at each full minute: every source publishes the minute that has ended, then the alarms look."""
+"""What happens at each full minute: every source publishes the minute that has ended, then the alarms look.
+
+Between the minutes there is a shorter beat: what was counted so far is written, and the alarms on seconds look.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.telemetry.retention import MINUTE_S
+from couch_explorers.local.cloudwatch.metric import MINUTE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,12 +22,14 @@ AFTER_S = 0.2
 # Who wakes later than this (a laptop that slept) finds another state than the minute's: it stays a gap.
 LATE_S = 20
 HOUR_S = 3600
+BEAT_S = 5
 
 
 class Ticker:
     """Calls the sources once a minute, the alarms after them, and the broom once an hour.
 
-    `sources` are called with (start of the minute that has ended, now), `evaluate` and `expire` with now, all in Unix time.
+    `sources` are called with (start of the minute that has ended, now), `evaluate`, `expire` and `beat` with now, all in
+    Unix time; `beat` every five seconds between the minutes.
     """
 
     def __init__(
@@ -33,7 +38,9 @@ class Ticker:
         evaluate: Callable[[float], object],
         expire: Callable[[float], object],
         clock: Callable[[], float] = time.time,
+        beat: Callable[[float], object] | None = None,
     ) -> None:
+        self._beat = beat
         self._sources = dict(sources)
         self._evaluate = evaluate
         self._expire = expire
@@ -72,12 +79,14 @@ class Ticker:
         return True
 
     def next_in_s(self) -> float:
-        """How many seconds until the next tick is due."""
-        return MINUTE_S - self._clock() % MINUTE_S + AFTER_S
+        """How many seconds until the next tick or beat is due."""
+        every_s = BEAT_S if self._beat else MINUTE_S
+        return every_s - self._clock() % every_s + AFTER_S
 
     def _run(self) -> None:
         while not self._stop.wait(self.next_in_s()):
-            self.tick()
+            if not self.tick() and self._beat:
+                self._try("What was counted so far", lambda: self._beat(self._clock()))  # type: ignore[misc]
 
     @staticmethod
     def _try(what: str, task: Callable[[], object]) -> None:

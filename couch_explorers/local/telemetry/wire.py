@@ -13,14 +13,16 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.telemetry import wire_protocol, wire_put, wire_read
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.wire_protocol import Protocol, RefusedError, Response
+from couch_explorers.local.cloudwatch import metric_data, put_metric_data
+from couch_explorers.local.cloudwatch.errors import RefusedError
+from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.telemetry import wire_protocol
+from couch_explorers.local.telemetry.wire_protocol import Protocol, Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from couch_explorers.local.telemetry.store import MetricStore
+    from couch_explorers.local.cloudwatch.store import MetricStore
 
 logger = logging.getLogger("couch.local")
 
@@ -36,7 +38,7 @@ def mend(store: MetricStore, clock: Callable[[], float] = time.time) -> None:
     from ministack.services import cloudwatch  # noqa: PLC0415 - likewise
 
     def put(request: Mapping[str, Any]) -> Answer:
-        store.add(*wire_put.samples(request, clock()), region=get_region())
+        store.add(*put_metric_data.samples(request, clock()), region=get_region())
         return {}
 
     def reading(answer: Callable[..., Answer]) -> Callable[[Mapping[str, Any]], Answer]:
@@ -53,11 +55,11 @@ def mend(store: MetricStore, clock: Callable[[], float] = time.time) -> None:
             logger.exception("%s %s could not be recorded", namespace, metric_name)
 
     cloudwatch._put_metric_data = _operation("PutMetricData", put)  # noqa: SLF001 - the pinned release has no public seam
-    cloudwatch._get_metric_data = _off_the_loop(_operation("GetMetricData", reading(wire_read.metric_data)))  # noqa: SLF001
+    cloudwatch._get_metric_data = _off_the_loop(_operation("GetMetricData", reading(metric_data.metric_data)))  # noqa: SLF001
     cloudwatch._get_metric_statistics = _off_the_loop(  # noqa: SLF001
-        _operation("GetMetricStatistics", reading(wire_read.metric_statistics))
+        _operation("GetMetricStatistics", reading(metric_data.metric_statistics))
     )
-    cloudwatch._list_metrics = _off_the_loop(_operation("ListMetrics", reading(wire_read.list_metrics)))  # noqa: SLF001
+    cloudwatch._list_metrics = _off_the_loop(_operation("ListMetrics", reading(metric_data.list_metrics)))  # noqa: SLF001
     cloudwatch.record_metric = record_metric
     # What an older release saved of its own metrics goes with the first request, instead of being saved for ever.
     cloudwatch._evict_old_metrics = cloudwatch._metrics.clear  # noqa: SLF001

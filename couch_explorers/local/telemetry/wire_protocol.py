@@ -19,6 +19,8 @@ from xml.sax.saxutils import escape
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from couch_explorers.local.cloudwatch.errors import RefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,14 +39,6 @@ class Protocol(Enum):
     CBOR = "cbor"
     JSON = "json"
     QUERY = "query"
-
-
-class RefusedError(Exception):
-    """A request that CloudWatch does not serve; `code` is AWS's name for the reason."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @functools.cache

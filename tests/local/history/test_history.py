@@ -10,8 +10,8 @@ import pytest
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
 from couch_explorers.local import history
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.store import MetricStore
+from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.cloudwatch.store import MetricStore
 
 HOUR_S = 3600
 DAY_S = 86_400

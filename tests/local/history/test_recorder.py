@@ -1,5 +1,5 @@
+from couch_explorers.local.cloudwatch.metric import MetricId
 from couch_explorers.local.history.recorder import InFlight, Line, Recorder
-from couch_explorers.local.telemetry.metric_id import MetricId
 
 
 def peaks(*invocations):

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 import pytest
 from botocore import parsers, serialize
 
+from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
 from couch_explorers.local.telemetry import alarms, wire_protocol
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.store import MetricStore
 
 PATCHED = ("_evaluate_alarm", "_evaluate_all_alarms", "_record_history", "_dispatch_alarm_actions")
 KEPT = ("_alarms", "_composite_alarms", "_composite_triggers", "_alarm_history", "_resource_tags")

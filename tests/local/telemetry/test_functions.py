@@ -13,7 +13,7 @@ import pytest
 
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
 from couch_explorers.local.telemetry import functions
-from couch_explorers.local.telemetry.function_concurrency import Concurrency
+from couch_explorers.local.telemetry.lambda_ import Concurrency
 
 # MiniStack leaves the pipes of its worker processes to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -10,7 +10,7 @@ import pytest
 
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
 from couch_explorers.local.telemetry import queue_depth, queues
-from couch_explorers.local.telemetry.queue_counts import Counts, QueueCounter
+from couch_explorers.local.telemetry.sqs import Counts, QueueCounter
 
 PATCHED = (
     "_get_q",

@@ -2,9 +2,9 @@
 
 import pytest
 
+from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.telemetry.recorder import Recorder
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.store import MetricStore
 
 NINE_41_S = 1_795_599_660
 

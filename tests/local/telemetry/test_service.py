@@ -7,10 +7,10 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 import pytest
 
 from couch_explorers.files import write_json
+from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.history import HistoryError
 from couch_explorers.local.settings import ACCOUNT_ID, REGION, Home
 from couch_explorers.local.telemetry import service
-from couch_explorers.local.telemetry.store import MetricStore
 
 JOBS = "couch-explorers-42-jobs"
 ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{JOBS}"

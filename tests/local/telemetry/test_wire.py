@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from botocore import parsers, serialize
 
+from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.telemetry import wire, wire_protocol
-from couch_explorers.local.telemetry.store import MetricStore
 
 PATCHED = (
     "_put_metric_data",

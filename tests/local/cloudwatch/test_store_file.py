@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.store import MetricStore
-from couch_explorers.local.telemetry.store_file import Database
+from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.cloudwatch.store import MetricStore
+from couch_explorers.local.cloudwatch.store_file import Database
 
 NOON = 1_795_608_000
 
@@ -32,8 +32,8 @@ def test_a_killed_process_loses_nothing(tmp_path):
     file = tmp_path / "metrics.sqlite"
     program = (
         "import os, pathlib, sys\n"
-        "from couch_explorers.local.telemetry.samples import Sample\n"
-        "from couch_explorers.local.telemetry.store import MetricStore\n"
+        "from couch_explorers.local.cloudwatch.metric import Sample\n"
+        "from couch_explorers.local.cloudwatch.store import MetricStore\n"
         "store = MetricStore(pathlib.Path(sys.argv[1]))\n"
         f"store.add(Sample.of('Own', 'Made', 3, time_s={NOON}))\n"
         "os.kill(os.getpid(), 9)\n"

@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missin
 
 import pytest
 
-from couch_explorers.local.telemetry import alarm_rules
-from couch_explorers.local.telemetry.alarm_rules import Point, Rule, UnsupportedAlarmError
+from couch_explorers.local.cloudwatch import alarm_evaluation
+from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule, UnsupportedAlarmError
 
 ALARM = {
     "AlarmName": "age",
@@ -33,7 +33,7 @@ def judged(picture, **changes):
     """The state for AWS's pictures: 0 is within the threshold, X beyond it, - missing; the newest is on the right."""
     values = {"0": 1.0, "X": 301.0, "-": None}
     points = [Point(60 * number, values[sign]) for number, sign in enumerate(picture.split())]
-    return alarm_rules.judge(rule(**changes), points)
+    return alarm_evaluation.judge(rule(**changes), points)
 
 
 def table(rows):

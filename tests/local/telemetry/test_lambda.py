@@ -5,7 +5,7 @@ ConcurrentExecutions in https://docs.aws.amazon.com/lambda/latest/dg/monitoring-
 
 import pytest
 
-from couch_explorers.local.telemetry.function_concurrency import Concurrency
+from couch_explorers.local.telemetry.lambda_ import Concurrency
 
 
 @pytest.fixture

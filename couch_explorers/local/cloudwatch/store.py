@@ -1,6 +1,6 @@
 """Where the local cloud keeps its metrics: one SQLite file that survives a killed process, with CloudWatch's retention.
 
-Kept by the minute, as CloudWatch keeps standard-resolution metrics ("Resolution" in
+Standard metrics are kept by the minute, high-resolution metrics by the second for three hours ("Resolution" in
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html).
 """
 
@@ -13,19 +13,18 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from couch_explorers.local.cloudwatch import retention, statistics
+from couch_explorers.local.cloudwatch.metric import MINUTE_S, MetricId, from_text, to_text
+from couch_explorers.local.cloudwatch.retention import DAY_S, retention_s
+from couch_explorers.local.cloudwatch.store_file import AGGREGATES, DISTRIBUTIONS, INSERT, Database
 from couch_explorers.local.settings import REGION
-from couch_explorers.local.telemetry import aggregates, percentiles, retention
-from couch_explorers.local.telemetry.metric_id import MetricId, from_text, to_text
-from couch_explorers.local.telemetry.retention import DAY_S, MINUTE_S, retention_s
-from couch_explorers.local.telemetry.store_file import AGGREGATES, DISTRIBUTIONS, INSERT, Database
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from couch_explorers.local.telemetry.metric_id import Row
-    from couch_explorers.local.telemetry.samples import Sample
+    from couch_explorers.local.cloudwatch.metric import Row, Sample
 
 # ListMetrics names what had a point in the last two weeks, and on demand only what had one in the last three hours:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
@@ -58,7 +57,7 @@ class MetricStore:
                             database,
                             (region, sample.namespace, sample.metric, to_text(sample.dimensions), sample.unit, origin),
                         ),
-                        int(sample.time_s // MINUTE_S) * MINUTE_S,
+                        int(sample.time_s // sample.resolution_s) * sample.resolution_s,
                         sample.lowest,
                         sample.highest,
                         sample.count,
@@ -102,29 +101,30 @@ class MetricStore:
     ) -> list[tuple[int, float]]:
         """One statistic of each period that has data, oldest first: (start of the period, value).
 
-        Periods count from `start_s`, rounded down to the minute; `end_s` is not included. Dimensions are matched
-        exactly: none means the metric without any. What CloudWatch would no longer have at `now_s` is left out.
-        ValueError for a statistic or a period that is not known.
+        Periods count from `start_s`, rounded down to the minute, or to the period where that is shorter; `end_s` is not
+        included. Dimensions are matched exactly: none means the metric without any. What CloudWatch would no longer have at
+        `now_s` is left out.
+
+        Raises:
+            ValueError: the statistic or the period is not known.
+
         """
-        rank = percentiles.rank_of(statistic)
-        if statistic not in aggregates.STATISTICS and rank is None:
-            raise ValueError(
-                f"The statistic {statistic!r} is not known. Known: {', '.join(aggregates.STATISTICS)}, p0 to p100."
-            )
-        start = int(start_s // MINUTE_S) * MINUTE_S
+        extended = statistics.parse(statistic)
+        step = min(period_s, MINUTE_S)
+        start = int(start_s // step) * step
         oldest = max(float(start), now_s - retention_s(period_s))
         asked = (start, period_s, region, namespace, metric, to_text(dimensions), unit, unit, oldest, end_s)
         with self._database.reading() as database:
-            rows = database.execute(AGGREGATES if rank is None else DISTRIBUTIONS, asked).fetchall()
-        if rank is None:
+            rows = database.execute(DISTRIBUTIONS if extended else AGGREGATES, asked).fetchall()
+        if not extended:
             return [
-                (start + period * period_s, aggregates.of(statistic, count, total, lowest, highest))
+                (start + period * period_s, statistics.of_aggregate(statistic, count, total, lowest, highest))
                 for period, count, total, lowest, highest in rows
             ]
         return [
             (start + period * period_s, value)
             for period, parts in groupby(rows, key=itemgetter(0))
-            if (value := percentiles.percentile((part[1:] for part in parts), rank)) is not None
+            if (value := extended.of(part[1:] for part in parts)) is not None
         ]
 
     def series(
@@ -155,14 +155,22 @@ class MetricStore:
         return [each for each in found if each.has(dimensions)]
 
     def units(
-        self, namespace: str, metric: str, dimensions: Mapping[str, str], *, region: str = REGION
+        self,
+        namespace: str,
+        metric: str,
+        dimensions: Mapping[str, str],
+        *,
+        start_s: float = 0,
+        end_s: float = math.inf,
+        region: str = REGION,
     ) -> tuple[str, ...]:
-        """The units in which a metric was published."""
+        """The units in which a metric was published between two times, sorted."""
         with self._database.reading() as database:
             rows = database.execute(
                 "SELECT DISTINCT unit FROM series WHERE region = ? AND namespace = ? AND metric = ? AND dimensions = ?"
+                " AND EXISTS (SELECT 1 FROM samples WHERE samples.series = series.id AND time >= ? AND time < ?)"
                 " ORDER BY unit",
-                (region, namespace, metric, to_text(dimensions)),
+                (region, namespace, metric, to_text(dimensions), int(start_s), end_s),
             ).fetchall()
         return tuple(unit for (unit,) in rows)
 

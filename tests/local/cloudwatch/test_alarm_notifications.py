@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from couch_explorers.local.telemetry import alarm_messages
+from couch_explorers.local.cloudwatch import alarm_notifications
 
 ACCOUNT, REGION = "000000000000", "eu-west-1"
 REASON = (
@@ -36,7 +36,7 @@ ALARM = {
 
 
 def notified(alarm):
-    texts = json.loads(alarm_messages.notification(alarm, "OK", "ALARM", REASON, account=ACCOUNT, region=REGION))
+    texts = json.loads(alarm_notifications.notification(alarm, "OK", "ALARM", REASON, account=ACCOUNT, region=REGION))
     return json.loads(texts["default"]), texts["email"]
 
 
@@ -45,22 +45,22 @@ def notified(alarm):
     [("eu-west-1", "EU (Ireland)"), ("us-east-1", "US East (N. Virginia)"), ("mars-north-1", "mars-north-1")],
 )
 def test_a_region_is_named_as_alarms_name_it(region, name):
-    assert alarm_messages.region_name(region) == name
+    assert alarm_notifications.region_name(region) == name
 
 
 def test_the_subject_names_state_alarm_and_region():
-    assert alarm_messages.subject(ALARM, "OK", REGION) == 'OK: "couch-explorers-42-dead-letters" in EU (Ireland)'
+    assert alarm_notifications.subject(ALARM, "OK", REGION) == 'OK: "couch-explorers-42-dead-letters" in EU (Ireland)'
 
 
 def test_a_long_name_is_cut_so_that_the_subject_has_at_most_a_hundred_characters():
-    subject = alarm_messages.subject({"AlarmName": "n" * 255}, "INSUFFICIENT_DATA", REGION)
+    subject = alarm_notifications.subject({"AlarmName": "n" * 255}, "INSUFFICIENT_DATA", REGION)
 
     assert len(subject) == 100
     assert subject.endswith('nnn..." in EU (Ireland)')
 
 
 def test_the_subject_is_ascii():
-    assert alarm_messages.subject({"AlarmName": "kø\nlang"}, "OK", REGION) == 'OK: "k__lang" in EU (Ireland)'
+    assert alarm_notifications.subject({"AlarmName": "kø\nlang"}, "OK", REGION) == 'OK: "k__lang" in EU (Ireland)'
 
 
 def test_programs_read_the_change_and_its_trigger():

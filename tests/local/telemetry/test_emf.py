@@ -8,7 +8,7 @@ import json
 import pytest
 
 from couch_explorers.local.telemetry import log_metrics
-from couch_explorers.local.telemetry.log_metrics import EmbeddedMetricError, samples
+from couch_explorers.local.telemetry.emf import EmbeddedMetricError, samples
 
 DIRECTIVE = {
     "Namespace": "CouchExplorers",

@@ -5,11 +5,10 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics
 
 import pytest
 
-from couch_explorers.local.telemetry import wire_read
-from couch_explorers.local.telemetry.metric_id import MetricId
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.store import MetricStore
-from couch_explorers.local.telemetry.wire_protocol import RefusedError
+from couch_explorers.local.cloudwatch import metric_data
+from couch_explorers.local.cloudwatch.errors import RefusedError
+from couch_explorers.local.cloudwatch.metric import MetricId, Sample
+from couch_explorers.local.cloudwatch.store import MetricStore
 
 NOON = 1_795_608_000
 DAY_S = 86_400
@@ -38,7 +37,7 @@ def query(name="made", metric="Made", stat="Sum", period=60, dimensions=(), **mo
 
 def get(store, *queries, start_s=NOON, end_s=NOON + 3600, now_s=NOON + 3600, **more):
     request = {"MetricDataQueries": list(queries), "StartTime": start_s, "EndTime": end_s, **more}
-    return wire_read.metric_data(store, request, now_s=now_s, region="eu-west-1")
+    return metric_data.metric_data(store, request, now_s=now_s, region="eu-west-1")
 
 
 def pages(store, *queries, **more):
@@ -227,7 +226,7 @@ def statistics(store, **changes):
         "Namespace": "Own", "MetricName": "Made", "StartTime": NOON, "EndTime": NOON + 3600, "Period": 300,
         "Statistics": ["Sum", "Maximum"],
     }  # fmt: skip
-    return wire_read.metric_statistics(store, request | changes, now_s=NOON + 3600, region="eu-west-1")
+    return metric_data.metric_statistics(store, request | changes, now_s=NOON + 3600, region="eu-west-1")
 
 
 def test_statistics_of_a_period_stand_together(store):
@@ -267,7 +266,7 @@ def test_an_extended_statistic_is_a_percentile(store):
 
 
 def listed(store, **request):
-    return wire_read.list_metrics(store, request, now_s=NOON, region="eu-west-1")
+    return metric_data.list_metrics(store, request, now_s=NOON, region="eu-west-1")
 
 
 def test_metrics_are_listed_with_their_dimensions(store):

@@ -8,10 +8,9 @@ import threading
 
 import pytest
 
-from couch_explorers.local.telemetry.metric_id import MetricId
-from couch_explorers.local.telemetry.retention import DAY_S
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.store import MetricStore
+from couch_explorers.local.cloudwatch.metric import MetricId, Sample
+from couch_explorers.local.cloudwatch.retention import DAY_S
+from couch_explorers.local.cloudwatch.store import MetricStore
 
 # Wednesday, 25 November 2026, 12:00 UTC
 NOON = 1_795_608_000

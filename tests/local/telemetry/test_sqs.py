@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 
 import pytest
 
-from couch_explorers.local.telemetry.queue_counts import Counts, QueueCounter, size_of
+from couch_explorers.local.telemetry.sqs import Counts, QueueCounter, size_of
 
 QUEUE = "arn:aws:sqs:eu-west-1:000000000000:couch-explorers-42-jobs"
 

@@ -15,7 +15,7 @@ from couch_explorers.comparisons import COMPARISONS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from couch_explorers.local.telemetry.alarm_rules import Judgement, Point, Rule
+    from couch_explorers.local.cloudwatch.alarm_evaluation import Judgement, Point, Rule
 
 # From so many points on, the reason gives their number first and then only the most recent.
 LISTED_POINTS = 5
@@ -50,7 +50,7 @@ def reason_data(
         "queryDate": timestamp(now_s),
         **({"startDate": timestamp(evaluated[0].start_s)} if evaluated else {}),
         **({"unit": rule.unit} if rule.unit else {}),
-        "statistic": rule.statistic,
+        **({"statistic": rule.statistic} if rule.statistic else {}),
         "period": rule.period_s,
         "recentDatapoints": [point.value for point in evaluated],
         "threshold": rule.threshold,

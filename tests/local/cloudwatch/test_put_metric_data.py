@@ -6,15 +6,15 @@ import math
 
 import pytest
 
-from couch_explorers.local.telemetry import wire_put
-from couch_explorers.local.telemetry.samples import Sample
-from couch_explorers.local.telemetry.wire_protocol import RefusedError
+from couch_explorers.local.cloudwatch import put_metric_data
+from couch_explorers.local.cloudwatch.errors import RefusedError
+from couch_explorers.local.cloudwatch.metric import Sample
 
 NOW = 1_795_608_000.0
 
 
 def put(*data, namespace="Own"):
-    return wire_put.samples({"Namespace": namespace, "MetricData": list(data)}, NOW)
+    return put_metric_data.samples({"Namespace": namespace, "MetricData": list(data)}, NOW)
 
 
 def datum(**fields):
@@ -53,7 +53,7 @@ def test_a_statistic_set_is_taken_as_it_is():
 def test_metrics_of_entities_are_metrics():
     request = {"Namespace": "Own", "EntityMetricData": [{"MetricData": [datum(Value=1.0)]}]}
 
-    assert [sample.metric for sample in wire_put.samples(request, NOW)] == ["Made"]
+    assert [sample.metric for sample in put_metric_data.samples(request, NOW)] == ["Made"]
 
 
 def test_anybody_may_publish_in_a_namespace_of_aws_here():

@@ -1,4 +1,4 @@
-"""What happens at a queue in a minute, counted as it happens, and the metrics that SQS makes of it.
+"""The metrics of a queue: what happens at it in a minute, counted as it happens, and what lies in it at the end.
 
 Every metric of a standard queue in
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from couch_explorers.local.telemetry.retention import MINUTE_S
-from couch_explorers.local.telemetry.samples import Sample
+from couch_explorers.local.cloudwatch.metric import MINUTE_S, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from couch_explorers.local.telemetry.recorder import Recorder
 
 NAMESPACE = "AWS/SQS"
 
@@ -24,13 +25,26 @@ NAMESPACE = "AWS/SQS"
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
 ACTIVE_S = 6 * 3600
 
-# Lambda begins with five pollers, each of which waits for up to 20 s; MiniStack's one poller looks in every second instead.
+# Lambda begins with five pollers, each of which waits for up to 20 s; a local poller may look in more often.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLERS, LONG_POLL_S = 5, 20
 EMPTY_POLL_EVERY_S = LONG_POLL_S / POLLERS
 
-# What we note in a message of MiniStack's; it keeps it with its state.
-COUNTED = "couch_counted"
+# "If a message is received three or more times and not deleted, SQS moves it to the back of the queue": its age counts no more.
+AGE_ENDS_AT_RECEIVES = 3
+
+State = Literal["visible", "in_flight", "delayed"]
+
+
+class MessageState(NamedTuple):
+    """What a queue knows of a message: since when it lies there (Unix time), and how often it was received there.
+
+    Both begin anew when a message is moved to a dead-letter queue.
+    """
+
+    state: State
+    since_s: float
+    receives: int
 
 
 @dataclass
@@ -95,16 +109,6 @@ class QueueCounter:
         with self._lock:
             self._of(queue, time_s).add_sent(size)
 
-    def delivered(self, queue: str, message: dict[str, Any]) -> None:
-        """Count a message that another service (a topic, a bucket) put into the queue by itself, once, at its time.
-
-        Such a one lacks what MiniStack's SendMessage writes into each message.
-        """
-        if "dedup_cache_key" not in message and COUNTED not in message:
-            message[COUNTED] = True
-            size = size_of(message.get("body", ""), message.get("message_attributes"))
-            self.sent(queue, size, message.get("sent_at"))
-
     def received(self, queue: str, messages: int) -> None:
         """Count messages that were handed out."""
         with self._lock:
@@ -146,6 +150,60 @@ class QueueCounter:
         self._active_s[queue] = now_s
         minute_s = int((now_s if time_s is None else time_s) // MINUTE_S) * MINUTE_S
         return self._counts.setdefault((minute_s, queue), Counts())
+
+
+def depth(queue: str, messages: Iterable[MessageState], minute_s: int, now_s: float) -> tuple[Sample, ...]:
+    """What lies in a queue (its ARN) at the end of a minute: how many messages, and the age of the oldest that counts."""
+    counts: dict[State, int] = {"visible": 0, "in_flight": 0, "delayed": 0}
+    age_s = 0.0
+    for message in messages:
+        counts[message.state] += 1
+        if message.receives < AGE_ENDS_AT_RECEIVES:
+            age_s = max(age_s, now_s - message.since_s)
+    dimensions = {"QueueName": queue_name(queue)}
+    return tuple(
+        Sample.of(NAMESPACE, metric, value, time_s=minute_s, unit=unit, dimensions=dimensions)
+        for metric, value, unit in (
+            ("ApproximateNumberOfMessagesVisible", counts["visible"], "Count"),
+            ("ApproximateNumberOfMessagesNotVisible", counts["in_flight"], "Count"),
+            ("ApproximateNumberOfMessagesDelayed", counts["delayed"], "Count"),
+            ("ApproximateAgeOfOldestMessage", int(age_s), "Seconds"),
+        )
+    )
+
+
+def publish(
+    recorder: Recorder,
+    counter: QueueCounter,
+    looks: Mapping[str, tuple[Sample, ...]],
+    minute_s: int,
+    now_s: float,
+) -> None:
+    """Record the minute that has ended: what happened in it, zeros where nothing did, and what lies in each active queue."""
+    publish_counts(recorder, counter, now_s // MINUTE_S * MINUTE_S, {(minute_s, arn): Counts() for arn in looks})
+    for arn, samples in looks.items():
+        recorder.record(samples, region_of(arn))
+
+
+def publish_counts(
+    recorder: Recorder,
+    counter: QueueCounter,
+    until_s: float,
+    quiet: Mapping[tuple[int, str], Counts] | None = None,
+) -> None:
+    """Record what happened in the minutes before that time; zeros for the queues and minutes of `quiet` where nothing did."""
+    for (minute_s, arn), counts in ({**(quiet or {})} | counter.take(until_s)).items():
+        recorder.record(counts.samples(queue_name(arn), minute_s), region_of(arn))
+
+
+def queue_name(arn: str) -> str:
+    """The name in a queue's ARN."""
+    return arn.rsplit(":", 1)[-1]
+
+
+def region_of(arn: str) -> str:
+    """The region in an ARN."""
+    return arn.split(":")[3]
 
 
 def size_of(body: str, attributes: Mapping[str, Mapping[str, Any]] | None) -> int:

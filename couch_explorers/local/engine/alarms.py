@@ -1,0 +1,307 @@
+"""The alarms that LocalEmu keeps, judged by the clock on the metric store, and what they do when they change.
+
+LocalEmu's own scheduler knows neither percentiles nor metric math, counts periods from the moment it looks, and reads only
+rules that join ALARM by OR. Source: "Using Amazon CloudWatch alarms",
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from localemu.aws.connect import connect_to
+from localemu.services.cloudwatch.models import cloudwatch_stores
+from localemu.utils.aws.arns import parse_arn
+
+from couch_explorers.local.cloudwatch import (
+    alarm_evaluation,
+    alarm_history,
+    alarm_notifications,
+    composite_rule,
+    state_reason,
+)
+from couch_explorers.local.cloudwatch.alarm_evaluation import Rule, UnsupportedAlarmError
+from couch_explorers.local.cloudwatch.alarm_settings import ACTIONS
+from couch_explorers.local.cloudwatch.errors import RefusedError
+from couch_explorers.local.settings import ACCOUNT_ID, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from couch_explorers.local.cloudwatch.store import MetricStore
+
+logger = logging.getLogger("couch.local")
+
+Alarm = dict[str, Any]
+"""As DescribeAlarms gives it; its times are datetimes in UTC"""
+
+TIMES = ("AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp", "StateTransitionedTimestamp")
+INITIAL_REASON = "Unchecked: Initial alarm creation"
+PUNCTUAL_S = 1.0
+"""How much earlier than its turn an alarm on seconds may be judged: the telemetry's beat is not exact"""
+COMPOSITE_DEPTH = 10
+"""How far a change is passed on from one composite alarm to the next: rules may name each other in a circle"""
+
+
+def scope(account: str, region: str) -> str:
+    """How the metric store names an account's region: this cloud's own account by the region alone."""
+    return region if account == ACCOUNT_ID else f"{account}/{region}"
+
+
+class Alarms:
+    """Every alarm of every account and region: evaluated, changed, and their history."""
+
+    def __init__(self, store: MetricStore, clock: Callable[[], float]) -> None:
+        self.lock = threading.RLock()
+        self._store = store
+        self._clock = clock
+        self._judged_s: dict[str, float] = {}
+
+    def stored(self, account: str, region: str) -> dict[str, Alarm]:
+        """The alarms of a region by their name."""
+        kept = list(cloudwatch_stores[account][region].alarms.values())
+        return {each.alarm["AlarmName"]: each.alarm for each in kept}
+
+    def now(self) -> datetime:
+        """The time of this moment, as alarms keep it."""
+        return datetime.fromtimestamp(round(self._clock(), 3), UTC)
+
+    def evaluate(self, now_s: float) -> list[str]:
+        """Judge every alarm whose turn it is; give the names of those that changed their state."""
+        changed: list[str] = []
+        for account, region, alarm in list(self._everywhere()):
+            try:
+                if alarm_history.alarm_type(alarm) == "CompositeAlarm":
+                    with self.lock:
+                        changes = self._judge_composite(account, region, alarm, ())
+                else:
+                    changes = self._judge(account, region, alarm, now_s)
+                changed += [alarm["AlarmName"]] if changes else []
+            except Exception:
+                # One alarm that cannot be judged must not silence the others.
+                logger.exception("The alarm %s could not be evaluated", alarm["AlarmName"])
+        return changed
+
+    def hold(self, alarm: Alarm) -> None:
+        """Let an alarm keep its state until one interval from now: it was made, or its state set by hand."""
+        self._judged_s[alarm["AlarmArn"]] = self._clock()
+
+    def change(
+        self,
+        account: str,
+        region: str,
+        alarm: Alarm,
+        state: str,
+        reason: str,
+        reason_data: Mapping[str, Any] | None = None,
+        depth: int = 0,
+    ) -> None:
+        """Put an alarm into a state, note it, act on it, and let composite alarms follow."""
+        with self.lock:
+            old = {name: alarm.get(name) for name in ("StateValue", "StateReason", "StateReasonData", *TIMES)}
+            moment = self.now()
+            alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": moment}
+            alarm.pop("StateReasonData", None)
+            if reason_data is not None:
+                alarm["StateReasonData"] = alarm_history.as_json(reason_data)
+            if state != old["StateValue"]:
+                alarm["StateTransitionedTimestamp"] = moment
+            self._note_change(account, region, alarm, old, reason_data)
+        if state == old["StateValue"]:
+            return
+        logger.info("Alarm %s: %s -> %s. %s", alarm["AlarmName"], old["StateValue"], state, reason)
+        triggering = (reason_data or {}).get("triggeringAlarms", ())
+        self._act(account, region, alarm, old, triggering)
+        self._follow(account, region, alarm, depth + 1)
+
+    def note(self, account: str, region: str, item: Mapping[str, Any]) -> None:
+        """Write an item into a region's history, and forget what is older than CloudWatch keeps."""
+        with self.lock:
+            items = cloudwatch_stores[account][region].histories
+            items.append({**item, "Timestamp": datetime.fromtimestamp(item["Timestamp"], UTC)})
+            oldest = datetime.fromtimestamp(item["Timestamp"] - alarm_history.KEPT_S, UTC)
+            while items and items[0]["Timestamp"] < oldest:
+                del items[0]
+
+    def record_past(self, alarm_name: str, transitions: Sequence[alarm_history.Transition]) -> None:
+        """Put made-up transitions of an alarm in the place of those made up before; none takes them away."""
+        with self.lock:
+            items = cloudwatch_stores[ACCOUNT_ID][REGION].histories
+            kept = [item for item in items if item["AlarmName"] != alarm_name or not alarm_history.is_synthetic(item)]
+            for transition in transitions:
+                item = alarm_history.synthetic(alarm_name, transition)
+                kept.append(item | {"Timestamp": datetime.fromtimestamp(item["Timestamp"], UTC)})
+            kept.sort(key=lambda item: item["Timestamp"])
+            items.clear()
+            items.extend(kept)
+
+    def thresholds(self, stem: str) -> dict[str, float]:
+        """The thresholds of the deployed alarms whose names begin with `stem` and a hyphen, by the rest of their names."""
+        return {
+            name.removeprefix(f"{stem}-"): alarm["Threshold"]
+            for name, alarm in self.stored(ACCOUNT_ID, REGION).items()
+            if name.startswith(f"{stem}-") and "Threshold" in alarm
+        }
+
+    def judge_composite(self, account: str, region: str, alarm: Alarm) -> None:
+        """Judge a composite alarm that was just made: all of the alarms that it names are its reason."""
+        with self.lock:
+            self._judge_composite(account, region, alarm, ())
+
+    def _everywhere(self) -> Iterator[tuple[str, str, Alarm]]:
+        for account, region, kept in list(cloudwatch_stores.iter_stores()):
+            for each in list(kept.alarms.values()):
+                yield account, region, each.alarm
+
+    def _judge(self, account: str, region: str, alarm: Alarm, now_s: float) -> bool:
+        """Judge an alarm on metrics, if it is its turn; whether it changed."""
+        try:
+            rule = Rule.of(alarm)
+        except UnsupportedAlarmError as why:
+            alarm["StateReason"] = str(why) if alarm["StateValue"] == "INSUFFICIENT_DATA" else alarm["StateReason"]
+            return False
+        # A minute's alarms are judged with each full minute, the others one interval after they were last judged.
+        judged_s = self._judged_s.get(alarm["AlarmArn"], 0.0)
+        if rule.is_high_resolution and now_s - judged_s < rule.interval_s - PUNCTUAL_S:
+            return False
+        if not rule.is_high_resolution and now_s // rule.interval_s == judged_s // rule.interval_s:
+            return False
+        self._judged_s[alarm["AlarmArn"]] = now_s
+        try:
+            outcome = alarm_evaluation.evaluate(self._store, rule, now_s, scope(account, region))
+        except RefusedError as error:
+            alarm["StateReason"] = str(error) if alarm["StateValue"] == "INSUFFICIENT_DATA" else alarm["StateReason"]
+            return False
+        judgement = outcome.judgement
+        with self.lock:
+            current = self.stored(account, region).get(alarm["AlarmName"])
+            if current is not alarm or judgement.state in (None, alarm["StateValue"]):
+                # Put anew or deleted while it was judged: the next turn judges what is there now.
+                return False
+        data = state_reason.reason_data(rule, judgement, outcome.points, outcome.sample_counts, now_s)
+        self.change(account, region, alarm, str(judgement.state), state_reason.reason(rule, judgement), data)
+        return True
+
+    def _follow(self, account: str, region: str, child: Alarm, depth: int) -> None:
+        """Let the composite alarms that name an alarm follow its change."""
+        if depth > COMPOSITE_DEPTH:
+            logger.warning("Composite alarms name each other in a circle, seen at %s", child["AlarmName"])
+            return
+        for alarm in list(self.stored(account, region).values()):
+            if alarm_history.alarm_type(alarm) == "CompositeAlarm":
+                self._judge_composite(account, region, alarm, (child,), depth)
+
+    def _judge_composite(
+        self, account: str, region: str, alarm: Alarm, changed: Sequence[Alarm], depth: int = 0
+    ) -> bool:
+        """Judge a composite alarm after some of its alarms changed, or all of them where none is named."""
+        rule = composite_rule.parse(alarm["AlarmRule"])
+        children = self._named(account, region, rule.alarms)
+        missing = [name for name in rule.alarms if name not in children]
+        if missing:
+            logger.warning("The rule of %s names %s, which is not there", alarm["AlarmName"], missing[0])
+            return False
+        involved = [child for child in changed if child in children.values()] if changed else list(children.values())
+        if changed and not involved:
+            return False
+        state = "ALARM" if rule.holds({name: child["StateValue"] for name, child in children.items()}) else "OK"
+        if state == alarm["StateValue"]:
+            return False
+        plain = [with_plain_times(child) for child in involved]
+        reason = "; ".join(
+            f"{child['AlarmArn']} transitioned to {child['StateValue']} at "
+            f"{datetime.fromtimestamp(child['StateTransitionedTimestamp'], UTC):%A %d %B, %Y %H:%M:%S UTC}"
+            for child in plain
+        )
+        triggering = [alarm_notifications.triggering_alarm(child) for child in plain]
+        self.change(account, region, alarm, state, reason, {"triggeringAlarms": triggering}, depth)
+        return True
+
+    def _named(self, account: str, region: str, names: Iterable[str]) -> dict[str, Alarm]:
+        """The alarms that a rule names, by the name or ARN by which it does."""
+        stored = self.stored(account, region)
+        by_arn = {alarm["AlarmArn"]: alarm for alarm in stored.values()}
+        return {name: alarm for name in names if (alarm := stored.get(name) or by_arn.get(name))}
+
+    def _note_change(
+        self,
+        account: str,
+        region: str,
+        alarm: Alarm,
+        old: Mapping[str, Any],
+        reason_data: Mapping[str, Any] | None,
+    ) -> None:
+        before = {"stateValue": old["StateValue"], "stateReason": old["StateReason"]}
+        if old["StateReasonData"]:
+            before["stateReasonData"] = json.loads(old["StateReasonData"])
+        after = {"stateValue": alarm["StateValue"], "stateReason": alarm["StateReason"]}
+        if reason_data is not None:
+            after["stateReasonData"] = reason_data
+        kind = alarm_history.alarm_type(alarm)
+        time_s = alarm["StateUpdatedTimestamp"].timestamp()
+        self.note(
+            account, region, alarm_history.state_update(alarm["AlarmName"], kind, time_s=time_s, old=before, new=after)
+        )
+
+    def _act(
+        self, account: str, region: str, alarm: Alarm, old: Mapping[str, Any], triggering: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Take the actions of the state that an alarm went into; one that fails does not stop the others."""
+        if not alarm.get("ActionsEnabled", True):
+            return
+        for resource in alarm.get(ACTIONS[alarm["StateValue"]]) or ():
+            try:
+                refused = self._take(resource, account, region, alarm, old, triggering)
+            except Exception as error:  # noqa: BLE001 - whatever a topic or function answers is written down
+                refused = f"Received error: {error}"
+            if refused:
+                logger.warning("The alarm %s could not take its action %s: %s", alarm["AlarmName"], resource, refused)
+            item = alarm_history.action(
+                alarm["AlarmName"], alarm_history.alarm_type(alarm), time_s=self._clock(), resource=resource, refused=refused
+            )  # fmt: skip
+            self.note(account, region, item)
+
+    @staticmethod
+    def _take(
+        resource: str,
+        account: str,
+        region: str,
+        alarm: Alarm,
+        old: Mapping[str, Any],
+        triggering: Sequence[Mapping[str, Any]],
+    ) -> str:
+        """Tell a topic or call a function; why not, where the action is of another kind."""
+        target = parse_arn(resource)
+        client = connect_to(region_name=target["region"], aws_access_key_id=target["account"])
+        plain, before = with_plain_times(alarm), with_plain_times(old)
+        new = alarm["StateValue"]
+        if target["service"] == "sns":
+            message = alarm_notifications.notification(
+                plain, old["StateValue"], new, alarm["StateReason"], account=account, region=region, triggering=triggering
+            )  # fmt: skip
+            client.sns.request_metadata(source_arn=alarm["AlarmArn"], service_principal="cloudwatch").publish(
+                TopicArn=resource,
+                Subject=alarm_notifications.subject(plain, new, region),
+                Message=message,
+                MessageStructure="json",
+            )
+            return ""
+        if target["service"] == "lambda":
+            event = alarm_notifications.lambda_event(
+                plain, before, account=account, region=region, configuration_id=str(uuid.uuid4())
+            )
+            client.lambda_.request_metadata(
+                source_arn=alarm["AlarmArn"], service_principal="lambda.alarms.cloudwatch"
+            ).invoke(FunctionName=resource, InvocationType="Event", Payload=json.dumps(event))
+            return ""
+        return f"The local cloud takes no actions of {target['service']}: topics and functions only."
+
+
+def with_plain_times(alarm: Mapping[str, Any]) -> Alarm:
+    """An alarm, or its former state, with times as Unix time, as the engine-neutral code takes it."""
+    return {**alarm} | {name: alarm[name].timestamp() for name in TIMES if alarm.get(name)}

@@ -80,7 +80,7 @@ class Rule:
             dimensions={each["Name"]: each["Value"] for each in alarm.get("Dimensions") or ()},
             statistic="" if queries else statistic,
             unit=alarm.get("Unit") or None,
-            period_s=_period_s(queries) if queries else int(alarm.get("Period") or MINUTE_S),
+            period_s=math_period_s(queries) if queries else int(alarm.get("Period") or MINUTE_S),
             periods=periods,
             to_alarm=int(alarm.get("DatapointsToAlarm") or periods),
             m_of_n=alarm.get("DatapointsToAlarm") is not None,
@@ -134,7 +134,7 @@ class Rule:
             return 0.0
         rank = (extended.high or 0.0) / 100
         rarer = 1 - rank if rank >= 0.5 else rank  # noqa: PLR2004 - the median
-        return SIGNIFICANT_SAMPLES / rarer if rarer else float("inf")
+        return round(SIGNIFICANT_SAMPLES / rarer, 6) if rarer else float("inf")
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _prematurely(rule: Rule, points: Sequence[Point]) -> State | None:
     return "ALARM" if len(points) - oldest >= rule.to_alarm else None
 
 
-def _period_s(queries: Sequence[Mapping[str, Any]]) -> int:
+def math_period_s(queries: Sequence[Mapping[str, Any]]) -> int:
     """The period of metric math: all of an alarm's metrics have the same."""
     periods = (query.get("Period") or query.get("MetricStat", {}).get("Period") for query in queries)
     return min((int(period) for period in periods if period), default=MINUTE_S)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 
-from couch_explorers.local.cloudwatch.alarm_evaluation import Rule
+from couch_explorers.local.cloudwatch.alarm_evaluation import math_period_s
 from couch_explorers.local.cloudwatch.state_reason import timestamp
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _trigger(alarm: Alarm) -> dict[str, Any]:
         "EvaluateLowSampleCountPercentile": alarm.get("EvaluateLowSampleCountPercentile") or "",
     }
     if queries := alarm.get("Metrics"):
-        return common | {"Period": Rule.of(alarm).period_s, "Metrics": [_trigger_query(query) for query in queries]}
+        return common | {"Period": math_period_s(queries), "Metrics": [_trigger_query(query) for query in queries]}
     if extended := alarm.get("ExtendedStatistic"):
         statistic = {"StatisticType": "ExtendedStatistic", "ExtendedStatistic": extended}
     else:
@@ -249,13 +249,14 @@ def _email(alarm: Alarm, old: str, new: str, reason: str, account: str, region: 
 
 def _monitored(alarm: Mapping[str, Any]) -> list[str]:
     periods = alarm.get("EvaluationPeriods")
-    period_s = Rule.of(alarm).period_s
+    queries = alarm.get("Metrics") or ()
+    period_s = math_period_s(queries) if queries else alarm.get("Period")
     threshold = (
         f"- The alarm is in the ALARM state when the metric is {alarm.get('ComparisonOperator')} {alarm.get('Threshold')} "
         f"for at least {alarm.get('DatapointsToAlarm') or periods} of the last {periods} period(s) "
         f"of {period_s} seconds."
     )
-    if queries := alarm.get("Metrics"):
+    if queries:
         metrics = [f"- {query['Id']}: {query.get('Expression') or _metric_in_words(query)}" for query in queries]
         return ["", "Threshold:", threshold, "", "Monitored Metrics:", *metrics]
     dimensions = ", ".join(f"[{each['Name']} = {each['Value']}]" for each in alarm.get("Dimensions") or ())

@@ -143,7 +143,8 @@ class _Parser:
         while position < len(text):
             match = _TOKEN.match(text, position)
             if not match or not match.lastgroup:
-                raise ExpressionError(f"{text[position:].strip()[:1]!r} at position {position + 1} is not understood.")
+                at = len(text) - len(text[position:].lstrip())
+                raise ExpressionError(f"{text[at]!r} at position {at + 1} is not understood.")
             token = match[match.lastgroup]
             kind = "sign" if token in ("AND", "OR") else match.lastgroup
             self.tokens.append((kind, token, match.start(match.lastgroup)))
@@ -443,7 +444,7 @@ class _Computation:
         return [series for series in self._series(array, "REMOVE_EMPTY") if series.values]
 
     def _running_sum(self, series: Node) -> Value:
-        return _over(self._series(series, "RUNNING_SUM"), _running_sum)
+        return _over(self.value(series), _running_sum)
 
     def _slice(self, array: Node, start: Node, end: Node | None = None) -> Value:
         series = self._series(array, "SLICE")

@@ -110,9 +110,10 @@ class MetricStore:
 
         """
         extended = statistics.parse(statistic)
+        kept_s = retention_s(period_s)
         step = min(period_s, MINUTE_S)
         start = int(start_s // step) * step
-        oldest = max(float(start), now_s - retention_s(period_s))
+        oldest = max(float(start), now_s - kept_s)
         asked = (start, period_s, region, namespace, metric, to_text(dimensions), unit, unit, oldest, end_s)
         with self._database.reading() as database:
             rows = database.execute(DISTRIBUTIONS if extended else AGGREGATES, asked).fetchall()

@@ -309,8 +309,13 @@ def _served(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         raise _refused(error) from error
 
 
+class ValidationException(CommonServiceException):  # type: ignore[misc]
+    """AWS's name of the error in the protocols that name classes."""
+
+
 def _refused(error: RefusedError) -> CommonServiceException:
-    return CommonServiceException(error.code, str(error), 400, sender_fault=True)
+    kind = ValidationException if error.code == "ValidationError" else CommonServiceException
+    return kind(error.code, str(error), 400, sender_fault=True)
 
 
 def _with_unix_times(value: Any) -> Any:

@@ -27,9 +27,11 @@ from couch_explorers.local.administration import PREFIX, Administration
 from couch_explorers.local.asgi import reply
 from couch_explorers.local.engine.bedrock import Bedrock
 from couch_explorers.local.engine.runtime import EngineRuntime
+from couch_explorers.local.engine.telemetry import LocalEmu
 from couch_explorers.local.request_log import logged
-from couch_explorers.local.settings import HOST
+from couch_explorers.local.settings import HOST, Home
 from couch_explorers.local.stand_in import ImageModelStandIn
+from couch_explorers.local.telemetry import service
 
 if TYPE_CHECKING:
     from couch_explorers.local.asgi import Application, Message, Receive, Send
@@ -85,6 +87,7 @@ class Server:
         self.began = time.monotonic()
         self.models = ImageModelStandIn()
         self.runtime = EngineRuntime()
+        self.telemetry: service.Telemetry
 
     def run(self) -> None:
         """Start everything, serve, and end the process within the deadline of a stop, whatever hangs."""
@@ -109,7 +112,8 @@ class Server:
         gateway = await asyncio.to_thread(self.runtime.start)
         bedrock = Bedrock(self.models)
         bedrock.register()
-        administration = Administration(self.models, self._save_state, None)
+        self.telemetry = await asyncio.to_thread(service.start, Home.current(), LocalEmu())
+        administration = Administration(self.models, self._save_state, self.telemetry)
         cloud: Application = LocalCloud(AsgiGateway(gateway, event_loop=loop), bedrock, administration)
         if file := os.environ.get("COUCH_REQUEST_LOG"):
             cloud = logged(cloud, Path(file))
@@ -134,6 +138,7 @@ class Server:
         """Let the services end what they do, and save the state."""
         self.models.close()
         self.runtime.stop()
+        self.telemetry.stop()
         self._save_state()
         logger.info("Stopped")
 

@@ -127,7 +127,7 @@ class Telemetry:
 
     def _beat(self, now_s: float) -> None:
         """Write what has happened so far in this minute, and let the alarms on seconds look."""
-        sqs.publish_counts(self.recorder, self.queues, float("inf"))
+        sqs.publish_so_far(self.recorder, self.queues)
         self._evaluate(now_s)
 
     def _evaluate(self, now_s: float) -> None:

@@ -49,7 +49,10 @@ class MessageState(NamedTuple):
 
 @dataclass
 class Counts:
-    """What happened at one queue in one minute; sizes in bytes."""
+    """What happened at one queue in one minute; sizes in bytes.
+
+    `reported` names the metrics of the minute that were recorded before: they need no zero at its end.
+    """
 
     sent: int = 0
     received: int = 0
@@ -58,6 +61,7 @@ class Counts:
     bytes_sent: int = 0
     smallest: int = 0
     largest: int = 0
+    reported: frozenset[str] = frozenset()
 
     def add_sent(self, size: int) -> None:
         """Count a message that came in."""
@@ -66,16 +70,21 @@ class Counts:
         self.sent += 1
         self.bytes_sent += size
 
-    def samples(self, name: str, minute_s: int) -> Iterator[Sample]:
-        """The metrics of what happened; of the sizes only where something was sent."""
+    def by_metric(self) -> dict[str, int]:
+        """How often each thing happened."""
+        return {
+            "NumberOfMessagesSent": self.sent,
+            "NumberOfMessagesReceived": self.received,
+            "NumberOfMessagesDeleted": self.deleted,
+            "NumberOfEmptyReceives": self.empty_receives,
+        }
+
+    def samples(self, name: str, minute_s: int, *, zeros: bool = True) -> Iterator[Sample]:
+        """The metrics of what happened, with `zeros` also of what did not; of the sizes only where something was sent."""
         dimensions = {"QueueName": name}
-        for metric, value in (
-            ("NumberOfMessagesSent", self.sent),
-            ("NumberOfMessagesReceived", self.received),
-            ("NumberOfMessagesDeleted", self.deleted),
-            ("NumberOfEmptyReceives", self.empty_receives),
-        ):
-            yield Sample.of(NAMESPACE, metric, value, time_s=minute_s, dimensions=dimensions)
+        for metric, value in self.by_metric().items():
+            if value or (zeros and metric not in self.reported):
+                yield Sample.of(NAMESPACE, metric, value, time_s=minute_s, dimensions=dimensions)
         if self.sent:
             yield Sample(
                 NAMESPACE,
@@ -145,6 +154,15 @@ class QueueCounter:
                 del self._counts[key]
         return taken
 
+    def drain(self) -> dict[tuple[int, str], Counts]:
+        """Give what was counted since the last time, by minute and queue; a minute goes on from zero."""
+        with self._lock:
+            drained = dict(self._counts)
+            for key, counts in drained.items():
+                happened = {metric for metric, value in counts.by_metric().items() if value}
+                self._counts[key] = Counts(reported=counts.reported | happened)
+        return drained
+
     def _of(self, queue: str, time_s: float | None = None) -> Counts:
         now_s = self._clock()
         self._active_s[queue] = now_s
@@ -194,6 +212,12 @@ def publish_counts(
     """Record what happened in the minutes before that time; zeros for the queues and minutes of `quiet` where nothing did."""
     for (minute_s, arn), counts in ({**(quiet or {})} | counter.take(until_s)).items():
         recorder.record(counts.samples(queue_name(arn), minute_s), region_of(arn))
+
+
+def publish_so_far(recorder: Recorder, counter: QueueCounter) -> None:
+    """Record what has happened since the last time: a minute need not be over to be seen."""
+    for (minute_s, arn), counts in counter.drain().items():
+        recorder.record(counts.samples(queue_name(arn), minute_s, zeros=False), region_of(arn))
 
 
 def queue_name(arn: str) -> str:

@@ -7,6 +7,8 @@ import pytest
 
 from couch_explorers.local.cloudwatch import alarm_evaluation
 from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule, UnsupportedAlarmError
+from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.cloudwatch.store import MetricStore
 
 ALARM = {
     "AlarmName": "age",
@@ -23,6 +25,9 @@ ALARM = {
 }
 KEEPS = None
 MISSING, IGNORE, BREACHING, NOT_BREACHING = "missing", "ignore", "breaching", "notBreaching"
+
+# Wednesday, 25 November 2026, 12:00 UTC
+NOON = 1_795_608_000
 
 
 def rule(**changes):
@@ -128,13 +133,58 @@ def test_a_percentile_goes_before_the_statistic_that_ministack_sets_by_itself():
     assert rule(ExtendedStatistic="p95", Statistic="Average").statistic == "p95"
 
 
-def test_a_period_shorter_than_a_minute_sees_its_whole_minute():
-    assert [rule(Period=seconds).period_s for seconds in (10, 60, 90, 300)] == [60, 60, 120, 300]
+@pytest.mark.parametrize(
+    ("period_s", "interval_s", "seen_s"), [(10, 10, 90), (30, 30, 150), (60, 60, 300), (300, 60, 1500)]
+)
+def test_alarm_on_seconds_is_judged_as_often_and_looks_back_a_minute_further(period_s, interval_s, seen_s):
+    found = rule(Period=period_s, EvaluationPeriods=3)
+
+    assert found.interval_s == interval_s
+    assert found.evaluation_range * period_s == seen_s
 
 
-def test_an_alarm_on_metric_math_is_refused_with_the_reason():
-    with pytest.raises(UnsupportedAlarmError, match="no metric math"):
+def test_alarm_without_a_metric_is_refused_with_the_reason():
+    with pytest.raises(UnsupportedAlarmError, match="neither a metric nor Metrics"):
         Rule.of(ALARM | {"MetricName": None, "Namespace": None})
+
+
+@pytest.fixture
+def store():
+    store = MetricStore(None)
+    yield store
+    store.close()
+
+
+def test_alarm_on_metric_math_judges_what_is_returned(store):
+    for metric, value in (("Failed", 3.0), ("All", 10.0)):
+        store.add(Sample.of("Own", metric, value, time_s=NOON))
+    stat = {"Period": 60, "Stat": "Sum"}
+    alarm = {
+        "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 25.0,
+        "Metrics": [
+            {"Id": "failed", "MetricStat": stat | {"Metric": {"Namespace": "Own", "MetricName": "Failed"}}, "ReturnData": False},
+            {"Id": "all", "MetricStat": stat | {"Metric": {"Namespace": "Own", "MetricName": "All"}}, "ReturnData": False},
+            {"Id": "rate", "Expression": "100 * failed / all"},
+        ],
+    }  # fmt: skip
+
+    outcome = alarm_evaluation.evaluate(store, Rule.of(alarm), NOON + 60, "eu-west-1")
+
+    assert outcome.judgement.state == "ALARM"
+    assert outcome.judgement.evaluated == (Point(NOON, 30.0),)
+
+
+@pytest.mark.parametrize(
+    ("samples", "low", "state"), [(9, "evaluate", "ALARM"), (99, "ignore", None), (100, "ignore", "ALARM")]
+)
+def test_percentile_of_few_samples_leaves_the_state_where_it_is_ignored(store, samples, low, state):
+    store.add(Sample("Own", "Made", NOON, "Count", samples, 400.0 * samples, 400.0, 400.0))
+    found = rule(
+        Namespace="Own", MetricName="Made", Dimensions=[], ExtendedStatistic="p90", Unit=None, EvaluateLowSampleCountPercentile=low,
+        EvaluationPeriods=1, Period=60,
+    )  # fmt: skip
+
+    assert alarm_evaluation.evaluate(store, found, NOON + 60, "eu-west-1").judgement.state == state
 
 
 def test_an_alarm_on_an_anomaly_band_is_refused_with_what_is_known():

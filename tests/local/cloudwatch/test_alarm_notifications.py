@@ -79,7 +79,7 @@ def test_a_percentile_is_an_extended_statistic():
     document, text = notified(ALARM | {"ExtendedStatistic": "p95"})
 
     assert document["Trigger"]["StatisticType"] == "ExtendedStatistic"
-    assert document["Trigger"]["Statistic"] == "p95"
+    assert document["Trigger"]["ExtendedStatistic"] == "p95"
     assert "- Statistic:                          p95\n" in text
 
 

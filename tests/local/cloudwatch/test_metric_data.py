@@ -86,14 +86,71 @@ def test_what_is_not_to_be_returned_is_not(store):
     assert get(store, query() | {"ReturnData": False})["MetricDataResults"] == []
 
 
-def test_metric_math_is_said_to_be_unsupported_and_the_rest_is_answered(store):
-    store.add(made(1, NOON))
+def test_expression_is_computed_beside_the_metrics(store):
+    store.add(made(1, NOON), made(3, NOON + 60))
 
-    math, plain = get(store, {"Id": "twice", "Expression": "made * 2"}, query())["MetricDataResults"]
+    twice, plain = get(store, {"Id": "twice", "Expression": "made * 2"}, query())["MetricDataResults"]
 
-    assert math["StatusCode"] == "InternalError"
-    assert math["Messages"][0]["Value"].startswith("The local cloud computes no metric math")
-    assert plain["StatusCode"] == "Complete"
+    assert (twice["Label"], twice["Values"], twice["StatusCode"]) == ("twice", [6.0, 2.0], "Complete")
+    assert plain["Values"] == [3.0, 1.0]
+
+
+def test_expression_of_an_array_answers_with_each_series(store):
+    store.add(made(1, NOON), made(5, NOON, "Lost"))
+    queries = [query() | {"ReturnData": False}, query("lost", "Lost") | {"ReturnData": False}]
+
+    results = get(store, *queries, {"Id": "all", "Expression": "METRICS() * 10"})["MetricDataResults"]
+
+    assert [(result["Id"], result["Label"], result["Values"]) for result in results] == [
+        ("all", "all Made", [10.0]),
+        ("all", "all Lost", [50.0]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("other + 1", "other is the Id of no query"),
+        ("e1 + 1", "e1 refers to itself"),
+        ("SUM(made)", "gives a number, and a time series is needed"),
+    ],
+)
+def test_expression_that_cannot_be_computed_is_refused(store, expression, words):
+    with pytest.raises(RefusedError, match=words):
+        get(store, query(), {"Id": "e1", "Expression": expression})
+
+
+def test_metric_of_several_units_answers_with_the_first_and_says_so(store):
+    store.add(made(7, NOON), Sample.of("Own", "Made", 5, time_s=NOON, unit="Seconds"))
+
+    (result,) = get(store, query())["MetricDataResults"]
+
+    assert result["Values"] == [7.0]
+    assert result["Messages"] == [{"Code": "MultipleUnits", "Value": "Multiple units returned: '[Count, Seconds]'"}]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "labels"),
+    [
+        ({}, {}, ["Made", "Made"]),
+        ({"stat": "Minimum"}, {}, ["Made Minimum", "Made Sum"]),
+        ({"period": 300}, {}, ["Made 300", "Made 60"]),
+        ({"stat": "p90", "period": 300}, {}, ["Made p90 300", "Made Sum 60"]),
+    ],
+)
+def test_label_says_in_what_queries_differ(store, one, other, labels):
+    results = get(store, query(**one), query("other", **other))["MetricDataResults"]
+
+    assert [result["Label"] for result in results] == labels
+
+
+def test_short_period_begins_at_its_own_multiples(store):
+    fine = Sample("Own", "Made", NOON + 27, "Count", 1, 1, 1, 1, resolution_s=1)
+    store.add(fine)
+
+    (result,) = get(store, query(period=10), start_s=NOON + 23, now_s=NOON + 60)["MetricDataResults"]
+
+    assert result["Timestamps"] == [NOON + 20]
 
 
 @pytest.mark.parametrize("scan_by", ["TimestampDescending", "TimestampAscending"])
@@ -169,7 +226,7 @@ def test_a_token_of_another_request_is_refused(store):
 
 @pytest.mark.parametrize("count", [0, 501])
 def test_a_call_has_1_to_500_queries(store, count):
-    with pytest.raises(RefusedError, match=f"has {count} members: 1 to 500") as refused:
+    with pytest.raises(RefusedError, match=f"between 1 and 500, not {count}") as refused:
         get(store, *(query(f"q{number}") for number in range(count)))
 
     assert refused.value.code == "ValidationError"
@@ -190,11 +247,11 @@ def test_a_start_that_is_not_before_the_end_is_refused(store, end_s):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (query(period=90), "The period 90 s is not known"),
-        (query(period=1), "The period 1 s is not known"),
-        (query(stat="average"), "The Stat 'average' of the query 'made' is not known"),
-        (query(stat="p101"), "The Stat 'p101'"),
-        (query("Made"), "The Id 'Made' must begin with a lower-case letter"),
+        (query(period=90), "Period must be 1, 5, 10, 20, 30, or a multiple of 60"),
+        ({"Id": "sum", "Expression": "1 +"}, "Error in expression 'sum' .The expression ends"),
+        (query(stat="average"), "The statistic 'average' is not known.*The query 'made'"),
+        (query(stat="p101"), "The statistic 'p101'"),
+        (query("Made"), "The value for Id 'Made' must begin with a lower-case letter"),
         ({"Id": "empty"}, "needs either MetricStat or Expression"),
         (query() | {"Expression": "1"}, "needs either MetricStat or Expression"),
     ],
@@ -254,14 +311,14 @@ def test_a_statistic_must_be_asked_for(store):
 
 def test_at_most_1440_data_points_are_given(store):
     assert statistics(store, Period=60, EndTime=NOON + 1440 * 60)["Datapoints"] == []
-    with pytest.raises(RefusedError, match=r"up to 1,441 datapoints, which exceeds the limit of 1,440") as refused:
+    with pytest.raises(RefusedError, match=r"up to 1441 datapoints, which exceeds the limit of 1440") as refused:
         statistics(store, Period=60, EndTime=NOON + 1441 * 60)
 
     assert refused.value.code == "InvalidParameterCombination"
 
 
-def test_an_extended_statistic_is_a_percentile(store):
-    with pytest.raises(RefusedError, match="The value Sum for ExtendedStatistics is no percentile"):
+def test_basic_statistic_is_no_extended_one(store):
+    with pytest.raises(RefusedError, match="The value Sum for parameter ExtendedStatistics"):
         statistics(store, ExtendedStatistics=["Sum"])
 
 

@@ -92,21 +92,6 @@ def test_an_alarm_without_a_breach_has_no_past(recorder):
     assert rang(recorder, "dead-letters") == []
 
 
-def test_the_thresholds_are_those_of_the_candidates_deployed_alarms():
-    from ministack.core.responses import request_scope  # noqa: PLC0415 - only this test needs MiniStack
-    from ministack.services import cloudwatch  # noqa: PLC0415
-
-    names = {"couch-explorers-42-oldest-message-age": 120.0, "couch-explorers-4-dead-letters": 7.0}
-    with request_scope("000000000000", "eu-west-1"):
-        for name, threshold in names.items():
-            cloudwatch._alarms[name] = {"AlarmName": name, "Threshold": threshold}
-        try:
-            assert history_alarms.deployed_thresholds("42") == {"oldest-message-age": 120.0}
-        finally:
-            for name in names:
-                del cloudwatch._alarms[name]
-
-
 def test_the_default_thresholds_are_those_of_a_local_deployment():
     thresholds = history_alarms.default_thresholds("42")
 

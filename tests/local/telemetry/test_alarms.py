@@ -269,12 +269,12 @@ def test_an_alarm_that_ignores_silence_stays_as_it_was(store, put, described):
     assert described()["StateValue"] == "ALARM"
 
 
-def test_an_alarm_on_metric_math_stays_uncertain_and_says_why(store, put, described):
+def test_alarm_without_a_metric_stays_uncertain_and_says_why(store, put, described):
     put(MetricName=None, Namespace=None, Statistic=None, Dimensions=None)
 
     assert alarms.evaluate(store, at(1)) == []
     assert described()["StateValue"] == "INSUFFICIENT_DATA"
-    assert "no metric math" in described()["StateReason"]
+    assert "neither a metric nor Metrics" in described()["StateReason"]
 
 
 def test_each_region_has_its_own_metrics_and_alarms(store, put, cloudwatch):

@@ -12,7 +12,7 @@ import zipfile
 import pytest
 
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
-from couch_explorers.local.telemetry import functions
+from couch_explorers.local.telemetry import functions, lambda_
 from couch_explorers.local.telemetry.lambda_ import Concurrency
 
 # MiniStack leaves the pipes of its worker processes to the garbage collector.
@@ -200,7 +200,7 @@ def test_how_many_ran_at_once_is_known_by_function_and_for_the_account(lambda_sv
     began_s = clock.now_s
     clock.passes(60)
 
-    functions.publish(noted, concurrency)
+    lambda_.publish_concurrency(noted, concurrency)
 
     for dimensions in ({"FunctionName": WORKER}, {}):
         (sample,) = noted.of("ConcurrentExecutions", **dimensions)

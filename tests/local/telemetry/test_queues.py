@@ -10,6 +10,7 @@ import pytest
 
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
 from couch_explorers.local.telemetry import queue_depth, queues
+from couch_explorers.local.telemetry import sqs as metrics
 from couch_explorers.local.telemetry.sqs import Counts, QueueCounter
 
 PATCHED = (
@@ -339,6 +340,6 @@ def test_asking_for_its_attributes_makes_a_queue_active_again(call, queue, publi
 def test_what_the_unfinished_minute_has_counted_can_be_published_at_the_end(call, queue, counter, noted):
     send(call, queue)
 
-    queue_depth.publish_counts(noted, counter, float("inf"))
+    metrics.publish_counts(noted, counter, float("inf"))
 
     assert noted.values("NumberOfMessagesSent", QueueName=JOBS) == [1]

@@ -5,7 +5,15 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 
 import pytest
 
-from couch_explorers.local.telemetry.sqs import Counts, QueueCounter, size_of
+from couch_explorers.local.telemetry.sqs import (
+    Counts,
+    MessageState,
+    QueueCounter,
+    depth,
+    publish_counts,
+    publish_so_far,
+    size_of,
+)
 
 QUEUE = "arn:aws:sqs:eu-west-1:000000000000:couch-explorers-42-jobs"
 
@@ -62,6 +70,25 @@ def test_what_was_taken_is_not_taken_again(counter, clock):
     assert counter.take(clock.now_s + 60) == {}
 
 
+def test_minute_that_was_recorded_in_part_has_zeros_only_for_what_never_happened(counter, clock, noted):
+    counter.sent(QUEUE, 10)
+    publish_so_far(noted, counter)
+    counter.sent(QUEUE, 10)
+    counter.received(QUEUE, 1)
+    publish_so_far(noted, counter)
+    publish_so_far(noted, counter)
+
+    publish_counts(noted, counter, clock.now_s + 60)
+
+    assert [(sample.metric, sample.total) for sample in noted.samples if sample.metric != "SentMessageSize"] == [
+        ("NumberOfMessagesSent", 1),
+        ("NumberOfMessagesSent", 1),
+        ("NumberOfMessagesReceived", 1),
+        ("NumberOfMessagesDeleted", 0),
+        ("NumberOfEmptyReceives", 0),
+    ]
+
+
 def test_a_queue_stays_active_for_six_hours_after_it_was_last_asked(counter, clock):
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
     counter.touch(QUEUE)
@@ -93,22 +120,27 @@ def test_a_poll_right_after_a_receive_is_not_an_empty_receive(counter, clock):
     assert counts.empty_receives == 0
 
 
-def test_a_message_that_a_service_delivered_is_counted_once_in_the_minute_in_which_it_came(counter, clock):
-    message = {"body": "A jeep", "sent_at": clock.now_s}
-    clock.passes(90)
-
-    counter.delivered(QUEUE, message)
-    counter.delivered(QUEUE, message)
-
-    assert [(minute, counts.sent, counts.bytes_sent) for (minute, _), counts in counter.take(1e12).items()] == [
-        (clock.now_s - 90, 1, 6)
-    ]
+def lies(clock, *messages):
+    """What a queue with these messages publishes: (state, seconds since it came, receives) each."""
+    states = [MessageState(state, clock.now_s - ago_s, receives) for state, ago_s, receives in messages]
+    samples = depth(QUEUE, states, clock.now_s - 60, clock.now_s)
+    return {sample.metric.removeprefix("ApproximateNumberOfMessages"): sample.total for sample in samples}
 
 
-def test_a_message_of_a_client_is_not_taken_for_a_delivery(counter):
-    counter.delivered(QUEUE, {"body": "A jeep", "dedup_cache_key": None})
+def test_messages_are_visible_in_flight_or_delayed(clock):
+    found = lies(clock, ("visible", 5, 0), ("visible", 4, 1), ("in_flight", 3, 1), ("delayed", 2, 0))
 
-    assert counter.take(1e12) == {}
+    assert found == {"Visible": 2, "NotVisible": 1, "Delayed": 1, "ApproximateAgeOfOldestMessage": 5}
+
+
+def test_age_of_a_message_counts_no_more_from_its_third_receive(clock):
+    found = lies(clock, ("in_flight", 600, 3), ("visible", 90, 2))
+
+    assert found["ApproximateAgeOfOldestMessage"] == 90
+
+
+def test_empty_queue_has_an_age_of_zero(clock):
+    assert set(lies(clock).values()) == {0}
 
 
 def test_a_message_is_as_large_as_its_body_and_its_attributes_in_bytes():

@@ -25,6 +25,9 @@ MODULES: tuple[str, ...] = (
     "trust",
 )
 
+# Not applied here, but with what they need: modules with `SEAMS` all the same.
+ATTACHED: tuple[str, ...] = ("couch_explorers.local.engine.telemetry",)
+
 
 # What is to change in a service's modules once they are loaded, by LocalEmu's name of the service.
 _waiting: dict[str, list[Callable[[], None]]] = {}
@@ -74,12 +77,12 @@ def digest(seam: str) -> str:
 def changed_seams() -> Mapping[str, str]:
     """Every seam whose source is not the one that its patch was written against, with what it is now or why it is gone."""
     changed = {}
-    for name in MODULES:
-        for seam, expected in import_module(f"{__name__}.{name}").SEAMS.items():
+    for name in (*(f"{__name__}.{each}" for each in MODULES), *ATTACHED):
+        for seam, expected in import_module(name).SEAMS.items():
             try:
                 found = digest(seam)
             except (AttributeError, ModuleNotFoundError, OSError, TypeError) as error:
                 found = str(error)
             if found != expected:
-                changed[f"{name}: {seam}"] = found
+                changed[f"{name.rpartition('.')[2]}: {seam}"] = found
     return changed

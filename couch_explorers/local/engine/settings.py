@@ -69,6 +69,10 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
         "SERVICES": ",".join(SERVICES),
         "STRICT_SERVICE_LOADING": "1",
         "IAM_ENFORCEMENT": "1",
+        # Access keys begin as AWS's do.
+        "PARITY_AWS_ACCESS_KEY_ID": "1",
+        # Presigned URLs are held against their signature where all calls are: LocalEmu knows no secret of the root's but its own.
+        "S3_SKIP_SIGNATURE_VALIDATION": "1",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
         "OVERRIDE_IN_DOCKER": "0",
         # A template with a resource that is not offered fails, instead of leaving it out.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
@@ -348,6 +349,13 @@ def _lambda(call: Call) -> Iterator[Right]:
             yield Right(action, keys=keys)
 
 
+def _code_object(call: Call) -> Iterator[Right]:
+    """Lambda fetches code with the rights of whoever creates the function or layer."""
+    code = call.parameters.get("Code") or call.parameters.get("Content") or call.parameters
+    if code.get("S3Bucket") and code.get("S3Key"):
+        yield Right("s3:GetObject", (f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}",))
+
+
 def _function_arn(call: Call) -> str:
     """A function's ARN from its name, partial or whole ARN; with its qualifier where the call names one."""
     name, qualifier = call.get("FunctionName"), call.get("Qualifier")
@@ -563,7 +571,7 @@ _SERVICES: dict[str, Callable[[Call], Iterator[Right]]] = {
     "sqs": _sqs,
     "sns": _sns,
     "s3": _s3,
-    "lambda": _lambda,
+    "lambda": lambda call: chain(_lambda(call), _code_object(call)),
     "logs": _logs,
     "cloudwatch": _cloudwatch,
     "iam": _iam,

@@ -55,6 +55,13 @@ def access_denied(
         if foreign:
             return Refusal("AccessDenied", "Access Denied")
         resource = f'"{resource}"'
+    if service == "lambda" and action == "s3:GetObject":
+        key = resource.removeprefix("arn:aws:s3:::")
+        message = (
+            "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for "
+            f"{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
+        )
+        return Refusal("AccessDeniedException", message)
     on = "" if resource in ("*", '"*"') else f" on resource: {resource}"
     message = f"User: {principal.arn} is not authorized to perform: {action}{on} {reason}"
     if service == "sns":

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localemu.aws.api import CommonServiceException
 from localemu.aws.api.lambda_ import InvocationType, ServiceException, TooManyRequestsException
 from localemu.aws.connect import connect_to
 from localemu.services.lambda_.invocation.lambda_models import InitializationType
@@ -22,6 +23,7 @@ from localemu.services.lambda_.invocation.runtime_executor import RuntimeExecuto
 from localemu.services.lambda_.invocation.version_manager import LambdaVersionManager
 
 from couch_explorers.local.engine import settings
+from couch_explorers.local.engine.authorization import assumable_by_service
 from couch_explorers.local.engine.lambda_runtime import observers
 from couch_explorers.local.engine.lambda_runtime.environment_pool import EnvironmentPool
 from couch_explorers.local.engine.lambda_runtime.execution_environment import (
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
 # Seconds; the longest that a service's session of a role lasts.
 CREDENTIALS_S = 43_200
 # Seconds after which the client that writes a role's logs takes new credentials.
@@ -80,6 +83,9 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
         """Run one invocation. Raises TooManyRequestsException where the concurrency does not suffice."""
         if self.shutdown_event.is_set():
             raise ServiceException(f"The version {self.function_arn} is shutting down.")
+        if not assumable_by_service(self.function_version.config.role, "lambda"):
+            # AWS notices when it next needs new credentials of the role; here it shows at once.
+            raise CommonServiceException("AccessDeniedException", NOT_ASSUMABLE, 403)
         with _counted(self.function_version.id.unqualified_arn()) as concurrency:
             try:
                 with (

@@ -21,6 +21,7 @@ MODULES: tuple[str, ...] = (
     "not_offered",
     "request_path",
     "rights",
+    "service_rights",
     "sqs",
     "trust",
 )

@@ -285,6 +285,15 @@ def condition_keys(context: Any, credentials: Credentials) -> ConditionContext:
         "aws:ViaAWSService": "false",
         **{f"aws:PrincipalTag/{name}": value for name, value in principal.tags},
     }
+    if context.is_internal_call and principal.kind == "User":
+        # A service that acts with a user's own credentials: CloudFormation.
+        service = "cloudformation.amazonaws.com"
+        keys |= {
+            "aws:ViaAWSService": "true",
+            "aws:CalledVia": [service],
+            "aws:CalledViaFirst": service,
+            "aws:CalledViaLast": service,
+        }
     if session.get("mfa_authenticated"):
         keys["aws:MultiFactorAuthPresent"] = "true"
     elif credentials.token is not None and principal.kind != "Root":

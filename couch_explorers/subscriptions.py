@@ -7,6 +7,8 @@ from typing import Any
 
 # What SNS gives in place of an ARN until the owner has clicked (SNS API reference, Subscription).
 PENDING = "PendingConfirmation"
+# What it gives for one that its owner has ended by the link in a mail, until SNS forgets it.
+DELETED = "Deleted"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,6 @@ def of_topic(sns: Any, topic_arn: str) -> Subscriptions:
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
     listed = [(item["Endpoint"], item["SubscriptionArn"]) for page in pages for item in page["Subscriptions"]]
     return Subscriptions(
-        confirmed=tuple(address for address, arn in listed if arn != PENDING),
+        confirmed=tuple(address for address, arn in listed if arn not in {PENDING, DELETED}),
         pending=tuple(address for address, arn in listed if arn == PENDING),
     )

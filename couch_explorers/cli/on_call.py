@@ -1,16 +1,25 @@
 """The commands of whoever is on call: inbox, job, redrive."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
 
+if TYPE_CHECKING:
+    from couch_explorers.local.settings import Home
+
 
 @app.command()
 def inbox(
     clear: Annotated[bool, typer.Option("--clear", help="Throw the e-mails away.")] = False,  # noqa: FBT002
+    confirm: Annotated[  # noqa: FBT002
+        bool, typer.Option("--confirm", help="Confirm the e-mail subscriptions that wait for their owner.")
+    ] = False,
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Confirm only the subscriptions of this address.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show the e-mails that the local cloud's alarms have sent; they never leave this machine."""
@@ -18,6 +27,13 @@ def inbox(
     from couch_explorers.local.settings import Home
 
     home = Home.current()
+    if address is not None and not confirm:
+        raise typer.BadParameter(
+            "--address names whose subscriptions to confirm: add --confirm", param_hint="--address"
+        )
+    if confirm:
+        _confirm(home, address)
+        return
     if clear:
         thrown_away = mails.clear(home)
         typer.echo(f"{thrown_away} e-mail{'' if thrown_away == 1 else 's'} thrown away")
@@ -28,6 +44,19 @@ def inbox(
         return
     for line in mails.lines(found):
         typer.echo(line)
+
+
+def _confirm(home: "Home", address: str | None) -> None:
+    from couch_explorers.local import cloud, confirmations
+    from couch_explorers.workspace import local_session
+
+    endpoint = cloud.required(home).endpoint
+    confirmed = confirmations.confirm(home, local_session(endpoint).client("sns"), address=address)
+    for one in confirmed:
+        typer.echo(f"Confirmed: {one.address} gets the notifications of {one.topic_arn.rsplit(':', 1)[-1]}")
+    if not confirmed:
+        whose = f" of {address}" if address else ""
+        typer.echo(f"No e-mail in the inbox asks for a confirmation{whose} that is still pending.")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from couch_explorers.files import read_json, write_json
-from couch_explorers.local import api_stack, queue_stack, terraform
+from couch_explorers.local import api_stack, confirmations, queue_stack, terraform
 from couch_explorers.local.cloud import Cloud
 from couch_explorers.local.settings import PICTURE_BUCKET, PROJECT_ROOT, REGION, STATE_BUCKET, Home
 from couch_explorers.local.stacks import Settings
@@ -79,6 +79,10 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
     if failures:
         raise failures[0] if len(failures) == 1 else StepError("\n".join(str(error) for error in failures))
     workspace = discover(session, settings.candidate, target="local", endpoint=cloud.endpoint)
+    if workspace.topic_arn:
+        for address in confirmations.confirm_topic(home, session.client("sns"), workspace.topic_arn):
+            sentence = f"confirmed the alarms' subscription of {address}; on AWS its owner clicks the link in the mail"
+            report(Progress("queue", sentence, 0.0, done=True))
     cloud.ask("POST", "/_couch/save")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     deploys = list(before.get("deploys", []))

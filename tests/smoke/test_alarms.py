@@ -51,6 +51,15 @@ def test_an_unconfirmed_subscription_warns_without_showing_the_whole_address(ask
     assert "operations" not in reach.detail
 
 
+def test_pending_subscription_beside_a_confirmed_one_warns(ask, system):
+    system.subscriptions.append({"Endpoint": "second@example.com", "SubscriptionArn": "PendingConfirmation"})
+
+    _exist, reach = ask()
+
+    assert reach.verdict is Verdict.WARN
+    assert "se…@example.com" in reach.detail
+
+
 def test_a_topic_without_subscribers_is_bad(ask, system):
     system.subscriptions = []
 

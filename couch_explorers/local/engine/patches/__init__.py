@@ -22,6 +22,7 @@ MODULES: tuple[str, ...] = (
     "request_path",
     "rights",
     "service_rights",
+    "sns",
     "sqs",
     "trust",
 )

@@ -1,0 +1,373 @@
+"""What SNS does otherwise than LocalEmu: e-mail subscriptions that wait for their owner, delivery policies, counts, refusals.
+
+An e-mail subscription is pending until its owner follows the link in the mail (or calls ConfirmSubscription with its token), and
+gets nothing before: https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html. The mails are written to the local
+cloud's inbox; LocalEmu would hand them to SES, which this system does not have.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from couch_explorers.local import mailbox
+from couch_explorers.local.settings import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SEAMS = {
+    "localemu.aws.app:LocalemuAwsGateway.__init__": "5f74a78d1e56",
+    "localemu.services.sns.provider:SnsProvider.confirm_subscription": "2514dc9cfb3d",
+    "localemu.services.sns.provider:SnsProvider.create_topic": "6e62e62a8303",
+    "localemu.services.sns.provider:SnsProvider.get_topic_attributes": "22589f2841b0",
+    "localemu.services.sns.provider:SnsProvider.list_subscriptions_by_topic": "0f68f9e7825c",
+    "localemu.services.sns.provider:SnsProvider.publish_batch": "7466a6cc304d",
+    "localemu.services.sns.provider:SnsProvider.set_topic_attributes": "01a73118d53c",
+    "localemu.services.sns.provider:SnsProvider.subscribe": "9f76792bdfbc",
+    "localemu.services.sns.provider:SnsProvider.unsubscribe": "51ee7cb6af6f",
+    "localemu.services.sns.provider:_create_default_effective_delivery_policy": "848f00ffb673",
+    "localemu.services.sns.provider:is_valid_e164_number": "af0a20f31519",
+    "localemu.services.sns.publisher:EmailJsonTopicPublisher._publish": "ce05e3c08860",
+    "localemu.services.sns.publisher:EmailTopicPublisher.prepare_message": "980ded29be8b",
+    "localemu.services.sns.publisher:PublishDispatcher._should_publish": "2ff70515af38",
+}
+
+PENDING = "PendingConfirmation"
+# What a list says of a subscription: https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
+LISTED = ("SubscriptionArn", "Owner", "Protocol", "Endpoint", "TopicArn")
+API_VERSION = "2010-03-31"
+# One @, something on both sides, no white space: what SNS itself demands before it sends the first mail.
+EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+# SNS lets single separators stand between the digits of a number; E.164 allows fifteen digits.
+PHONE_NUMBER = re.compile(r"\+?\d+(?:[-./]?\d+)*")
+MOST_DIGITS = 15
+# https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
+TOPIC_ATTRIBUTES = re.compile(
+    r"DeliveryPolicy|DisplayName|Policy|TracingConfig|KmsMasterKeyId|SignatureVersion|ContentBasedDeduplication|ArchivePolicy"
+    r"|FifoThroughputScope|(HTTP|Firehose|Lambda|Application|SQS)(SuccessFeedbackRoleArn|SuccessFeedbackSampleRate"
+    r"|FailureFeedbackRoleArn)"
+)
+
+logger = logging.getLogger("couch.local")
+
+
+def apply() -> None:
+    """Treat subscriptions and topics as SNS does."""
+    from localemu.services.sns import provider, publisher  # noqa: PLC0415
+
+    inbox = mailbox.Mailbox(Home.current().inbox)
+    _deliver_mails(publisher, inbox)
+    provider.is_valid_e164_number = is_phone_number
+    sns = provider.SnsProvider
+    sns.subscribe = _asking(sns.subscribe, inbox)
+    sns.confirm_subscription = _noting_the_signature(sns.confirm_subscription)
+    sns.unsubscribe = _only_confirmed(sns.unsubscribe)
+    sns.list_subscriptions_by_topic = _hiding_pending_arns(sns.list_subscriptions_by_topic)
+    sns.publish_batch = _checking_structure_first(sns.publish_batch)
+    sns.create_topic = _with_delivery_policy(sns.create_topic)
+    sns.set_topic_attributes = _setting_delivery_policy(sns.set_topic_attributes)
+    sns.get_topic_attributes = _counting_subscriptions(sns.get_topic_attributes)
+    _answer_unsigned_confirmations()
+
+
+def _invalid(message: str) -> Exception:
+    from localemu.aws.api.sns import InvalidParameterException  # noqa: PLC0415
+
+    error: Exception = InvalidParameterException(message)
+    return error
+
+
+def is_phone_number(text: str) -> bool:
+    """Whether SNS takes this as the number of an SMS subscription."""
+    return bool(PHONE_NUMBER.fullmatch(text)) and sum(letter.isdigit() for letter in text) <= MOST_DIGITS
+
+
+# --- subscriptions by e-mail ---------------------------------------------------------------------------------------------
+
+
+def _deliver_mails(publisher: Any, inbox: mailbox.Mailbox) -> None:
+    should_publish = publisher.PublishDispatcher._should_publish  # noqa: SLF001
+
+    @wraps(should_publish)
+    def only_to_confirmed(self: Any, policies: Any, message: Any, subscriber: Mapping[str, Any]) -> Any:
+        if subscriber["Protocol"] in mailbox.PROTOCOLS and subscriber[PENDING] != "false":
+            return False
+        return should_publish(self, policies, message, subscriber)
+
+    def publish(self: Any, context: Any, subscriber: Mapping[str, Any]) -> None:
+        text = self.prepare_message(context.message, subscriber, topic_attributes=context.topic_attributes)
+        if subscriber["Protocol"] == "email":
+            text = mailbox.notification(text, _address("Unsubscribe", SubscriptionArn=subscriber["SubscriptionArn"]))
+        try:
+            inbox.deliver(
+                subscriber["Endpoint"],
+                context.message.subject or "",
+                text,
+                sender_name=(context.topic_attributes or {}).get("DisplayName") or "",
+            )
+        except OSError:
+            logger.exception("The e-mail of %s to %s is lost", subscriber["TopicArn"], subscriber["Endpoint"])
+
+    publisher.PublishDispatcher._should_publish = only_to_confirmed  # noqa: SLF001
+    publisher.EmailJsonTopicPublisher._publish = publish  # noqa: SLF001
+
+
+def _address(action: str, **parameters: str) -> str:
+    """A link that does something without credentials, as those in SNS's mails."""
+    return (
+        f"http://{os.environ['LOCALEMU_HOST']}/?{urlencode({'Action': action, **parameters, 'Version': API_VERSION})}"
+    )
+
+
+def _asking(subscribe: Callable[..., Any], inbox: mailbox.Mailbox) -> Callable[..., Any]:
+    @wraps(subscribe)
+    def asked(
+        self: Any,
+        context: Any,
+        topic_arn: str,
+        protocol: str,
+        endpoint: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        return_subscription_arn: bool | None = None,  # noqa: FBT001
+        **others: Any,
+    ) -> Any:
+        if protocol in mailbox.PROTOCOLS and endpoint and not EMAIL_ADDRESS.fullmatch(endpoint):
+            raise _invalid("Invalid parameter: Email address")
+        answer = subscribe(
+            self,
+            context,
+            topic_arn=topic_arn,
+            protocol=protocol,
+            endpoint=endpoint,
+            attributes=attributes,
+            return_subscription_arn=return_subscription_arn,
+            **others,
+        )
+        if protocol not in mailbox.PROTOCOLS:
+            return answer
+        arn = answer["SubscriptionArn"]
+        store = self.get_store(account_id=topic_arn.split(":")[4], region=context.region)
+        if store.subscriptions[arn][PENDING] == "false":
+            return answer
+        token = next(token for token, known in store.subscription_tokens.items() if known == arn)
+        link = _address("ConfirmSubscription", TopicArn=topic_arn, Token=token)
+        inbox.deliver(
+            str(endpoint),
+            mailbox.CONFIRMATION_SUBJECT,
+            mailbox.confirmation(topic_arn, link),
+            sender_name=store.topics[topic_arn]["attributes"].get("DisplayName") or "",
+        )
+        return answer if return_subscription_arn else {"SubscriptionArn": "pending confirmation"}
+
+    return asked
+
+
+def _is_unsigned(context: Any) -> bool:
+    from localemu.constants import ANONYMOUS_ACCESS_KEY_ID  # noqa: PLC0415
+
+    return not context.is_internal_call and (
+        f"Credential={ANONYMOUS_ACCESS_KEY_ID}/" in context.request.headers.get("Authorization", "")
+    )
+
+
+def _noting_the_signature(confirm: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(confirm)
+    def confirmed(self: Any, context: Any, topic_arn: str, token: str, **others: Any) -> Any:
+        answer = confirm(self, context, topic_arn=topic_arn, token=token, **others)
+        if _is_unsigned(context):
+            _, _, _, region, account, *_ = topic_arn.split(":")
+            subscription = self.get_store(account, region).subscriptions[answer["SubscriptionArn"]]
+            subscription["ConfirmationWasAuthenticated"] = "false"
+        return answer
+
+    return confirmed
+
+
+def _only_confirmed(unsubscribe: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(unsubscribe)
+    def unsubscribed(self: Any, context: Any, subscription_arn: str, **others: Any) -> None:
+        if str(subscription_arn).count(":") == 6:  # noqa: PLR2004 - the colons of a subscription's ARN
+            _, _, _, region, account, *_ = subscription_arn.split(":")
+            subscription = self.get_store(account, region).subscriptions.get(subscription_arn) or {}
+            if subscription.get(PENDING) == "true":
+                raise _invalid(
+                    "Invalid parameter: SubscriptionArn Reason: "
+                    "Cannot unsubscribe a subscription that is pending confirmation"
+                )
+        unsubscribe(self, context, subscription_arn=subscription_arn, **others)
+
+    return unsubscribed
+
+
+def _hiding_pending_arns(list_by_topic: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(list_by_topic)
+    def listed(self: Any, context: Any, topic_arn: str, **others: Any) -> Any:
+        answer = list_by_topic(self, context, topic_arn=topic_arn, **others)
+        answer["Subscriptions"] = [
+            {key: PENDING if key == "SubscriptionArn" and one[PENDING] == "true" else one[key] for key in LISTED}
+            for one in answer["Subscriptions"]
+        ]
+        return answer
+
+    return listed
+
+
+def _answer_unsigned_confirmations() -> None:
+    """Let the links of mails work without credentials: the token, or an unsigned confirmation before, is the right."""
+    from localemu.aws import handlers  # noqa: PLC0415
+    from localemu.aws.app import LocalemuAwsGateway  # noqa: PLC0415
+
+    original = LocalemuAwsGateway.__init__
+
+    def initialize(self: Any, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+
+        def answer(chain: Any, context: Any, response: Any) -> None:
+            if not context.service or context.service.service_name != "sns" or not _is_unsigned(context):
+                return
+            if context.operation.name == "ConfirmSubscription" or _may_unsubscribe_unsigned(context):
+                # The caller said for which topic, not to which region it calls.
+                context.region = _region_of(context.service_request)
+                self.service_manager.require("sns")
+                self.service_request_router(chain, context, response)
+                chain.stop()
+
+        self.request_handlers.insert(self.request_handlers.index(handlers.parse_service_request) + 1, answer)
+
+    LocalemuAwsGateway.__init__ = initialize
+
+
+def _region_of(request: Mapping[str, Any]) -> str:
+    parts = str(request.get("TopicArn") or request.get("SubscriptionArn")).split(":")
+    return parts[3] if len(parts) > 5 else "us-east-1"  # noqa: PLR2004 - the parts of an ARN
+
+
+def _may_unsubscribe_unsigned(context: Any) -> bool:
+    from localemu.services.sns.models import sns_stores  # noqa: PLC0415
+
+    if context.operation.name != "Unsubscribe":
+        return False
+    arn = str(context.service_request.get("SubscriptionArn"))
+    parts = arn.split(":")
+    if len(parts) != 7:  # noqa: PLR2004 - the parts of a subscription's ARN
+        return False
+    subscription = sns_stores[parts[4]][parts[3]].subscriptions.get(arn) or {}
+    return bool(subscription.get("ConfirmationWasAuthenticated") == "false")
+
+
+# --- publishing and topics -----------------------------------------------------------------------------------------------
+
+
+def _checking_structure_first(publish_batch: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(publish_batch)
+    def published(
+        self: Any,
+        context: Any,
+        topic_arn: str,
+        publish_batch_request_entries: Sequence[Mapping[str, Any]],
+        **others: Any,
+    ) -> Any:
+        for entry in publish_batch_request_entries:
+            if entry.get("MessageStructure") != "json":
+                continue
+            try:
+                texts = json.loads(entry["Message"])
+            except ValueError:
+                raise _invalid("Invalid parameter: Message Structure - JSON message body failed to parse") from None
+            if not isinstance(texts, dict) or not isinstance(texts.get("default"), str):
+                raise _invalid("Invalid parameter: Message Structure - No default entry in JSON message body")
+        return publish_batch(
+            self,
+            context,
+            topic_arn=topic_arn,
+            publish_batch_request_entries=publish_batch_request_entries,
+            **others,
+        )
+
+    return published
+
+
+def _with_delivery_policy(create: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(create)
+    def created(self: Any, context: Any, name: str, attributes: dict[str, str] | None = None, **others: Any) -> Any:
+        answer = create(self, context, name=name, attributes=attributes, **others)
+        if (attributes or {}).get("DeliveryPolicy"):
+            topic = self._get_topic(arn=answer["TopicArn"], context=context)
+            topic["attributes"].update(delivery_policies((attributes or {})["DeliveryPolicy"]))
+        return answer
+
+    return created
+
+
+def _setting_delivery_policy(set_attributes: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(set_attributes)
+    def changed(
+        self: Any, context: Any, topic_arn: str, attribute_name: str, attribute_value: str | None = None, **others: Any
+    ) -> None:
+        topic = self._get_topic(arn=topic_arn, context=context)
+        if not TOPIC_ATTRIBUTES.fullmatch(attribute_name):
+            raise _invalid("Invalid parameter: AttributeName")
+        if attribute_name != "DeliveryPolicy":
+            set_attributes(
+                self,
+                context,
+                topic_arn=topic_arn,
+                attribute_name=attribute_name,
+                attribute_value=attribute_value,
+                **others,
+            )
+            return
+        topic["attributes"].pop("DeliveryPolicy", None)
+        topic["attributes"].update(delivery_policies(attribute_value))
+
+    return changed
+
+
+def delivery_policies(text: str | None) -> dict[str, str]:
+    """A topic's attributes DeliveryPolicy, as it was set, and EffectiveDeliveryPolicy, with SNS's defaults filled in.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html. Raises InvalidParameter for what is no JSON object.
+    """
+    from localemu.services.sns.provider import _create_default_effective_delivery_policy  # noqa: PLC0415
+
+    effective = json.loads(_create_default_effective_delivery_policy())
+    try:
+        policy = json.loads(text or "{}")
+    except ValueError:
+        raise _invalid("Invalid parameter: DeliveryPolicy: failed to parse JSON.") from None
+    if not isinstance(policy, dict):
+        raise _invalid("Invalid parameter: DeliveryPolicy: JSON must be an object")
+    http = policy.get("http")
+    if not http:
+        return {"EffectiveDeliveryPolicy": json.dumps(effective)}
+    own = {"disableSubscriptionOverrides": False, **{key: value for key, value in http.items() if value is not None}}
+    for key, value in own.items():
+        effective["http"][key] = {**effective["http"].get(key, {}), **value} if isinstance(value, dict) else value
+    return {"DeliveryPolicy": json.dumps({"http": own}), "EffectiveDeliveryPolicy": json.dumps(effective)}
+
+
+def _counting_subscriptions(get_attributes: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(get_attributes)
+    def counted(self: Any, context: Any, topic_arn: str, **others: Any) -> Any:
+        answer = get_attributes(self, context, topic_arn=topic_arn, **others)
+        _, _, _, region, account, *_ = topic_arn.split(":")
+        store = self.get_store(account, region)
+        states = [
+            store.subscriptions[arn][PENDING]
+            for arn in store.topics[topic_arn]["subscriptions"]
+            if arn in store.subscriptions
+        ]
+        answer["Attributes"] = {
+            **answer["Attributes"],
+            "SubscriptionsConfirmed": str(states.count("false")),
+            "SubscriptionsPending": str(states.count("true")),
+        }
+        return answer
+
+    return counted

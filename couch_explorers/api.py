@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers import loopback
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -43,7 +45,7 @@ def post(
     for calls, wait in enumerate((*retry_after_s, None), start=1):
         request = urllib.request.Request(url, body.encode(), headers, method="POST")  # noqa: S310 - checked above
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - checked above
+            with loopback.open_url(request, timeout_s=TIMEOUT_S) as response:
                 answer = _answer(response.status, response.read(), calls)
         except urllib.error.HTTPError as error:
             with error:

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Literal
 from couch_explorers.files import read_json
 from couch_explorers.local import cloud, terraform
 from couch_explorers.local.settings import PROJECT_ROOT, Home
+
+# How botocore calls the credentials of `aws sso login` and `aws login`. Others may ask for a code or a password: not here.
+SIGN_IN_METHODS = ("sso", "login")
+CREDENTIALS_DEADLINE_S = 10.0
 
 Verdict = Literal["OK", "WARN", "BAD"]
 
@@ -106,32 +111,68 @@ def _home() -> Finding:
 
 
 def _cloud() -> Finding:
-    here = cloud.running(Home.current())
-    if here is None:
-        return Finding("local cloud", "WARN", "not running", "couch up")
-    return Finding("local cloud", "OK", f"{here.endpoint}, process {here.pid}")
+    health = cloud.health(Home.current())
+    if health.cloud is None:
+        return Finding("local cloud", "WARN", health.problem, "couch down" if health.process else "couch up")
+    return Finding("local cloud", "OK", f"{health.cloud.endpoint}, process {health.cloud.pid}")
 
 
 def _deployment() -> Finding:
     deployment = read_json(Home.current().deployment_file)
-    if not isinstance(deployment, dict):
+    names = deployment.get("workspace") if isinstance(deployment, dict) else None
+    if not isinstance(names, dict):
         return Finding("deployment", "WARN", "nothing is deployed on the local cloud", "couch up")
-    names = deployment["workspace"]
-    missing = [part for part, field in (("API", "api_url"), ("queue", "queue_url")) if not names[field]]
+    missing = [part for part, field in (("API", "api_url"), ("queue", "queue_url")) if not names.get(field)]
     if missing:
         return Finding(
-            "deployment", "WARN", f"candidate {names['candidate']}; not deployed: {', '.join(missing)}", "couch up"
+            "deployment", "WARN", f"candidate {names.get('candidate')}; not deployed: {', '.join(missing)}", "couch up"
         )
-    return Finding("deployment", "OK", f"candidate {names['candidate']}, API and queue")
+    return Finding("deployment", "OK", f"candidate {names.get('candidate')}, API and queue")
 
 
 def _aws() -> Finding:
     """AWS is not needed to begin, so nothing here is worse than a hint."""
     import boto3  # noqa: PLC0415 - takes longer than all the rest
 
-    if boto3.Session().get_credentials() is None:
-        return Finding("AWS credentials", "OK", "none found, and none needed for the local cloud")
-    return Finding("AWS credentials", "OK", "found; used by `--target aws` only")
+    from couch_explorers import aws_configuration  # noqa: PLC0415
+    from couch_explorers.workspace import WorkspaceError  # noqa: PLC0415
+
+    name = "AWS credentials"
+    try:
+        with aws_configuration.explained(WorkspaceError):
+            found = boto3.Session().get_credentials()
+            if found is not None and found.method in SIGN_IN_METHODS:
+                _within(CREDENTIALS_DEADLINE_S, found.get_frozen_credentials)
+    except TimeoutError:
+        return Finding(
+            name, "WARN", f"the sign-in service gave no answer within {CREDENTIALS_DEADLINE_S:.0f} s", "try again"
+        )
+    except WorkspaceError as error:
+        problem: aws_configuration.Problem = error.args[0]
+        fix = problem.remedy.rpartition(": ")[2]
+        return Finding(name, "WARN", f"{problem.what}; only `--target aws` needs it", fix)
+    if found is None:
+        return Finding(name, "OK", "none found, and none needed for the local cloud")
+    return Finding(name, "OK", "found; used by `--target aws` only")
+
+
+def _within(seconds: float, action: Callable[[], object]) -> None:
+    """Let an action work for so long; raises what it raises, and TimeoutError where it has not ended by then."""
+    raised: list[Exception] = []
+
+    def work() -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - raised again below
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError
+    if raised:
+        raise raised[0]
 
 
 LOOKS: tuple[Callable[[], Finding], ...] = (

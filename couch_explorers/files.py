@@ -33,5 +33,5 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file; None where there is no such file or it holds no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None

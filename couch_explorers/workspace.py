@@ -3,16 +3,13 @@
 import os
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import boto3
-import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from botocore.utils import parse_timestamp
+from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers import discovery
+from couch_explorers import aws_configuration, discovery, loopback
 from couch_explorers.files import read_json
 from couch_explorers.local import cloud
 from couch_explorers.local.settings import ACCOUNT_ID, REGION, ROOT_SECRET, Home
@@ -33,41 +30,25 @@ HOW_TO_DEPLOY = {
 }
 
 
-def _in_utc(value: Any) -> datetime:
-    """Read a time as AWS writes it: a number of seconds, or text."""
-    if isinstance(value, (int, float)):
-        return datetime.fromtimestamp(value, UTC)
-    parsed: datetime = parse_timestamp(value)
-    return parsed.astimezone(UTC)
-
-
-def core_session() -> botocore.session.Session:
-    """Make a session whose answers tell their times in UTC.
-
-    By itself botocore tells them in this machine's zone, through an arithmetic that takes longer than everything else
-    there is to do for a day of metrics.
-    """
-    core = botocore.session.get_session()
-    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_in_utc)
-    return core
-
-
 class WorkspaceError(Exception):
     """There is no workspace to connect to; the message says what to do."""
 
 
 class EndpointSession(boto3.Session):  # type: ignore[misc] # boto3 has no types
-    """A session whose every client speaks to one endpoint, whatever the environment of the user says."""
+    """A session whose every client speaks to one endpoint, without a proxy, whatever the user's environment and files say."""
 
     def __init__(self, endpoint: str, **arguments: Any) -> None:
-        super().__init__(botocore_session=core_session(), **arguments)
+        super().__init__(botocore_session=aws_configuration.session(isolated=True), **arguments)
         self.endpoint = endpoint
 
-    def client(self, service_name: str, *args: Any, **arguments: Any) -> Any:
+    def client(self, service_name: str, *args: Any, config: Config | None = None, **arguments: Any) -> Any:
         """A client of the service at this session's endpoint."""
         if not arguments.get("endpoint_url"):
             arguments["endpoint_url"] = self.endpoint
-        return super().client(service_name, *args, **arguments)
+        # Said here, Bedrock's signature wins over a bearer token of the environment.
+        signature = {"signature_version": "v4"} if service_name.startswith("bedrock") else {}
+        direct = Config(proxies={}, **signature)
+        return super().client(service_name, *args, config=config.merge(direct) if config else direct, **arguments)
 
 
 @dataclass(frozen=True)
@@ -111,8 +92,10 @@ def connect(target: str = "local", candidate: str | int | None = None) -> Worksp
     """Connect to a target: "local", what `couch up` deployed; "aws", what carries the candidate number's names.
 
     On AWS the ordinary credential chain is used and the candidate number is demanded (argument or COUCH_CANDIDATE):
-    a wrong one would write under somebody else's prefix. Raises WorkspaceError with one sentence that says what to do.
+    a wrong one would write under somebody else's prefix. From here on this process asks the loopback address without the
+    proxies that its environment names. Raises WorkspaceError with one sentence that says what to do.
     """
+    loopback.bypass_proxies()
     if target == "local":
         return _connect_local(candidate)
     if target == "aws":
@@ -137,13 +120,13 @@ def local_session(endpoint: str) -> EndpointSession:
 
 def _connect_local(candidate: str | int | None) -> Workspace:
     home = Home.current()
-    here = cloud.running(home)
-    if here is None:
-        raise WorkspaceError(cloud.NOT_RUNNING)
+    health = cloud.health(home)
+    if (here := health.cloud) is None:
+        raise WorkspaceError(health.problem)
     deployment = read_json(home.deployment_file)
-    if not isinstance(deployment, dict):
+    names = deployment.get("workspace") if isinstance(deployment, dict) else None
+    if not isinstance(names, dict):
         raise WorkspaceError("Nothing is deployed on the local cloud yet. Deploy: couch up")
-    names = deployment["workspace"]
     if candidate not in (None, "") and check_candidate(str(candidate)) != names["candidate"]:
         raise WorkspaceError(
             f"The local cloud holds candidate {names['candidate']}, not {candidate}. Deploy it: couch up --candidate {candidate}"
@@ -160,11 +143,11 @@ def _connect_aws(candidate: str | int | None) -> Workspace:
             "-p candidate 42, or export COUCH_CANDIDATE=42"
         )
     number = check_candidate(candidate)
-    session = boto3.Session(botocore_session=core_session(), region_name=REGION)
-    if session.get_credentials() is None:
-        raise WorkspaceError(
-            "No AWS credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run: aws configure"
-        )
+    with aws_configuration.explained(WorkspaceError):
+        session = boto3.Session(botocore_session=aws_configuration.session(isolated=False), region_name=REGION)
+        found = session.get_credentials()
+    if found is None:
+        raise WorkspaceError(aws_configuration.NO_CREDENTIALS)
     return discover(session, number, target="aws", endpoint=os.environ.get("AWS_ENDPOINT_URL") or None)
 
 
@@ -173,15 +156,18 @@ def discover(session: Any, candidate: str, *, target: str, endpoint: str | None)
 
     With an endpoint, the API too is reached through it. Raises WorkspaceError when AWS refuses to answer.
     """
+
+    def client(service: str) -> Any:
+        with aws_configuration.explained(WorkspaceError):
+            return session.client(service, region_name=REGION, config=CLIENT_CONFIG)
+
     try:
-        found = discovery.look_up(
-            lambda service: session.client(service, region_name=REGION, config=CLIENT_CONFIG), candidate, endpoint
-        )
-    except NoCredentialsError as error:
-        raise WorkspaceError("No AWS credentials were found. Set AWS_PROFILE, or run: aws configure") from error
-    except ClientError as error:
-        sentence = f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}"
-        raise WorkspaceError(f"{sentence} Check the credentials and their rights.") from error
-    except BotoCoreError as error:
-        raise WorkspaceError(f"AWS could not be reached: {error}") from error
+        found = discovery.look_up(client, candidate, endpoint)
+    except (BotoCoreError, ClientError) as error:
+        if problem := aws_configuration.explain(error):
+            raise WorkspaceError(problem) from error
+        if isinstance(error, BotoCoreError):
+            raise WorkspaceError(f"AWS could not be reached: {error}") from error
+        refusal = f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}"
+        raise WorkspaceError(f"{refusal} Check the credentials and their rights.") from error
     return Workspace(target=target, session=session, candidate=candidate, region=REGION, endpoint=endpoint, **found)

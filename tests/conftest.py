@@ -1,11 +1,16 @@
 """What holds for every test: none of them writes where the job that runs it is read, or fails by the clock or by chance."""
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # The same examples on each run, and as much time for each as a busy machine takes.
 settings.register_profile(
-    "couch", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+    "couch",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("couch")
 

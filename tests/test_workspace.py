@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from couch_explorers import workspace
+from couch_explorers import aws_configuration, workspace
 from couch_explorers.workspace import WorkspaceError, check_candidate, connect
 
 
@@ -72,7 +72,7 @@ def test_a_local_session_keeps_its_endpoint_whatever_the_environment_says(monkey
     ],
 )
 def test_times_are_told_in_utc_whichever_way_aws_writes_them(protocol, body):
-    session = workspace.core_session()
+    session = aws_configuration.session(isolated=True)
     shape = session.get_service_model("cloudwatch").operation_model("GetMetricData").output_shape
     parser = session.get_component("response_parser_factory").create_parser(protocol)
 

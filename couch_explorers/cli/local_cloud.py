@@ -72,11 +72,14 @@ def status(
     from couch_explorers.local.settings import Home
 
     home = Home.current()
-    here = cloud.running(home)
-    deployment = read_json(home.deployment_file) or {}
-    names = deployment.get("workspace", {})
+    health = cloud.health(home)
+    here = health.cloud
+    noted = read_json(home.deployment_file)
+    deployment = noted if isinstance(noted, dict) else {}
+    names = deployment.get("workspace") or {}
     state: dict[str, Any] = {
         "running": here is not None,
+        "problem": health.problem or None,
         "endpoint": here.endpoint if here else None,
         "pid": here.pid if here else None,
         "home": str(home.path),
@@ -92,7 +95,7 @@ def status(
         typer.echo(json.dumps(state, indent=2, ensure_ascii=False))
         return
     if here is None:
-        typer.echo(cloud.NOT_RUNNING)
+        typer.echo(health.problem)
         return
     typer.echo(f"local cloud  {here.endpoint}  (process {here.pid}, since {here.started})")
     typer.echo(f"candidate    {state['candidate'] or 'nothing deployed yet: couch up'}")
@@ -122,15 +125,20 @@ def env() -> None:
 
     For any other AWS tool in this shell: eval "$(couch env)"
     """
+    import os
     import shlex
 
+    from couch_explorers import loopback
     from couch_explorers.local import cloud
     from couch_explorers.local.settings import Home
 
     home = Home.current()
     here = cloud.required(home)
-    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
-    for name, value in home.client_environment(here.endpoint).items():
+    exported = home.client_environment(here.endpoint) | loopback.no_proxy(os.environ)
+    # What is set besides would still be heard: a profile, an endpoint of one service, a bearer token.
+    others = {name for name in os.environ if name.startswith("AWS_")} | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
+    typer.echo(f"unset {' '.join(sorted(others - exported.keys()))}")
+    for name, value in exported.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 

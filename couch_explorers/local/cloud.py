@@ -10,21 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from couch_explorers.files import read_json, write_json
 from couch_explorers.local import ports
 from couch_explorers.local.engine import settings as engine_settings
 from couch_explorers.local.ports import CloudError
-from couch_explorers.local.settings import HOST, PROJECT_ROOT, REGION, Home
+from couch_explorers.local.settings import DEFAULT_PORT, HOST, PROJECT_ROOT, REGION, Home
 
 START_DEADLINE_S = 60.0
 # The modules that may be the process behind a note of `couch up`.
 SERVERS = {"ministack": "couch_explorers.local.server", "localemu": "couch_explorers.local.engine.server"}
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
+HEALTH_PATH = "/_couch/health"
+HEALTH_TIMEOUT_S = 5.0
+# Seconds that `couch up` waits for a process that lives, is not about to start, and does not answer.
+BUSY_DEADLINE_S = 20.0
+# Far more than any answer below `/_couch/` has: another program on the port may send without end.
+ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 NOT_RUNNING = "The local cloud is not running. Start it: couch up"
 
 
@@ -41,20 +47,128 @@ class Cloud:
     def ask(self, method: str, path: str, value: Any | None = None, *, timeout_s: float = 30.0) -> Any:
         """The JSON answer of one of the server's own addresses, such as `/_couch/stats`.
 
-        Raises CloudError with the server's own sentence, or when nobody answers.
+        Raises CloudError with the server's own sentence, or with what is known where it does not answer.
         """
-        body = None if value is None else json.dumps(value).encode()
-        request = Request(self.endpoint + path, data=body, method=method)  # noqa: S310 - always http on loopback
         try:
-            with urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
-                return json.load(answer)
-        except HTTPError as error:
-            sentence = json.load(error).get("error", error.reason)
-            raise CloudError(sentence) from error
-        except (URLError, OSError) as error:
-            raise CloudError(
-                f"The local cloud at {self.endpoint} does not answer ({error}). Start it: couch up"
-            ) from error
+            status, answer = _ask(self.port, method, path, value, timeout_s)
+        except (OSError, HTTPException, ValueError) as error:
+            raise CloudError(_silence(self.pid, self.port, error)) from error
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise CloudError(answer.get("error") if isinstance(answer, dict) else str(answer))
+        return answer
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a folder's local cloud is: the healthy cloud, or the sentence that says what is known instead.
+
+    `process` is the server's process where it lives but does not answer.
+    """
+
+    cloud: Cloud | None
+    problem: str = ""
+    process: Any | None = None
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether a process lives that is starting, busy or stopping."""
+        return self.process is not None and not _is_suspended(self.process)
+
+
+def _ask(port: int, method: str, path: str, value: Any | None, timeout_s: float) -> tuple[int, Any]:
+    """Status and JSON of an answer on the loopback address, asked without proxies and redirects.
+
+    Raises OSError where nobody answers, HTTPException or ValueError where that is no HTTP or no JSON.
+    """
+    connection = HTTPConnection(HOST, port, timeout=timeout_s)
+    try:
+        connection.request(method, path, None if value is None else json.dumps(value).encode())
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read(ANSWER_LIMIT_BYTES))
+    finally:
+        connection.close()
+
+
+def health(home: Home) -> Health:
+    """Ask the local cloud of a folder how it is: by the note of its start, else on the port of last time."""
+    noted = _noted(home)
+    port = noted.port if noted else ports.remembered(home) or DEFAULT_PORT
+    try:
+        status, answer = _ask(port, "GET", HEALTH_PATH, None, HEALTH_TIMEOUT_S)
+    except (OSError, HTTPException, ValueError) as error:
+        if noted is None:
+            return Health(None, NOT_RUNNING)
+        other = isinstance(error, HTTPException | ValueError)
+        return Health(None, _silence(noted.pid, port, error), None if other else _server_process(noted.pid, port))
+    if status == HTTPStatus.OK and isinstance(answer, dict) and answer.get("home") == str(home.path):
+        pid = answer.get("pid")
+        if noted is not None and pid == noted.pid:
+            return Health(noted)
+        if isinstance(pid, int):
+            # It was started here and answers; only its note was lost.
+            return Health(_cloud(pid, port, datetime.now(UTC)))
+    if noted is None:
+        return Health(None, NOT_RUNNING)
+    return Health(None, _other_program(port, str(answer.get("home", "")) if isinstance(answer, dict) else ""))
+
+
+def _noted(home: Home) -> Cloud | None:
+    """The cloud that the note of the last start names, None where there is no whole note."""
+    note = read_json(home.cloud_file)
+    try:
+        cloud = Cloud(**note) if isinstance(note, dict) else None
+    except TypeError:
+        return None
+    return cloud if cloud is not None and type(cloud.pid) is int and type(cloud.port) is int else None
+
+
+def _cloud(pid: int, port: int, started: datetime) -> Cloud:
+    return Cloud(pid, port, f"http://{HOST}:{port}", started.isoformat(timespec="seconds"))
+
+
+def _silence(pid: int, port: int, error: Exception) -> str:
+    """Say why the server that was started as `pid` gives no answer on `port`, as far as this can be seen."""
+    if isinstance(error, HTTPException | ValueError):
+        return _other_program(port)
+    process = _server_process(pid, port)
+    if process is None and isinstance(error, ConnectionRefusedError):
+        return f"The local cloud is not running: its process {pid} has ended without being stopped. Start it: couch up"
+    if process is None:
+        return (
+            f"The local cloud is not running: its process {pid} has ended, and {ports.holder(port)} holds port {port} "
+            f"without an answer ({_reason(error)}). Stop that program, then: couch up"
+        )
+    if _is_suspended(process):
+        return (
+            f"The local cloud (process {pid}) does not answer: it is suspended. Let it go on: kill -CONT {pid}, "
+            "or end it: couch down"
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return (
+            f"The local cloud (process {pid}) does not listen on port {port}: it is starting or stopping. "
+            "Wait, or end it: couch down"
+        )
+    return (
+        f"The local cloud (process {pid}) does not answer on port {port} ({_reason(error)}): it is busy or hangs. "
+        "Wait, or end it: couch down"
+    )
+
+
+def _other_program(port: int, home: str = "") -> str:
+    whose = f", the local cloud of {home}," if home else ","
+    return f"On port {port} answers {ports.holder(port)}{whose} and not this folder's local cloud. Stop that program, then: couch up"
+
+
+def _reason(error: Exception) -> str:
+    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+
+
+def _is_suspended(process: Any) -> bool:
+    import psutil  # noqa: PLC0415 - only where something is wrong
+
+    with suppress(psutil.Error):
+        return bool(process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP))
+    return False
 
 
 def engine() -> str:
@@ -102,39 +216,33 @@ def exclusive(home: Home) -> Iterator[None]:
 
 def running(home: Home) -> Cloud | None:
     """The local cloud of a folder, None when it does not answer."""
-    noted = read_json(home.cloud_file)
-    if not isinstance(noted, dict):
-        return None
-    with suppress(CloudError, TypeError, ValueError):
-        cloud = Cloud(**noted)
-        health = cloud.ask("GET", "/_couch/health", timeout_s=5)
-        if health.get("home") == str(home.path) and health.get("pid") == cloud.pid:
-            return cloud
-    return None
+    return health(home).cloud
 
 
 def required(home: Home) -> Cloud:
-    """The local cloud of a folder; raises CloudError with the command that starts it when it does not answer."""
-    here = running(home)
-    if here is None:
-        raise CloudError(NOT_RUNNING)
-    return here
+    """The local cloud of a folder; raises CloudError with what is known and what to do when it does not answer."""
+    now = health(home)
+    if now.cloud is None:
+        raise CloudError(now.problem)
+    return now.cloud
 
 
 def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
     """The running local cloud, started where it was not, and the words for what was done.
 
-    Without a port it comes back on that of last time. A process that hangs is ended first; a port held by another program is an
-    error that names it.
+    Without a port it comes back on that of last time. A process that lives is waited for and never replaced; it, and a port
+    held by another program, is an error that names it and says what to do.
     """
     port = ports.choose(home, asked_port)
-    if (cloud := running(home)) is not None:
+    if (cloud := _present(home)) is not None:
         if asked_port is not None and cloud.port != asked_port:
             raise CloudError(f"The local cloud already runs on port {cloud.port}. {ports.to_move(asked_port)}")
+        if _noted(home) != cloud:
+            write_json(home.cloud_file, asdict(cloud))
         return cloud, "runs"
-    # A stop takes the note away; one that is still there belongs to a cloud that hangs or was killed.
+    # A stop takes the note away; one that is still there belongs to a cloud that was killed.
     unclean = home.cloud_file.exists()
-    _end_stale_process(home)
+    home.cloud_file.unlink(missing_ok=True)
     ports.require_free(home, port)
     home.logs.mkdir(parents=True, exist_ok=True)
     log = home.logs / "cloud.log"
@@ -149,7 +257,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
             # Ctrl-C in the terminal that said `couch up` must not take the cloud with it.
             start_new_session=True,
         )
-    cloud = Cloud(process.pid, port, f"http://{HOST}:{port}", datetime.now(UTC).isoformat(timespec="seconds"))
+    cloud = _cloud(process.pid, port, datetime.now(UTC))
     write_json(home.cloud_file, asdict(cloud))
     deadline = time.monotonic() + START_DEADLINE_S
     while running(home) is None:
@@ -168,12 +276,37 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
     return cloud, "started"
 
 
+def _present(home: Home) -> Cloud | None:
+    """The folder's cloud, waited for while its process lives; None where there is none.
+
+    Raises CloudError where a process that lives does not answer in time, or is suspended.
+    """
+    begun = time.time()
+    while (now := health(home)).cloud is None and now.process is not None:
+        patience_ends = max(begun + BUSY_DEADLINE_S, _begin_of(now.process) + START_DEADLINE_S)
+        if not now.may_answer or time.time() > patience_ends:
+            raise CloudError(now.problem)
+        time.sleep(POLL_S)
+    return now.cloud
+
+
+def _begin_of(process: Any) -> float:
+    """The time at which a process began, in seconds of the epoch; 0 where it has ended."""
+    import psutil  # noqa: PLC0415
+
+    with suppress(psutil.Error):
+        return float(process.create_time())
+    return 0.0
+
+
 def stop(home: Home, *, erase: bool = False) -> str:
     """Stop the local cloud so that it keeps its state; returns the sentence for the person who asked."""
-    noted = read_json(home.cloud_file)
+    here = running(home) or _noted(home)
     sentence = "The local cloud was not running."
-    if isinstance(noted, dict) and (process := _server_process(noted.get("pid"))) is not None:
+    if here is not None and (process := _server_process(here.pid, here.port)) is not None:
         process.terminate()
+        # One that is suspended hears it only when it goes on.
+        process.resume()
         sentence = "The local cloud is stopped; `couch up` brings everything back."
         if not _gone(process, STOP_DEADLINE_S):
             process.kill()
@@ -201,17 +334,16 @@ def _erase(home: Home) -> None:
             folder.rmdir()
 
 
-def _server_process(pid: object) -> Any | None:
-    """The process of that id, if it is a local cloud's server and not a later program with the same id."""
-    import psutil  # noqa: PLC0415 - only start and stop look at processes
+def _server_process(pid: int, port: int) -> Any | None:
+    """The process of that id, if it is the server of a local cloud on that port and not a later program with the same id."""
+    import psutil  # noqa: PLC0415 - only start, stop and what goes wrong look at processes
 
     try:
-        process = psutil.Process(pid) if isinstance(pid, int) else None
-        if process is not None and set(SERVERS.values()) & set(process.cmdline()):
-            return process
-    except psutil.Error:
+        process = psutil.Process(pid)
+        command = process.cmdline()
+    except (psutil.Error, ValueError):
         return None
-    return None
+    return process if set(SERVERS.values()) & set(command) and command[-1] == str(port) else None
 
 
 def _gone(process: Any, deadline_s: float) -> bool:
@@ -222,17 +354,6 @@ def _gone(process: Any, deadline_s: float) -> bool:
     except psutil.TimeoutExpired:
         return False
     return True
-
-
-def _end_stale_process(home: Home) -> None:
-    noted = read_json(home.cloud_file)
-    process = _server_process(noted.get("pid")) if isinstance(noted, dict) else None
-    if process is not None:
-        process.terminate()
-        if not _gone(process, 5.0):
-            process.kill()
-            _gone(process, STOP_DEADLINE_S)
-    home.cloud_file.unlink(missing_ok=True)
 
 
 def _last_line(log: os.PathLike[str]) -> str:

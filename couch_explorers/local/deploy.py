@@ -42,7 +42,8 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
     """
     session = local_session(cloud.endpoint)
     make_buckets(session)
-    before = read_json(home.deployment_file) or {}
+    noted = read_json(home.deployment_file)
+    before = noted if isinstance(noted, dict) else {}
     fingerprints = {
         "api": _fingerprint(api_stack.SOURCES, settings),
         "queue": _fingerprint(queue_stack.SOURCES, settings),

@@ -18,7 +18,7 @@ def choose(home: Home, asked: int | None) -> int:
     Raises CloudError for another one than what is deployed here was deployed on: queues, and the functions that were told of
     them, would still have the old address.
     """
-    deployed = _of_last_time(home)
+    deployed = remembered(home)
     if asked is not None and deployed is not None and asked != deployed:
         raise CloudError(
             f"What is deployed here belongs to port {deployed}: queues carry it in their address. {to_move(asked)}"
@@ -31,7 +31,8 @@ def to_move(port: int) -> str:
     return f"To begin anew on another: couch down --erase, then couch up --port {port}"
 
 
-def _of_last_time(home: Home) -> int | None:
+def remembered(home: Home) -> int | None:
+    """The port of what is deployed here, None where nothing is."""
     deployment = read_json(home.deployment_file)
     if not isinstance(deployment, dict):
         return None
@@ -45,13 +46,14 @@ def require_free(home: Home, port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            taken = f"Port {port} is taken by {_holder(port)}. Stop that program"
-            if _of_last_time(home) is not None:
+            taken = f"Port {port} is taken by {holder(port)}. Stop that program"
+            if remembered(home) is not None:
                 raise CloudError(f"{taken}: what is deployed here belongs to its port. {to_move(port + 1)}") from error
             raise CloudError(f"{taken}, or choose another port: couch up --port {port + 1}") from error
 
 
-def _holder(port: int) -> str:
+def holder(port: int) -> str:
+    """Name the program that listens on a port, as far as this user may see it."""
     import psutil  # noqa: PLC0415
 
     with suppress(psutil.Error, OSError):

@@ -5,6 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from couch_explorers import loopback
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 HOST = "127.0.0.1"
@@ -41,6 +43,20 @@ SERVICES = (
     "sts",
     "tagging",
 )
+
+# What a user may have set for other work: it would be heard by SAM, Terraform, and the local cloud itself.
+OF_THE_USER = ("AWS_", "LOCALEMU_", "TF_VAR_", "TF_CLI_ARGS", "TF_WORKSPACE")
+# Files that say nothing, instead of the user's own in ~/.aws.
+NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+
+def server_base() -> dict[str, str]:
+    """What a local cloud's process takes over from the user's environment: no AWS settings, no proxies.
+
+    Neither has a Lambda function on AWS, and its calls to the local cloud must not go through one.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_USER)}
+    return loopback.without_proxies(kept) | NO_AWS_FILES
 
 
 @dataclass(frozen=True)
@@ -102,9 +118,8 @@ class Home:
         return self.path / "lock"
 
     def server_environment(self, port: int) -> dict[str, str]:
-        """MiniStack's settings for this folder and port; no credentials of the user's reach the server or its Lambdas."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return inherited | {
+        """MiniStack's settings for this folder and port; no AWS settings or proxies of the user's reach it or its Lambdas."""
+        return server_base() | {
             "AUTH": "true",
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port),
@@ -132,14 +147,17 @@ class Home:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": endpoint,
+            **NO_AWS_FILES,
         }
 
     @classmethod
     def tool_environment(cls, endpoint: str) -> dict[str, str]:
-        """The whole environment of a tool that deploys on the local cloud: nothing of the user's own AWS settings is left.
+        """The whole environment of a tool that deploys on the local cloud: no AWS settings or Terraform variables of the user's.
 
-        `python` and `uv` on its PATH are this environment's.
+        It may fetch packages through the user's proxies, but asks the local cloud without. `python` and `uv` on its PATH are
+        this environment's.
         """
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_USER)}
+        inherited = kept | loopback.no_proxy(kept)
         path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
         return inherited | cls.client_environment(endpoint) | {"PATH": path}

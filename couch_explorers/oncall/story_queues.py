@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from couch_explorers.loopback import open_url
 from couch_explorers.oncall import dead_letters
 from couch_explorers.oncall.errors import OncallError, said
 from couch_explorers.smoke.queue import DEPTHS
@@ -77,7 +77,7 @@ def _peek(workspace: Workspace, url: str, wanted: str, found: Queues, *, dead: b
     address = f"{workspace.endpoint}{PEEK_PATH}?{urlencode({'QueueUrl': url})}"
     name = dead_letters.name_of(url)
     try:
-        with urlopen(address, timeout=PEEK_TIMEOUT_S) as answer:  # noqa: S310 - the local cloud's own address
+        with open_url(address, timeout_s=PEEK_TIMEOUT_S) as answer:
             by_account = json.load(answer)["messages"]
     except (OSError, ValueError, KeyError) as error:
         found.notes.append(f"The queue {name} could not be looked into: {error}")

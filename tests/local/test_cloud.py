@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from couch_explorers.local import cloud
-from couch_explorers.local.settings import HOST, Home
+from couch_explorers.local.engine import settings as engine_settings
+from couch_explorers.local.settings import HOST, NO_AWS_FILES, Home
 
 
 @pytest.fixture
@@ -88,12 +89,42 @@ def test_a_cloud_that_is_gone_is_told_with_the_command_that_starts_it(home):
         gone.ask("GET", "/_couch/stats")
 
 
-def test_no_credentials_of_the_user_reach_the_server(home, monkeypatch):
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "theirs")
-    monkeypatch.setenv("AWS_PROFILE", "theirs")
+@pytest.mark.parametrize("environment_of", [Home.server_environment, engine_settings.server_environment])
+def test_nothing_of_the_users_aws_settings_and_proxies_reaches_the_server(home, monkeypatch, environment_of):
+    for name in (
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL_SQS",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ):
+        monkeypatch.setenv(name, "theirs")
 
+    environment = environment_of(home, 4566)
+
+    assert "theirs" not in environment.values()
+    assert {name for name in environment if name.startswith("AWS_")} == set(NO_AWS_FILES)
+    assert "127.0.0.1" in environment["NO_PROXY"].split(",")
+
+
+def test_the_server_listens_on_this_machine_only_and_checks_rights(home):
     environment = home.server_environment(4566)
 
-    assert not [name for name in environment if name.startswith("AWS_")]
     assert environment["BIND_HOST"] == "127.0.0.1"
     assert environment["AUTH"] == "true"
+
+
+def test_a_tool_that_deploys_keeps_the_users_proxies_but_not_for_the_local_cloud(home, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "intranet.example")
+    monkeypatch.setenv("AWS_PROFILE", "theirs")
+    monkeypatch.setenv("TF_VAR_candidate", "7")
+    monkeypatch.setenv("TF_WORKSPACE", "theirs")
+
+    environment = home.tool_environment("http://127.0.0.1:4566")
+
+    assert environment["HTTPS_PROXY"] == "http://proxy.example:3128"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "intranet.example,127.0.0.1,localhost,::1"
+    assert not {"AWS_PROFILE", "TF_VAR_candidate", "TF_WORKSPACE"} & environment.keys()
+    assert environment["AWS_CONFIG_FILE"] == environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull

@@ -49,11 +49,11 @@ def tell_local(cloud, stand, monkeypatch):
     """Tell a story on the local cloud, where the queues show these messages."""
 
     def tell(job_id, waiting=(), dead=()):
-        def urlopen(address, timeout):
+        def open_url(address, timeout_s):
             shown = dead if address.endswith("dead-letter") else waiting
             return io.BytesIO(json.dumps({"messages": {"0": {"eu-west-1": {"url": list(shown)}}}}).encode())
 
-        monkeypatch.setattr(story_queues, "urlopen", urlopen)
+        monkeypatch.setattr(story_queues, "open_url", open_url)
         return job_story.tell(cloud.workspace("local"), job_id, now=stand.NOW + timedelta(seconds=10))
 
     return tell

@@ -14,11 +14,11 @@ def peek(monkeypatch):
     """What the local cloud shows of its queues, by the end of a queue's name."""
     shown = {"jobs": [], "jobs-dead-letter": []}
 
-    def urlopen(address, timeout):
+    def open_url(address, timeout_s):
         name = address.rpartition("couch-explorers-42-")[2]
         return io.BytesIO(json.dumps({"messages": {"0": {"eu-west-1": {"url": shown[name]}}}}).encode())
 
-    monkeypatch.setattr(story_queues, "urlopen", urlopen)
+    monkeypatch.setattr(story_queues, "open_url", open_url)
     return shown
 
 

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from couch_explorers.local.settings import ACCOUNT_ID, HOST, PROJECT_ROOT, Home
+from couch_explorers import loopback
+from couch_explorers.local.settings import ACCOUNT_ID, HOST, NO_AWS_FILES, PROJECT_ROOT, Home
 
 # Made by `make` from `local/environments/*.lock`.
 ENGINE_PYTHON = PROJECT_ROOT / ".venv-engine" / "bin" / "python"
@@ -54,6 +55,8 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)
     }
+    # Without proxies and files of the user's, as a function on AWS has none; NO_PROXY also keeps macOS's own proxies out.
+    inherited |= NO_AWS_FILES | loopback.no_proxy({})
     address = f"{HOST}:{port}"
     return inherited | {
         "COUCH_HOME": str(home.path),

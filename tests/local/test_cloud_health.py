@@ -189,7 +189,7 @@ def test_a_process_that_is_still_starting_is_waited_for(home, port, monkeypatch)
         "<html>Sign in</html>",
         "SSH-2.0-OpenSSH_9.2\r\n",
         "{",
-        "\x00",
+        "\x01",
     ],
 )
 def test_another_program_on_the_port_is_named(home, port, answer):

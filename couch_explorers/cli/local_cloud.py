@@ -10,34 +10,43 @@ from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
 
 @app.command()
 def up(
-    candidate: Annotated[str, typer.Option(help="Candidate number that names everything deployed.")] = "42",
+    candidate: Annotated[
+        str | None,
+        typer.Option(
+            help="Candidate number that names everything deployed; without it COUCH_CANDIDATE, else that of last time, at first 42."
+        ),
+    ] = None,
     port: Annotated[
         int | None,
         typer.Option(min=1024, max=65535, help="Port on 127.0.0.1; without it that of last time, at first 4566."),
     ] = None,
     worker_timeout: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=3,
             max=900,
-            help="Seconds that one queued job may take; a dead worker's job returns after six times that.",
+            help="Seconds that one queued job may take; a dead worker's job returns after six times that. "
+            "Without it as last time, at first 20.",
         ),
-    ] = 20,
+    ] = None,
 ) -> None:
-    """Start the local cloud and deploy both stacks on it. Again: only what changed."""
-    from couch_explorers.local import cloud, deploy, progress
+    """Start the local cloud and deploy both stacks on it. Again: only what changed.
+
+    What was chosen stays until something else is chosen, or `couch down --erase`.
+    """
+    from couch_explorers.local import choices, cloud, deploy, progress
     from couch_explorers.local.leftovers import end_leftovers
     from couch_explorers.local.settings import Home
-    from couch_explorers.local.stacks import Settings
-    from couch_explorers.workspace import check_candidate
 
     home = Home.current()
-    settings = Settings(candidate=check_candidate(candidate), worker_timeout_s=worker_timeout)
+    chosen = choices.choose(home, candidate, worker_timeout)
     with cloud.exclusive(home), progress.shown() as report:
         end_leftovers(home)
         here, what_was_done = cloud.start(home, port)
         report(progress.cloud_is_there(here, what_was_done))
-        result = deploy.deploy(home, here, settings, report)
+        report(progress.chosen(chosen))
+        choices.keep(home, chosen.settings, here.port)
+        result = deploy.deploy(home, here, chosen.settings, report)
     typer.echo(progress.summary(here, result))
 
 
@@ -67,7 +76,7 @@ def status(
         _status_of_aws(candidate, as_json=as_json)
         return
     from couch_explorers.files import read_json
-    from couch_explorers.local import cloud
+    from couch_explorers.local import choices, cloud
     from couch_explorers.local.faults import Faults
     from couch_explorers.local.settings import Home
 
@@ -85,6 +94,7 @@ def status(
         "home": str(home.path),
         "deployed": deployment.get("deployed"),
         "candidate": names.get("candidate"),
+        "worker_timeout_s": choices.choose(home, None, None).settings.worker_timeout_s if names else None,
         "api_url": names.get("api_url"),
         "queue_url": names.get("queue_url"),
         "dead_letter_url": names.get("dead_letter_url"),
@@ -101,6 +111,8 @@ def status(
     typer.echo(f"candidate    {state['candidate'] or 'nothing deployed yet: couch up'}")
     for label, key in (("API", "api_url"), ("queue", "queue_url"), ("dead letters", "dead_letter_url")):
         typer.echo(f"{label:<13}{state[key] or 'not deployed'}")
+    if state["queue_url"]:
+        typer.echo(f"worker       timeout {state['worker_timeout_s']} s")
     typer.echo("models       " + ", ".join(f"{count} {name}" for name, count in state["stats"].items()))
     typer.echo(f"faults       {str(Faults.from_json(state['faults'])) or 'none'}")
 

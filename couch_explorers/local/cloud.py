@@ -18,7 +18,7 @@ from couch_explorers.files import read_json, write_json
 from couch_explorers.local import ports
 from couch_explorers.local.engine import settings as engine_settings
 from couch_explorers.local.ports import CloudError
-from couch_explorers.local.settings import DEFAULT_PORT, HOST, PROJECT_ROOT, REGION, Home
+from couch_explorers.local.settings import HOST, PROJECT_ROOT, REGION, Home
 
 START_DEADLINE_S = 60.0
 # The modules that may be the process behind a note of `couch up`.
@@ -92,7 +92,7 @@ def _ask(port: int, method: str, path: str, value: Any | None, timeout_s: float)
 def health(home: Home) -> Health:
     """Ask the local cloud of a folder how it is: by the note of its start, else on the port of last time."""
     noted = _noted(home)
-    port = noted.port if noted else ports.remembered(home) or DEFAULT_PORT
+    port = noted.port if noted else ports.of_last_time(home)
     try:
         status, answer = _ask(port, "GET", HEALTH_PATH, None, HEALTH_TIMEOUT_S)
     except (OSError, HTTPException, ValueError) as error:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from couch_explorers.files import read_json
 from couch_explorers.local.settings import DEFAULT_PORT, HOST, Home
 
+HIGHEST_PORT = 65535
+
 
 class CloudError(Exception):
     """The local cloud is not in the state that was asked for; the message says what to do."""
@@ -15,7 +17,7 @@ class CloudError(Exception):
 def choose(home: Home, asked: int | None) -> int:
     """The port to start on: the asked one, else that of last time, else the default.
 
-    Raises CloudError for another one than what is deployed here was deployed on: queues, and the functions that were told of
+    "Last time" is what is deployed here, or the last start where nothing is. Raises CloudError for another one than what is deployed here was deployed on: queues, and the functions that were told of
     them, would still have the old address.
     """
     deployed = remembered(home)
@@ -23,7 +25,7 @@ def choose(home: Home, asked: int | None) -> int:
         raise CloudError(
             f"What is deployed here belongs to port {deployed}: queues carry it in their address. {to_move(asked)}"
         )
-    return asked or deployed or DEFAULT_PORT
+    return asked or of_last_time(home)
 
 
 def to_move(port: int) -> str:
@@ -31,12 +33,24 @@ def to_move(port: int) -> str:
     return f"To begin anew on another: couch down --erase, then couch up --port {port}"
 
 
+def of_last_time(home: Home) -> int:
+    """The port that a start without a choice takes: of what is deployed, else of the last start, else the default."""
+    choices = read_json(home.choices_file)
+    chosen = choices.get("port") if isinstance(choices, dict) else None
+    return remembered(home) or (chosen if type(chosen) is int and 0 < chosen <= HIGHEST_PORT else DEFAULT_PORT)
+
+
 def remembered(home: Home) -> int | None:
     """The port of what is deployed here, None where nothing is."""
     deployment = read_json(home.deployment_file)
     if not isinstance(deployment, dict):
         return None
-    return urlsplit(deployment.get("workspace", {}).get("endpoint") or "").port
+    workspace = deployment.get("workspace")
+    endpoint = workspace.get("endpoint") if isinstance(workspace, dict) else None
+    try:
+        return urlsplit(endpoint).port if isinstance(endpoint, str) else None
+    except ValueError:
+        return None
 
 
 def require_free(home: Home, port: int) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from couch_explorers.local.choices import Choices
 from couch_explorers.local.cloud import Cloud
 from couch_explorers.local.deploy import Deployment
 from couch_explorers.local.steps import Progress, Report
@@ -14,6 +15,11 @@ from couch_explorers.local.steps import Progress, Report
 def cloud_is_there(cloud: Cloud, what_was_done: str) -> Progress:
     """The first line: where the local cloud is, and whether something was lost."""
     return Progress("local cloud", f"{what_was_done} at {cloud.endpoint}", 0.0, done=True)
+
+
+def chosen(choices: Choices) -> Progress:
+    """The second line: what is deployed, and who chose it."""
+    return Progress("settings", str(choices), 0.0, done=True)
 
 
 @contextmanager

@@ -81,6 +81,11 @@ class Home:
         return self.path / "deployment.json"
 
     @property
+    def choices_file(self) -> Path:
+        """What was chosen for `couch up`: it stays until something else is chosen."""
+        return self.path / "choices.json"
+
+    @property
     def logs(self) -> Path:
         """One file a program: cloud, sam-build, sam-deploy, terraform-init, terraform-apply."""
         return self.path / "logs"

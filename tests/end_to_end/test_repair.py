@@ -1,4 +1,4 @@
-"""What `couch up` makes whole again: a deploy that was killed halfway, a cloud that was killed, a cloud that hangs."""
+"""What `couch up` makes whole again: a deploy that was killed halfway, a cloud that was killed, one that is suspended."""
 
 import json
 import os
@@ -62,13 +62,30 @@ def test_a_cloud_that_was_killed_comes_back_with_its_deploy(repaired):
     assert_both_paths_paint(cloud)
 
 
-def test_a_cloud_that_hangs_is_ended_and_started_anew(repaired):
+def test_a_cloud_that_is_suspended_is_named_and_left_alone(repaired):
     cloud, _ = repaired
     pid = cloud_process(cloud)
     os.kill(pid, signal.SIGSTOP)
 
+    said = cloud.couch("up", check=False)
+    status = cloud.couch("status")
+    os.kill(pid, signal.SIGCONT)
+
+    assert said.returncode == 1
+    assert f"kill -CONT {pid}" in said.stderr
+    assert f"kill -CONT {pid}" in status.stdout
+    assert cloud_process(cloud) == pid
+    assert_both_paths_paint(cloud)
+
+
+def test_a_cloud_that_is_suspended_saves_its_state_when_it_is_stopped(repaired):
+    cloud, _ = repaired
+    os.kill(cloud_process(cloud), signal.SIGSTOP)
+
+    stopped = cloud.couch("down")
     said = cloud.up()
 
-    assert "had not been stopped" in said.stderr
-    assert cloud_process(cloud) != pid
+    assert "brings everything back" in stopped.stdout
+    assert "had not been stopped" not in said.stderr
+    assert "Deployed     nothing changed" in said.stdout
     assert_both_paths_paint(cloud)

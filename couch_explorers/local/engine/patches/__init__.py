@@ -24,6 +24,7 @@ MODULES: tuple[str, ...] = (
     "service_rights",
     "sns",
     "sqs",
+    "sqs_mappings",
     "trust",
 )
 

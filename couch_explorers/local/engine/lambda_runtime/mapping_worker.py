@@ -1,0 +1,237 @@
+"""Attaches `SqsMapping` to LocalEmu: its queues, its Lambda service, and the states of an event source mapping."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.config import Config
+from localemu.aws.api.lambda_ import InvocationType, TooManyRequestsException
+from localemu.services.lambda_.api_utils import function_locators_from_arn
+from localemu.services.lambda_.event_source_mapping.esm_worker import EsmState, EsmStateReason
+from localemu.services.lambda_.event_source_mapping.pipe_utils import get_internal_client
+from localemu.services.lambda_.invocation.models import lambda_stores
+from localemu.services.sqs.models import FifoQueue, sqs_stores
+from localemu.utils.aws.arns import parse_arn
+from localemu.utils.event_matcher import matches_event
+
+from couch_explorers.local.engine.lambda_runtime.sqs_mapping import (
+    MAX_CONCURRENCY,
+    MappingSettings,
+    Message,
+    Record,
+    SqsMapping,
+    ThrottledError,
+)
+from couch_explorers.local.engine.lambda_runtime.version_manager import invocation_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# Seconds that a change of state takes; on AWS up to a minute.
+TRANSITION_S = 0.5
+# Seconds between two looks whether a queue has messages; a look costs microseconds.
+LOOK_S = 0.05
+# Seconds after which the client that polls takes new credentials of the role.
+CLIENT_S = 3000.0
+# Seconds that SQS hides a message where the queue says nothing else.
+DEFAULT_VISIBILITY_S = 30.0
+
+
+class PolledQueue:
+    """A queue as its mapping reads it: every call is made by the rights of the function's role."""
+
+    def __init__(self, arn: str, role_arn: str, function_arn: str) -> None:
+        parsed = parse_arn(arn)
+        self.arn = arn
+        self.fifo = arn.endswith(".fifo")
+        self._account, self._region, self._name = parsed["account"], parsed["region"], parsed["resource"]
+        self._role_arn, self._function_arn = role_arn, function_arn
+        self._client_made_at = 0.0
+        self._client: Any = None
+
+    def receive(self, count: int, wait_s: float, stopping: threading.Event) -> list[Message]:
+        """Messages with all their attributes; looks for them first, so that a stopped mapping takes none."""
+        until = time.monotonic() + wait_s
+        while self._is_empty() and time.monotonic() < until:
+            if stopping.wait(LOOK_S):
+                return []
+        answer = self._sqs().receive_message(
+            QueueUrl=self._url(), MaxNumberOfMessages=count, AttributeNames=["All"], MessageAttributeNames=["All"]
+        )
+        messages: list[Message] = answer.get("Messages", [])
+        if not messages:
+            stopping.wait(LOOK_S)  # somebody else was faster
+        return messages
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Delete at most ten messages."""
+        if messages:
+            entries = [
+                {"Id": str(number), "ReceiptHandle": each["ReceiptHandle"]} for number, each in enumerate(messages)
+            ]
+            self._sqs().delete_message_batch(QueueUrl=self._url(), Entries=entries)
+
+    def visibility_timeout_s(self) -> float:
+        """How long a received message stays hidden."""
+        queue = self._queue()
+        return float(queue.visibility_timeout) if queue else DEFAULT_VISIBILITY_S
+
+    def _queue(self) -> Any:
+        return sqs_stores[self._account][self._region].queues.get(self._name)
+
+    def _is_empty(self) -> bool:
+        queue = self._queue()
+        if queue is None:
+            return False  # asking says what is wrong
+        waiting = queue.message_group_queue if isinstance(queue, FifoQueue) else queue.visible
+        return not waiting.qsize()
+
+    def _url(self) -> str:
+        # LocalEmu reads account and name from any address.
+        return f"http://sqs.{self._region}.amazonaws.com/{self._account}/{self._name}"
+
+    def _sqs(self) -> Any:
+        if self._client is None or time.monotonic() - self._client_made_at > CLIENT_S:
+            self._client = get_internal_client(
+                arn=self.arn,
+                role_arn=self._role_arn,
+                service_principal="lambda",
+                source_arn=self._function_arn,
+                client_config=Config(retries={"total_max_attempts": 1}, max_pool_connections=50),
+            )
+            self._client_made_at = time.monotonic()
+        return self._client
+
+
+class MappedFunction:
+    """The function, version or alias that a mapping invokes."""
+
+    def __init__(self, arn: str) -> None:
+        self.arn = arn
+        self._name, self._qualifier, self._account, self._region = function_locators_from_arn(arn)
+
+    def exists(self) -> bool:
+        """Whether it is there to be invoked."""
+        return self._name in lambda_stores[self._account][self._region].functions
+
+    def invoke(self, payload: bytes) -> tuple[bytes, bool]:
+        """Its answer and whether that is an error."""
+        from localemu.services.plugins import SERVICE_PLUGINS  # noqa: PLC0415 - its import takes all of LocalEmu's services
+
+        service = SERVICE_PLUGINS.get_service("lambda")._provider.lambda_service  # noqa: SLF001
+        token = invocation_source.set("event source mapping")
+        try:
+            result = service.invoke(
+                function_name=self._name,
+                qualifier=self._qualifier,
+                region=self._region,
+                account_id=self._account,
+                invocation_type=InvocationType.RequestResponse,
+                client_context=None,
+                request_id=str(uuid4()),
+                payload=payload,
+            )
+        except TooManyRequestsException as error:
+            raise ThrottledError(str(error)) from error
+        finally:
+            invocation_source.reset(token)
+        return result.payload or b"", result.is_error
+
+
+class SqsMappingWorker:
+    """What LocalEmu's Lambda provider keeps of one mapping: `create`, `stop`, `delete`, and the state that Get answers with."""
+
+    def __init__(self, esm_config: Any, role_arn: str, *, enabled: bool) -> None:
+        self.esm_config = esm_config
+        self.enabled = enabled
+        self.uuid: str = esm_config["UUID"]
+        self.current_state = esm_config.get("State", EsmState.CREATING)
+        self.state_transition_reason = EsmStateReason.USER_INITIATED
+        function_arn, queue_arn = esm_config["FunctionArn"], esm_config["EventSourceArn"]
+        _, _, self._account, self._region = function_locators_from_arn(function_arn)
+        settings = MappingSettings(
+            region=parse_arn(queue_arn)["region"],
+            batch_size=esm_config["BatchSize"],
+            window_s=esm_config.get("MaximumBatchingWindowInSeconds") or 0,
+            maximum_concurrency=(esm_config.get("ScalingConfig") or {}).get("MaximumConcurrency") or MAX_CONCURRENCY,
+            report_item_failures="ReportBatchItemFailures" in (esm_config.get("FunctionResponseTypes") or []),
+            matches=_filter([each["Pattern"] for each in (esm_config.get("FilterCriteria") or {}).get("Filters", [])]),
+        )
+        queue = PolledQueue(queue_arn, role_arn, function_arn)
+        self._mapping = SqsMapping(self.uuid, settings, queue, MappedFunction(function_arn))
+        self._replaced = False
+
+    def create(self) -> None:
+        """Poll soon, or stay disabled; the state follows."""
+        if self.enabled:
+            if self.current_state not in {EsmState.CREATING, EsmState.ENABLING, EsmState.UPDATING, EsmState.ENABLED}:
+                self.current_state = EsmState.CREATING
+            self._become(EsmState.ENABLED, self._mapping.start)
+        elif self.current_state in {EsmState.CREATING, EsmState.DISABLED}:
+            self._set(EsmState.DISABLED)
+        else:
+            self.current_state = EsmState.DISABLING
+            self._become(EsmState.DISABLED)
+
+    def stop(self) -> None:
+        """End polling: another worker takes the mapping over, with other settings."""
+        self._replaced = True
+        self._mapping.stop()
+
+    def delete(self) -> None:
+        """End polling, then forget the mapping."""
+        self._mapping.stop()
+        self._set(EsmState.DELETING)
+        self._replaced = True
+        timer = threading.Timer(TRANSITION_S, lambda: self._stored().pop(self.uuid, None))
+        timer.daemon = True
+        timer.start()
+
+    def stop_for_shutdown(self) -> None:
+        """End polling; the state is what it will be after a restart."""
+        self._replaced = True
+        self._mapping.stop()
+
+    def _become(self, state: EsmState, then: Callable[[], None] | None = None) -> None:
+        def change() -> None:
+            if not self._replaced:
+                self._set(state)
+                if then:
+                    then()
+
+        timer = threading.Timer(TRANSITION_S, change)
+        timer.daemon = True
+        timer.start()
+
+    def _set(self, state: EsmState) -> None:
+        self.current_state = state
+        if mapping := self._stored().get(self.uuid):
+            mapping["State"] = state
+
+    def _stored(self) -> dict[str, Any]:
+        mappings: dict[str, Any] = lambda_stores[self._account][self._region].event_source_mappings
+        return mappings
+
+
+def _filter(patterns: list[str]) -> Callable[[Record], bool] | None:
+    """Whether a record matches one of the patterns.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html: a pattern for the fields of a body matches no plain text,
+    and one for plain text no JSON.
+    """
+    parsed = [json.loads(pattern) for pattern in patterns]
+    if not parsed:
+        return None
+
+    def matches(record: Record) -> bool:
+        try:
+            body = json.loads(record["body"])
+        except ValueError:
+            body = record["body"]
+        return any(matches_event(pattern, {**record, "body": body}) for pattern in parsed)
+
+    return matches

@@ -21,6 +21,8 @@ from couch_explorers.local.engine.lambda_runtime.platform_log import JsonLog, Re
 from couch_explorers.local.engine.lambda_runtime.runtime_api import MAX_RESPONSE, Invocation
 from couch_explorers.local.engine.lambda_runtime.runtime_process import Ending, PhaseEnd, RuntimeProcess
 
+START = Path(__file__).parent / "function_process" / "start.py"
+
 # Seconds that code outside of the handler may take before Lambda tries it again within the first invocation.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_TIMEOUT_S = 10.0
@@ -30,6 +32,9 @@ MB = 1024 * 1024
 # The runtime's own folders, as documented; nothing is there, as nothing but code of AWS's is on AWS.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 RUNTIME_DIR = "/var/runtime"
+# Where a function's archive and its layers are on AWS; log lines and stack traces name these instead of folders of this machine.
+TASK_ROOT = "/var/task"
+LAYER_ROOT = "/opt"
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class FunctionSettings:
     application_log_level: str | None = None
     system_log_level: str = "INFO"
     initialization_type: str = "on-demand"
+    runtime_version_arn: str = ""
 
     def process_environment(self, log_stream: str, scratch: Path, credentials: Mapping[str, str]) -> dict[str, str]:
         """Every environment variable of the function's process; the function's own go before Lambda's unreserved ones."""
@@ -92,6 +98,29 @@ class FunctionSettings:
         """The folders of the layers that Python looks into."""
         version = self.runtime.removeprefix("python")
         return self._in_layers(f"python/lib/python{version}/site-packages", "python")
+
+    def as_on_lambda(self, text: str) -> str:
+        """The text with AWS's folders in the place of this machine's."""
+        for layer in self.layers:
+            text = text.replace(str(layer), LAYER_ROOT)
+        return text.replace(str(self.code), TASK_ROOT)
+
+    def command(self, python: Path) -> list[str]:
+        """What runs the handler: Python, or the wrapper script that the function names.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html
+        """
+        command = [str(python), str(START), self.handler, *self.import_path()]
+        wrapper = self.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+        if not wrapper:
+            return command
+        if wrapper.startswith(TASK_ROOT + "/"):
+            wrapper = str(self.code / wrapper.removeprefix(TASK_ROOT + "/"))
+        elif wrapper.startswith(LAYER_ROOT + "/"):
+            candidates = [layer / wrapper.removeprefix(LAYER_ROOT + "/") for layer in self.layers]
+            wrapper = str(next((candidate for candidate in candidates if candidate.is_file()), wrapper))
+        # By a shell, so that a script that is missing ends with status 127 as on AWS.
+        return ["/bin/sh", "-c", 'exec "$0" "$@"', wrapper, *command]
 
     def _in_layers(self, *folders: str) -> list[str]:
         candidates = [layer / folder for layer in self.layers for folder in folders]
@@ -171,6 +200,9 @@ class ExecutionEnvironment:
     def _init(self) -> float | None:
         """The init phase: its milliseconds, or None when it failed and is to be tried again while invoking."""
         begun = time.monotonic()
+        runtime = self.settings.runtime.replace("python", "python:")
+        self._write(self._platform.init_start(runtime, self.settings.runtime_version_arn))
+        self._lines = []  # the log of an invocation begins after it
         end = self._start().wait_until_ready(INIT_TIMEOUT_S)
         took_ms = (time.monotonic() - begun) * 1000
         if end.ending is Ending.READY:
@@ -205,8 +237,7 @@ class ExecutionEnvironment:
             self._process.stop()
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._process = RuntimeProcess(
-            self._python,
-            [self.settings.handler, *self.settings.import_path()],
+            self.settings.command(self._python),
             self.settings.process_environment(self.log_stream, self._scratch, self._credentials()),
             self.settings.code,
             memory_limit=self.settings.memory_mb * MB,
@@ -250,6 +281,7 @@ class ExecutionEnvironment:
             payload = _error("Runtime.ExitError", message)
         elif end.ending is Ending.ERROR:
             status, error_type = "error", _error_type(end)
+            payload = self.settings.as_on_lambda(payload.decode(errors="replace")).encode()
         elif len(payload) > MAX_RESPONSE:
             status, error_type = "error", "Function.ResponseSizeTooLarge"
             payload = _error(
@@ -280,8 +312,9 @@ class ExecutionEnvironment:
             self._take(LogEvent(now, line))
 
     def _take(self, event: LogEvent) -> None:
-        self._lines.append(event.message if event.message.endswith("\n") else event.message + "\n")
-        self._deliver(self.log_stream, event)
+        message = self.settings.as_on_lambda(event.message)
+        self._lines.append(message if message.endswith("\n") else message + "\n")
+        self._deliver(self.log_stream, LogEvent(event.timestamp_ms, message))
 
 
 def _with_deadline(invocation: Invocation, left_s: float) -> Invocation:

@@ -33,6 +33,10 @@ def utc_time(unix_s: float) -> str:
 class TextLog:
     """Lambda's lines in the text format."""
 
+    def init_start(self, runtime: str, runtime_version_arn: str) -> list[str]:
+        """Before the first start of the runtime."""
+        return [f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {runtime_version_arn}\n"]
+
     def start(self, request_id: str, version: str) -> list[str]:
         """Before the function's own lines."""
         return [f"START RequestId: {request_id} Version: {version}\n"]
@@ -73,6 +77,16 @@ class JsonLog:
     def __init__(self, level: str) -> None:
         # Start, report and init events are of level INFO: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
         self._shown = level in {"DEBUG", "INFO"}
+
+    def init_start(self, runtime: str, runtime_version_arn: str) -> list[str]:
+        """Before the first start of the runtime."""
+        record = {
+            "initializationType": "on-demand",
+            "phase": "init",
+            "runtimeVersion": runtime,
+            "runtimeVersionArn": runtime_version_arn,
+        }
+        return self._event("platform.initStart", record)
 
     def start(self, request_id: str, version: str) -> list[str]:
         """Before the function's own lines."""

@@ -12,8 +12,6 @@ from couch_explorers.local.engine.lambda_runtime.observers import LogEvent
 from couch_explorers.local.engine.lambda_runtime.process_group import ProcessGroup
 from couch_explorers.local.engine.lambda_runtime.runtime_api import Invocation, RuntimeApi
 
-START = Path(__file__).parent / "function_process" / "start.py"
-
 
 class Ending(Enum):
     """How a phase of the runtime came to its end."""
@@ -43,8 +41,7 @@ class RuntimeProcess:
 
     def __init__(
         self,
-        python: Path,
-        arguments: Sequence[str],
+        command: Sequence[str],
         environment: Mapping[str, str],
         folder: Path,
         *,
@@ -58,9 +55,7 @@ class RuntimeProcess:
         self._running: str | None = None
         self._killed_as: Ending | None = None
         self._api = RuntimeApi(self)
-        self._group = ProcessGroup(
-            [python, START, *arguments], {**environment, "AWS_LAMBDA_RUNTIME_API": self._api.address}, folder
-        )
+        self._group = ProcessGroup(command, {**environment, "AWS_LAMBDA_RUNTIME_API": self._api.address}, folder)
         self._logs = LogPipe(self._group.output, take_log)
         self._watch = MemoryWatch(self._group, memory_limit, self._out_of_memory)
         threading.Thread(target=self._wait_for_exit, name=f"lambda-process-{self._group.id}", daemon=True).start()

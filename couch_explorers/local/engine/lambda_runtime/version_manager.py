@@ -154,6 +154,7 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
             application_log_level=logging_config.get("ApplicationLogLevel") if json_format else None,
             system_log_level=logging_config.get("SystemLogLevel") or "INFO",
             initialization_type=initialization_type,
+            runtime_version_arn=(config.runtime_version_config or {}).get("RuntimeVersionArn", ""),
         )
 
         def deliver(log_stream: str, event: LogEvent) -> None:
@@ -174,7 +175,7 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
             # A session's name has at least two characters.
             RoleSessionName=identifier.function_name
             if len(identifier.function_name) > 1
-            else f"{identifier.function_name}@lambda",
+            else f"{identifier.function_name}@lambda_function",
             DurationSeconds=CREDENTIALS_S,
         )["Credentials"]
         return {

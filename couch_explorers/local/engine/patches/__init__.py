@@ -17,6 +17,7 @@ from typing import Any
 MODULES: tuple[str, ...] = (
     "api_gateway",
     "cloudformation",
+    "function_urls",
     "lambda_processes",
     "not_offered",
     "request_path",

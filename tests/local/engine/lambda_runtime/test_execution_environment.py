@@ -187,6 +187,32 @@ def test_exception_carries_type_message_and_stack(made):
     assert "[ERROR] KeyError: 'prompt'\nTraceback (most recent call last):\n" in result.log_tail
 
 
+def test_code_is_where_it_is_on_aws(made):
+    result = invoke(made("app.fail"))
+
+    assert json.loads(result.payload)["stackTrace"][-1].startswith('  File "/var/task/app.py", line ')
+    assert '\xa0\xa0File "/var/task/app.py", line ' in result.log_tail
+
+
+def test_wrapper_script_runs_the_runtime(made):
+    script = '#!/bin/sh\nexport OF_THE_WRAPPER=1\nexec "$@"\n'
+    environment = made(
+        "app.describe", files={"wrap": script}, environment={"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}
+    )
+    (environment.settings.code / "wrap").chmod(0o755)
+
+    assert json.loads(invoke(environment).payload)["environment"]["OF_THE_WRAPPER"] == "1"
+
+
+def test_missing_wrapper_script_is_status_127(made):
+    result = invoke(made("app.echo", environment={"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/nowhere"}))
+
+    assert (
+        json.loads(result.payload)["errorMessage"]
+        == "RequestId: request-1 Error: Runtime exited with error: exit status 127"
+    )
+
+
 def test_recursion_error_with_its_long_traceback_arrives(made):
     result = invoke(made("app.recurse"))
 
@@ -234,7 +260,8 @@ def test_log_keeps_the_order_of_prints_records_and_raw_writes(made):
 
     invoke(environment)
 
-    messages = [event.message for event in environment.events]
+    init_start, *messages = [event.message for event in environment.events]
+    assert init_start.startswith("INIT_START Runtime Version: python:3.12\tRuntime Version ARN: ")
     assert messages[0] == "START RequestId: request-1 Version: $LATEST\n"
     assert messages[1] == "one\n"
     assert messages[2].endswith("\trequest-1\ttwo\nlines\n")
@@ -248,7 +275,9 @@ def test_json_log_format_is_json(made):
 
     invoke(environment)
 
-    start, record, report = (json.loads(event.message) for event in environment.events if event.message.startswith("{"))
+    _, start, record, report = (
+        json.loads(event.message) for event in environment.events if event.message.startswith("{")
+    )
     assert start["type"] == "platform.start"
     assert start["record"] == {"requestId": "request-1", "version": "$LATEST"}
     assert (record["level"], record["message"], record["requestId"]) == ("WARNING", "two\nlines", "request-1")

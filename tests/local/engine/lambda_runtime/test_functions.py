@@ -48,7 +48,8 @@ def test_log_reaches_the_functions_group_in_order(engine_cloud, functions):
         return events if any("REPORT" in event["message"] for event in events) else None
 
     messages = [event["message"] for event in wait_until(finished, what="the REPORT line")]
-    assert messages[1:51] == [f"{number}\n" for number in range(50)]
+    assert [message.partition(" ")[0] for message in messages[:2]] == ["INIT_START", "START"]
+    assert messages[2:52] == [f"{number}\n" for number in range(50)]
 
 
 def test_function_error_is_unhandled(functions):

@@ -91,6 +91,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def saved(self) -> Path:
+        """The state of the engine: a journal of its records, and the bodies of S3's objects."""
+        return self.path / "saved"
+
+    @property
     def metrics_file(self) -> Path:
         """The metrics that the local cloud keeps, of itself and of whoever puts some: SQLite."""
         return self.path / "metrics.sqlite"

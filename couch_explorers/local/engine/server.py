@@ -27,6 +27,7 @@ from couch_explorers.local.administration import PREFIX, Administration
 from couch_explorers.local.asgi import reply
 from couch_explorers.local.engine.bedrock import Bedrock
 from couch_explorers.local.engine.runtime import EngineRuntime
+from couch_explorers.local.engine.state.journal import StateError
 from couch_explorers.local.engine.telemetry import LocalEmu
 from couch_explorers.local.request_log import logged
 from couch_explorers.local.settings import HOST, Home
@@ -35,6 +36,7 @@ from couch_explorers.local.telemetry import service
 
 if TYPE_CHECKING:
     from couch_explorers.local.asgi import Application, Message, Receive, Send
+    from couch_explorers.local.engine.state.saver import State
 
 logger = logging.getLogger("couch.local")
 
@@ -88,11 +90,15 @@ class Server:
         self.models = ImageModelStandIn()
         self.runtime = EngineRuntime()
         self.telemetry: service.Telemetry
+        self.state: State
 
     def run(self) -> None:
         """Start everything, serve, and end the process within the deadline of a stop, whatever hangs."""
         try:
             asyncio.run(self._serve())
+        except StateError as error:
+            # `couch up` shows the last line.
+            print(error, flush=True)  # noqa: T201
         except BaseException:
             logger.exception("The server ends by an error")
         end_process(1)
@@ -109,7 +115,7 @@ class Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._begin_stop, stop, signal.Signals(number).name)
-        gateway = await asyncio.to_thread(self.runtime.start)
+        gateway = await asyncio.to_thread(self._start_engine)
         bedrock = Bedrock(self.models)
         bedrock.register()
         self.telemetry = await asyncio.to_thread(service.start, Home.current(), LocalEmu())
@@ -126,6 +132,7 @@ class Server:
         config.accesslog = None
         config.errorlog = logging.getLogger("hypercorn")
         self.runtime.begin()
+        threading.Thread(target=self.state.start, name="state-start", daemon=True).start()
         logger.info("Serving on http://%s:%d, %.1f s after the start", HOST, self.port, time.monotonic() - self.began)
         try:
             await hypercorn_serve(cloud, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
@@ -134,16 +141,26 @@ class Server:
         # LocalEmu leaves threads behind that would keep the interpreter from ending.
         end_process(0)
 
+    def _start_engine(self) -> Application:
+        """Start LocalEmu and bring back what it held; returns its gateway."""
+        gateway = self.runtime.start()
+        from couch_explorers.local.engine.state import saver  # noqa: PLC0415 - heavy, like LocalEmu
+
+        self.state = saver.current()
+        self.state.restore()
+        return gateway  # type: ignore[no-any-return]
+
     def _stop_engine(self) -> None:
         """Let the services end what they do, and save the state."""
         self.models.close()
         self.runtime.stop()
+        self.state.close()
         self.telemetry.stop()
-        self._save_state()
         logger.info("Stopped")
 
     def _save_state(self) -> None:
         """Write what has changed since the last time."""
+        self.state.save()
 
     def _begin_stop(self, stop: asyncio.Event, word: str) -> None:
         """Stop in order; a thread cuts it off when that takes too long."""

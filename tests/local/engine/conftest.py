@@ -59,11 +59,12 @@ class EngineCloud:
 
 
 @contextmanager
-def serve(home, *, environment=None):
-    """Start a server of its own on a free port; killed afterwards, whatever happened to it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def serve(home, *, environment=None, port=None):
+    """Start a server of its own, on a free port where none is named; killed afterwards, whatever happened to it."""
+    if port is None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
     home.mkdir(parents=True, exist_ok=True)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
     with (home / "log").open("wb") as output:

@@ -13,7 +13,7 @@ from functools import reduce, wraps
 from importlib import import_module
 from typing import Any
 
-# In the order in which they are applied.
+# In the order in which they are applied; `state` last, since it watches what others may replace.
 MODULES: tuple[str, ...] = (
     "api_gateway",
     "cloudformation",
@@ -27,6 +27,7 @@ MODULES: tuple[str, ...] = (
     "sqs",
     "sqs_mappings",
     "trust",
+    "state",
 )
 
 # Not applied here, but with what they need: modules with `SEAMS` all the same.

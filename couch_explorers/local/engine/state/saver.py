@@ -1,0 +1,180 @@
+"""The clock that writes what has changed, and the order in which everything comes back."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from localemu.services.plugins import SERVICE_PLUGINS, Service
+
+from couch_explorers.local.engine.state.journal import Journal, Key, StateError
+from couch_explorers.local.engine.state.logs import EVENTS, Logs
+from couch_explorers.local.engine.state.objects import BUCKET, Objects
+from couch_explorers.local.engine.state.queues import QUEUE, Queues, resume_moves
+from couch_explorers.local.engine.state.stores import Stores
+from couch_explorers.local.settings import Home
+
+logger = logging.getLogger("couch.local")
+
+# Seconds between two looks at what has changed: a kill takes at most what came since, and the time of one write.
+INTERVAL_S = 0.4
+# Seconds after the last call after which all stores are looked at once more, for what services do by themselves.
+SETTLE_S = 3.0
+
+
+# LocalEmu loads a service when it is called; these have addresses of their own, which it knows only when they are loaded.
+_LISTENING = frozenset({"apigateway", "lambda", "s3"})
+
+# What a service did by itself, and goes on with: queues show what was in flight, functions are fetched, mappings poll, alarms
+# look at their metrics.
+_ACTIVE: Mapping[str, Callable[[Service], None]] = {
+    "sqs": lambda service: resume_moves(service._provider._message_move_task_manager.submit),  # noqa: SLF001
+    "lambda": lambda service: service.lifecycle_hook.on_after_state_load(),
+    "cloudwatch": lambda service: service.lifecycle_hook.on_after_state_load(),
+}
+
+
+def engine_name() -> str:
+    """What writes the records: the pickled ones are of its classes."""
+    return f"LocalEmu {version('localemu')} with moto {version('moto-ext')}"
+
+
+class State:
+    """The state of one local cloud: `restore` before requests are served, `start` when they are, `close` at the end.
+
+    `called`, `queues`, `objects` and `logs` are told of every change by `patches.state`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is read or written yet."""
+        self.folder = folder
+        self.queues = Queues()
+        self.objects = Objects(folder / "objects")
+        self.logs = Logs()
+        self.stores = Stores()
+        # Why the latest changes could not be written; None when they are.
+        self.problem: str | None = None
+        self._journal: Journal | None = None
+        self._restored: set[str] = set()
+        self._unwritten: dict[Key, bytes | None] = {}
+        self._unused: set[str] = set()
+        self._writing = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._last_call = 0.0
+        self._settled = True
+
+    def called(self, service: str, operation: str, request: Any) -> None:
+        """Take note of an AWS operation that was answered."""
+        if service == "sqs":
+            self.queues.called(operation)
+        elif service == "s3":
+            self.objects.called(operation, request or {})
+        else:
+            self.stores.called(service, operation)
+            if service == "logs":
+                self.logs.called(operation)
+        self._last_call = time.monotonic()
+        self._settled = False
+
+    def restore(self) -> None:
+        """Bring everything back into the engine, before any of its services runs.
+
+        Raises StateError where there is a state that cannot be read; nothing of it is changed then.
+        """
+        journal = Journal(self.folder, engine_name())
+        try:
+            self._restored = self._restore(journal)
+        except StateError:
+            journal.close()
+            raise
+        except Exception as error:
+            journal.close()
+            raise StateError(
+                f"The saved state in {self.folder} cannot be restored ({type(error).__name__}: {error}). Move the folder away "
+                "and deploy anew: couch up"
+            ) from error
+        self._journal = journal
+
+    def _restore(self, journal: Journal) -> set[str]:
+        """Fill the engine's stores; returns the services that have something."""
+        services = self.stores.restore(journal)
+        self.queues.restore(journal)
+        self.objects.restore(journal)
+        self.logs.restore(journal)
+        if journal.names(QUEUE):
+            services.add("sqs")
+        if journal.names(BUCKET):
+            services.add("s3")
+        for name in sorted(services & _LISTENING):
+            SERVICE_PLUGINS.require(name)
+        return services
+
+    def start(self) -> None:
+        """Let services go on with what they did, and write from now on; the engine answers requests already."""
+        # What they do calls other services, so this waits until those can be reached.
+        for name in self._restored & _ACTIVE.keys():
+            _ACTIVE[name](SERVICE_PLUGINS.require(name))
+        self._thread = threading.Thread(target=self._run, name="couch-state", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(INTERVAL_S):
+            settle = not self._settled and time.monotonic() - self._last_call > SETTLE_S
+            self._settled |= settle
+            try:
+                self._write(everything=settle)
+            except OSError as error:
+                if self.problem is None:
+                    logger.error("The state is not saved: %s. What is done now is kept in memory only.", error)  # noqa: TRY400
+                self.problem = str(error)
+            except Exception:
+                logger.exception("The state was not saved this time")
+
+    def save(self) -> None:
+        """Write everything that has changed; raises OSError when the disk does not take it."""
+        if self._journal is not None:
+            self._write(everything=True)
+
+    def _write(self, *, everything: bool) -> None:
+        with self._writing:
+            journal = self._journal
+            if journal is None:
+                return
+            self._unused |= self.objects.bodies.take_unused()
+            self._unwritten |= self.queues.changes(journal.names(QUEUE))
+            self._unwritten |= self.objects.changes()
+            self._unwritten |= self.logs.changes(journal.names(EVENTS))
+            self._unwritten |= self.stores.changes(everything=everything)
+            if self._unwritten or self._unused:
+                self.objects.bodies.sync()
+                journal.write(self._unwritten)
+                self._unwritten = {}
+                self.objects.bodies.remove(self._unused)
+                self._unused = set()
+            if self.problem is not None:
+                logger.warning("The state is saved again")
+                self.problem = None
+
+    def close(self) -> None:
+        """Write the last changes and let go of the file."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2)
+        try:
+            self.save()
+        finally:
+            with self._writing:
+                if self._journal is not None:
+                    self._journal.close()
+                    self._journal = None
+
+
+@cache
+def current() -> State:
+    """The state of the local cloud that this process serves."""
+    return State(Home.current().saved)

@@ -13,6 +13,12 @@ ANYBODY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}],
 }
+FROM_TOPICS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "sns.amazonaws.com"},
+    "Action": "sqs:SendMessage",
+    "Resource": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:ears",
+}
 
 
 class Life:
@@ -122,7 +128,8 @@ def fill_others(life, memory):
     role = f"arn:aws:iam::{ACCOUNT}:role/role"
     memory["session"] = client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     topic = sns.create_topic(Name="topic")["TopicArn"]
-    memory["ears"] = life.sqs.create_queue(QueueName="ears")["QueueUrl"]
+    policy = {"Version": "2012-10-17", "Statement": [FROM_TOPICS]}
+    memory["ears"] = life.sqs.create_queue(QueueName="ears", Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:eu-west-1:{ACCOUNT}:ears")
     logs.create_log_group(logGroupName="/group")
     logs.create_log_stream(logGroupName="/group", logStreamName="stream")

@@ -88,9 +88,9 @@ def _watch_queues(state: "State") -> None:
             queues.remove(queue, [message])
         return result
 
-    def update(original: Callable[..., Any], queue: Any, receipt_handle: str, *args: Any) -> Any:
+    def update(original: Callable[..., Any], queue: Any, receipt_handle: str, *args: Any, **kwargs: Any) -> Any:
         message = queue.receipts.get(receipt_handle)
-        result = original(queue, receipt_handle, *args)
+        result = original(queue, receipt_handle, *args, **kwargs)
         if message is not None:
             queues.change(queue, [message])
         return result

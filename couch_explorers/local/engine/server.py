@@ -130,6 +130,7 @@ class Server:
         config.keep_alive_timeout = 75
         config.graceful_timeout = GRACE_S
         config.accesslog = None
+        config.include_server_header = False
         config.errorlog = logging.getLogger("hypercorn")
         self.runtime.begin()
         threading.Thread(target=self.state.start, name="state-start", daemon=True).start()
@@ -197,6 +198,9 @@ def main() -> None:
     # A line for each request, or for each service loaded, would hide what a person looks for.
     for name in ("localemu", "hypercorn", "botocore", "werkzeug", "rolo"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Their warnings are about LocalEmu's own answers and SAM's own metrics.
+    for name in ("localemu.aws.protocol.serializer", "samtranslator"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     _raise_file_limit()
     Server(int(sys.argv[1])).run()
 

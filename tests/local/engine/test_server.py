@@ -78,6 +78,22 @@ def test_settings_of_the_user_stay_outside(monkeypatch, tmp_path):
     assert environment["COUCH_REQUEST_LOG"] == "requests.jsonl"
 
 
+def test_upload_that_asks_first_is_told_in_words(engine_cloud):
+    engine_cloud.client("s3").create_bucket(
+        Bucket="asked-first", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    head = b"PUT /asked-first/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", engine_cloud.port), timeout=60) as connection:
+        connection.sendall(head)
+        go_ahead = connection.recv(1000)
+        connection.sendall(b"data")
+        answer = connection.recv(1000)
+
+    assert go_ahead == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+
+
 # Stops
 
 

@@ -18,6 +18,7 @@ MODULES: tuple[str, ...] = (
     "api_gateway",
     "cloudformation",
     "function_urls",
+    "http_server",
     "lambda_processes",
     "not_offered",
     "request_path",

@@ -155,7 +155,7 @@ CONFIG = "imageGenerationConfig"
     ("model", "path", "value", "told"),
     [
         (TITAN, ("taskType",), ..., "required key [taskType] not found"),
-        (TITAN, ("taskType",), "INPAINTING", "TEXT_IMAGE only"),
+        (TITAN, ("taskType",), "INPAINTING", "required key [inPaintingParams] not found"),
         (TITAN, ("textToImageParams",), ..., "required key [textToImageParams] not found"),
         (TITAN, ("textToImageParams",), "text", "expected type: JSONObject"),
         (TITAN, ("textToImageParams", "text"), "", "minLength: 1"),

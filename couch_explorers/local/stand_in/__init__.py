@@ -24,6 +24,8 @@ from couch_explorers.local.stand_in.answers import Answer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from PIL import Image
+
     from couch_explorers.core.image_models import ImageModel
 
 __all__ = ["Answer", "ImageModelStandIn", "Stats"]
@@ -38,6 +40,12 @@ LATENCY_SIGMA = 0.25
 PAINTING_BEGINS = 0.15
 # Seconds until a refusal: a throttle is not preceded by any work.
 REFUSAL_LATENCY_S = 0.02
+# Bytes from which a body is not read on the event loop.
+LARGE_BODY = 64 * 1024
+# The sides that the painter paints; other pictures are resized.
+SIDES = (320, 4096)
+# EXIF's tag of the program that made a picture.
+SOFTWARE_TAG = 0x0131
 
 
 @dataclass
@@ -113,10 +121,16 @@ class ImageModelStandIn:
             await self._sleep(REFUSAL_LATENCY_S)
             return answers.throttled()
         try:
-            order = requests.read(model, body)
+            order = await self._read(model, body)
         except requests.RequestRefusedError as refusal:
             return answers.failure("ValidationException", str(refusal))
         return await self._serve(model, order, luck, due=began + luck.latency)
+
+    async def _read(self, model: ImageModel, body: bytes) -> requests.Order:
+        """Read a request, in a painter's thread where it may bring pictures along: decoding them takes time."""
+        if len(body) < LARGE_BODY:
+            return requests.read(model, body)
+        return await asyncio.get_running_loop().run_in_executor(self._painters, requests.read, model, body)
 
     def _draw(self, faults: Faults) -> _Luck:
         """Draw a call's fate: always the same draws in the same order, so that one fault does not shift another's."""
@@ -156,19 +170,27 @@ class ImageModelStandIn:
         # From here on nothing waits, so nothing can be cancelled between counting and answering.
         self.stats.images += len(made)
         self.stats.blocked += any(withheld)
-        return answers.pictures(model, made, seeds, withheld=sum(withheld))
+        mask = None if order.mask is None else _encoded(order.mask, "png")
+        return answers.pictures(model, made, seeds, withheld=sum(withheld), mask=mask)
 
     def _picture(self, model_id: str, order: requests.Order, seed: int) -> bytes:
-        png = (self._paint or _painter())(
+        painted = self._painted(model_id, order, seed) if order.paints else None
+        if order.transform is None and painted is not None:
+            return painted if order.output_format == "png" else _encoded(_opened(painted), order.output_format)
+        image = None if painted is None else _opened(painted).resize((order.width, order.height))
+        transform = order.transform or (lambda made, _seed: made)
+        return _encoded(transform(image, seed), order.output_format)
+
+    def _painted(self, model_id: str, order: requests.Order, seed: int) -> bytes:
+        return (self._paint or _painter())(
             order.prompt,
             seed=seed,
-            width=order.width,
-            height=order.height,
+            width=min(max(order.width, SIDES[0]), SIDES[1]),
+            height=min(max(order.height, SIDES[0]), SIDES[1]),
             model=model_id,
             negative_prompt=order.negative_prompt,
             cfg_scale=order.cfg_scale,
         )
-        return png if order.output_format == "png" else _as_jpeg(png)
 
     def foundation_models(self, region: str) -> list[dict[str, Any]]:
         """List the image models of a region as ListFoundationModels does."""
@@ -190,11 +212,27 @@ def _painter() -> Callable[..., bytes]:
     return paint
 
 
-def _as_jpeg(png: bytes) -> bytes:
+def _opened(png: bytes) -> Image.Image:
     from PIL import Image  # noqa: PLC0415 - see above
+
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+def _encoded(image: Image.Image, output_format: str) -> bytes:
+    """A picture as PNG, JPEG or WebP that says in its metadata where it comes from."""
+    from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415 - see above
 
     from couch_explorers.local.painter import SOFTWARE  # noqa: PLC0415 - see above
 
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").save(out, "JPEG", quality=90, comment=SOFTWARE)
+    if output_format == "png":
+        marks = PngInfo()
+        marks.add_text("Software", SOFTWARE)
+        image.save(out, "PNG", pnginfo=marks, compress_level=1)
+    elif output_format == "jpeg":
+        image.convert("RGB").save(out, "JPEG", quality=90, comment=SOFTWARE)
+    else:
+        exif = image.getexif()
+        exif[SOFTWARE_TAG] = SOFTWARE
+        image.save(out, "WEBP", quality=90, exif=exif)
     return out.getvalue()

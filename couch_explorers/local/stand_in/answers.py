@@ -83,14 +83,17 @@ def prompt_blocked(model: ImageModel) -> Answer:
     return failure("ValidationException", PROMPT_BLOCKED)
 
 
-def pictures(model: ImageModel, made: Sequence[bytes], seeds: Sequence[int], *, withheld: int = 0) -> Answer:
-    """The answer with pictures; `withheld` tells how many more the content filter kept back."""
+def pictures(
+    model: ImageModel, made: Sequence[bytes], seeds: Sequence[int], *, withheld: int = 0, mask: bytes | None = None
+) -> Answer:
+    """The answer with pictures; `withheld` tells how many more the content filter kept back, `mask` is the one that was used."""
     images = [base64.b64encode(picture).decode("ascii") for picture in made]
     if model.family == "stability":
         reasons = ["Filter reason: output image"] if withheld else [None]
         return _success({"seeds": [] if withheld else list(seeds), "finish_reasons": reasons, "images": images})
     error = PICTURES_BLOCKED.format(share="Some" if made else "All") if withheld else None
-    return _success({"images": images, "error": error})
+    returned = {} if mask is None else {"maskImage": base64.b64encode(mask).decode("ascii")}
+    return _success({"images": images, **returned, "error": error})
 
 
 def _success(content: dict[str, object]) -> Answer:

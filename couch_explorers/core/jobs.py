@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.core import image_models
+from couch_explorers.core import bodies, image_models
 from couch_explorers.core.errors import InvalidJobError, UnknownModelError, shown
 from couch_explorers.core.image_models import COMMON_SEED_RANGE, DEFAULT_SIZE, ImageModel
 from couch_explorers.core.model_families import with_plain_x
@@ -88,7 +88,8 @@ def parse(body: str, *, fallback_id: str, model_arns: Sequence[str]) -> Job:
     """Read a job from a message body: a bare prompt, or a JSON object when its first visible character is "{".
 
     `fallback_id` names the job when it names none itself (the SQS message id or the API request id); `model_arns` are
-    the models allowed here, the first is the default. Raises InvalidJobError for what breaks a rule or a limit and
+    the models allowed here, the first is the default. Raises InvalidJobError for what breaks a rule or a limit, and for
+    what is neither of the two (a form, other JSON, the envelope of a service), and
     UnknownModelError for a model that is not in `model_arns`.
     """
     given = _fields(body)
@@ -141,6 +142,7 @@ def seed_of(job_id: str) -> int:
 def _fields(body: str) -> dict[str, Any]:
     text = _text(body)
     if not text.startswith("{"):
+        bodies.refuse_what_is_no_prompt(text)
         return {"prompt": text}
     try:
         fields: dict[str, Any] = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
@@ -149,6 +151,7 @@ def _fields(body: str) -> dict[str, Any]:
         raise InvalidJobError(
             f'The body starts with "{{" but is no valid JSON{place}: {_how_to_send(text)}.'
         ) from error
+    bodies.refuse_envelope(fields)
     return fields
 
 
@@ -174,8 +177,8 @@ def with_id(body: str, job_id: str) -> str:
 
 
 def _text(body: str) -> str:
-    """Take off the outer blanks and a byte order mark, which Windows tools put before a file's first character."""
-    return body.removeprefix("\ufeff").strip()
+    """Take off what cannot be seen before the first character, and the blanks after the last."""
+    return bodies.trimmed(body)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -223,9 +226,9 @@ def _model(name: Any, model_arns: Sequence[str]) -> ImageModel:
 
 
 def _stripped(name: str, text: Any) -> Any:
-    """Strip the outer whitespace of a text; the model's check tells about anything that is no text."""
+    """Take off what cannot be seen around a text; the model's check tells about anything that is no text."""
     if not isinstance(text, str):
         if name == "prompt" and text is None:
             raise InvalidJobError('The prompt is null: give {"prompt": "…"} with a text.')
         return text
-    return text.strip()
+    return bodies.trimmed(text)

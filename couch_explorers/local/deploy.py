@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -45,8 +45,11 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
     noted = read_json(home.deployment_file)
     before = noted if isinstance(noted, dict) else {}
     fingerprints = {
-        "api": _fingerprint(api_stack.SOURCES, settings),
-        "queue": _fingerprint(queue_stack.SOURCES, settings),
+        "api": _fingerprint(api_stack.SOURCES, {"candidate": settings.candidate, "models": settings.model_arns}),
+        "queue": _fingerprint(
+            queue_stack.SOURCES,
+            asdict(settings) | {"models": settings.model_arns, "oldest_message_age_s": settings.oldest_message_age_s},
+        ),
     }
     unchanged = {part for part, mark in fingerprints.items() if before.get("fingerprints", {}).get(part) == mark}
     changed: list[str] = []
@@ -130,10 +133,9 @@ def make_buckets(session: Any) -> None:
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
 
 
-def _fingerprint(sources: Iterable[str], settings: Settings) -> str:
-    """A hash of every file that a stack is made from, and of its settings."""
-    follows = {"models": settings.model_arns, "oldest_message_age_s": settings.oldest_message_age_s}
-    digest = hashlib.sha256(json.dumps(asdict(settings) | follows).encode())
+def _fingerprint(sources: Iterable[str], settings: Mapping[str, Any]) -> str:
+    """A hash of every file that a stack is made from, and of its own settings."""
+    digest = hashlib.sha256(json.dumps(settings).encode())
     for source in sources:
         root = PROJECT_ROOT / source
         files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())

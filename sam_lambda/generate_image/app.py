@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,10 +13,10 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics
 from botocore.config import Config
 
-from couch_explorers.core import generation, jobs
+from couch_explorers.core import bodies, generation, jobs
 from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock
-from couch_explorers.core.errors import GenerationError, InvalidJobError
+from couch_explorers.core.errors import GenerationError, InvalidJobError, shown
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -26,6 +27,13 @@ MODEL_ARNS = os.environ["MODEL_ARNS"].split(",")
 
 # A job is at most a prompt and a negative prompt of 10,000 characters each, four bytes a character.
 BODY_LIMIT_BYTES = 64 * 1024
+
+HOW_TO_SEND = 'send the prompt as text/plain, or {"prompt": "…"} as application/json'
+FORM = "application/x-www-form-urlencoded"
+FORM_FIELD = re.compile(r"[\w.-]+=")
+PERCENT_ENCODED = re.compile(r"\A\S*%[0-9A-Fa-f]{2}\S*\Z")
+# What is no text of one prompt, whatever stands in it.
+OTHER_CONTENT = ("multipart/", "image/", "audio/", "video/", "text/html", "message/")
 
 # API Gateway waits 29 s (API Gateway quotas) and the function runs 28 s: a second attempt after a throttle fits, a second
 # wait for a slow picture does not.
@@ -101,8 +109,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def read_body(event: dict[str, Any]) -> str:
     """Read the body's text from an API Gateway proxy event.
 
-    Raises BodyTooLargeError, and InvalidJobError for a body that is no text, or no JSON object though its content type
-    says JSON.
+    Raises BodyTooLargeError, and InvalidJobError for a body that is no text, or whose content type says that it is neither
+    a prompt nor a job.
     """
     body = event.get("body") or ""
     try:
@@ -115,19 +123,29 @@ def read_body(event: dict[str, Any]) -> str:
     if "\ufffd" in text:
         # What a gateway that hands on text puts where the bytes were none: the prompt is maimed already.
         raise InvalidJobError("The body held bytes that are no UTF-8: send the prompt as UTF-8.")
-    meant = text.removeprefix("\ufeff").strip()
-    if meant and not meant.startswith("{") and says_json(event.get("headers") or {}):
-        raise InvalidJobError(
-            'The content type says JSON, but the body is no JSON object: send {"prompt": "…"}, or the prompt as text/plain.'
-        )
+    refuse_other_content(media_type(event), bodies.trimmed(text))
     return text
 
 
-def says_json(headers: dict[str, str]) -> bool:
-    """Tell whether the content type is JSON's; the names of headers come in any case."""
-    named = {name.lower(): value for name, value in headers.items()}
-    media_type = (named.get("content-type") or "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or media_type.endswith("+json")
+def refuse_other_content(kind: str, text: str) -> None:
+    """Raise InvalidJobError where the content type says that the body is neither a prompt nor a job.
+
+    `curl -d` calls whatever it sends a form, so a form is one only where it looks like one.
+    """
+    if kind.startswith(OTHER_CONTENT) or kind.endswith(("+xml", "/xml")):
+        raise InvalidJobError(f"The content type {shown(kind)} is not taken: {HOW_TO_SEND}.")
+    if kind == FORM and (FORM_FIELD.match(text) or (PERCENT_ENCODED.search(text) and not text.startswith("{"))):
+        raise InvalidJobError(f"The body is a form, not a job: {HOW_TO_SEND}.")
+    if text and not text.startswith("{") and (kind == "application/json" or kind.endswith("+json")):
+        raise InvalidJobError(
+            'The content type says JSON, but the body is no JSON object: send {"prompt": "…"}, or the prompt as text/plain.'
+        )
+
+
+def media_type(event: dict[str, Any]) -> str:
+    """Read the content type's name, in lower case and without parameters; the names of headers come in any case."""
+    named = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    return (named.get("content-type") or "").partition(";")[0].strip().lower()
 
 
 def refusal(status: int, error: str, detail: str, request_id: str) -> dict[str, Any]:

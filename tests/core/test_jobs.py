@@ -37,7 +37,7 @@ def test_a_json_object_gives_every_field():
 
 def test_a_prompt_in_quotes_or_brackets_is_a_bare_prompt():
     assert parse('"Vintage" Paris').prompt == '"Vintage" Paris'
-    assert parse('[{"prompt": 1}]').prompt == '[{"prompt": 1}]'
+    assert parse("[castle] in [fog]").prompt == "[castle] in [fog]"
 
 
 def test_the_prompt_is_kept_as_given_within_its_outer_blanks():

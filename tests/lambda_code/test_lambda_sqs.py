@@ -352,3 +352,23 @@ def test_a_missing_variable_stops_the_worker_at_import_by_its_name(environment, 
 
         with pytest.raises(KeyError, match=missing):
             load()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "null",
+        '["A castle"]',
+        '"A castle"',
+        "prompt=A castle",
+        '--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nA castle\r\n--b--',
+        '{"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": "A castle"}',
+        '{"Records": [{"eventSource": "aws:s3"}]}',
+        "\u200b\u2800",
+    ],
+)
+def test_what_is_no_job_becomes_a_dead_letter_as_it_came_and_no_picture(worker, message, context, body):
+    assert worker.module.lambda_handler(message(body), context) == TAKEN_FROM_QUEUE
+
+    assert [(letter.body, letter.attributes["reason"]) for letter in worker.sqs.sent] == [(body, "InvalidRequest")]
+    assert worker.studio.jobs == []

@@ -194,3 +194,68 @@ def test_a_missing_variable_stops_the_function_at_import_by_its_name(environment
 
         with pytest.raises(KeyError, match=missing):
             load()
+
+
+BOUNDARY = "------------------------d74496d66958873e"
+MULTIPART = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nA castle\r\n--{BOUNDARY}--\r\n'
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (MULTIPART, f"multipart/form-data; boundary={BOUNDARY}"),
+        (MULTIPART, "text/plain"),
+        (MULTIPART, None),
+        ("A castle", "multipart/mixed"),
+        ("prompt=A castle", FORM),
+        ("prompt=A castle", f"{FORM}; charset=UTF-8"),
+        ("prompt=A castle", "text/plain"),
+        ("prompt=A%20castle&seed=7", FORM),
+        ("text=A+castle", FORM),
+        ("seed=7&prompt=A", FORM),
+        ("A%20castle", FORM),
+        ("%7B%22prompt%22%3A%22A%22%7D", FORM),
+        ("<prompt>A castle</prompt>", "application/xml"),
+        ("<prompt>A castle</prompt>", "image/svg+xml"),
+        ("<p>A castle</p>", "text/html; charset=utf-8"),
+        ("A castle", "image/png"),
+    ],
+)
+def test_a_form_or_another_kind_of_content_is_refused_with_the_forms_that_work(api, request_event, body, content_type):
+    status, answer = api.call(request_event(body, content_type))
+
+    assert (status, answer["error"]) == (400, "InvalidRequest")
+    assert '{"prompt": "…"}' in answer["detail"]
+    assert api.studio.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("A castle", FORM),
+        ("A castle, 100% stone", FORM),
+        ('{"prompt": "A castle"}', FORM),
+        ('{"prompt": "A castle=%20"}', FORM),
+        ("A castle = home", "text/plain"),
+        ("A%20castle", "text/plain"),
+        ("A castle", "application/octet-stream"),
+        ("A castle", "nonsense"),
+        ("A castle", ""),
+    ],
+)
+def test_a_prompt_or_a_job_is_taken_by_the_content_types_that_clients_send_unasked(
+    api, request_event, body, content_type
+):
+    assert api.call(request_event(body, content_type))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "body", ["null", "[]", '"A castle"', "7", '{"Type": "Notification", "Message": "A castle"}', "\u200b", "\u2800"]
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", FORM, None])
+def test_what_is_no_job_is_refused_by_every_content_type(api, request_event, body, content_type):
+    status, _ = api.call(request_event(body, content_type))
+
+    assert status == 400
+    assert api.studio.jobs == []

@@ -13,20 +13,28 @@ from couch_explorers.local.stand_in import ImageModelStandIn
 from couch_explorers.local.telemetry import service
 
 PREFIX = "/_couch/"
+# Followed by the path of a queue's address.
+MESSAGES = "/_couch/messages"
 
 
 class Administration:
     """Health, counts and faults of the image models, the made-up past, and the word to save the state."""
 
     def __init__(
-        self, models: ImageModelStandIn, save_state: Callable[[], None], telemetry: service.Telemetry | None
+        self,
+        models: ImageModelStandIn,
+        save_state: Callable[[], None],
+        telemetry: service.Telemetry | None,
+        messages_of: Callable[[str], list[dict[str, Any]] | None] = lambda _path: None,
     ) -> None:
+        """Answer from these; `messages_of` lists what is in the queue with a path, without receiving it."""
         self.models = models
+        self.messages_of = messages_of
         self.save_state = save_state
         self.telemetry = telemetry
 
     async def answer(self, method: str, path: str, receive: Receive, send: Send) -> None:
-        """`/_couch/health`, `…/stats`, `…/faults`, `…/history`, `…/save`: for `couch`, not for AWS clients."""
+        """`/_couch/health`, `…/stats`, `…/faults`, `…/history`, `…/messages`, `…/save`: for `couch`, not for AWS clients."""
         body = await read_body(receive)
         status = 200
         answer: Any
@@ -45,13 +53,18 @@ class Administration:
                     status, answer = 400, {"error": str(error)}
             case "PUT" | "DELETE", "/_couch/history":
                 status, answer = await self._history(method, body)
+            case "GET", _ if path.startswith(MESSAGES):
+                messages = await asyncio.to_thread(self.messages_of, path.removeprefix(MESSAGES))
+                answer = {"messages": messages}
+                if messages is None:
+                    status, answer = 404, {"error": f"There is no queue {path.removeprefix(MESSAGES)}."}
             case "POST", "/_couch/save":
                 await asyncio.to_thread(self.save_state)
                 answer = {"saved": True}
             case _:
                 status = 404
                 answer = {"error": f"{method} {path} is not known. Known: GET /_couch/health, GET /_couch/stats, "
-                          "GET or PUT /_couch/faults, PUT or DELETE /_couch/history, POST /_couch/save."}  # fmt: skip
+                          "GET or PUT /_couch/faults, PUT or DELETE /_couch/history, GET /_couch/messages/ACCOUNT/QUEUE, POST /_couch/save."}  # fmt: skip
         await reply(send, status, {"content-type": "application/json"}, json.dumps(answer).encode())
 
     async def _history(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from couch_explorers.local import mends
@@ -41,7 +42,7 @@ class LocalCloud:
     ) -> None:
         self.ministack = ministack
         self.models = ImageModelStandIn()
-        self.administration = Administration(self.models, save_state, telemetry)
+        self.administration = Administration(self.models, save_state, telemetry, messages_of)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Route one connection."""
@@ -106,6 +107,35 @@ class LocalCloud:
             message = {"message": f"The provided model identifier is invalid: {model_id}"}
             return Answer(400, headers | {"x-amzn-errortype": "ValidationException"}, json.dumps(message).encode())
         return Answer(200, headers, json.dumps({"modelDetails": details}).encode())
+
+
+def messages_of(path: str) -> list[dict[str, Any]]:
+    """What is in the queue with a path, without receiving it: see `engine.queue_messages`."""
+    from ministack import app  # noqa: PLC0415 - see `serve`
+
+    query = {"QueueUrl": f"http://{HOST}{path}"}
+    asked = app._handle_sqs_messages_request("GET", "/_ministack/sqs/messages", {}, query)  # noqa: SLF001
+    # Called in a thread of its own, which has no loop.
+    _, _, body = asyncio.run(asked)
+    by_account = json.loads(body)["messages"]
+    listed = [
+        message
+        for regions in by_account.values()
+        for queues in regions.values()
+        for queue in queues.values()
+        for message in queue
+    ]
+    return [
+        message
+        | {
+            "Attributes": {
+                "ApproximateReceiveCount": str(message["ReceiveCount"]),
+                **(message.get("Attributes") or {}),
+            },
+            "VisibleAt": None if message["IsVisible"] else message["VisibleAt"],
+        }
+        for message in listed
+    ]
 
 
 async def serve(port: int) -> None:

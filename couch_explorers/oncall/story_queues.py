@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from couch_explorers.workspace import Workspace
 
-PEEK_PATH = "/_ministack/sqs/messages"
+# Followed by the path of a queue's address.
+PEEK_PATH = "/_couch/messages"
 PEEK_TIMEOUT_S = 10
 
 
@@ -74,32 +75,24 @@ def look(workspace: Workspace, wanted: str, *, painted: bool = False) -> Queues:
 
 
 def _peek(workspace: Workspace, url: str, wanted: str, found: Queues, *, dead: bool) -> None:
-    address = f"{workspace.endpoint}{PEEK_PATH}?{urlencode({'QueueUrl': url})}"
+    address = f"{workspace.endpoint}{PEEK_PATH}{urlsplit(url).path}"
     name = dead_letters.name_of(url)
     try:
         with open_url(address, timeout_s=PEEK_TIMEOUT_S) as answer:
-            by_account = json.load(answer)["messages"]
+            messages = json.load(answer)["messages"]
     except (OSError, ValueError, KeyError) as error:
         found.notes.append(f"The queue {name} could not be looked into: {error}")
         return
     found.looked_into.append(name)
-    messages = [
-        message
-        for regions in by_account.values()
-        for queues in regions.values()
-        for listed in queues.values()
-        for message in listed
-    ]
     seen = (_peeked(message, dead=dead) for message in messages)
     found.sightings += [sighting for sighting in seen if wanted in (sighting.job_id, sighting.message_id)]
 
 
 def _peeked(message: Mapping[str, Any], *, dead: bool) -> Sighting:
-    """Read a message as MiniStack shows it: times in whole seconds, all attributes."""
-    system = {"ApproximateReceiveCount": str(message["ReceiveCount"]), **(message.get("Attributes") or {})}
-    letter = dead_letters.letter_of({**message, "Attributes": system})
-    visible_at = datetime.fromtimestamp(message["VisibleAt"], UTC)
-    return _sighting(letter, dead=dead, back_at=None if message["IsVisible"] else visible_at)
+    """Read a message as the local cloud shows it: all its attributes, and when it can be received again."""
+    back_at = message["VisibleAt"]
+    at = None if back_at is None else datetime.fromtimestamp(back_at, UTC)
+    return _sighting(dead_letters.letter_of(message), dead=dead, back_at=at)
 
 
 def _read_dead_letters(workspace: Workspace, wanted: str, found: Queues) -> None:

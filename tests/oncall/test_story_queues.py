@@ -16,23 +16,21 @@ def peek(monkeypatch):
 
     def open_url(address, timeout_s):
         name = address.rpartition("couch-explorers-42-")[2]
-        return io.BytesIO(json.dumps({"messages": {"0": {"eu-west-1": {"url": shown[name]}}}}).encode())
+        assert "/_couch/messages/" in address
+        return io.BytesIO(json.dumps({"messages": shown[name]}).encode())
 
     monkeypatch.setattr(story_queues, "open_url", open_url)
     return shown
 
 
 def message(body="A fjord", *, message_id="m-1", visible=True, receives=0, attributes=None, **system):
-    """A message as MiniStack shows it."""
+    """A message as the local cloud shows it."""
     return {
         "MessageId": message_id,
         "Body": body,
-        "SentTimestamp": 1_795_590_000,
-        "VisibleAt": BACK_AT,
-        "IsVisible": visible,
-        "ReceiveCount": receives,
+        "VisibleAt": None if visible else BACK_AT,
         "MessageAttributes": {name: {"StringValue": value} for name, value in (attributes or {}).items()},
-        "Attributes": {"SentTimestamp": "1795590000120", **system},
+        "Attributes": {"SentTimestamp": "1795590000120", "ApproximateReceiveCount": str(receives), **system},
     }
 
 

@@ -26,6 +26,7 @@ import psutil
 from couch_explorers.local.administration import PREFIX, Administration
 from couch_explorers.local.asgi import reply
 from couch_explorers.local.engine.bedrock import Bedrock
+from couch_explorers.local.engine.queue_messages import messages_of
 from couch_explorers.local.engine.runtime import EngineRuntime
 from couch_explorers.local.engine.state.journal import StateError
 from couch_explorers.local.engine.telemetry import LocalEmu
@@ -119,7 +120,7 @@ class Server:
         bedrock = Bedrock(self.models)
         bedrock.register()
         self.telemetry = await asyncio.to_thread(service.start, Home.current(), LocalEmu())
-        administration = Administration(self.models, self._save_state, self.telemetry)
+        administration = Administration(self.models, self._save_state, self.telemetry, messages_of)
         cloud: Application = LocalCloud(AsgiGateway(gateway, event_loop=loop), bedrock, administration)
         if file := os.environ.get("COUCH_REQUEST_LOG"):
             cloud = logged(cloud, Path(file))

@@ -102,10 +102,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
     @_operation("GetMetricData")
     def get_metric_data(self, context: Any, request: Any) -> dict[str, Any]:
         """Answer queries for metrics and metric math, a page at a time."""
-        answer = self._read(metric_data.metric_data, context, request)
-        for result in answer["MetricDataResults"]:
-            result["Timestamps"] = [_time(time_s) for time_s in result["Timestamps"]]
-        return answer
+        return self._read(metric_data.metric_data, context, request)
 
     @_operation("GetMetricStatistics")
     def get_metric_statistics(self, context: Any, request: Any) -> dict[str, Any]:

@@ -129,10 +129,10 @@ class QueueCounter:
         with self._lock:
             self._of(queue).deleted += messages
 
-    def empty_receive(self, queue: str) -> None:
-        """Count a ReceiveMessage that brought nothing."""
+    def empty_receive(self, queue: str, times: int = 1) -> None:
+        """Count a ReceiveMessage that brought nothing, or several."""
         with self._lock:
-            self._of(queue).empty_receives += 1
+            self._of(queue).empty_receives += times
 
     def empty_poll(self, queue: str) -> None:
         """Count a look of the local poller that brought nothing, as often as Lambda's pollers would have come back empty."""

@@ -2,7 +2,7 @@
 
 Telemetry subscribes once, when the engine starts:
 
-    observers.subscribe(observer)      # has `invoked(InvocationRecord)` and `logged(LogBatch)`
+    observers.subscribe(observer)      # an `Observer`
 
 `invoked` comes once for each invocation, however it was made: by Invoke, asynchronously (each attempt of it counts, as AWS counts)
 or by an event source mapping; a throttled request comes with the outcome "throttle" and no duration. `logged` comes with the log
@@ -13,7 +13,8 @@ observer only notes what it was told. One that raises is reported in the engine'
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -78,6 +79,12 @@ class LogBatch:
 class Observer(Protocol):
     """Whoever wants to know of invocations and log lines."""
 
+    def began(self, function_arn: str) -> None:
+        """Note that an invocation of a function (its unqualified ARN) begins to run."""
+
+    def ended(self, function_arn: str) -> None:
+        """Note that an invocation runs no more."""
+
     def invoked(self, record: InvocationRecord) -> None:
         """Note one finished or throttled invocation."""
 
@@ -92,6 +99,24 @@ def subscribe(observer: Observer) -> Callable[[], None]:
     """Tell `observer` from now on; returns the function that ends it."""
     _observers.append(observer)
     return lambda: _observers.remove(observer)
+
+
+@contextmanager
+def running(function_arn: str) -> Iterator[None]:
+    """Tell every observer that an invocation of a function begins, and that it ends."""
+    _notify_running("began", function_arn)
+    try:
+        yield
+    finally:
+        _notify_running("ended", function_arn)
+
+
+def _notify_running(what: Literal["began", "ended"], function_arn: str) -> None:
+    for observer in tuple(_observers):
+        try:
+            getattr(observer, what)(function_arn)
+        except Exception:
+            logger.exception("%r could not note that an invocation of %s %s", observer, function_arn, what)
 
 
 def notify_invoked(record: InvocationRecord) -> None:

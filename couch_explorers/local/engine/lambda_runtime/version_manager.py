@@ -95,6 +95,7 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
                     self._pool.environment(
                         provisioned=lease == InitializationType.provisioned_concurrency
                     ) as environment,
+                    observers.running(self.function_version.id.unqualified_arn()),
                 ):
                     result = environment.invoke(_invocation(invocation))
             except TooManyRequestsException:

@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "function_urls",
     "http_server",
     "lambda_processes",
+    "metric_points",
     "not_offered",
     "request_path",
     "rights",
@@ -37,6 +38,7 @@ ATTACHED: tuple[str, ...] = ("couch_explorers.local.engine.telemetry",)
 
 # What is to change in a service's modules once they are loaded, by LocalEmu's name of the service.
 _waiting: dict[str, list[Callable[[], None]]] = {}
+_before: dict[str, list[Callable[[], None]]] = {}
 
 
 def when_loaded(service: str, change: Callable[[], None]) -> None:
@@ -48,6 +50,11 @@ def when_loaded(service: str, change: Callable[[], None]) -> None:
     _waiting.setdefault(service, []).append(change)
 
 
+def before_loading(service: str, change: Callable[[], None]) -> None:
+    """Call `change` when LocalEmu is about to load a service: its modules may be imported and their classes replaced then."""
+    _before.setdefault(service, []).append(change)
+
+
 def _watch_loading() -> None:
     from localemu.services.plugins import ServicePluginManager  # noqa: PLC0415 - LocalEmu reads its settings on import
 
@@ -55,6 +62,8 @@ def _watch_loading() -> None:
 
     @wraps(load)
     def load_service_plugin(manager: Any, name: str) -> Any:
+        for change in _before.pop(name, ()):
+            change()
         plugin = load(manager, name)
         for change in _waiting.pop(name, ()):
             change()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.engine.telemetry import logs, sqs
+from couch_explorers.local.engine import patches
+from couch_explorers.local.engine.telemetry import api_gateway, lambda_, logs, sqs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,23 +21,29 @@ SEAMS = {"localemu.services.cloudwatch.provider_v2:CloudwatchProvider": "845a562
 
 
 class LocalEmu:
-    """The engine of this process; its services may not be loaded before `attach`."""
+    """The engine of this process; `attach` comes before its services are loaded."""
 
     telemetry: Telemetry
     alarms: Alarms
 
     def attach(self, telemetry: Telemetry) -> None:
         """Let LocalEmu measure, and store metrics and judge alarms here. Once a process."""
-        from localemu.services.cloudwatch import provider_v2  # noqa: PLC0415 - LocalEmu reads its settings on import
-
-        from couch_explorers.local.engine.alarms import Alarms  # noqa: PLC0415 - likewise
-        from couch_explorers.local.engine.cloudwatch import make_provider  # noqa: PLC0415 - likewise
+        from couch_explorers.local.engine.alarms import Alarms  # noqa: PLC0415 - LocalEmu reads its settings on import
 
         self.telemetry = telemetry
         self.alarms = Alarms(telemetry.store, telemetry.clock)
-        provider_v2.CloudwatchProvider = make_provider(telemetry.store, self.alarms, telemetry.clock)
-        sqs.attach(telemetry.queues)
-        logs.attach(telemetry.recorder, telemetry.clock)
+        patches.before_loading("cloudwatch", self._replace_provider)
+        patches.before_loading("sqs", lambda: sqs.attach(telemetry.queues))
+        patches.before_loading("logs", lambda: logs.attach(telemetry.recorder, telemetry.clock))
+        lambda_.attach(telemetry.recorder, telemetry.concurrency)
+        api_gateway.attach(telemetry.recorder)
+
+    def _replace_provider(self) -> None:
+        from localemu.services.cloudwatch import provider_v2  # noqa: PLC0415 - see above
+
+        from couch_explorers.local.engine.cloudwatch import make_provider  # noqa: PLC0415 - likewise
+
+        provider_v2.CloudwatchProvider = make_provider(self.telemetry.store, self.alarms, self.telemetry.clock)
 
     def publish_queues(self, minute_s: int, now_s: float) -> None:
         """Record what happened at the queues in the minute that has ended, and what lies in them."""

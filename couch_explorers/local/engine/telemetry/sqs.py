@@ -8,10 +8,11 @@ its receives begin anew.
 from __future__ import annotations
 
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.telemetry import sqs as metrics
-from couch_explorers.local.telemetry.sqs import MessageState, size_of
+from couch_explorers.local.telemetry.sqs import POLLERS, MessageState, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,9 +46,10 @@ def attach(counter: QueueCounter) -> None:
         return message
 
     @functools.wraps(resolve)
-    def touched(self: Any, *arguments: Any, **named: Any) -> Any:
-        queue = resolve(self, *arguments, **named)
+    def touched(self: Any, context: Any, *arguments: Any, **named: Any) -> Any:
+        queue = resolve(self, context, *arguments, **named)
         counter.touch(queue.arn)
+        caller.is_mapping = (context.internal_request_params or {}).get("service_principal") == "lambda"
         return queue
 
     def report_here(self: Any) -> None:
@@ -58,6 +60,10 @@ def attach(counter: QueueCounter) -> None:
     service._put_message = counted_put  # noqa: SLF001
     service._resolve_queue = touched  # noqa: SLF001
     service._init_cloudwatch_metrics_reporting = report_here  # noqa: SLF001
+
+
+caller = threading.local()
+"""Whether the request that this thread serves comes from an event source mapping; it serves one at a time"""
 
 
 class Dispatcher:
@@ -78,7 +84,8 @@ class Dispatcher:
         if received:
             self._counter.received(queue.arn, received)
         else:
-            self._counter.empty_receive(queue.arn)
+            # The local poller's long poll stands for one of each of Lambda's pollers.
+            self._counter.empty_receive(queue.arn, POLLERS if getattr(caller, "is_mapping", False) else 1)
 
 
 def publish(recorder: Recorder, counter: QueueCounter, minute_s: int, now_s: float) -> None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from couch_explorers.api import Answer, post
 from couch_explorers.core.errors import GenerationError
 from couch_explorers.core.jobs import message_body, parse
-from couch_explorers.files import write_whole
+from couch_explorers.files import check_writable, reason, write_whole
 from couch_explorers.workspace import Workspace, not_deployed
 
 QUEUE_DEADLINE_S = 120.0
@@ -50,7 +50,8 @@ def paint(
 ) -> Painted:
     """Paint one picture and save a copy as `folder/<id>.png`.
 
-    What breaks a model's limit is refused before anything is sent. Raises PaintingError with the reason.
+    What breaks a model's limit, and a folder that cannot be written into, is refused before anything is sent. Raises
+    PaintingError with the reason, and OutputError for the folder.
     """
     job_id = f"paint-{uuid.uuid4().hex[:12]}"
     body = message_body(
@@ -60,14 +61,21 @@ def paint(
         job = parse(body, fallback_id=job_id, model_arns=workspace.model_arns)
     except GenerationError as error:
         raise PaintingError(error.detail) from error
+    check_writable(folder, what="The picture", how="choose another home by COUCH_HOME, or make room there")
     started = time.monotonic()
     if via == "api":
         key = _by_api(workspace, body)
     else:
         key = _by_queue(workspace, body, job.key(workspace.prefix), job.error_key(workspace.prefix), deadline_s)
     picture = workspace.client("s3").get_object(Bucket=workspace.bucket, Key=key)["Body"].read()
-    file = write_whole(folder / f"{job_id}.png", picture)
-    return Painted(f"s3://{workspace.bucket}/{key}", file, job.model.id, job.seed, time.monotonic() - started)
+    uri = f"s3://{workspace.bucket}/{key}"
+    try:
+        file = write_whole(folder / f"{job_id}.png", picture)
+    except OSError as error:
+        raise PaintingError(
+            f"The picture was made and lies at {uri}; no copy could be written into {folder}: {reason(error)}."
+        ) from error
+    return Painted(uri, file, job.model.id, job.seed, time.monotonic() - started)
 
 
 def _by_api(workspace: Workspace, body: str) -> str:

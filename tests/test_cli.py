@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,49 @@ def test_an_unknown_notebook_parameter_or_value_is_a_usage_error_with_the_list(c
     assert done.returncode == 2
     assert told in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("paint", b"caf\xe9"),
+        ("run", "smoke_test", "-p", "prompt", b"\xff"),
+        ("run", b"\xe9"),
+        ("run", "smoke_test", "--out", b"\xc3"),
+        ("again", b"\xe9.png"),
+        ("job", b"s\xf8k"),
+        ("redrive", b"\x80"),
+        (b"\xe9",),
+    ],
+)
+def test_bytes_that_are_no_utf_8_are_refused_in_a_sentence(couch, arguments):
+    done = couch(*arguments)
+
+    assert done.returncode == 2
+    assert re.fullmatch(r'couch: The argument ".*" is not in UTF-8: type it in a terminal that is\.\n', done.stderr)
+
+
+@pytest.mark.parametrize("command", [("up",), ("down",), ("paint", "a fjord"), ("status",), ("inbox",), ("doctor",)])
+def test_a_home_that_cannot_be_used_is_no_traceback(couch, command, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("here")
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path / "file" / "home"))
+
+    done = couch(*command)
+
+    assert "Traceback" not in done.stderr
+    if command[0] in ("up", "down"):
+        assert done.returncode == 2
+        assert (
+            "cannot be used: Not a directory. Everything is kept in that folder: COUCH_HOME names another."
+            in done.stderr
+        )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_a_character_gets_an_escape(couch, encoding, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+
+    done = couch("job", "\u65e5\u672c \u00f8")
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (1, 2)

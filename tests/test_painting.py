@@ -1,12 +1,16 @@
+import errno
 import io
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from botocore.exceptions import ClientError
 
+from couch_explorers import painting
 from couch_explorers.core import image_models
+from couch_explorers.files import OutputError
 from couch_explorers.painting import PaintingError, paint
 from couch_explorers.workspace import Workspace
 
@@ -152,3 +156,29 @@ def test_a_refusal_of_the_api_is_one_sentence(workspace, api, tmp_path, body, se
 def test_an_api_that_is_gone_is_told_by_its_address(workspace, tmp_path):
     with pytest.raises(PaintingError, match=r"http://127\.0\.0\.1:9/"):
         paint(workspace(api_url="http://127.0.0.1:9/"), "A fjord", folder=tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_sent(workspace, tmp_path):
+    (tmp_path / "file").write_text("here")
+    queue = FakeQueue(lambda job: None)
+
+    with pytest.raises(OutputError, match=r"The picture cannot be written into .*file \(it is a file\)"):
+        paint(workspace(queue), "A fjord", folder=tmp_path / "file", via="queue")
+
+    assert queue.sent == []
+
+
+def test_a_picture_whose_copy_cannot_be_kept_says_where_it_lies(workspace, s3, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(painting, "write_whole", full)
+    queue = FakeQueue(lambda job: s3.objects.update({f"42/{job['id']}.png": PNG}))
+
+    with pytest.raises(PaintingError) as told:
+        paint(workspace(queue), "A fjord", folder=tmp_path, via="queue")
+
+    assert str(told.value) == (
+        f"The picture was made and lies at s3://bucket/42/{queue.sent[0]['id']}.png; "
+        f"no copy could be written into {tmp_path}: No space left on device."
+    )

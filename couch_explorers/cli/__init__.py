@@ -1,7 +1,10 @@
 """`couch`: the workspace's commands. Data goes to standard output, progress to standard error."""
 
+import errno
 import io
+import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -12,6 +15,13 @@ from couch_explorers import loopback
 from couch_explorers.cli import local_cloud, notebooks, on_call, pictures, submission  # noqa: F401
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.cli.options import app
+from couch_explorers.core.errors import shown
+
+# What the system answers about a file or folder that cannot be used as it is: no defect, but the user's to change.
+UNUSABLE = frozenset({
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR,
+    errno.EPERM, errno.EROFS,
+})  # fmt: skip
 
 
 def main() -> None:
@@ -23,6 +33,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # Here, for everything that this process asks and for every program that it starts.
     loopback.bypass_proxies()
+    if odd := next((argument for argument in arguments if _is_no_text(argument)), None):
+        typer.echo(f"couch: The argument {shown(odd)} is not in UTF-8: type it in a terminal that is.", err=True)
+        raise SystemExit(2)
     try:
         app(joined_pairs(arguments) if arguments[:1] == ["run"] else arguments)
     except KeyboardInterrupt:
@@ -35,7 +48,7 @@ def main() -> None:
             told, exit_code = problem, 1
         if exit_code is None:
             raise
-        typer.echo(f"couch: {told}", err=True)
+        typer.echo(f"couch: {_sentence(told)}", err=True)
         raise SystemExit(exit_code) from None
 
 
@@ -48,12 +61,38 @@ def _credentials_problem(error: Exception) -> object | None:
     return aws_configuration.explain(error)
 
 
+def _is_no_text(argument: str) -> bool:
+    """Tell whether an argument holds bytes that are no UTF-8: Python passes each on as half a character pair."""
+    return any("\ud800" <= character <= "\udfff" for character in argument)
+
+
+def _sentence(error: object) -> str:
+    """What is said of an error."""
+    if isinstance(error, OSError) and _is_of_a_file(error):
+        hint = " Everything is kept in that folder: COUCH_HOME names another." if _is_in_home(error) else ""
+        return f"{error.filename} cannot be used: {error.strerror}.{hint}"
+    return str(error)
+
+
 def _exit_code(error: Exception) -> int | None:
     """The exit code of an error that is told in its own sentence; None for one that is a defect and keeps its trace."""
     told = {
         "CloudError": 1, "StepError": 1, "WorkspaceError": 1, "PaintingError": 1, "TerraformError": 1,
         "ExplorationError": 1, "OncallError": 1, "MetricsError": 1, "HistoryError": 1, "DeliverablesError": 1,
-        "FaultError": 2, "MetricsParameterError": 2, "NotebookError": 2, "ParameterError": 2, "UsageError": 2,
+        "FaultError": 2, "OutputError": 2, "MetricsParameterError": 2, "NotebookError": 2, "ParameterError": 2, "UsageError": 2,
     }  # fmt: skip
+    if isinstance(error, OSError) and _is_of_a_file(error) and (error.errno in UNUSABLE or _is_in_home(error)):
+        return 2
     # By name, so that telling an error does not import every module that may raise one.
     return next((told[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in told), None)
+
+
+def _is_of_a_file(error: OSError) -> bool:
+    """Tell whether the system said this of a file or folder, and not of a connection."""
+    return isinstance(error.filename, str | bytes) and not isinstance(error, ConnectionError)
+
+
+def _is_in_home(error: OSError) -> bool:
+    from couch_explorers.local.settings import Home
+
+    return Path(os.fsdecode(error.filename)).is_relative_to(Home.current().path)

@@ -18,7 +18,7 @@ from couch_explorers.core.jobs import Job
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.running.direct import ATTEMPTS, READ_TIMEOUT_S
-from couch_explorers.files import write_whole
+from couch_explorers.files import check_writable, write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -182,14 +182,7 @@ def _make_room(target: Path, recipe: Recipe) -> None:
             parameters = pictures.read_parameters(target.read_bytes())
         if parameters != recipe.parameters:
             raise ExplorationError(f"{target} is there already and is another picture: give another file with --out.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        probe = write_whole(target.with_name(f".{target.name}.probe"), recipe.png)
-        probe.unlink()
-    except OSError as error:
-        raise ExplorationError(
-            f"{target} cannot be written ({error.strerror}): give another file with --out."
-        ) from error
+    check_writable(target.parent, what="The picture", how="give another file with --out")
 
 
 def _pixels(png: bytes, path: Path) -> Image.Image:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from couch_explorers.figures.figure import Figure
-from couch_explorers.files import write_json, write_whole
+from couch_explorers.files import reason, write_json, write_whole
 from couch_explorers.reports import beside
 
 if TYPE_CHECKING:
@@ -30,11 +30,14 @@ HEAD = "<!-- Written by `couch run exam_report`. Links are relative to this file
 class Saved(list[Path]):
     """The files that were written; a notebook shows links to them."""
 
-    def __init__(self, files: list[Path], figures: Sequence[Figure], folder: Path) -> None:
+    def __init__(self, files: list[Path], figures: Sequence[Figure], folder: Path, trouble: str = "") -> None:
+        """`trouble` says why files are missing."""
         super().__init__(files)
-        self.figures, self.folder = figures, folder
+        self.figures, self.folder, self.trouble = figures, folder, trouble
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        if self.trouble:
+            return {"text/html": f"<p>{escape(self.trouble)}</p>", "text/plain": self.trouble}
         rows = "".join(
             f"<li>Figure {figure.number}, {escape(figure.title)}: {', '.join(self._link(path) for path in self._of(figure))}</li>"
             for figure in self.figures
@@ -55,18 +58,30 @@ class Saved(list[Path]):
 def save(figures: Sequence[Figure | Absent], workspace: Workspace, folder: Path | None = None) -> Saved:
     """Write every figure that was made, snippet and manifest; a figure that was not made leaves no older file behind.
 
-    Without a folder they go into `exam_report/` beside the report that `couch run` makes, else into that of the local home.
+    Without a folder they go into `exam_report/` beside the report that `couch run` makes, else into that of the local home;
+    where that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
     """
     into = folder or _folder()
     made = [figure for figure in figures if isinstance(figure, Figure)]
+    try:
+        return Saved(_write(figures, made, workspace, into), made, into)
+    except OSError as error:
+        if folder is not None:
+            raise
+        return Saved([], made, into, f"The files could not be written into {into}: {reason(error)}.")
+
+
+def _write(figures: Sequence[Figure | Absent], made: Sequence[Figure], workspace: Workspace, into: Path) -> list[Path]:
     files = [path for figure in made for path in figure.made.panel.save(into, FORMATS)]
     for figure in figures:
         if not isinstance(figure, Figure):
             for form in FORMATS:
                 (into / f"{figure.name}.{form}").unlink(missing_ok=True)
-    files.append(write_whole(into / SNIPPET, snippet(figures)))
-    files.append(write_json(into / MANIFEST, manifest(figures, workspace)))
-    return Saved(files, made, into)
+    return [
+        *files,
+        write_whole(into / SNIPPET, snippet(figures)),
+        write_json(into / MANIFEST, manifest(figures, workspace)),
+    ]
 
 
 def snippet(figures: Sequence[Figure | Absent]) -> str:

@@ -1,12 +1,20 @@
 """Running other programs as named steps, with their full output kept and their failure told in a sentence."""
 
+import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LAST_LINES = 12
+# Of what a failed program wrote, so many lines are quoted, each of at most so many characters.
+QUOTED_LINES, QUOTED_CHARACTERS = 12, 240
+# After a line that names an error, so many say where and why.
+LINES_OF_AN_ERROR = 4
+ERROR_WORD = re.compile(
+    r"\b(error|failed|failure|denied|invalid|unauthorized|exception|no space left)\b", re.IGNORECASE
+)
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class StepError(Exception):
@@ -66,7 +74,29 @@ def run(
                 if told := worth_telling(line):
                     report(Progress(step, told, time.monotonic() - started))
     if process.returncode != 0:
-        end = "".join(f"    {line}" for line in [line for line in lines if line.strip()][-LAST_LINES:])
-        raise StepError(f"{step} failed with exit code {process.returncode}:\n{end}  All of it: {log}")
+        quoted = "".join(f"    {line}\n" for line in telling(lines))
+        raise StepError(f"{step} failed with exit code {process.returncode}:\n{quoted}  All of it: {log}")
     report(Progress(step, "done", time.monotonic() - started, done=True))
     return "".join(lines)
+
+
+def telling(lines: Sequence[str]) -> list[str]:
+    """Choose the lines of a failed program's output that tell why: those that name an error with what follows, else the last.
+
+    Each is clipped; no two in a row are the same.
+    """
+    written = [ANSI.sub("", line).rstrip() for line in lines]
+    written = [
+        line for place, line in enumerate(written) if line.strip() and line != (written[place - 1] if place else "")
+    ]
+    chosen: dict[int, None] = {}
+    for place, line in enumerate(written):
+        if ERROR_WORD.search(line):
+            chosen |= dict.fromkeys(range(place, min(place + 1 + LINES_OF_AN_ERROR, len(written))))
+    # A program that gives up says so at its end.
+    places = list(chosen)[-QUOTED_LINES:] or range(max(0, len(written) - QUOTED_LINES), len(written))
+    return [_clipped(written[place]) for place in places]
+
+
+def _clipped(line: str) -> str:
+    return line if len(line) <= QUOTED_CHARACTERS else f"{line[: QUOTED_CHARACTERS - 1]}…"

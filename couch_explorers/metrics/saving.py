@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from couch_explorers.files import write_json, write_whole
+from couch_explorers.files import reason, write_json, write_whole
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import frames, money, pricing
 from couch_explorers.metrics.review_rows import COLUMNS
@@ -28,11 +28,17 @@ HEAD = f"time,{','.join(frames.LABELS)},value,synthetic\n"
 class Saved(list[Path]):
     """The files that were written; a notebook shows links to them and what asking CloudWatch cost."""
 
-    def __init__(self, files: list[Path], cost: str) -> None:
+    def __init__(self, files: list[Path], cost: str, trouble: str = "") -> None:
+        """`trouble` says why there are no files."""
         super().__init__(files)
-        self.cost = cost
+        self.cost, self.trouble = cost, trouble
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        if self.trouble:
+            return {
+                "text/html": f"<p>{escape(self.trouble)} {escape(self.cost)}</p>",
+                "text/plain": f"{self.trouble}\n{self.cost}",
+            }
         # The report lies in the same folder: a bare name works wherever that goes.
         links = ", ".join(f'<a href="{quote(file.name)}">{escape(file.name)}</a>' for file in self)
         where = f"{self[0].parent}: {', '.join(file.name for file in self)}"
@@ -42,17 +48,19 @@ class Saved(list[Path]):
 def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None = None) -> Saved:
     """Write the points (ISO times, UTC; `synthetic` is 1 for what the local history wrote) and the verdicts.
 
-    Without a folder they go beside the report that `couch run` makes, else into `metric_review` of the local home.
+    Without a folder they go beside the report that `couch run` makes, else into `metric_review` of the local home; where
+    that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
     """
     into = Path(folder or beside.folder("metric_review"))
     facts = known.of(frame)
-    return Saved(
-        [
-            write_whole(into / POINTS_FILE, _csv(frame, facts)),
-            write_json(into / VERDICTS_FILE, _plain(_verdicts(frame, verdicts, facts))),
-        ],
-        pricing.request_sentence(facts),
-    )
+    cost = pricing.request_sentence(facts)
+    try:
+        points = write_whole(into / POINTS_FILE, _csv(frame, facts))
+        return Saved([points, write_json(into / VERDICTS_FILE, _plain(_verdicts(frame, verdicts, facts)))], cost)
+    except OSError as error:
+        if folder is not None:
+            raise
+        return Saved([], cost, f"The files could not be written into {into}: {reason(error)}.")
 
 
 def _csv(frame: pd.DataFrame, facts: Facts) -> str:

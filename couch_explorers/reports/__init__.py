@@ -12,26 +12,28 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers import checks as found
-from couch_explorers.files import write_json, write_whole
+from couch_explorers.files import OutputError, check_writable, reason, write_json, write_whole
 from couch_explorers.reports import parameters as notebook_parameters
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+# The files of a report: the executed notebook, the page, and what a program reads.
+KINDS = ("ipynb", "html", "json")
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PACKAGES = ("couch-explorers", "boto3", "botocore", "papermill", "nbconvert", "ipykernel")
 
 # A cell of a smoke test waits for a queue; five minutes are more than the notebook's own deadlines.
 DEFAULT_TIMEOUT_S = 300.0
 
-__all__ = ["NotebookError", "ParameterError", "RunResult", "find", "names", "run"]
+__all__ = ["NotebookError", "OutputError", "ParameterError", "RunResult", "find", "names", "run"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class RunResult:
     seconds: float
     error: dict[str, Any] | None
     folder: Path
+    # The cell that ended the notebook by `sys.exit(0)` before its last one, by its number; None where all ran.
+    ended_early: int | None = None
+    # Why the report's files are not all there, empty where they are.
+    unwritten: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -79,7 +85,15 @@ class RunResult:
             for check in self.checks
             if check.verdict is not found.Verdict.OK
         ]
-        return "\n".join([*lines, f"Report: {self.path('html').resolve().as_uri()}"])
+        if self.ended_early is not None:
+            lines.append(
+                f"  It ended itself in cell {self.ended_early} by sys.exit(0): the cells after that did not run."
+            )
+        if self.unwritten:
+            lines += [f"  {sentence}" for sentence in self.unwritten]
+        if self.path("html").is_file():
+            lines.append(f"Report: {self.path('html').resolve().as_uri()}")
+        return "\n".join(lines)
 
     def path(self, kind: str) -> Path:
         """One of the three files: kind is ipynb, html or json."""
@@ -87,7 +101,7 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """What stands in the .json file."""
-        values = {name: value for name, value in vars(self).items() if name not in ("folder", "checks")}
+        values = {name: value for name, value in vars(self).items() if name not in ("folder", "checks", "unwritten")}
         return values | {"checks": [asdict(check) for check in self.checks]}
 
 
@@ -117,22 +131,28 @@ def run(
 ) -> RunResult:
     """Run a notebook and write its three files into `out`.
 
-    `parameters` are texts from a command line, or values; `timeout_s` is each cell's. Raises NotebookError or
-    ParameterError before anything starts; after that, failures are in the result and in the files.
+    `parameters` are texts from a command line, or values; `timeout_s` is each cell's. Raises NotebookError, ParameterError
+    or OutputError before anything starts; after that, failures are in the result and in the files, and files that cannot
+    be written are named in the result.
     """
     path = find(notebook, folder)
     own = notebook_parameters.read(notebook_parameters.load(path), path.stem)
     values = notebook_parameters.convert(own, _with_target(parameters or {}, target, own, path.stem), path.stem)
     say = progress or _say
     started, begin = datetime.now(UTC), time.perf_counter()
-    out.mkdir(parents=True, exist_ok=True)
-    for kind in ("html", "json"):
-        # An older run's report must never pass for this one's.
-        (out / f"{path.stem}.{kind}").unlink(missing_ok=True)
+    _make_room(out, path.stem)
 
-    executed, error, timings = _execute(path, values, out, timeout_s, say)
+    executed, error, timings, ended_early = _execute(path, values, out, timeout_s, say)
 
     checks = found.found_in(executed)
+    if ended_early is not None and error is None and not checks:
+        error = {
+            "type": "EndedEarly",
+            "message": "The notebook ended itself by sys.exit(0) before it had shown a check: nothing was checked.",
+            "cell": ended_early,
+            "heading": "",
+            "traceback": "",
+        }
     given = {parameter.name: values.get(parameter.name, parameter.default) for parameter in own}
     failing = found.FAILING.get(given.get("fail_on", "BAD"), found.FAILING["BAD"])
     failed = error is not None or any(check.verdict in failing for check in checks)
@@ -148,9 +168,26 @@ def run(
         seconds=round(time.perf_counter() - begin, 3),
         error=error,
         folder=out,
+        ended_early=ended_early,
     )
     _write(result, executed, {parameter.name: parameter.comment for parameter in own})
     return result
+
+
+def _make_room(out: Path, name: str) -> None:
+    """Make sure that the report can be written, and remove an older run's, which must never pass for this one's."""
+    check_writable(out, what="The report", how="give another folder with --out")
+    for kind in KINDS:
+        path = out / f"{name}.{kind}"
+        try:
+            # What is executed is written over: until then the older one is better than none.
+            if kind != "ipynb" or path.is_dir():
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            why = "it is a folder" if path.is_dir() else reason(error)
+            raise OutputError(
+                f"The report cannot be written to {path} ({why}): give another folder with --out."
+            ) from error
 
 
 def _say(line: str) -> None:
@@ -175,7 +212,7 @@ def _with_target(
 
 def _execute(
     path: Path, values: dict[str, Any], out: Path, timeout_s: float, say: Callable[[str], None]
-) -> tuple[Any, dict[str, Any] | None, dict[str, Any]]:
+) -> tuple[Any, dict[str, Any] | None, dict[str, Any], int | None]:
     """Run the cells. The kernel boots while papermill is imported, the exporter is imported while the cells run."""
     from couch_explorers.reports import kernel as kernels  # noqa: PLC0415 - Jupyter's import must not slow `couch --help`
 
@@ -189,19 +226,32 @@ def _execute(
         set_up = time.perf_counter() - begin
         error = engine.execute(executed, kernel, out / path.name, timeout_s, say)
     ahead.join()
-    return executed, error, {"set_up": round(set_up, 3), "cells": engine.timings(executed)}
+    timings = {"set_up": round(set_up, 3), "cells": engine.timings(executed)}
+    return executed, error, timings, engine.ended_early(executed)
 
 
 def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> None:
     """Write the three files, and the job summary where GitHub asks for one."""
     from couch_explorers.reports import engine, job_summary, page  # noqa: PLC0415 - imported by now, but slow
 
-    write_whole(result.path("ipynb"), engine.text(executed, result.error))
-    write_whole(result.path("html"), page.render(executed, result, comments))
-    write_json(result.path("json"), result.to_json())
+    files: dict[str, Callable[[Path], object]] = {
+        "ipynb": lambda path: write_whole(path, engine.text(executed, result.error)),
+        "html": lambda path: write_whole(path, page.render(executed, result, comments)),
+        "json": lambda path: write_json(path, result.to_json()),
+    }
+    for kind, write in files.items():
+        _try_to_write(result, result.path(kind), write)
     # A workflow keeps the summary beside the report first, so that a scan for secrets comes before GitHub's page.
     if summary := os.environ.get("COUCH_STEP_SUMMARY") or os.environ.get("GITHUB_STEP_SUMMARY"):
-        job_summary.append(Path(summary), result)
+        _try_to_write(result, Path(summary), lambda path: job_summary.append(path, result))
+
+
+def _try_to_write(result: RunResult, path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file; one that cannot be written must not hide what the run has found."""
+    try:
+        write(path)
+    except OSError as error:
+        result.unwritten.append(f"{path} could not be written: {reason(error)}.")
 
 
 def _versions() -> dict[str, str]:

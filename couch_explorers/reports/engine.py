@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from couch_explorers.files import write_whole
 from couch_explorers.reports.kernel import KERNEL_NAME, LANGUAGE
+from couch_explorers.reports.parameters import NotebookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,12 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 def load(path: Path, parameters: dict[str, Any]) -> Any:
     """Load a notebook and put the given parameters, already checked, into a cell below its own."""
-    notebook = load_notebook_node(str(path))
+    try:
+        notebook = load_notebook_node(str(path))
+    except Exception as error:
+        # Whatever nbformat objects to: its errors have no class in common.
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise NotebookError(f"{path.name} is not a notebook that can be run: {first}. Restore it from git.") from error
     notebook.metadata.papermill["input_path"] = path.name
     if parameters:
         notebook = parameterize_notebook(notebook, parameters, kernel_name=KERNEL_NAME, language=LANGUAGE)
@@ -97,7 +103,9 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has
     def save(self, **_arguments: Any) -> None:
         """Keep what there is so far, for whoever looks in while a long notebook runs; not more often than pays."""
         if time.monotonic() - self._saved >= SAVE_EVERY_S:
-            write_whole(self._output, text(self.nb, None))
+            # A disk that is full now may have room at the end, when the result tells what could not be written.
+            with suppress(OSError):
+                write_whole(self._output, text(self.nb, None))
             self._saved = time.monotonic()
 
     def cell_start(self, cell: Any, cell_index: int, **arguments: Any) -> None:
@@ -125,15 +133,27 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has
         """Describe the exception that a cell ended with, if one did; `sys.exit(0)` is an end, not an error."""
         for index in self._numbers:
             for output in self.nb.cells[index].get("outputs", ()):
-                if output.output_type == "error" and (output.ename, output.evalue) not in (
-                    ("SystemExit", ""),
-                    ("SystemExit", "0"),
-                ):
+                if output.output_type == "error" and not _is_exit(output):
                     self._current = index
                     return self.problem(
                         output.ename, ANSI.sub("", output.evalue), ANSI.sub("", "\n".join(output.traceback))
                     )
         return None
+
+
+def ended_early(notebook: Any) -> int | None:
+    """Name the cell that ended the notebook by `sys.exit(0)` although others come after it; None where there is none."""
+    cells = code_cells(notebook)
+    for number, index in enumerate(cells[:-1], start=1):
+        if any(
+            output.output_type == "error" and _is_exit(output) for output in notebook.cells[index].get("outputs", ())
+        ):
+            return number
+    return None
+
+
+def _is_exit(output: Any) -> bool:
+    return (output.ename, output.evalue) in (("SystemExit", ""), ("SystemExit", "0"), ("SystemExit", "None"))
 
 
 def text(notebook: Any, error: dict[str, Any] | None) -> str:

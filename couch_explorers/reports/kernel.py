@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -16,7 +18,6 @@ from couch_explorers.reports.beside import OUT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # What notebooks name in their metadata; papermill takes the language of the parameters from it.
 KERNEL_NAME, LANGUAGE = "python3", "python"
@@ -31,9 +32,7 @@ class OwnKernelManager(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """The one kernel there is."""
-        # Encrypted, as ipykernel's own specification asks: other users of the machine can listen on its loopback ports.
-        metadata = {"supported_encryption": ["curve"]}
-        return KernelSpec(argv=ARGUMENTS, display_name="Python 3", language=LANGUAGE, metadata=metadata)
+        return KernelSpec(argv=ARGUMENTS, display_name="Python 3", language=LANGUAGE)
 
 
 @contextmanager
@@ -42,12 +41,14 @@ def started(folder: Path, out: Path) -> Iterator[Any]:
 
     The kernel boots in the background: importing papermill meanwhile costs no wall time.
     """
-    manager = OwnKernelManager(kernel_name=KERNEL_NAME, transport_encryption="auto")
-    run_sync(manager.start_kernel)(
-        cwd=str(folder), env=os.environ | {RUN_VARIABLE: "1", OUT_VARIABLE: str(out.resolve())}
-    )
-    try:
-        yield manager
-    finally:
-        if manager.has_kernel:
-            run_sync(manager.shutdown_kernel)(now=True)
+    # Sockets in a folder of this user's own: a port that is free now may be taken by another kernel before this one has it.
+    with tempfile.TemporaryDirectory(prefix="couch-", ignore_cleanup_errors=True) as sockets:
+        manager = OwnKernelManager(kernel_name=KERNEL_NAME, transport="ipc", ip=str(Path(sockets, "kernel")))
+        run_sync(manager.start_kernel)(
+            cwd=str(folder), env=os.environ | {RUN_VARIABLE: "1", OUT_VARIABLE: str(out.resolve())}
+        )
+        try:
+            yield manager
+        finally:
+            if manager.has_kernel:
+                run_sync(manager.shutdown_kernel)(now=True)

@@ -14,11 +14,17 @@ import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.core.errors import shown
+from couch_explorers.files import reason
 from couch_explorers.reports.parameter_types import fits, from_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+
+# The major format of notebooks that papermill runs, and the newest that there is (nbformat's documentation).
+FORMAT = 4
 
 
 class NotebookError(Exception):
@@ -45,13 +51,49 @@ class Parameter:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a notebook file as JSON. Raises NotebookError when it is no notebook."""
+    """Read a notebook file as JSON.
+
+    Raises:
+        NotebookError: the file cannot be read, is no notebook, or one of a format that papermill does not run.
+
+    """
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        notebook["cells"] = list(notebook["cells"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise NotebookError(f"{path.name} is not a notebook: {error}. Restore it from git.") from error
-    return notebook  # type: ignore[no-any-return]  # json.loads promises nothing
+        notebook = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise NotebookError(f"{path.name} cannot be read: {reason(error)}.") from error
+    except (ValueError, RecursionError) as error:
+        raise _no_notebook(path, str(error).rstrip(".")) from error
+    if not isinstance(notebook, dict):
+        raise _no_notebook(path, f"it holds a {type(notebook).__name__} instead of an object")
+    form = notebook.get("nbformat", FORMAT)
+    if not isinstance(form, int) or form > FORMAT:
+        raise _no_notebook(path, f"its nbformat is {shown(form)}, and {FORMAT} is the newest that is known")
+    if form < FORMAT:
+        raise NotebookError(
+            f"{path.name} is of nbformat {form}, which is not run any more. "
+            f"Rewrite it in nbformat {FORMAT}: jupyter nbconvert --to notebook --inplace {path}"
+        )
+    if not isinstance(notebook.get("cells"), list) or not all(map(_is_cell, notebook["cells"])):
+        raise _no_notebook(path, "its cells are no list of cells")
+    return notebook
+
+
+def _is_cell(cell: object) -> bool:
+    """Tell whether this is a cell, as far as its parameters are read: type, source, and tags where it has any."""
+    if not isinstance(cell, dict) or not isinstance(cell.get("metadata", {}), dict):
+        return False
+    source, tags = cell.get("source"), cell.get("metadata", {}).get("tags", [])
+    lines = [source] if isinstance(source, str) else source
+    return (
+        isinstance(cell.get("cell_type"), str)
+        and isinstance(lines, list)
+        and all(isinstance(line, str) for line in lines)
+        and isinstance(tags, list)
+    )
+
+
+def _no_notebook(path: Path, why: str) -> NotebookError:
+    return NotebookError(f"{path.name} is not a notebook: {why}. Restore it from git.")
 
 
 def read(notebook: Mapping[str, Any], name: str) -> tuple[Parameter, ...]:

@@ -10,6 +10,7 @@ from couch_explorers.core.image_models import DEFAULT_MODEL_ID
 from couch_explorers.core.jobs import Job
 from couch_explorers.exploration.again import again, read
 from couch_explorers.exploration.cells import ExplorationError
+from couch_explorers.files import OutputError
 
 from .fake_aws import drawn, fake_workspace, refusal
 
@@ -171,7 +172,8 @@ def test_a_folder_in_the_way_is_told(make_picture, workspace, tmp_path):
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_paid(make_picture, workspace, models, tmp_path):
     (tmp_path / "file").write_text("in the place of a folder")
 
-    assert "cannot be written" in refused(make_picture(), workspace, tmp_path / "file" / "copy.png")
+    with pytest.raises(OutputError, match=r"file \(it is a file\): give another file with --out\.$"):
+        again(make_picture(), workspace, tmp_path / "file" / "copy.png")
     assert models.asked == []
 
 

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 from xml.etree import ElementTree as ET
 
@@ -115,3 +117,17 @@ def test_by_hand_they_lie_in_the_local_home_and_links_are_whole(figures, workspa
 
     assert {path.parent for path in saved} == {tmp_path / "exam_report"}
     assert f'href="{saved[0].as_uri()}"' in saved._repr_mimebundle_()["text/html"]
+
+
+def test_a_full_disk_is_told_in_the_place_of_the_files(figures, workspace, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setenv("COUCH_OUT", str(tmp_path))
+    monkeypatch.setattr(saving, "write_whole", full)
+    shown = saving.save(figures, workspace)
+
+    assert list(shown) == []
+    assert "No space left on device." in shown._repr_mimebundle_()["text/html"]
+    with pytest.raises(OSError, match="No space left"):
+        saving.save(figures, workspace, tmp_path)

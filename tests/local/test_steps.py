@@ -2,8 +2,10 @@ import os
 import sys
 
 import pytest
+from hypothesis import given, strategies
 
-from couch_explorers.local.steps import StepError, run
+from couch_explorers.local import steps
+from couch_explorers.local.steps import StepError, run, telling
 
 
 @pytest.fixture
@@ -61,3 +63,36 @@ def test_a_program_that_is_not_there_is_told_by_name(tmp_path, told):
             environment=os.environ,
             folder=tmp_path,
         )
+
+
+TERRAFORM = """aws_sqs_queue.jobs: Creating...
+\x1b[31m\u2577\x1b[0m
+\x1b[31m\u2502\x1b[0m Error: creating SQS Queue: AccessDenied
+\u2502   with aws_sqs_queue.jobs,
+\u2502   on queue.tf line 3, in resource "aws_sqs_queue" "jobs":
+\u2502    3: resource "aws_sqs_queue" "jobs" {
+\u2575
+""".splitlines(keepends=True)
+
+
+def test_the_lines_that_name_an_error_are_quoted_with_what_follows():
+    noise = [f"aws_thing.{number}: Still creating...\n" for number in range(300)]
+
+    quoted = telling([*noise, *TERRAFORM, *(f"cleaning up {number}\n" for number in range(50))])
+
+    assert quoted[0] == "\u2502 Error: creating SQS Queue: AccessDenied"
+    assert any("queue.tf line 3" in line for line in quoted)
+    assert not any("Still creating" in line or "\x1b" in line for line in quoted)
+
+
+def test_where_no_line_names_an_error_the_last_ones_are_quoted():
+    assert telling([f"line {number}\n" for number in range(40)]) == [f"line {number}" for number in range(28, 40)]
+
+
+@given(strategies.lists(strategies.text(max_size=600) | strategies.just("Error: no")))
+def test_a_quotation_is_never_long(lines):
+    quoted = telling(lines)
+
+    assert len(quoted) <= steps.QUOTED_LINES
+    assert all(len(line) <= steps.QUOTED_CHARACTERS for line in quoted)
+    assert bool(quoted) == any(line.strip() for line in lines)

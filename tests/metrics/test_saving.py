@@ -1,11 +1,13 @@
+import errno
 import json
+import os
 from datetime import timedelta
 from io import StringIO
 
 import pandas as pd
 import pytest
 
-from couch_explorers.metrics import frames, series
+from couch_explorers.metrics import frames, saving, series
 from couch_explorers.metrics.reviewing import review
 from couch_explorers.metrics.saving import save
 from couch_explorers.reports.beside import OUT_VARIABLE
@@ -110,3 +112,18 @@ def test_a_file_of_an_earlier_review_is_replaced_as_a_whole(frame_of, tmp_path):
 
     assert points.read_text().count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metric_review.csv", "metric_review_verdicts.json"]
+
+
+def test_a_full_disk_is_told_in_the_place_of_the_files(frame_of, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setenv("COUCH_OUT", str(tmp_path))
+    monkeypatch.setattr(saving, "write_whole", full)
+    shown = saved(frame_of(), None)
+
+    assert list(shown) == []
+    html = shown._repr_mimebundle_()["text/html"]
+    assert f"The files could not be written into {tmp_path}: No space left on device." in html
+    with pytest.raises(OSError, match="No space left"):
+        saved(frame_of(), tmp_path)

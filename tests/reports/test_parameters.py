@@ -1,6 +1,11 @@
 import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies
 
 from couch_explorers.reports import parameters as notebook_parameters
 from couch_explorers.reports.parameters import NotebookError, Parameter, ParameterError
@@ -104,7 +109,15 @@ def test_a_notebook_that_takes_nothing_says_so():
         notebook_parameters.convert((), {"a": "1"}, "sample")
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": 3}', "not json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "{}", "null", "3", '{"cells": 3}', '{"cells": [3]}', '{"cells": [{"cell_type": "code"}]}', "not json", "[" * 100_000,
+        '{"cells": [{"cell_type": "code", "source": [1]}]}', '{"cells": [{"cell_type": "code", "source": "", "metadata": []}]}',
+        '{"cells": [{"cell_type": "code", "source": "", "metadata": {"tags": "parameters"}}]}', '{"nbformat": 5, "cells": []}',
+        '{"nbformat": "4", "cells": []}',
+    ],
+)  # fmt: skip
 def test_a_file_that_is_no_notebook_is_refused_by_name(tmp_path, content):
     path = tmp_path / "broken.ipynb"
     path.write_text(content)
@@ -118,3 +131,63 @@ def test_a_notebook_is_read_as_it_is_written(tmp_path):
     path.write_text(json.dumps(notebook("a: int = 1")))
 
     assert notebook_parameters.load(path)["cells"][0]["source"] == "a: int = 1"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{\x00", b"\x00", b"\xe9", b"\x89PNG\r\n"])
+def test_bytes_that_are_no_text_are_no_notebook(tmp_path, content):
+    path = tmp_path / "broken.ipynb"
+    path.write_bytes(content)
+
+    with pytest.raises(NotebookError, match=r"broken\.ipynb is not a notebook"):
+        notebook_parameters.load(path)
+
+
+def test_a_folder_is_no_notebook(tmp_path):
+    (tmp_path / "folder.ipynb").mkdir()
+
+    with pytest.raises(NotebookError, match=r"folder\.ipynb cannot be read: Is a directory\."):
+        notebook_parameters.load(tmp_path / "folder.ipynb")
+
+
+def test_a_notebook_of_nbformat_3_is_refused_with_the_command_that_rewrites_it(tmp_path):
+    path = tmp_path / "old.ipynb"
+    cell = {
+        "cell_type": "code",
+        "collapsed": False,
+        "input": "1 + 1",
+        "language": "python",
+        "metadata": {},
+        "outputs": [],
+    }
+    sheets = [{"cells": [cell], "metadata": {}}]
+    path.write_text(json.dumps({"metadata": {"name": ""}, "nbformat": 3, "nbformat_minor": 0, "worksheets": sheets}))
+
+    with pytest.raises(NotebookError) as refused:
+        notebook_parameters.load(path)
+
+    said, _, command = str(refused.value).partition("Rewrite it in nbformat 4: ")
+    assert said == "old.ipynb is of nbformat 3, which is not run any more. "
+    program, *arguments = command.split()
+    subprocess.run([Path(sys.executable).with_name(program), *arguments], check=True, capture_output=True)
+    assert notebook_parameters.load(path)["cells"][0]["source"] == ["1 + 1"]
+
+
+JSON_VALUES = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers(-2, 9) | strategies.text(max_size=8),
+    lambda inner: (
+        strategies.lists(inner, max_size=3)
+        | strategies.dictionaries(
+            strategies.sampled_from(["cells", "nbformat", "cell_type", "source", "metadata", "tags", "outputs"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON_VALUES | strategies.builds(lambda cells: {"cells": cells, "nbformat": 4}, strategies.lists(JSON_VALUES)))
+def test_whatever_json_a_file_holds_it_is_read_or_refused_in_a_sentence(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "any.ipynb"
+    path.write_text(json.dumps(value))
+
+    with suppress(NotebookError):
+        notebook_parameters.read(notebook_parameters.load(path), "any")

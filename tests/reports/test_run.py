@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import pytest
 
 from couch_explorers import reports
 from couch_explorers.checks import Check, Verdict
+from couch_explorers.files import OutputError
 from couch_explorers.reports import page
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
@@ -181,6 +184,7 @@ def test_the_json_tells_checks_timings_and_versions(passed):
     told = json.loads(result.path("json").read_text(encoding="utf-8"))
     assert set(told) == {
         "notebook", "target", "parameters", "status", "checks", "timings", "versions", "started", "seconds", "error",
+        "ended_early",
     }  # fmt: skip
     assert told["checks"] == [{"name": "a check", "verdict": "OK", "seconds": 0.5, "detail": "seen"}]
     assert [cell["cell"] for cell in told["timings"]["cells"]] == [1, 2, 3, 4, 5]
@@ -266,6 +270,91 @@ def test_a_bad_check_fails_a_run_whose_cells_all_pass(run):
     assert result.checks == [Check("a check", Verdict.BAD, 0.5, "seen")]
     assert "to the end" in result.path("html").read_text(encoding="utf-8")
     assert "BAD     a check: seen" in result.summary()
+
+
+@pytest.mark.parametrize(
+    ("cells", "exit_code", "error"),
+    [
+        ([code("import sys\nsys.exit(0)"), code("1")], 1, "EndedEarly"),
+        ([code("raise SystemExit"), code("1")], 1, "EndedEarly"),
+        ([code(SHOW_CHECKS.format(verdict="OK")), code("import sys\nsys.exit(0)"), code("1")], 0, None),
+        ([code(SHOW_CHECKS.format(verdict="BAD")), code("import sys\nsys.exit(0)"), code("1")], 1, None),
+        ([code("1"), code("import sys\nsys.exit(0)")], 0, None),
+        ([code("import sys\nsys.exit(2)"), code("1")], 1, "SystemExit"),
+    ],
+)
+def test_a_notebook_that_ends_itself_has_passed_only_by_its_checks(run, cells, exit_code, error):
+    result, _progress = run("exits", *cells)
+
+    assert (result.exit_code, result.error and result.error["type"]) == (exit_code, error)
+    early = f"It ended itself in cell {len(cells) - 1} by sys.exit(0): the cells after that did not run."
+    assert (early in result.summary()) == (cells[-1]["source"] == "1" and error != "SystemExit")
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("full", [("ipynb",), ("html",), ("json",), ("ipynb", "html", "json")])
+@pytest.mark.parametrize(("verdict", "exit_code"), [("OK", 0), ("BAD", 1)])
+def test_a_disk_that_fills_up_hides_no_verdict(run, monkeypatch, full, verdict, exit_code):
+    write = reports.write_whole
+
+    def filled(path, content):
+        if path.suffix[1:] in full:
+            raise FULL
+        return write(path, content)
+
+    monkeypatch.setattr(reports, "write_whole", filled)
+    monkeypatch.setattr(reports, "write_json", lambda path, value: filled(path, json.dumps(value)))
+    monkeypatch.setattr("couch_explorers.reports.engine.write_whole", filled)
+
+    result, _progress = run("fills", code(SHOW_CHECKS.format(verdict=verdict)))
+
+    said = result.summary()
+    assert result.exit_code == exit_code
+    assert f"1 {verdict}" in said
+    for kind in full:
+        assert f"fills.{kind} could not be written: No space left on device." in said
+    assert ("Report: file://" in said) == ("html" not in full)
+
+
+def test_a_job_summary_that_cannot_be_written_hides_no_verdict(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+
+    result, _progress = run("summarises", code(SHOW_CHECKS.format(verdict="OK")))
+
+    assert result.exit_code == 0
+    assert f"{tmp_path} could not be written: Is a directory." in result.summary()
+
+
+def in_the_place_of_a_folder(folder):
+    (folder / "out").write_text("a file")
+
+
+def below_a_file(folder):
+    (folder / "a").write_text("a file")
+    return folder / "a" / "out"
+
+
+def a_folder_in_the_place_of_a_file(folder):
+    (folder / "out" / "strict.html" / "more").mkdir(parents=True)
+
+
+def a_name_that_is_too_long(folder):
+    return folder / ("x" * 300)
+
+
+@pytest.mark.parametrize(
+    "state", [in_the_place_of_a_folder, below_a_file, a_folder_in_the_place_of_a_file, a_name_that_is_too_long]
+)
+def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(folder, tmp_path, state, monkeypatch):
+    cells = [{"id": "p", **code(PARAMETERS, "parameters")}]
+    (folder / "strict.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    monkeypatch.setattr(reports, "_execute", None)
+    out = state(tmp_path) or tmp_path / "out"
+
+    with pytest.raises(OutputError, match=r"^The report cannot be written .*: give another folder with --out\.$"):
+        reports.run("strict", out=out, folder=folder)
 
 
 def test_an_older_report_never_stands_in_for_a_new_one(folder, tmp_path, monkeypatch):

@@ -66,7 +66,12 @@ def write_whole(path: Path, content: bytes | str) -> Path:
 
 def write_json(path: Path, value: Any) -> Path:
     """Write a value as indented JSON, whole or not at all."""
-    return write_whole(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+    return write_whole(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Write a value as indented JSON, for people too."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def read_json(path: Path) -> Any:

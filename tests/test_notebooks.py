@@ -3,6 +3,7 @@ import json
 import pytest
 
 from couch_explorers import reports
+from couch_explorers.lab.kernel import LANGUAGE_INFO
 from couch_explorers.reports import parameters as notebook_parameters
 
 NAMES = reports.names()
@@ -49,4 +50,6 @@ def test_a_notebook_names_the_kernel_that_every_venv_has_and_no_version_of_pytho
     metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
 
     assert metadata["kernelspec"]["name"] == "python3"
-    assert metadata["language_info"] == {"name": "python"}
+    # What the kernel of `couch lab` says of itself: JupyterLab would write anything else over it.
+    assert metadata["language_info"] == LANGUAGE_INFO
+    assert "version" not in LANGUAGE_INFO

@@ -45,9 +45,10 @@ def lab(context: typer.Context) -> None:
     # Jupyter refuses root without being told; a container has no other user, and the server hears this machine only.
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
     options = ["--ip=127.0.0.1", f"--notebook-dir={PROJECT_ROOT}", "--LabApp.default_url=/lab/tree/notebooks"]
-    # Other defaults for JupyterLab, so that it does not begin by asking whether it may fetch news; what a user sets there
-    # wins. Its terminals know `couch`.
-    searched = {"JUPYTER_CONFIG_PATH": Path(__file__).resolve().parents[1] / "lab", "PATH": programs}
+    # Other defaults for JupyterLab, so that it does not begin by asking whether it may fetch news, and breaks long lines; what
+    # a user sets there wins. Its kernel leaves notebooks as they are, and its terminals know `couch`.
+    own = Path(__file__).resolve().parents[1] / "lab"
+    searched = {"JUPYTER_CONFIG_PATH": own, "JUPYTER_PATH": own, "PATH": programs}
     environment = os.environ | {
         name: os.pathsep.join(filter(None, (str(first), os.environ.get(name)))) for name, first in searched.items()
     }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from couch_explorers import git
 from couch_explorers.deliverables.facts import Missing, Reason
 
 if TYPE_CHECKING:
@@ -25,13 +25,7 @@ def find(given: str | None, environment: Mapping[str, str], folder: Path) -> str
 
 def origin(folder: Path) -> str:
     """The address of git's remote `origin`; empty where there is none, or no git."""
-    try:
-        asked = subprocess.run(
-            ["git", "-C", str(folder), "remote", "get-url", "origin"], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return ""
-    return asked.stdout.strip() if asked.returncode == 0 else ""
+    return git.ask(folder, "remote", "get-url", "origin")
 
 
 def of_remote(address: str, environment: Mapping[str, str]) -> str | Missing:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers import paths
 from couch_explorers.core import generation, image_models
 from couch_explorers.core import png as pictures
 from couch_explorers.core.errors import GenerationError, shown
@@ -75,12 +76,12 @@ class Again:
 
 
 def read(picture: Path | str) -> Recipe:
-    """Read how a picture was made; nothing is asked or paid.
+    """Read how a picture was made; nothing is asked or paid. It may be named as seen from the project's folder.
 
     Raises ExplorationError in one sentence for a file that is not there or no picture of ours, for a damaged one, and for
     a request that its model does not take (any more).
     """
-    path = Path(picture)
+    path = paths.found(picture)
     try:
         png = path.read_bytes()
     except FileNotFoundError as error:

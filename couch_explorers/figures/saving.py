@@ -44,7 +44,10 @@ class Saved(list[Path]):
         )
         others = ", ".join(self._link(path) for path in self if path.name in (SNIPPET, MANIFEST))
         html = f"<ul>{rows}<li>To paste, and for programs: {others}</li></ul>"
-        return {"text/html": html, "text/plain": f"{self.folder}: {', '.join(path.name for path in self)}"}
+        return {
+            "text/html": html,
+            "text/plain": f"{beside.shown(self.folder)}: {', '.join(path.name for path in self)}",
+        }
 
     def _of(self, figure: Figure) -> list[Path]:
         return [path for path in self if path.stem == figure.name and path.suffix != ".md"]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from couch_explorers import git
 from couch_explorers.files import read_json, write_json
 from couch_explorers.local import api_stack, confirmations, queue_stack, terraform
 from couch_explorers.local.cloud import Cloud
@@ -116,11 +116,7 @@ def _wait_until_live(part: str, is_live: Callable[[], bool]) -> None:
 
 def commit(folder: Path) -> str:
     """The short git commit of a folder, with a plus sign where files differ from it; empty outside of git."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=7"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    return git.ask(folder, "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=7")
 
 
 def make_buckets(session: Any) -> None:

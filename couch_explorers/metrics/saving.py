@@ -41,7 +41,7 @@ class Saved(list[Path]):
             }
         # The report lies in the same folder: a bare name works wherever that goes.
         links = ", ".join(f'<a href="{quote(file.name)}">{escape(file.name)}</a>' for file in self)
-        where = f"{self[0].parent}: {', '.join(file.name for file in self)}"
+        where = f"{beside.shown(self[0].parent)}: {', '.join(file.name for file in self)}"
         return {"text/html": f"<p>{links}. {escape(self.cost)}</p>", "text/plain": f"{where}\n{self.cost}"}
 
 

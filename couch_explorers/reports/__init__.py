@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers import checks as found
-from couch_explorers.files import OutputError, check_writable, reason, write_json, write_whole
+from couch_explorers import paths
+from couch_explorers.files import OutputError, check_writable, json_text, reason, write_whole
 from couch_explorers.reports import parameters as notebook_parameters
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
@@ -144,6 +145,8 @@ def run(
 
     executed, error, timings, ended_early = _execute(path, values, out, timeout_s, say)
 
+    if error is not None:
+        error |= {name: paths.without_own_folders(error[name]) for name in ("message", "traceback")}
     checks = found.found_in(executed)
     if ended_early is not None and error is None and not checks:
         error = {
@@ -234,10 +237,12 @@ def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> Non
     """Write the three files, and the job summary where GitHub asks for one."""
     from couch_explorers.reports import engine, job_summary, page  # noqa: PLC0415 - imported by now, but slow
 
+    # Others read the report: where it was made is nothing to them.
+    plain = paths.without_own_folders
     files: dict[str, Callable[[Path], object]] = {
-        "ipynb": lambda path: write_whole(path, engine.text(executed, result.error)),
-        "html": lambda path: write_whole(path, page.render(executed, result, comments)),
-        "json": lambda path: write_json(path, result.to_json()),
+        "ipynb": lambda path: write_whole(path, plain(engine.text(executed, result.error))),
+        "html": lambda path: write_whole(path, plain(page.render(executed, result, comments))),
+        "json": lambda path: write_whole(path, plain(json_text(result.to_json()))),
     }
     for kind, write in files.items():
         _try_to_write(result, result.path(kind), write)

@@ -58,7 +58,8 @@ def lab(local_cloud, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     root = folder / "root"
     (root / "notebooks").mkdir(parents=True)
-    shutil.copy(NOTEBOOK, root / "notebooks")
+    for notebook in NOTEBOOK.parent.glob("*.ipynb"):
+        shutil.copy(notebook, root / "notebooks")
     own = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     own |= {f"JUPYTERLAB_{name}_DIR": str(folder / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
     environment = local_cloud.environment | own | {"IPYTHONDIR": str(folder / "ipython"), "JUPYTER_TOKEN": "secret"}
@@ -70,7 +71,7 @@ def lab(local_cloud, tmp_path_factory):
         )
         try:
             wait_until(lambda: answers(f"{address}/api/status?token=secret", server), what="JupyterLab")
-            yield SimpleNamespace(address=address, ratings=local_cloud.home / "ratings" / "local.jsonl")
+            yield SimpleNamespace(address=address, root=root, ratings=local_cloud.home / "ratings" / "local.jsonl")
         finally:
             # JupyterLab ends its kernels before itself.
             server.terminate()
@@ -197,3 +198,20 @@ def test_jupyterlab_opens_without_questions_and_asks_nobody_outside(lab, tmp_pat
         expect(page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
 
     assert [address for address in asked if not address.startswith((lab.address, "data:", "blob:"))] == []
+
+
+def test_a_notebook_that_is_opened_and_saved_stays_as_it_is_and_within_its_width(lab, tmp_path):
+    with opened(lab, tmp_path) as (page, _):
+        for notebook in sorted(NOTEBOOK.parent.glob("*.ipynb")):
+            shutil.copy(notebook, lab.root / "notebooks")
+            page.goto(f"{lab.address}/lab/tree/notebooks/{notebook.name}?token=secret")
+            wait_for_kernel(page)
+
+            expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+            wide = page.evaluate(
+                "[...document.querySelectorAll('.jp-CodeCell .cm-scroller')].filter(it => it.scrollWidth > it.clientWidth).length"
+            )
+            assert wide == 0
+            choose(page, "File", "Save Notebook")
+            expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+            assert (lab.root / "notebooks" / notebook.name).read_bytes() == notebook.read_bytes()

@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from couch_explorers import reports
+from couch_explorers import paths, reports
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.files import OutputError
+from couch_explorers.local.settings import PROJECT_ROOT
 from couch_explorers.reports import page
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
@@ -151,7 +153,7 @@ def test_a_run_that_passes_writes_three_files(passed):
 def test_the_kernel_is_this_interpreter(passed):
     result, _progress = passed
 
-    assert sys.executable in result.path("ipynb").read_text(encoding="utf-8")
+    assert paths.shown(sys.executable) in result.path("ipynb").read_text(encoding="utf-8")
 
 
 def test_given_parameters_reach_the_notebook_whole(passed):
@@ -305,7 +307,6 @@ def test_a_disk_that_fills_up_hides_no_verdict(run, monkeypatch, full, verdict, 
         return write(path, content)
 
     monkeypatch.setattr(reports, "write_whole", filled)
-    monkeypatch.setattr(reports, "write_json", lambda path, value: filled(path, json.dumps(value)))
     monkeypatch.setattr("couch_explorers.reports.engine.write_whole", filled)
 
     result, _progress = run("fills", code(SHOW_CHECKS.format(verdict=verdict)))
@@ -325,6 +326,24 @@ def test_a_job_summary_that_cannot_be_written_hides_no_verdict(run, monkeypatch,
 
     assert result.exit_code == 0
     assert f"{tmp_path} could not be written: Is a directory." in result.summary()
+
+
+def test_a_report_tells_nobody_where_it_was_made(run, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/kari"))
+    source = (
+        "from couch_explorers.local.settings import PROJECT_ROOT\n"
+        "print(PROJECT_ROOT / 'notebooks', '/home/kari/pictures', 'https://example.org/home/kari/x')\n"
+        "from couch_explorers.exploration import load\nload(PROJECT_ROOT / 'no-such-run')"
+    )
+
+    result, _progress = run("placed", code(source), markdown(f"{PROJECT_ROOT}/docs"))
+
+    for kind in reports.KINDS:
+        text = result.path(kind).read_text(encoding="utf-8")
+        assert str(PROJECT_ROOT) not in text
+        assert "no-such-run is no saved run" in text
+    shown = result.path("ipynb").read_text(encoding="utf-8")
+    assert "~/pictures https://example.org/home/kari/x" in shown
 
 
 def in_the_place_of_a_folder(folder):

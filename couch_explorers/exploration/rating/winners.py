@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers import paths
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.rating.ratings import current, picture_id, target_of
 from couch_explorers.exploration.showing.tiles import tiles_of
@@ -53,10 +54,13 @@ def best(frame: pd.DataFrame, n: int = 3) -> Winners:
 
 
 def again_command(path: Path, options: Sequence[str] = ()) -> str:
-    """Write the line for a shell that makes a picture again from its file, from whatever folder it is typed in."""
+    """Write the line for a shell that makes a picture again from its file.
+
+    A file of the project is named as seen from its folder, and found from whatever folder the line is typed in.
+    """
     home = Home.current().path
-    elsewhere = "" if home == PROJECT_ROOT / ".couch" else f"COUCH_HOME={shlex.quote(str(home))} "
-    return elsewhere + shlex.join(["couch", "again", str(path), *options])
+    elsewhere = "" if home == PROJECT_ROOT / ".couch" else f"COUCH_HOME={shlex.quote(paths.shown(home))} "
+    return elsewhere + shlex.join(["couch", "again", paths.shown(path), *options])
 
 
 def paint_command(tile: Tile, options: Sequence[str] = ()) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers import paths
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.outcomes import COLUMNS, WITH_PICTURE, Outcome, Status
 from couch_explorers.files import read_json, write_json, write_whole
@@ -98,10 +99,13 @@ def save(found: Iterable[Row], folder: Path, run: Mapping[str, Any]) -> Path:
 
 
 def load(folder: str | Path) -> pd.DataFrame:
-    """Read a saved run as the frame that `Sweep.run` gave; raises ExplorationError for a folder that is none."""
+    """Read a saved run as the frame that `Sweep.run` gave; `folder` may be named as seen from the project's folder.
+
+    Raises ExplorationError for a folder that is no run.
+    """
     import pandas as pd  # noqa: PLC0415 - half a second, which `runs` need not spend
 
-    folder = Path(folder)
+    folder = paths.found(folder)
     info = RunInfo.read(folder)
     texts = [name for name in COLUMNS if name not in DTYPES]
     try:

@@ -8,6 +8,7 @@ from html import escape
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
+from couch_explorers import paths
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.rating.ratings import picture_id
@@ -73,7 +74,7 @@ def _run(found: Gallery, run: GalleryRun) -> str:
         drawn.append(cards.grid(zip(run.shown, cards.facts(run.shown), said, strict=True)))
     drawn.append(_without(run.tiles))
     if hidden := len(run.pictures) - len(run.shown):
-        folder = escape(json.dumps(str(info.folder)))
+        folder = escape(json.dumps(paths.shown(info.folder), ensure_ascii=False))
         drawn.append(f'<p style="{SMALL}">{hidden} more: <code>contact_sheet(load({folder}))</code></p>')
     return "".join(drawn)
 

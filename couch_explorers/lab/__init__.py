@@ -1,0 +1,1 @@
+"""What `couch lab` adds to JupyterLab: other defaults, and a kernel that leaves notebooks as git has them."""

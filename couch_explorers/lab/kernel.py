@@ -18,7 +18,7 @@ LANGUAGE_INFO = {name: value for name, value in IPythonKernel.language_info.item
 class Kernel(IPythonKernel):
     """IPython's kernel for notebooks that are kept in git."""
 
-    language_info: dict[str, Any] = LANGUAGE_INFO  # noqa: RUF012 - as ipykernel declares it
+    language_info: dict[str, Any] = LANGUAGE_INFO
 
 
 if __name__ == "__main__":

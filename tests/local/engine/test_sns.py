@@ -213,6 +213,20 @@ REFUSED = [
     ),
     ("set_topic_attributes", {"TopicArn": "TOPIC", "AttributeName": "Colour", "AttributeValue": "red"}, "InvalidParameter",
      "Invalid parameter: AttributeName"),
+    ("publish", {"TopicArn": "TOPIC", "Message": "a", "Subject": "two\nlines"}, "InvalidParameter", "Invalid parameter: Subject"),
+    ("publish", {"TopicArn": "TOPIC", "Message": "a", "Subject": "a" * 101}, "InvalidParameter", "Invalid parameter: Subject"),
+    (
+        "publish",
+        {"Message": "a"},
+        "InvalidParameter",
+        "Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter",
+    ),
+    (
+        "set_topic_attributes",
+        {"TopicArn": "TOPIC", "AttributeName": "Policy", "AttributeValue": "{"},
+        "InvalidParameter",
+        "Invalid parameter: Policy Error: null",
+    ),
     ("create_topic", {"Name": "no spaces"}, "InvalidParameter", "Invalid parameter: Topic Name"),
 ]  # fmt: skip
 

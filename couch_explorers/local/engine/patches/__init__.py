@@ -22,6 +22,7 @@ MODULES: tuple[str, ...] = (
     "lambda_processes",
     "metric_points",
     "not_offered",
+    "request_checks",
     "request_path",
     "rights",
     "service_rights",

@@ -313,6 +313,8 @@ def _setting_delivery_policy(set_attributes: Callable[..., Any]) -> Callable[...
         topic = self._get_topic(arn=topic_arn, context=context)
         if not TOPIC_ATTRIBUTES.fullmatch(attribute_name):
             raise _invalid("Invalid parameter: AttributeName")
+        if attribute_name == "Policy" and attribute_value and not is_policy(attribute_value):
+            raise _invalid("Invalid parameter: Policy Error: null")
         if attribute_name != "DeliveryPolicy":
             set_attributes(
                 self,
@@ -327,6 +329,15 @@ def _setting_delivery_policy(set_attributes: Callable[..., Any]) -> Callable[...
         topic["attributes"].update(delivery_policies(attribute_value))
 
     return changed
+
+
+def is_policy(text: str) -> bool:
+    """Whether a text is a JSON object with statements."""
+    try:
+        policy = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(policy, dict) and bool(policy.get("Statement"))
 
 
 def delivery_policies(text: str | None) -> dict[str, str]:

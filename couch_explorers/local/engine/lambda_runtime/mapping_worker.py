@@ -18,6 +18,7 @@ from localemu.services.sqs.models import FifoQueue, sqs_stores
 from localemu.utils.aws.arns import parse_arn
 from localemu.utils.event_matcher import matches_event
 
+from couch_explorers.local.engine.authorization import role_allows
 from couch_explorers.local.engine.lambda_runtime.sqs_mapping import (
     MAX_CONCURRENCY,
     MappingSettings,
@@ -37,6 +38,8 @@ TRANSITION_S = 0.5
 LOOK_S = 0.05
 # Seconds after which the client that polls takes new credentials of the role.
 CLIENT_S = 3000.0
+# What polling needs; deleting comes later, and shows then.
+POLLING_RIGHTS = ("ReceiveMessage", "GetQueueAttributes")
 # Seconds that SQS hides a message where the queue says nothing else.
 DEFAULT_VISIBILITY_S = 30.0
 
@@ -44,7 +47,9 @@ DEFAULT_VISIBILITY_S = 30.0
 class PolledQueue:
     """A queue as its mapping reads it: every call is made by the rights of the function's role."""
 
-    def __init__(self, arn: str, role_arn: str, function_arn: str) -> None:
+    def __init__(self, arn: str, role_arn: str, function_arn: str, tell: Callable[[str], None]) -> None:
+        """Read the queue `arn`; `tell` takes what keeps it from being read, "" once nothing does."""
+        self._tell = tell
         parsed = parse_arn(arn)
         self.arn = arn
         self.fifo = arn.endswith(".fifo")
@@ -59,6 +64,7 @@ class PolledQueue:
         while self._is_empty() and time.monotonic() < until:
             if stopping.wait(LOOK_S):
                 return []
+        self._check_rights()
         answer = self._sqs().receive_message(
             QueueUrl=self._url(), MaxNumberOfMessages=count, AttributeNames=["All"], MessageAttributeNames=["All"]
         )
@@ -66,6 +72,14 @@ class PolledQueue:
         if not messages:
             stopping.wait(LOOK_S)  # somebody else was faster
         return messages
+
+    def _check_rights(self) -> None:
+        """Say which right the role lacks: Lambda reads the queue's attributes too, and a client's first refusal names one only."""
+        for action in POLLING_RIGHTS:
+            if not role_allows(self._role_arn, f"sqs:{action}", self.arn):
+                self._tell(f"PROBLEM: The provided execution role does not have permissions to call {action} on SQS")
+                raise PermissionError(f"{self._role_arn} may not call {action} on {self.arn}")
+        self._tell("")
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Delete at most ten messages."""
@@ -161,7 +175,7 @@ class SqsMappingWorker:
             report_item_failures="ReportBatchItemFailures" in (esm_config.get("FunctionResponseTypes") or []),
             matches=_filter([each["Pattern"] for each in (esm_config.get("FilterCriteria") or {}).get("Filters", [])]),
         )
-        queue = PolledQueue(queue_arn, role_arn, function_arn)
+        queue = PolledQueue(queue_arn, role_arn, function_arn, self._set_result)
         self._mapping = SqsMapping(self.uuid, settings, queue, MappedFunction(function_arn))
         self._replaced = False
 
@@ -211,6 +225,16 @@ class SqsMappingWorker:
         self.current_state = state
         if mapping := self._stored().get(self.uuid):
             mapping["State"] = state
+
+    def _set_result(self, result: str) -> None:
+        """Tell in `LastProcessingResult` what is wrong."""
+        mapping = self._stored().get(self.uuid)
+        if mapping is None or mapping.get("LastProcessingResult", "") == result:
+            return
+        if result:
+            mapping["LastProcessingResult"] = result
+        else:
+            mapping.pop("LastProcessingResult", None)
 
     def _stored(self) -> dict[str, Any]:
         mappings: dict[str, Any] = lambda_stores[self._account][self._region].event_source_mappings

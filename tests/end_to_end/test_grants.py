@@ -431,7 +431,7 @@ def alarm_tells_nobody(stage, grant):
 
     def failed_actions():
         items = cloudwatch.describe_alarm_history(AlarmName=ALARM, HistoryItemType="Action")["AlarmHistoryItems"]
-        return [item for item in items if "not authorized to perform: SNS:Publish" in item["HistorySummary"]]
+        return [item for item in items if "authorized to perform: SNS:Publish" in item["HistorySummary"]]
 
     before = len(failed_actions())
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="INSUFFICIENT_DATA", StateReason="before")

@@ -53,7 +53,7 @@ _SERVICE_CALLS = {
     ("lambda", "Invoke"): "lambda:InvokeFunction",
     ("sqs", "SendMessage"): "sqs:SendMessage",
     ("sqs", "SendMessageBatch"): "sqs:SendMessage",
-    ("sns", "Publish"): "sns:Publish",
+    ("sns", "Publish"): "SNS:Publish",
 }
 # The root of an account can always mend a policy that shuts everybody out.
 _ROOT_ALWAYS = frozenset(

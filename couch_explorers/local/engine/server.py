@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("couch.local")
 
+# API Gateway takes several slashes before a stage's name for one.
+REPEATED_SLASHES = re.compile(rb"^(/_aws/execute-api/[^/]+)/{2,}")
 MODEL_CALL = re.compile(r"^/model/.+/invoke$")
 # LocalEmu's own administration: it can stop the process and change its settings, and nobody here asks for it.
 ENGINE_ADMINISTRATION = "/_localemu"
@@ -74,6 +76,9 @@ class LocalCloud:
             sentence = f"{path} is not known. The local cloud's own addresses begin with {PREFIX}."
             await reply(send, 404, {"content-type": "application/json"}, json.dumps({"error": sentence}).encode())
             return
+        if b"//" in (scope.get("raw_path") or b""):
+            scope["raw_path"] = REPEATED_SLASHES.sub(rb"\1/", scope["raw_path"])
+            scope["path"] = unquote(scope["raw_path"].decode("latin-1"))
         # A laptop's loopback is as private as TLS, so policies that demand TLS are kept as on AWS and met here.
         scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
         if scope["method"] == "POST" and MODEL_CALL.match(path):

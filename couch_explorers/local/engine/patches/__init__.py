@@ -16,6 +16,7 @@ from typing import Any
 # In the order in which they are applied; `state` last, since it watches what others may replace.
 MODULES: tuple[str, ...] = (
     "api_gateway",
+    "api_integrations",
     "cloudformation",
     "function_urls",
     "http_server",

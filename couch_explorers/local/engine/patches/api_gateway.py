@@ -2,22 +2,16 @@
 
 - A stage's limits (`MethodSettings`) are kept while it runs, one bucket a method, and changed limits count at once.
 - Gateway responses fill in every variable, count `DEFAULT_4XX` and `DEFAULT_5XX`, and are imported from OpenAPI documents.
-- An integration that is not done after its time-out (29 s) is answered 504 "Endpoint request timed out", and the function is not
-  invoked again by a retry.
-- A proxy answer that breaks Lambda's proxy format is 502, whatever breaks it.
 - An API or stage that does not exist is 403 "Forbidden".
 - Every request to a stage is told to the observers of `gateway.observe`.
 
-Documentation: `set-up-lambda-proxy-integrations`, `api-gateway-request-throttling`, `supported-gateway-response-types` and
-`api-gateway-execution-service-limits-table` in the API Gateway developer guide.
+Documentation: `api-gateway-request-throttling` and `supported-gateway-response-types` in the API Gateway developer guide.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from contextvars import ContextVar
 from typing import Any
 
 from couch_explorers.local.engine import gateway, patches
@@ -32,18 +26,10 @@ SEAMS = {
     f"{_EXECUTE}.handlers.gateway_exception:GatewayExceptionHandler.__call__": "b04956ded9bd",
     f"{_EXECUTE}.handlers.integration:IntegrationHandler.__call__": "18432b85ec73",
     f"{_EXECUTE}.handlers.parse:InvocationRequestParser.__call__": "0bc1b6059807",
-    f"{_EXECUTE}.integrations.aws:RestApiAwsProxyIntegration.invoke": "6fcff821de55",
-    f"{_EXECUTE}.integrations.aws:RestApiAwsProxyIntegration.call_lambda": "75964f5a1a6a",
-    f"{_EXECUTE}.integrations.aws:RestApiAwsProxyIntegration.parse_lambda_response": "27d74e1a1f1e",
     "localemu.services.apigateway.legacy.provider:ApigatewayProvider.put_rest_api": "ef95748af522",
 }
 
-# Milliseconds. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
-LONGEST_INTEGRATION_MS = 29_000
 LARGEST_PAYLOAD = 10_485_760
-# The time-out of the integration that this thread is about to call.
-_limit_ms: ContextVar[int] = ContextVar("couch_integration_limit_ms", default=LONGEST_INTEGRATION_MS)
-
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 
@@ -57,7 +43,6 @@ def change_pipeline() -> None:
     _serve()
     _throttle()
     _refuse()
-    _integrate()
     _import()
 
 
@@ -164,81 +149,6 @@ def _refuse() -> None:
 
     GatewayExceptionHandler.__call__ = refuse
     InvocationRequestParser.__call__ = parse
-
-
-def _integrate() -> None:
-    from localemu.services.apigateway.next_gen.execute_api.gateway_response import InternalServerError  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
-
-    parse = aws.RestApiAwsProxyIntegration.parse_lambda_response
-
-    def parse_lambda_response(self: Any, payload: bytes) -> Any:
-        if not gateway.is_proxy_answer(payload):
-            logger.info("A function's answer is no proxy answer: %.200r", payload)
-            raise InternalServerError("Internal server error", status_code=502)
-        return parse(self, payload)
-
-    aws.RestApiAwsProxyIntegration.parse_lambda_response = parse_lambda_response
-    _end_in_time()
-
-
-def _end_in_time() -> None:
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import ClientError, ReadTimeoutError  # noqa: PLC0415
-    from localemu.aws.connect import connect_to  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (  # noqa: PLC0415
-        BaseGatewayException,
-        IntegrationFailureError,
-        IntegrationTimeoutError,
-        RequestTooLargeError,
-    )
-    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
-    from localemu.utils.aws.arns import extract_region_from_arn  # noqa: PLC0415
-    from localemu.utils.aws.client_types import ServicePrincipal  # noqa: PLC0415
-
-    integration = aws.RestApiAwsProxyIntegration
-    invoke = integration.invoke
-
-    def invoke_within_time(self: Any, context: Any) -> Any:
-        asked = int(context.integration.get("timeoutInMillis") or LONGEST_INTEGRATION_MS)
-        _limit_ms.set(min(asked, LONGEST_INTEGRATION_MS))
-        try:
-            return invoke(self, context)
-        except IntegrationFailureError as failure:
-            if isinstance(failure.__cause__, BaseGatewayException):
-                raise failure.__cause__ from None
-            raise
-
-    @functools.cache
-    def config(limit_ms: int) -> Any:
-        # A retry would invoke the function again, and pay for another picture.
-        return Config(read_timeout=limit_ms / 1000, retries={"total_max_attempts": 1})
-
-    def call_lambda(function_arn: str, event: bytes, source_arn: str, credentials: str | None = None) -> bytes:
-        region = extract_region_from_arn(function_arn)
-        if credentials:
-            factory = connect_to.with_assumed_role(
-                role_arn=credentials,
-                region_name=region,
-                service_principal=ServicePrincipal.apigateway,
-                session_name="BackplaneAssumeRoleSession",
-                config=config(_limit_ms.get()),
-            )
-        else:
-            factory = connect_to(region_name=region, config=config(_limit_ms.get()))
-        client = factory.lambda_.request_metadata(service_principal=ServicePrincipal.apigateway, source_arn=source_arn)
-        try:
-            answer = client.invoke(FunctionName=function_arn, Payload=event, InvocationType="RequestResponse")
-            return answer["Payload"].read() if answer.get("Payload") else b""
-        except ReadTimeoutError as error:
-            raise IntegrationTimeoutError("Endpoint request timed out") from error
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "RequestTooLargeException":
-                raise RequestTooLargeError("Request Too Long") from error
-            raise
-
-    integration.invoke = invoke_within_time
-    integration.call_lambda = staticmethod(call_lambda)
 
 
 def _import() -> None:

@@ -8,7 +8,7 @@ from types import TracebackType
 from couch_explorers.local.engine.lambda_runtime.process_group import ProcessGroup
 
 # Seconds between two samples: a function that grows beyond its limit is found within it.
-INTERVAL_S = 0.1
+INTERVAL_S = 0.2
 
 
 class MemoryWatch:

@@ -97,27 +97,35 @@ _reaper = _Reaper()
 
 
 if sys.platform == "linux":
+    PAGE = os.sysconf("SC_PAGE_SIZE")
 
     def _family(process: int) -> Iterator[int]:
         """The process and all its descendants."""
         yield process
         with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{process}/task").iterdir():
-                for child in (thread / "children").read_text().split():
+            for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 - five times a second: half the time of pathlib's
+                for child in _read(f"/proc/{process}/task/{thread}/children").split():
                     yield from _family(int(child))
 
     def _resident(process: int) -> int:
         try:
-            return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            return int(_read(f"/proc/{process}/statm").split()[1]) * PAGE
         except (OSError, IndexError):
             return 0  # it has ended
 
     def _high_water(process: int) -> int:
         try:
-            status = Path(f"/proc/{process}/status").read_text()
+            _, _, after = _read(f"/proc/{process}/status").partition(b"VmHWM:")
         except OSError:
             return 0
-        return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
+        return int(after.split()[0]) * 1024 if after else 0
+
+    def _read(file: str) -> bytes:
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            return os.read(descriptor, 65_536)
+        finally:
+            os.close(descriptor)
 
 else:
     import psutil

@@ -83,6 +83,8 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
         """Run one invocation. Raises TooManyRequestsException where the concurrency does not suffice."""
         if self.shutdown_event.is_set():
             raise ServiceException(f"The version {self.function_arn} is shutting down.")
+        if reason := self._cannot_run():
+            return self._refused(invocation, reason)
         if not assumable_by_service(self.function_version.config.role, "lambda"):
             # AWS notices when it next needs new credentials of the role; here it shows at once.
             raise CommonServiceException("AccessDeniedException", NOT_ASSUMABLE, 403)
@@ -98,7 +100,11 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
                     observers.running(self.function_version.id.unqualified_arn()),
                 ):
                     result = environment.invoke(_invocation(invocation))
-            except TooManyRequestsException:
+            except TooManyRequestsException as error:
+                if self.function.reserved_concurrent_executions is None:
+                    error.Reason = (
+                        "ConcurrentInvocationLimitExceeded"  # the account's, where LocalEmu names the function's
+                    )
                 self._notify_throttled(invocation, concurrency)
                 raise
         self._notify(invocation, result, concurrency)
@@ -108,6 +114,21 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
             is_error=result.failed,
             logs=result.log_tail,
             executed_version=self.function_version.id.qualifier,
+        )
+
+    def _cannot_run(self) -> str | None:
+        """Why the version cannot run on this machine; AWS would run it."""
+        runtime = self.function_version.config.runtime
+        if runtime and runtime.startswith("python"):
+            return None
+        what = f"its runtime is {runtime}" if runtime else "it is a container image"
+        return f"The local cloud runs Python functions from zip archives. {self.function_version.id.function_name} cannot run: {what}."
+
+    def _refused(self, invocation: Any, reason: str) -> EngineResult:
+        payload = json.dumps({"errorType": "Runtime.NotSupportedLocally", "errorMessage": reason}).encode()
+        logger.warning(reason)
+        return EngineResult(
+            invocation.request_id, payload, is_error=True, logs="", executed_version=self.function_version.id.qualifier
         )
 
     # What LocalEmu asks of its assignment service.

@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "cloudformation",
     "function_urls",
     "http_server",
+    "invoke_requests",
     "lambda_processes",
     "metric_points",
     "not_offered",
@@ -30,8 +31,8 @@ MODULES: tuple[str, ...] = (
     "sns",
     "sqs",
     "sqs_mappings",
-    "trust",
     "state",
+    "trust",
 )
 
 # Not applied here, but with what they need: modules with `SEAMS` all the same.

@@ -4,12 +4,21 @@ LocalEmu's plug-in point `localemu.lambda.runtime_executor` prepares code only; 
 `LambdaVersionManager`, of which the Lambda service makes one for every version.
 """
 
+import logging
+
 SEAMS = {
     "localemu.services.lambda_.invocation.lambda_service:LambdaService.create_function_version": "da67e1d5c949",
     "localemu.services.lambda_.invocation.lambda_service:LambdaService.publish_version": "f7bf9cdc0af1",
     "localemu.services.lambda_.invocation.runtime_executor:get_runtime_executor": "69481e6133f1",
     "localemu.services.lambda_.invocation.version_manager:LambdaVersionManager": "166c312d003b",
 }
+
+
+# What LocalEmu's Lambda warns of and what is not so here: log formats are kept, and mappings on queues are our own.
+UNTRUE_WARNINGS = (
+    "Advanced Lambda Logging Configuration is currently mocked",
+    "Updating Lambda Event Source Mapping is in experimental",
+)
 
 
 def apply() -> None:
@@ -33,6 +42,9 @@ def apply() -> None:
         def find_plugins(self) -> list[PluginSpec]:
             return [PluginSpec(RuntimeExecutorPlugin.namespace, "process", ProcessPlugin)]
 
+    logging.getLogger("localemu.services.lambda_.provider").addFilter(
+        lambda record: not str(record.msg).startswith(UNTRUE_WARNINGS)
+    )
     # This package is not installed where LocalEmu is, so its entry points do not name it.
     runtime_executor.EXECUTOR_PLUGIN_MANAGER = PluginManager(RuntimeExecutorPlugin.namespace, finder=Finder())
     lambda_service.LambdaVersionManager = ProcessVersionManager

@@ -5,6 +5,7 @@ import json
 from contextlib import closing
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local.engine.functions import Functions, wait_until
 
@@ -104,3 +105,40 @@ def _runs(process):
             return stat.read().split()[2] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("invocation_type", ["RequestResponse", "Event"])
+def test_payload_that_is_no_json_is_refused(functions, invocation_type):
+    name = functions.create(ECHO)
+
+    with pytest.raises(functions.client.exceptions.InvalidRequestContentException) as refused:
+        functions.client.invoke(FunctionName=name, Payload=b"'jeep'", InvocationType=invocation_type)
+
+    assert refused.value.response["Error"]["Message"].startswith(
+        "Could not parse request body into json: Could not parse payload into json: Unexpected character (''' (code 39)): expected"
+    )
+
+
+def test_payload_beyond_an_asynchronous_invocations_limit_is_refused(functions):
+    name = functions.create(ECHO)
+    payload = json.dumps("x" * 1024 * 1024).encode()
+
+    with pytest.raises(ClientError) as refused:
+        functions.client.invoke(FunctionName=name, Payload=payload, InvocationType="Event")
+
+    assert refused.value.response["Error"] == {
+        "Code": "RequestEntityTooLargeException",
+        "Message": "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)",
+    }
+    assert functions.invoke(name, "x" * 1024 * 1024)["Payload"] == "x" * 1024 * 1024
+
+
+def test_function_of_another_language_says_what_runs_here(functions):
+    name = functions.create(ECHO, Runtime="nodejs20.x", handler="index.handler")
+
+    answer = functions.invoke(name)
+
+    assert answer["FunctionError"] == "Unhandled"
+    assert answer["Payload"]["errorMessage"] == (
+        f"The local cloud runs Python functions from zip archives. {name} cannot run: its runtime is nodejs20.x."
+    )

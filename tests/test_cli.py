@@ -26,7 +26,14 @@ def couch(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", [("paint", "a fjord"), ("env",), ("faults", "clear"), ("run", "smoke_test", "--out", "/tmp")]
+    "command",
+    [
+        ("paint", "a fjord"),
+        ("env",),
+        ("faults", "clear"),
+        ("inbox", "--confirm"),
+        ("run", "smoke_test", "--out", "/tmp"),
+    ],
 )
 def test_a_stopped_local_cloud_is_one_sentence_with_the_command_that_starts_it(couch, command, tmp_path):
     arguments = [str(tmp_path / "out") if word == "/tmp" else word for word in command]
@@ -151,3 +158,10 @@ def test_a_terminal_that_lacks_a_character_gets_an_escape(couch, encoding, monke
 
     assert "Traceback" not in done.stderr
     assert done.returncode in (1, 2)
+
+
+def test_inbox_takes_an_address_only_to_confirm(couch):
+    done = couch("inbox", "--address", "standup@couch-explorers.example")
+
+    assert done.returncode == 2
+    assert "--confirm" in done.stderr

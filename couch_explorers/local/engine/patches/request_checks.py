@@ -91,7 +91,7 @@ def _sqs(context: Any, request: Mapping[str, Any]) -> None:
 
 def _sns(context: Any, request: Mapping[str, Any]) -> None:
     if context.operation.name == "Publish" and not any(
-        request.get(name) for name in ("TopicArn", "TargetArn", "PhoneNumber")
+        name in request for name in ("TopicArn", "TargetArn", "PhoneNumber")
     ):
         raise _error(
             "InvalidParameter", "Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter"

@@ -17,6 +17,8 @@ from localemu.services.apigateway.resource_providers.aws_apigateway_restapi impo
 from localemu.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
 from localemu.services.cloudformation.resource_provider import OperationStatus, ProgressEvent
 from localemu.services.logs.resource_providers.aws_logs_loggroup import LogsLogGroupProvider
+from localemu.services.sqs.models import sqs_stores
+from localemu.services.sqs.resource_providers.aws_sqs_queue import SQSQueueProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,6 +163,17 @@ class LogGroup(LogsLogGroupProvider):  # type: ignore[misc]
             logs.untag_log_group(logGroupName=name, tags=gone)
 
 
+class Queue(SQSQueueProvider):  # type: ignore[misc]
+    """AWS::SQS::Queue."""
+
+    def delete(self, request: Any) -> Any:
+        """Delete the queue, and give its name free: CloudFormation says that it is gone once another may have its name."""
+        event = super().delete(request)
+        deleted = sqs_stores[request.account_id][request.region_name].deleted
+        deleted.pop((request.previous_state or request.desired_state or {}).get("QueueName"), None)
+        return event
+
+
 def method_operations(
     settings: list[Mapping[str, Any]], before: list[Mapping[str, Any]] | None = None
 ) -> list[dict[str, str]]:
@@ -216,4 +229,5 @@ PROVIDERS = {
     "AWS::ApiGateway::RestApi": RestApi,
     "AWS::ApiGateway::Stage": Stage,
     "AWS::Logs::LogGroup": LogGroup,
+    "AWS::SQS::Queue": Queue,
 }

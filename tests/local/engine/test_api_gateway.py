@@ -44,7 +44,7 @@ def template(*, burst=1000, rate=1000.0, not_found="nothing here", retention=7, 
             },
             "Log": {
                 "Type": "AWS::Logs::LogGroup",
-                "Properties": {"LogGroupName": "/api/log", "RetentionInDays": retention},
+                "Properties": {"LogGroupName": {"Fn::Sub": "/api/${AWS::StackName}"}, "RetentionInDays": retention},
             },
         },
         "Outputs": {
@@ -129,8 +129,30 @@ def test_update_changes_the_api_in_place(engine_cloud, api):
     assert after == before
     assert [ask("/mock")[1] for _ in range(3)] == [{"ok": "anew"}] * 3
     assert ask("/nowhere")[1] == {"error": "anew"}
-    groups = engine_cloud.client("logs").describe_log_groups(logGroupNamePrefix="/api/log")["logGroups"]
+    groups = engine_cloud.client("logs").describe_log_groups(logGroupNamePrefix=f"/api/{STACK}")["logGroups"]
     assert [group["retentionInDays"] for group in groups] == [14]
+
+
+def test_method_of_the_root_is_imported(engine_cloud, deploy):
+    body = template()
+    document = body["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    document["paths"] = {"/": document["paths"]["/mock"]}
+
+    stack = deploy(body, "api-with-a-root")
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    api_id = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "Id")
+    assert engine_cloud.ask("GET", f"/_aws/execute-api/{api_id}/prod/")[:2] == (200, {"ok": True})
+
+
+def test_queue_of_a_stack_can_be_made_again_after_its_deletion(engine_cloud, deploy):
+    cloudformation = engine_cloud.client("cloudformation")
+    body = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "made-again"}}}}
+    deploy(body, "first")
+    cloudformation.delete_stack(StackName="first")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="first", WaiterConfig={"Delay": 0.2})
+
+    assert deploy(body, "second")["StackStatus"] == "CREATE_COMPLETE"
 
 
 def test_address_in_an_output_is_awss(api):

@@ -144,6 +144,9 @@ def _refuse() -> None:
         context.region = context.deployment.region
         # Before the size is judged, so that a gateway response can name the request.
         self.parse_and_enrich(context)
+        # By whatever address it was reached, a function is told of AWS's.
+        domain = f"{context.api_id}.execute-api.{context.region}.amazonaws.com"
+        context.context_variables |= {"domainName": domain, "domainPrefix": context.api_id}
         if (context.request.content_length or 0) > LARGEST_PAYLOAD:
             raise RequestTooLargeError(f"HTTP content length exceeded {LARGEST_PAYLOAD} bytes.")
 
@@ -159,7 +162,12 @@ def _import() -> None:
     load = provider.import_api_from_openapi_spec
 
     def import_api(rest_api: Any, context: Any, open_api_spec: Any, mode: str) -> Any:
-        imported = load(rest_api, context=context, open_api_spec=open_api_spec, mode=mode)
+        # Merging leaves out methods of paths that are there already, as "/" always is: nothing is lost by a new API's.
+        is_new = not any(resource.resource_methods for resource in rest_api.resources.values())
+        binary = list(rest_api.binaryMediaTypes or [])
+        imported = load(rest_api, context=context, open_api_spec=open_api_spec, mode="overwrite" if is_new else mode)
+        if is_new and mode == "merge":
+            rest_api.binaryMediaTypes = list(dict.fromkeys(binary + (rest_api.binaryMediaTypes or [])))
         kept = get_apigateway_store(context=context).rest_apis[rest_api.id].gateway_responses
         if mode == "overwrite":
             kept.clear()

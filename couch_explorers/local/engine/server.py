@@ -121,10 +121,11 @@ class Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._begin_stop, stop, signal.Signals(number).name)
-        gateway = await asyncio.to_thread(self._start_engine)
+        gateway = await asyncio.to_thread(self.runtime.start)
         bedrock = Bedrock(self.models)
         bedrock.register()
         self.telemetry = await asyncio.to_thread(service.start, Home.current(), LocalEmu())
+        self.state = await asyncio.to_thread(self._restore_state)
         administration = Administration(self.models, self._save_state, self.telemetry, messages_of)
         cloud: Application = LocalCloud(AsgiGateway(gateway, event_loop=loop), bedrock, administration)
         if file := os.environ.get("COUCH_REQUEST_LOG"):
@@ -148,14 +149,13 @@ class Server:
         # LocalEmu leaves threads behind that would keep the interpreter from ending.
         end_process(0)
 
-    def _start_engine(self) -> Application:
-        """Start LocalEmu and bring back what it held; returns its gateway."""
-        gateway = self.runtime.start()
+    def _restore_state(self) -> State:
+        """Bring back what the engine held, before anybody can ask for it."""
         from couch_explorers.local.engine.state import saver  # noqa: PLC0415 - heavy, like LocalEmu
 
-        self.state = saver.current()
-        self.state.restore()
-        return gateway  # type: ignore[no-any-return]
+        state = saver.current()
+        state.restore()
+        return state
 
     def _stop_engine(self) -> None:
         """Let the services end what they do, and save the state."""

@@ -8,7 +8,7 @@ ENVIRONMENTS := couch_explorers/local/environments
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rehearse check format benchmarks lab lock setup clean
+.PHONY: help demo test unit kills rehearse check format benchmarks lab lock setup clean
 
 help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
@@ -30,6 +30,9 @@ test: .venv/.synced ## all tests, on a local cloud of their own
 
 unit: .venv/.synced ## the tests that need no local cloud
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end"
+
+kills: .venv/.synced ## kill the local cloud a hundred times and count what is lost (an hour)
+	@$(BIN)/python -m tests.local.engine.kills 50
 
 rehearse: .venv/.synced ## the real workflows, run by act on a local cloud of their own
 	@$(BIN)/pytest tests/rehearsal --verbose --numprocesses 2 --dist loadfile

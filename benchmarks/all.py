@@ -17,6 +17,7 @@ BENCHMARKS = (
     ("sweep.py",),
     ("queue_sweep.py",),
     ("metric_review.py",),
+    ("state_saving.py",),
     ("fault_storm.py",),
     ("java_client.py",),
     ("java_client.py", "--tls"),

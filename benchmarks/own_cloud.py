@@ -22,7 +22,11 @@ class OwnCloud:
     def __init__(self, home: Path, port: int) -> None:
         self.home = home
         self.port = port
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "COUCH_")) or name == "COUCH_ENGINE"
+        }
         self.environment = inherited | {"COUCH_HOME": str(home), "COUCH_REQUEST_LOG": str(home / "requests.jsonl")}
 
     def couch(self, *arguments: str) -> str:

@@ -3,10 +3,12 @@
 import json
 import signal
 from contextlib import ExitStack
+from random import Random
 
 import pytest
 
 from tests.local.engine.conftest import serve
+from tests.local.engine.kills import LAST_S, kill_while_sending, kill_while_working
 
 ACCOUNT = "000000000000"
 ANYBODY = {
@@ -264,3 +266,14 @@ def test_stack_parameter_secret_key_and_alarm_are_there(life):
     assert client("secretsmanager").get_secret_value(SecretId="secret")["SecretString"] == "hidden"
     assert client("kms").decrypt(CiphertextBlob=life.memory["cipher"])["Plaintext"] == b"plain"
     assert [alarm["AlarmName"] for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]] == ["alarm"]
+
+
+def test_killed_cloud_loses_nothing_but_its_last_moments(tmp_path):
+    # `make kills` holds it to the second that is promised; here a busy machine may add to it.
+    _, sent = kill_while_sending(tmp_path, None, Random(2), last_s=4 * LAST_S)
+
+    assert sent
+
+
+def test_mapping_works_off_what_was_in_flight_at_the_kill(tmp_path):
+    kill_while_working(tmp_path, None, Random(3), last_s=4 * LAST_S)

@@ -67,6 +67,8 @@ class State:
         self._thread: threading.Thread | None = None
         self._last_call = 0.0
         self._settled = True
+        self._processor_s = 0.0
+        self._longest_s = 0.0
 
     def called(self, service: str, operation: str, request: Any) -> None:
         """Take note of an AWS operation that was answered."""
@@ -141,6 +143,16 @@ class State:
             self._write(everything=True)
 
     def _write(self, *, everything: bool) -> None:
+        began_s = time.thread_time()
+        try:
+            self._write_changes(everything=everything)
+        finally:
+            # At most so long were others kept from running: what one thread computes, another cannot.
+            took_s = time.thread_time() - began_s
+            self._processor_s += took_s
+            self._longest_s = max(self._longest_s, took_s)
+
+    def _write_changes(self, *, everything: bool) -> None:
         with self._writing:
             journal = self._journal
             if journal is None:
@@ -172,6 +184,11 @@ class State:
                 if self._journal is not None:
                     self._journal.close()
                     self._journal = None
+            logger.info(
+                "The state is saved; that took %.2f s of processor time, %.3f s at most at once",
+                self._processor_s,
+                self._longest_s,
+            )
 
 
 @cache

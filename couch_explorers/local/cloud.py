@@ -25,6 +25,15 @@ START_DEADLINE_S = 60.0
 SERVERS = {"ministack": "couch_explorers.local.server", "localemu": "couch_explorers.local.engine.server"}
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
+# What a process that ends without being stopped takes along.
+_FORGOTTEN = {
+    "ministack": "what came since its last save is forgotten",
+    "localemu": "at most what was done in its last second is forgotten",
+}
+CHANGED_ENGINE = (
+    "started on another engine than before: pictures, runs, ratings and metrics are kept, everything is deployed anew, "
+    "and what the earlier engine saved stays in state/ and objects/"
+)
 HEALTH_PATH = "/_couch/health"
 HEALTH_TIMEOUT_S = 5.0
 # Seconds that `couch up` waits for a process that lives, is not about to start, and does not answer.
@@ -240,6 +249,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
         if _noted(home) != cloud:
             write_json(home.cloud_file, asdict(cloud))
         return cloud, "runs"
+    changes_engine = engine() == "localemu" and home.earlier_objects.exists() and not home.saved.exists()
     # A stop takes the note away; one that is still there belongs to a cloud that was killed.
     unclean = home.cloud_file.exists()
     home.cloud_file.unlink(missing_ok=True)
@@ -272,7 +282,9 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
             raise CloudError(f"The local cloud did not answer within {START_DEADLINE_S:.0f} s. What it said: {log}")
         time.sleep(POLL_S)
     if unclean:
-        return cloud, "had not been stopped: what came since its last save is forgotten; started again"
+        return cloud, f"had not been stopped: {_FORGOTTEN[engine()]}; started again"
+    if changes_engine:
+        return cloud, CHANGED_ENGINE
     return cloud, "started"
 
 
@@ -311,10 +323,7 @@ def stop(home: Home, *, erase: bool = False) -> str:
         if not _gone(process, STOP_DEADLINE_S):
             process.kill()
             _gone(process, STOP_DEADLINE_S)
-            sentence = (
-                "The local cloud did not stop by itself and was ended: what came since its last save is forgotten. "
-                "`couch up` repairs the deploy."
-            )
+            sentence = f"The local cloud did not stop by itself and was ended: {_FORGOTTEN[engine()]}. `couch up` repairs the deploy."
     home.cloud_file.unlink(missing_ok=True)
     if erase:
         _erase(home)

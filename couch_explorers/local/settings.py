@@ -96,6 +96,11 @@ class Home:
         return self.path / "saved"
 
     @property
+    def earlier_objects(self) -> Path:
+        """The objects of the engine before LocalEmu, which left them as files."""
+        return self.path / "objects"
+
+    @property
     def metrics_file(self) -> Path:
         """The metrics that the local cloud keeps, of itself and of whoever puts some: SQLite."""
         return self.path / "metrics.sqlite"
@@ -140,7 +145,7 @@ class Home:
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.path / "state"),
             "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self.path / "objects"),
+            "S3_DATA_DIR": str(self.earlier_objects),
             "SERVICES": ",".join(SERVICES),
             "COUCH_HOME": str(self.path),
             # Lambda code runs as it would on AWS: bytecode of its own folder is not wanted in the archive's unpacked copy.

@@ -7,6 +7,8 @@ from random import Random
 
 import pytest
 
+from couch_explorers.local.engine.state.journal import FILE, Journal
+from couch_explorers.local.settings import PICTURE_BUCKET
 from tests.local.engine.conftest import serve
 from tests.local.engine.kills import LAST_S, kill_while_sending, kill_while_working
 
@@ -277,3 +279,52 @@ def test_killed_cloud_loses_nothing_but_its_last_moments(tmp_path):
 
 def test_mapping_works_off_what_was_in_flight_at_the_kill(tmp_path):
     kill_while_working(tmp_path, None, Random(3), last_s=4 * LAST_S)
+
+
+def test_pictures_of_the_earlier_engine_are_in_the_bucket(tmp_path):
+    earlier = tmp_path / "objects" / ACCOUNT / PICTURE_BUCKET / "42"
+    earlier.mkdir(parents=True)
+    (earlier / "a.png").write_bytes(b"picture")
+    note = {"key": "42/a.png", "etag": '"abc"', "content_type": "image/png", "metadata": {"seed": "7"},
+            "last_modified": "2026-11-01T10:00:00.000Z"}  # fmt: skip
+    (earlier / "a.png.meta.json").write_text(json.dumps(note))
+    (earlier / "gone.png.meta.json").write_text(json.dumps({"key": "42/gone.png", "is_delete_marker": True}))
+    (earlier / "torn.png.meta.json").write_text("{")
+
+    carried = Life(tmp_path)
+    carried.s3.put_object(Bucket=PICTURE_BUCKET, Key="42/b.png", Body=b"new")
+    carried.s3.delete_object(Bucket=PICTURE_BUCKET, Key="42/a.png")
+    carried.s3.put_object(Bucket=PICTURE_BUCKET, Key="42/a.png", Body=b"other")
+    carried.again()
+
+    listed = [item["Key"] for item in carried.s3.list_objects_v2(Bucket=PICTURE_BUCKET)["Contents"]]
+    assert listed == ["42/a.png", "42/b.png"]
+    assert carried.s3.get_object(Bucket=PICTURE_BUCKET, Key="42/a.png")["Body"].read() == b"other"
+    assert (earlier / "a.png").read_bytes() == b"picture"
+    carried.end()
+
+
+def test_state_of_another_version_ends_the_start_with_a_sentence(tmp_path):
+    Journal(tmp_path / "saved", "LocalEmu 0.1 with moto 5").close()
+    before = (tmp_path / "saved" / FILE).read_bytes()
+
+    with (
+        pytest.raises(AssertionError, match=r"written by LocalEmu 0\.1 with moto 5 in format 1; this is LocalEmu"),
+        serve(tmp_path),
+    ):
+        pass
+
+    assert (tmp_path / "saved" / FILE).read_bytes() == before
+
+
+def test_stopped_cloud_saves_within_the_deadline_and_brings_all_back(tmp_path):
+    stopped = Life(tmp_path)
+    url = stopped.sqs.create_queue(QueueName="work")["QueueUrl"]
+    for number in range(20):
+        stopped.sqs.send_message(QueueUrl=url, MessageBody=str(number))
+
+    assert stopped.end(signal.SIGTERM) == 0
+
+    stopped._begin()
+    assert attributes(stopped.sqs, url)["ApproximateNumberOfMessages"] == "20"
+    stopped.end()

@@ -45,6 +45,11 @@ class Objects:
         with self._lock:
             self._keys.add((bucket, key))
 
+    def touch_bucket(self, bucket: str) -> None:
+        """Take note that a bucket was made or has changed."""
+        with self._lock:
+            self._buckets.add(bucket)
+
     def called(self, operation: str, request: Mapping[str, Any]) -> None:
         """Take note of what an operation with these arguments has changed."""
         bucket = request.get("Bucket")

@@ -11,6 +11,7 @@ from typing import Any
 
 from localemu.services.plugins import SERVICE_PLUGINS, Service
 
+from couch_explorers.local.engine.state.carried import CARRIED, carry_pictures
 from couch_explorers.local.engine.state.journal import Journal, Key, StateError
 from couch_explorers.local.engine.state.logs import EVENTS, Logs
 from couch_explorers.local.engine.state.objects import BUCKET, Objects
@@ -49,9 +50,10 @@ class State:
     `called`, `queues`, `objects` and `logs` are told of every change by `patches.state`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Name the folder; nothing is read or written yet."""
+    def __init__(self, folder: Path, earlier: Path) -> None:
+        """Name the folder, and that in which an earlier engine kept objects; nothing is read or written yet."""
         self.folder = folder
+        self.earlier = earlier
         self.queues = Queues()
         self.objects = Objects(folder / "objects")
         self.logs = Logs()
@@ -108,6 +110,9 @@ class State:
         self.queues.restore(journal)
         self.objects.restore(journal)
         self.logs.restore(journal)
+        if not journal.names(CARRIED):
+            carry_pictures(self.earlier, self.objects)
+            self._unwritten[Key(CARRIED, "")] = b""
         if journal.names(QUEUE):
             services.add("sqs")
         if journal.names(BUCKET):
@@ -194,4 +199,5 @@ class State:
 @cache
 def current() -> State:
     """The state of the local cloud that this process serves."""
-    return State(Home.current().saved)
+    home = Home.current()
+    return State(home.saved, home.earlier_objects)

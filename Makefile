@@ -31,7 +31,7 @@ test: .venv/.synced ## all tests, on a local cloud of their own
 unit: .venv/.synced ## the tests that need no local cloud
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end"
 
-kills: .venv/.synced ## kill the local cloud a hundred times and count what is lost (an hour)
+kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 	@$(BIN)/python -m tests.local.engine.kills 50
 
 rehearse: .venv/.synced ## the real workflows, run by act on a local cloud of their own

@@ -3,6 +3,8 @@
 import base64
 import json
 from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -142,3 +144,36 @@ def test_function_of_another_language_says_what_runs_here(functions):
     assert answer["Payload"]["errorMessage"] == (
         f"The local cloud runs Python functions from zip archives. {name} cannot run: its runtime is nodejs20.x."
     )
+
+
+def test_function_url_is_closed_until_a_policy_opens_it(functions):
+    name = functions.create("def handler(event, context): return {'statusCode': 200, 'body': event['rawPath']}")
+    url = functions.client.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
+    assert url.partition(".lambda-url.eu-west-1.")[2].startswith("localhost:")
+
+    status, body = _get(url + "jeep")
+    assert status == 403
+    assert json.loads(body)["Message"].startswith(
+        "Forbidden. For troubleshooting Function URL authorization issues, see: "
+    )
+
+    functions.client.add_permission(
+        FunctionName=name,
+        StatementId="all",
+        Action="lambda:InvokeFunctionUrl",
+        Principal="*",
+        FunctionUrlAuthType="NONE",
+    )
+    assert _get(url + "jeep") == (200, "/jeep")
+
+
+def _get(url):
+    """Status and body, by this machine's address whether or not its resolver knows names below localhost."""
+    parts = urlsplit(url)
+    connection = HTTPConnection("127.0.0.1", parts.port)
+    try:
+        connection.request("GET", parts.path, headers={"Host": parts.netloc})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()

@@ -69,7 +69,7 @@ def visible(text: str) -> str:
 
 def spelled(text: str) -> str:
     """Write each character that no font has as its number, `[U+12345]`."""
-    if _is_plain(text):
+    if is_plain(text):
         return text
     return "".join(number(character) if _is_unknown(character) else character for character in text)
 
@@ -90,7 +90,7 @@ def note(texts: Iterable[object]) -> str:
     unknown = dict.fromkeys(
         character
         for text in map(str, texts)
-        if not _is_plain(text)
+        if not is_plain(text)
         for character in visible(text)
         if _is_unknown(character)
     )
@@ -107,7 +107,7 @@ def note(texts: Iterable[object]) -> str:
 def runs(text: str) -> tuple[Run, ...]:
     """Divide a text among the fonts that draw it; a mark stays with the letter that it belongs to."""
     first = files()[0]
-    if _is_plain(text):
+    if is_plain(text):
         return (Run(first, text),) if text else ()
     parts: list[tuple[Path, list[str]]] = []
     for character in text:
@@ -126,12 +126,13 @@ def runs(text: str) -> tuple[Run, ...]:
 @lru_cache(maxsize=4096)
 def font_of(character: str) -> Path | None:
     """Find the first font that has a character; None where there is none."""
-    if _is_plain(character):
+    if is_plain(character):
         return files()[0]
     return next((file for file in _all_files() if ord(character) in _characters(file)), None)
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """Tell whether the first font surely has every character of a text, so that nothing need be looked up."""
     return all(ord(character) < _LATIN_END or character in _FREQUENT for character in text)
 
 

@@ -19,6 +19,7 @@ from nbconvert.exporters.html import HTMLExporter
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # it comes without types
 
 from couch_explorers.checks import COLOURS, SIGNS, Check, Verdict, coded, count
+from couch_explorers.reports import embedded_fonts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str
     body = _cells_html(cells)
     headings = [(int(m["level"]), m["anchor"], _plain(m["text"])) for m in HEADING.finditer(body)]
     slowest = sorted(result.timings["cells"], key=lambda cell: -cell["seconds"])[:SLOWEST]
-    return _page().render(
+    html = _page().render(
         body=body,
         comments=comments,
         count=count(result.checks),
@@ -53,6 +54,9 @@ def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str
         title=title or result.notebook,
         colours=COLOURS,
     )
+    # Only now is it known which letters the page has.
+    letters = embedded_fonts.css(html)
+    return html.replace("</style>", f"{letters}</style>", 1) if letters else html
 
 
 def _problems(result: RunResult) -> list[Check]:

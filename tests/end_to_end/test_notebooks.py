@@ -76,6 +76,18 @@ def test_the_job_summary_is_written_for_github(local_cloud, workspace, tmp_path)
     assert "data:image" not in written
 
 
+def test_papermill_alone_fails_where_a_check_is_bad(local_cloud, workspace, faults, tmp_path):
+    faults("error=1", "latency=0")
+
+    done = subprocess.run(
+        [Path(sys.executable).with_name("papermill"), "notebooks/smoke_test.ipynb", tmp_path / "out.ipynb", "-p", "checks", "api"],
+        cwd=ROOT, env=local_cloud.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert "ChecksFailedError: 1 check failed: api: a prompt becomes a picture is BAD" in done.stderr
+
+
 @pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))
 def test_every_notebook_runs_under_nbval(local_cloud, workspace, notebook):
     checked = subprocess.run(

@@ -37,7 +37,14 @@ class Panel:
     sentence: str
     alternative: str
     figure: Figure
+    # What explains the numbers that stand for characters that no font has; empty without any.
+    note: str = field(default="", init=False)
     _rendered: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        note = style.spell(self.figure)
+        object.__setattr__(self, "note", note)
+        object.__setattr__(self, "sentence", " ".join(filter(None, (self.sentence, note))))
 
     def svg(self) -> str:
         """Give the figure as SVG for the inside of a page."""

@@ -1,22 +1,27 @@
 """One style sheet for all figures: light ground, colours that a colour-blind reader tells apart, legible in grey.
 
 Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/); no two lines of a figure differ by colour alone, each
-has its own dashes too. Letters are DejaVu Sans, which matplotlib brings along and whose digits are all equally wide.
+has its own dashes too. Letters are DejaVu Sans, which matplotlib brings along and whose digits are all equally wide; what it
+lacks is drawn by the fonts that follow it in `fonts.files`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontEntry, FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
+
+from couch_explorers import fonts
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.transforms import Affine2DBase
     from matplotlib.typing import LineStyleType
 
@@ -47,10 +52,14 @@ DASHED: LineStyleType = (0, (5, 2))
 DOTTED: LineStyleType = (0, (1.2, 1.6))
 DASH_DOT: LineStyleType = (0, (6, 2, 1.2, 2))
 
+FAMILY = "DejaVu Sans"
+NORMAL, BOLD = 400, 700
+
 _MEASURED_SIZE, _SUBPIXELS = 200.0, 64
 
 _SHEET: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
+    # A dollar is a dollar and begins no formula.
+    "text.parse_math": False,
     "font.size": TEXT_SIZE,
     "text.color": INK,
     "figure.facecolor": PAPER,
@@ -97,7 +106,39 @@ _SHEET: dict[str, Any] = {
 
 def sheet() -> AbstractContextManager[None]:
     """Set the style for what is made and saved inside of `with style.sheet():`, and for nothing else."""
-    return mpl.rc_context(_SHEET)  # type: ignore[arg-type]  # the names of all settings are a type of their own
+    return mpl.rc_context(_SHEET | {"font.family": list(_families())})  # type: ignore[arg-type]  # their names are a type
+
+
+@cache
+def _families() -> tuple[str, ...]:
+    """Make the fonts known to matplotlib that follow DejaVu Sans, each as a family of its own name, and name all."""
+    names = [FAMILY]
+    for file in fonts.files()[1:]:
+        name = f"couch-explorers {file.stem}"
+        for weight in (NORMAL, BOLD):
+            # One weight serves for both: else matplotlib would warn that it takes it.
+            entry = FontEntry(
+                fname=str(file),
+                name=name,
+                style="normal",
+                variant="normal",
+                weight=weight,
+                stretch="normal",
+                size="scalable",
+            )
+            fontManager.ttflist.append(entry)
+        names.append(name)
+    return tuple(names)
+
+
+def spell(figure: Figure) -> str:
+    """Replace each character of a figure's texts that no font has by its number, and return the note that explains them."""
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    told = fonts.note(text.get_text() for text in texts)
+    for text in texts:
+        if not fonts.is_plain(written := text.get_text()):
+            text.set_text(fonts.spelled(fonts.visible(written)))
+    return told
 
 
 def width_of(ax: Axes) -> float:
@@ -118,7 +159,9 @@ def corner(ax: Axes, across: float, up: float) -> ScaledTranslation:
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float = TEXT_SIZE, *, bold: bool = False) -> float:
     """Points that one line of text takes."""
-    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    first = findfont(FontProperties(family=FAMILY, weight="bold" if bold else "normal"))
+    # Looked through one after the other for each letter.
+    font = get_font(first if fonts.is_plain(text) else [first, *map(str, fonts.files()[1:])])
     # Measured large, where rounding to whole pixels does not show.
     font.set_size(_MEASURED_SIZE, POINTS_AN_INCH)
     font.set_text(text, 0.0)

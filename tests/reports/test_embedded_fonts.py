@@ -1,0 +1,42 @@
+import base64
+import io
+import re
+
+import pytest
+from fontTools.ttLib import TTFont
+
+from couch_explorers.reports import embedded_fonts
+
+
+def faces(css):
+    """The characters of each font that a style sheet embeds, with its size in bytes."""
+    found = []
+    for data in re.findall(r"base64,([^)]+)\)", css):
+        content = base64.b64decode(data)
+        with TTFont(io.BytesIO(content)) as font:
+            found.append((set(map(chr, font.getBestCmap())), len(content)))
+    return found
+
+
+@pytest.mark.parametrize(
+    "page", ["", "<p>A fjord \u2713 \u2026 \u00d7 \u00e6</p>", "\u05ea\u05dc \u0645\u0631", "\U0001f5fc"]
+)
+def test_a_page_whose_letters_every_machine_has_gets_no_font(page):
+    assert embedded_fonts.css(page) == ""
+
+
+def test_a_page_gets_the_letters_that_it_has_and_no_others():
+    (japanese, small), (hindi, tiny) = sorted(
+        faces(embedded_fonts.css("<p>東京の夜 हिन्दी</p>")), key=lambda it: -len(it[0] & set("東京の夜"))
+    )
+
+    assert set("東京の夜") <= japanese
+    assert set("हिन्दी") <= hindi
+    assert len(japanese) < 10
+    assert max(small, tiny) < 20_000
+
+
+def test_a_font_serves_only_its_own_letters():
+    css = embedded_fonts.css("京a")
+
+    assert "unicode-range:U+4EAC,U+200C-200D" in css

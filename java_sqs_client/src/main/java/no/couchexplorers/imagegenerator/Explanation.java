@@ -1,9 +1,11 @@
 package no.couchexplorers.imagegenerator;
 
+import java.io.IOException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
 import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
+import java.util.Optional;
 import javax.net.ssl.SSLException;
 import software.amazon.awssdk.awscore.exception.AwsErrorDetails;
 import software.amazon.awssdk.awscore.exception.AwsServiceException;
@@ -14,12 +16,17 @@ final class Explanation {
     static final String NO_ANSWER = "SQS did not say what became of it: send it again.";
 
     private static final int SERVER_ERROR = 500;
+    private static final int PROXY_LOGIN = 407;
     private static final int SHORT = 80;
 
     private Explanation() {}
 
-    static String of(SdkException error, QueueAddress address) {
+    /** Explains an error of a request that went through this proxy, if through any. */
+    static String of(SdkException error, QueueAddress address, Optional<ProxyServer> proxy) {
         if (error instanceof AwsServiceException answer) {
+            if (proxy.isPresent() && isOfProxy(answer)) {
+                return ofProxy(proxy.get(), "status " + answer.statusCode(), address.server());
+            }
             AwsErrorDetails details = answer.awsErrorDetails();
             String code = details == null ? "" : details.errorCode();
             String message = details == null ? "" : details.errorMessage();
@@ -28,7 +35,7 @@ final class Explanation {
             }
             return ofCode(code, message, address);
         }
-        return ofConnection(error, address.server());
+        return ofConnection(error, address.server(), proxy);
     }
 
     /** Explains what is no one's mistake: AWS could not do what it was asked. */
@@ -69,24 +76,56 @@ final class Explanation {
         };
     }
 
-    private static String ofConnection(Throwable error, String server) {
+    /** Whether it is the proxy that refused: it wants a login, or the answer is none of AWS, which describes its errors. */
+    private static boolean isOfProxy(AwsServiceException answer) {
+        AwsErrorDetails details = answer.awsErrorDetails();
+        boolean described = details != null
+                && details.errorCode() != null
+                && !details.errorCode().isBlank();
+        return answer.statusCode() == PROXY_LOGIN || !described;
+    }
+
+    private static String ofProxy(ProxyServer proxy, String said, String server) {
+        String advice = said.contains(Integer.toString(PROXY_LOGIN))
+                ? ": write its user and password into " + proxy.variable() + ", http://user:password@host:port."
+                : ": check the proxy, or except the host of " + server + " by NO_PROXY.";
+        return capitalized(proxy.named()) + ", does not let the request to " + server + " through (" + said + ")"
+                + advice;
+    }
+
+    private static String ofConnection(Throwable error, String server, Optional<ProxyServer> proxy) {
+        String way = proxy.map(named -> " through " + named.named() + ",").orElse("");
         for (Throwable cause = error; cause != null; cause = cause.getCause()) {
             if (cause instanceof UnknownHostException) {
-                return "The host of " + server + " is not found: check the network, and the address.";
+                return proxy.map(named -> "The host of " + named.named() + ", is not found: check the variable.")
+                        .orElse("The host of " + server + " is not found: check the network, and the address.");
             }
             if (cause instanceof SocketTimeoutException) {
-                return "No answer comes from " + server + ": check the network, and the address.";
+                return "No answer comes from " + server + way + ": check the network, and the address"
+                        + proxy.map(named -> " of the proxy.").orElse(".");
             }
             if (cause instanceof ConnectException || cause instanceof NoRouteToHostException) {
-                return "Nothing answers at " + server + " (" + oneLine(cause)
-                        + "): check the network, and the address.";
+                String reason = " (" + oneLine(cause) + ")";
+                return proxy.map(named -> "Nothing answers at " + named.named() + " for " + server + reason
+                                + ": check the proxy, unset " + named.variable()
+                                + ", or except the host by NO_PROXY.")
+                        .orElse("Nothing answers at " + server + reason + ": check the network, and the address.");
             }
             if (cause instanceof SSLException) {
-                return "No safe connection to " + server + " comes about (" + oneLine(cause)
+                return "No safe connection to " + server + way + " comes about (" + oneLine(cause)
                         + "): if a proxy of your network stands between, Java must trust its certificate.";
             }
+            if (proxy.isPresent()
+                    && cause instanceof IOException
+                    && oneLine(cause).contains("proxy")) {
+                return ofProxy(proxy.get(), oneLine(cause).replace("\"", ""), server);
+            }
         }
-        return "The request to " + server + " failed (" + oneLine(error) + "): try again, --debug shows more.";
+        return "The request to " + server + way + " failed (" + oneLine(error) + "): try again, --debug shows more.";
+    }
+
+    private static String capitalized(String text) {
+        return Character.toUpperCase(text.charAt(0)) + text.substring(1);
     }
 
     /** What AWS said, in brackets, so that nothing is lost which a sentence of ours does not say. */

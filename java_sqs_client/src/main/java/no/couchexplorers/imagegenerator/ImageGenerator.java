@@ -36,6 +36,7 @@ public final class ImageGenerator {
         // Not System.out, which writes "?" for all letters beyond ASCII where no locale is set, as in a container.
         PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
         PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
+        HttpClients.register();
         int status = new ImageGenerator(System.getenv(), System.in, out, err).run(arguments);
         out.flush();
         System.exit(status);

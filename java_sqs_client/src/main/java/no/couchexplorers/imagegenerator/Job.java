@@ -55,6 +55,17 @@ final class Job {
         }
     }
 
+    /** Whether a text is a whole JSON value other than an object: a list, a text in quotes, a number, true, false, null. */
+    static boolean isOtherJson(String text) {
+        try (JsonReader value = new JsonReader(new StringReader(text))) {
+            value.setStrictness(Strictness.STRICT);
+            value.skipValue();
+            return value.peek() == JsonToken.END_DOCUMENT;
+        } catch (IOException | IllegalStateException error) {
+            return false;
+        }
+    }
+
     /** Says what to do with a text that begins like JSON and is none: a job with a slip in it, or a prompt. */
     private static String howToSend(String text) {
         if (LIKE_A_JOB.matcher(text).lookingAt()) {

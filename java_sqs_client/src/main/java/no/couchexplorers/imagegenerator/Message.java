@@ -2,6 +2,7 @@ package no.couchexplorers.imagegenerator;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /**
  * One message to send, checked.
@@ -13,6 +14,11 @@ record Message(int line, String body) {
 
     /** SQS quotas, "Message size": bytes of UTF-8. A queue may be set to take less. */
     static final int MAXIMUM_BYTES = 1_048_576;
+
+    /** Unicode's Default_Ignorable_Code_Point outside of control and format characters, and two that are drawn as blanks. */
+    private static final Pattern IGNORABLE = Pattern.compile(
+            "[\\x{034f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}"
+                    + "\\x{2065}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{fff0}-\\x{fff8}\\x{1d159}\\x{e0000}-\\x{e0fff}]");
 
     /** Checks the prompt of the command line. */
     static Message of(String prompt) throws UsageException {
@@ -30,7 +36,7 @@ record Message(int line, String body) {
     }
 
     private static Message checked(int line, String text, String place) throws UsageException {
-        if (text.isBlank()) {
+        if (text.codePoints().noneMatch(Message::isVisible)) {
             throw new UsageException(place + " is empty: say what to paint.");
         }
         checkCharacters(text, place);
@@ -44,11 +50,37 @@ record Message(int line, String body) {
                     bytes,
                     MAXIMUM_BYTES));
         }
-        // The worker takes a body that starts so for a job in JSON.
-        if (text.stripLeading().startsWith("{")) {
-            Job.check(text.strip(), place);
+        String meant = text.substring(firstVisible(text)).stripTrailing();
+        // The worker takes a body that starts so for a job in JSON, and refuses other JSON.
+        if (meant.startsWith("{")) {
+            Job.check(meant, place);
+        } else if (Job.isOtherJson(meant)) {
+            throw new UsageException(
+                    place
+                            + " is JSON, but no job: write the bare prompt, or {\"prompt\": \"...\"} for one that looks like JSON.");
         }
         return message;
+    }
+
+    private static int firstVisible(String text) {
+        int index = 0;
+        while (!isVisible(text.codePointAt(index))) {
+            index += Character.charCount(text.codePointAt(index));
+        }
+        return index;
+    }
+
+    /** Whether a character has a glyph; the worker judges by the same ones. */
+    private static boolean isVisible(int character) {
+        return switch (Character.getType(character)) {
+            case Character.CONTROL,
+                    Character.FORMAT,
+                    Character.SURROGATE,
+                    Character.SPACE_SEPARATOR,
+                    Character.LINE_SEPARATOR,
+                    Character.PARAGRAPH_SEPARATOR -> false;
+            default -> !IGNORABLE.matcher(Character.toString(character)).matches();
+        };
     }
 
     /** Refuses what SQS does not take: API reference, SendMessage, "MessageBody". */

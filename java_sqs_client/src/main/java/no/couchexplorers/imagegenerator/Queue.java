@@ -1,9 +1,11 @@
 package no.couchexplorers.imagegenerator;
 
+import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.regions.Region;
@@ -19,19 +21,25 @@ final class Queue implements AutoCloseable {
     private static final Duration READ_TIMEOUT = Duration.ofSeconds(30);
 
     private final QueueAddress address;
+    private final Optional<ProxyServer> proxy;
     private final SqsClient client;
 
-    private Queue(QueueAddress address, SqsClient client) {
+    private Queue(QueueAddress address, Optional<ProxyServer> proxy, SqsClient client) {
         this.address = address;
+        this.proxy = proxy;
         this.client = client;
     }
 
     /** Finds credentials and makes the client; does not ask SQS yet. */
-    static Queue open(QueueAddress address, Map<String, String> environment) throws NotSentException {
+    static Queue open(QueueAddress address, Map<String, String> environment) throws NotSentException, UsageException {
+        // Before the credentials are looked for, which may take the same way.
+        new Proxies(environment).of(URI.create(address.server()));
         return open(address, environment, Credentials.find(environment, address.region()));
     }
 
-    static Queue open(QueueAddress address, Map<String, String> environment, AwsCredentialsProvider credentials) {
+    static Queue open(QueueAddress address, Map<String, String> environment, AwsCredentialsProvider credentials)
+            throws UsageException {
+        Optional<ProxyServer> proxy = new Proxies(environment).of(URI.create(address.server()));
         SqsClientBuilder builder = SqsClient.builder()
                 .credentialsProvider(credentials)
                 .region(Region.of(address.region()))
@@ -44,7 +52,7 @@ final class Queue implements AutoCloseable {
         if (address.dualStack()) {
             builder.dualstackEnabled(true);
         }
-        return new Queue(address, builder.build());
+        return new Queue(address, proxy, builder.build());
     }
 
     /** Sends one message and gives its message id. */
@@ -53,7 +61,7 @@ final class Queue implements AutoCloseable {
             return client.sendMessage(request -> request.queueUrl(address.url()).messageBody(message.body()))
                     .messageId();
         } catch (SdkException error) {
-            throw new NotSentException(Explanation.of(error, address), error);
+            throw new NotSentException(Explanation.of(error, address, proxy), error);
         }
     }
 
@@ -71,7 +79,7 @@ final class Queue implements AutoCloseable {
             return client.sendMessageBatch(
                     request -> request.queueUrl(address.url()).entries(entries));
         } catch (SdkException error) {
-            throw new NotSentException(Explanation.of(error, address), error);
+            throw new NotSentException(Explanation.of(error, address, proxy), error);
         }
     }
 

@@ -3,11 +3,13 @@ package no.couchexplorers.imagegenerator;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
 import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
 import java.util.Map;
+import java.util.Optional;
 import javax.net.ssl.SSLHandshakeException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -19,6 +21,7 @@ import software.amazon.awssdk.services.sqs.model.SqsException;
 
 class ExplanationTest {
     private QueueAddress address;
+    private Optional<ProxyServer> proxy = Optional.empty();
 
     @BeforeEach
     void read() throws UsageException {
@@ -66,7 +69,9 @@ class ExplanationTest {
                         .build())
                 .build();
 
-        assertEquals("AWS has a fault of its own (Slow down): try again later.", Explanation.of(fault, address));
+        assertEquals(
+                "AWS has a fault of its own (Slow down): try again later.",
+                Explanation.of(fault, address, Optional.empty()));
     }
 
     @Test
@@ -74,7 +79,9 @@ class ExplanationTest {
         SqsException fault =
                 (SqsException) SqsException.builder().statusCode(502).build();
 
-        assertEquals("AWS has a fault of its own (status 502): try again later.", Explanation.of(fault, address));
+        assertEquals(
+                "AWS has a fault of its own (status 502): try again later.",
+                Explanation.of(fault, address, Optional.empty()));
     }
 
     @Test
@@ -101,6 +108,44 @@ class ExplanationTest {
     }
 
     @Test
+    void a_proxy_on_the_way_is_named_with_its_variable_and_without_its_password() throws UsageException {
+        String server = "https://sqs.eu-west-1.amazonaws.com";
+        proxy = Optional.of(ProxyServer.of("HTTPS_PROXY", "http://me:s3cret@proxy.example:3128"));
+        String named = "the proxy http://proxy.example:3128, which HTTPS_PROXY names";
+
+        assertEquals(
+                "Nothing answers at " + named + " for " + server + " (Connection refused): check the proxy, unset "
+                        + "HTTPS_PROXY, or except the host by NO_PROXY.",
+                explained(new ConnectException("Connection refused")));
+        assertEquals(
+                "The host of " + named + ", is not found: check the variable.",
+                explained(new UnknownHostException("proxy.example")));
+        assertEquals(
+                "No answer comes from " + server + " through " + named
+                        + ",: check the network, and the address of the proxy.",
+                explained(new SocketTimeoutException("Read timed out")));
+        assertEquals(
+                "The proxy http://proxy.example:3128, which HTTPS_PROXY names, does not let the request to " + server
+                        + " through (Unable to tunnel through proxy. Proxy returns HTTP/1.1 407 Proxy Authentication "
+                        + "Required): write its user and password into HTTPS_PROXY, http://user:password@host:port.",
+                explained(new IOException("Unable to tunnel through proxy. Proxy returns \"HTTP/1.1 407 Proxy "
+                        + "Authentication Required\"")));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"407, user and password", "403, by NO_PROXY", "502, by NO_PROXY", "503, by NO_PROXY"})
+    void an_answer_that_aws_did_not_describe_is_the_proxys(int status, String advice) throws UsageException {
+        proxy = Optional.of(ProxyServer.of("http_proxy", "proxy.example"));
+        SqsException answer =
+                (SqsException) SqsException.builder().statusCode(status).build();
+
+        String sentence = Explanation.of(answer, address, proxy);
+
+        assertTrue(sentence.startsWith("The proxy http://proxy.example:80, which http_proxy names, "), sentence);
+        assertTrue(sentence.contains(advice), sentence);
+    }
+
+    @Test
     void long_values_are_shown_short_and_on_one_line() {
         assertEquals("\"a b\"", Explanation.quoted("a\n b"));
         assertEquals("x".repeat(77) + "...", Explanation.shortened("x".repeat(81)));
@@ -110,6 +155,7 @@ class ExplanationTest {
     private String explained(Throwable cause) {
         return Explanation.of(
                 SdkClientException.create("Unable to execute.", cause == null ? null : new RuntimeException(cause)),
-                address);
+                address,
+                proxy);
     }
 }

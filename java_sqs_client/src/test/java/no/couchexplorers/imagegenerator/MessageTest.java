@@ -20,8 +20,8 @@ class MessageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", " ", "\t\n"})
-    void a_prompt_of_only_blanks_is_refused(String prompt) {
+    @ValueSource(strings = {"", " ", "\t\n", "\u00a0\u3000", "\u200b\u200d\ufeff", "\u2800", "\u3164\ufe0f", "\u2028"})
+    void a_prompt_that_cannot_be_seen_is_refused(String prompt) {
         assertEquals("The prompt is empty: say what to paint.", refusal(() -> Message.of(prompt)));
     }
 
@@ -50,5 +50,46 @@ class MessageTest {
     void a_prompt_in_braces_is_a_job_and_checked_as_one() throws UsageException {
         assertEquals(" {\"prompt\": \"x\"}", Message.of(" {\"prompt\": \"x\"}").body());
         assertTrue(refusal(() -> Message.of("{curly")).startsWith("The prompt starts with \"{\" but is no valid JSON"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "null",
+                "true",
+                "7",
+                "-1.5e3",
+                "\"a castle\"",
+                "[]",
+                "[\"a castle\"]",
+                " [1, {\"prompt\": \"a\"}] ",
+                "\ufeffnull"
+            })
+    void json_that_is_no_job_is_refused(String text) {
+        assertTrue(refusal(() -> Message.of(text)).startsWith("The prompt is JSON, but no job: "));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "null and void",
+                "[cat]",
+                "[cat, dog]",
+                "007",
+                "NaN",
+                "Infinity",
+                "'null'",
+                "\"Vintage\" Paris",
+                "7 castles",
+                "TRUE",
+                "a ❤\ufe0f"
+            })
+    void words_that_only_resemble_json_are_prompts(String text) throws UsageException {
+        assertEquals(text, Message.of(text).body());
+    }
+
+    @Test
+    void a_job_after_a_byte_order_mark_is_checked_as_one() {
+        assertTrue(refusal(() -> Message.of("\ufeff\u200b{}")).contains("prompt"));
     }
 }

@@ -104,13 +104,43 @@ class SinglePromptIT {
         assertTrue(help.out().startsWith("Usage: imagegenerator "), help.out());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+    void a_proxy_is_not_asked_for_a_local_cloud(String variable) {
+        Client.ofRoot(cloud, queueUrl)
+                .with(variable, "http://127.0.0.1:1")
+                .run("a jeep")
+                .onlyLine();
+
+        assertEquals("a jeep", cloud.receive(queueUrl).body());
+    }
+
     @Test
-    void a_proxy_for_plain_http_is_asked() {
+    void a_proxy_that_does_not_answer_is_named() {
         String error = Client.ofRoot(cloud, queueUrl)
-                .with("HTTP_PROXY", "http://127.0.0.1:1")
+                .with("AWS_ENDPOINT_URL", "https://sqs.eu-west-1.amazonaws.com")
+                .with("HTTPS_PROXY", "http://me:secret@127.0.0.1:1")
                 .run("a jeep")
                 .error(1);
 
-        assertTrue(error.startsWith("Nothing answers at "), error);
+        assertEquals(
+                "Nothing answers at the proxy http://127.0.0.1:1, which HTTPS_PROXY names for "
+                        + "https://sqs.eu-west-1.amazonaws.com (Connection refused): check the proxy, unset HTTPS_PROXY, or "
+                        + "except the host by NO_PROXY.",
+                error);
+    }
+
+    @Test
+    void a_proxy_that_is_no_address_is_told_before_anything_is_asked() {
+        String error = Client.ofRoot(cloud, queueUrl)
+                .with("AWS_ENDPOINT_URL", "http://queue.example:9324")
+                .with("HTTP_PROXY", "http://me:secret@proxy.example:port")
+                .run("a jeep")
+                .error(2);
+
+        assertEquals(
+                "HTTP_PROXY is \"***@proxy.example:port\", which is no address of a proxy: set one like "
+                        + "http://proxy.example:3128, or unset it.",
+                error);
     }
 }

@@ -118,6 +118,7 @@ def test_the_server_listens_on_this_machine_only_and_checks_rights(home):
 def test_a_tool_that_deploys_keeps_the_users_proxies_but_not_for_the_local_cloud(home, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "intranet.example")
+    monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("AWS_PROFILE", "theirs")
     monkeypatch.setenv("TF_VAR_candidate", "7")
     monkeypatch.setenv("TF_WORKSPACE", "theirs")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,6 +17,9 @@ from hypothesis import strategies as st
 
 from couch_explorers.local import cloud, ports
 from couch_explorers.local.settings import HOST, Home
+
+COUCH = str(Path(sys.executable).with_name("couch"))
+DEAD = f"http://{HOST}:9"
 
 # A process that looks like the server of a local cloud, and on its port gives an answer, nothing at all, or is not there.
 # Its arguments: the bytes of the answer, then those of the real server. It says when it is ready.
@@ -272,3 +276,49 @@ def wait_for_status(pid, status):
     with suppress(psutil.NoSuchProcess):
         while psutil.Process(pid).status() != status:
             pass
+
+
+def test_env_points_every_tool_of_a_shell_at_the_cloud_and_away_from_proxies_and_the_users_settings(home, port):
+    user = {
+        "AWS_PROFILE": "theirs",
+        "AWS_ENDPOINT_URL_SQS": "http://elsewhere",
+        "http_proxy": DEAD,
+        "no_proxy": "a.example",
+    }
+    with impostor(healthy_answer(home), port) as process:
+        note(home, process.pid, port)
+        environment = {**os.environ, **user, "COUCH_HOME": str(home.path), "COUCH": COUCH}
+        seen = subprocess.run(
+            ["bash", "-c", 'eval "$("$COUCH" env)" && env'], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    told = dict(line.split("=", 1) for line in seen.splitlines() if "=" in line)
+    assert {name for name in told if name.startswith("AWS_")} == {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+    }
+    assert told["AWS_ENDPOINT_URL"] == f"http://{HOST}:{port}"
+    assert told["NO_PROXY"] == told["no_proxy"]
+    assert set(told["NO_PROXY"].split(",")) == {"a.example", "127.0.0.1", "localhost", "::1"}
+    assert told["http_proxy"] == DEAD
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_doctor_behind_a_dead_proxy_finds_the_cloud(home, port, variable):
+    with impostor(healthy_answer(home), port) as process:
+        note(home, process.pid, port)
+        done = subprocess.run(
+            [COUCH, "doctor", "--json"],
+            env={**os.environ, variable: DEAD, "COUCH_HOME": str(home.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    found = {finding["name"]: finding for finding in json.loads(done.stdout)}["local cloud"]
+    assert (found["verdict"], found["detail"]) == ("OK", f"http://{HOST}:{port}, process {process.pid}")

@@ -252,6 +252,58 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
         )
         return {"AlarmHistoryItems": [item for _, item in shown]} | ({"NextToken": token} if token else {})
 
+    # --- Anomaly detectors -------------------------------------------------------------------------------------------
+
+    @_operation("PutAnomalyDetector")
+    def put_anomaly_detector(self, context: Any, request: Any) -> dict[str, Any]:
+        """Keep a detector. None is ever trained here: it stays PENDING_TRAINING, and there are no bands."""
+        metric = request.get("SingleMetricAnomalyDetector") or request
+        detector = {name: metric[name] for name in ("Namespace", "MetricName", "Dimensions", "Stat") if name in metric}
+        if not all(detector.get(name) for name in ("Namespace", "MetricName", "Stat")):
+            raise _refused(
+                validation_error(
+                    "A detector needs Namespace, MetricName and Stat: detectors on metric math are not kept."
+                )
+            )
+        detector.setdefault("Dimensions", [])
+        self._detectors(context)[_detector_key(detector)] = {
+            **detector,
+            "SingleMetricAnomalyDetector": {"AccountId": context.account_id, **detector},
+            "Configuration": {"ExcludedTimeRanges": [], **(request.get("Configuration") or {})},
+            "StateValue": "PENDING_TRAINING",
+        }
+        return {}
+
+    @_operation("DescribeAnomalyDetectors")
+    def describe_anomaly_detectors(self, context: Any, request: Any) -> dict[str, Any]:
+        """Describe the detectors of a metric, or all, a page at a time."""
+        dimensions = request.get("Dimensions")
+        found = {
+            key: detector
+            for key, detector in sorted(self._detectors(context).items())
+            if request.get("Namespace") in (None, detector["Namespace"])
+            and request.get("MetricName") in (None, detector["MetricName"])
+            and (not dimensions or _as_set(dimensions) == _as_set(detector["Dimensions"]))
+        }
+        asked = {"MaxRecords": request.get("MaxResults"), "NextToken": request.get("NextToken")}
+        shown, token = _served(page, list(found), str, asked, MOST_RECORDS, MOST_RECORDS)
+        return {"AnomalyDetectors": [found[key] for key in shown]} | ({"NextToken": token} if token else {})
+
+    @_operation("DeleteAnomalyDetector")
+    def delete_anomaly_detector(self, context: Any, request: Any) -> dict[str, Any]:
+        """Forget a detector."""
+        key = _detector_key(request.get("SingleMetricAnomalyDetector") or request)
+        if self._detectors(context).pop(key, None) is None:
+            raise _refused(RefusedError("ResourceNotFoundException", "There is no such anomaly detector."))
+        return {}
+
+    def _detectors(self, context: Any) -> dict[str, dict[str, Any]]:
+        """Kept beside the region's alarms, so that they are saved with them."""
+        kept: dict[str, dict[str, Any]] = vars(self.get_store(context.account_id, context.region)).setdefault(
+            "couch_anomaly_detectors", {}
+        )
+        return kept
+
     def _note(self, context: Any, alarm: Alarm, change: Any) -> None:
         kind = alarm_history.alarm_type(alarm)
         item = alarm_history.configuration_update(alarm["AlarmName"], kind, change, time_s=self.clock())
@@ -296,6 +348,12 @@ def _relatives(stored: Mapping[str, Alarm], parent: str | None, child: str | Non
         return [alarm for name, alarm in sorted(stored.items()) if names & {name, alarm["AlarmArn"]}]
     wanted = {child, stored[child]["AlarmArn"]} if child and child in stored else set()
     return [alarm for _, alarm in sorted(stored.items()) if named(alarm) & wanted]
+
+
+def _detector_key(detector: Mapping[str, Any]) -> str:
+    """What tells one detector from another."""
+    dimensions = sorted(_as_set(detector.get("Dimensions")))
+    return json.dumps([*(detector.get(name) for name in ("Namespace", "MetricName", "Stat")), dimensions])
 
 
 def _served(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -243,6 +243,37 @@ def test_alarm_tells_its_topic_when_what_it_watches_crosses_the_threshold(engine
     ]
 
 
+def test_topic_that_does_not_let_cloudwatch_in_is_not_told_and_the_history_says_so(engine_cloud, cloudwatch):
+    sns = engine_cloud.client("sns")
+    topic = sns.create_topic(Name="closed")["TopicArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    cloudwatch.put_metric_alarm(**alarm_on("unheard", "Unheard", AlarmActions=[topic]))
+
+    cloudwatch.set_alarm_state(AlarmName="unheard", StateValue="ALARM", StateReason="tried out")
+
+    (item,) = cloudwatch.describe_alarm_history(AlarmName="unheard", HistoryItemType="Action")["AlarmHistoryItems"]
+    assert item["HistorySummary"].startswith(f"Failed to execute action {topic}. Received error:")
+    assert json.loads(item["HistoryData"])["actionState"] == "Failed"
+
+
+def test_anomaly_detector_is_kept_until_it_is_deleted(cloudwatch):
+    metric = {"Namespace": "Test/Detectors", "MetricName": "Made", "Stat": "Sum"}
+    cloudwatch.put_anomaly_detector(SingleMetricAnomalyDetector=metric)
+
+    (detector,) = cloudwatch.describe_anomaly_detectors(Namespace="Test/Detectors")["AnomalyDetectors"]
+    cloudwatch.delete_anomaly_detector(SingleMetricAnomalyDetector=metric)
+
+    assert detector["StateValue"] == "PENDING_TRAINING"
+    assert cloudwatch.describe_anomaly_detectors(Namespace="Test/Detectors")["AnomalyDetectors"] == []
+
+
 def test_alarm_on_metric_math_and_the_composite_alarm_above_it(cloudwatch):
     stat = {"Period": SHORT_S, "Stat": "Sum"}
     metrics = [

@@ -54,9 +54,15 @@ def scope(account: str, region: str) -> str:
 
 
 class Alarms:
-    """Every alarm of every account and region: evaluated, changed, and their history."""
+    """Every alarm of every account and region: evaluated, changed, and their history.
 
-    def __init__(self, store: MetricStore, clock: Callable[[], float]) -> None:
+    `changed` is called after each change that no request made, so that it is saved.
+    """
+
+    def __init__(
+        self, store: MetricStore, clock: Callable[[], float], changed: Callable[[], object] = lambda: None
+    ) -> None:
+        self._changed = changed
         self.lock = threading.RLock()
         self._store = store
         self._clock = clock
@@ -127,6 +133,7 @@ class Alarms:
             oldest = datetime.fromtimestamp(item["Timestamp"] - alarm_history.KEPT_S, UTC)
             while items and items[0]["Timestamp"] < oldest:
                 del items[0]
+        self._changed()
 
     def record_past(self, alarm_name: str, transitions: Sequence[alarm_history.Transition]) -> None:
         """Put made-up transitions of an alarm in the place of those made up before; none takes them away."""

@@ -124,8 +124,11 @@ class Server:
         gateway = await asyncio.to_thread(self.runtime.start)
         bedrock = Bedrock(self.models)
         bedrock.register()
-        self.telemetry = await asyncio.to_thread(service.start, Home.current(), LocalEmu())
+        # The state's services are measured from their load on; alarms are judged when they are there again.
+        self.telemetry = service.Telemetry(Home.current(), LocalEmu())
+        await asyncio.to_thread(self.telemetry.attach)
         self.state = await asyncio.to_thread(self._restore_state)
+        self.telemetry.start()
         administration = Administration(self.models, self._save_state, self.telemetry, messages_of)
         cloud: Application = LocalCloud(AsgiGateway(gateway, event_loop=loop), bedrock, administration)
         if file := os.environ.get("COUCH_REQUEST_LOG"):

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
+from tests.local.engine.conftest import serve
 from tests.local.engine.functions import wait_until
 
 # Period of an alarm that is judged every ten seconds, and how long its change may take on a busy machine.
@@ -335,3 +336,19 @@ def test_alarms_are_described_page_by_page_and_by_what_is_asked(cloudwatch):
     found = cloudwatch.describe_alarms_for_metric(Namespace="Test/Alarms", MetricName="Paged")["MetricAlarms"]
     assert {alarm["AlarmName"] for alarm in found} == set(names)
     cloudwatch.delete_alarms(AlarmNames=names)
+
+
+def test_alarm_that_the_clock_changed_and_its_metric_survive_a_killed_server(tmp_path):
+    with serve(tmp_path) as cloud:
+        client = cloud.client("cloudwatch")
+        client.put_metric_alarm(**alarm_on("survivor", "Survives"))
+        client.put_metric_data(Namespace="Test/Alarms", MetricData=[{"MetricName": "Survives", "Value": 11.0}])
+        wait_until(lambda: state(client, "survivor") == "ALARM", within_s=PATIENCE_S, what="the alarm")
+        assert cloud.ask("POST", "/_couch/save")[0] == 200
+
+    with serve(tmp_path) as cloud:
+        client = cloud.client("cloudwatch")
+
+        assert state(client, "survivor") == "ALARM"
+        assert values(client, "Test/Alarms", "Survives", {}) == [11.0]
+        assert len(client.describe_alarm_history(AlarmName="survivor")["AlarmHistoryItems"]) == 2

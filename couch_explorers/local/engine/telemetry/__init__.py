@@ -31,7 +31,7 @@ class LocalEmu:
         from couch_explorers.local.engine.alarms import Alarms  # noqa: PLC0415 - LocalEmu reads its settings on import
 
         self.telemetry = telemetry
-        self.alarms = Alarms(telemetry.store, telemetry.clock)
+        self.alarms = Alarms(telemetry.store, telemetry.clock, _note_alarm)
         patches.before_loading("cloudwatch", self._replace_provider)
         patches.before_loading("sqs", lambda: sqs.attach(telemetry.queues))
         patches.before_loading("logs", lambda: logs.attach(telemetry.recorder, telemetry.clock))
@@ -60,3 +60,10 @@ class LocalEmu:
     def alarm_thresholds(self, stem: str) -> Mapping[str, float]:
         """The thresholds of the deployed alarms named `stem-…`, by the rest of their names."""
         return self.alarms.thresholds(stem)
+
+
+def _note_alarm() -> None:
+    """Have the alarms saved: the clock changed one, and no request tells the state of it."""
+    from couch_explorers.local.engine.state import saver  # noqa: PLC0415 - see above
+
+    saver.current().called("cloudwatch", "SetAlarmState", None)

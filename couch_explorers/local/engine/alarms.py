@@ -303,7 +303,7 @@ class Alarms:
                 plain, before, account=account, region=region, configuration_id=str(uuid.uuid4())
             )
             client.lambda_.request_metadata(
-                source_arn=alarm["AlarmArn"], service_principal="lambda.alarms.cloudwatch"
+                source_arn=alarm["AlarmArn"], service_principal="lambda.alarms.cloudwatch.amazonaws.com"
             ).invoke(FunctionName=resource, InvocationType="Event", Payload=json.dumps(event))
             return ""
         return f"The local cloud takes no actions of {target['service']}: topics and functions only."

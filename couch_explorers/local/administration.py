@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from couch_explorers.local import faults
@@ -59,13 +60,24 @@ class Administration:
                 if messages is None:
                     status, answer = 404, {"error": f"There is no queue {path.removeprefix(MESSAGES)}."}
             case "POST", "/_couch/save":
-                await asyncio.to_thread(self.save_state)
-                answer = {"saved": True}
+                status, answer = await self._save()
             case _:
                 status = 404
                 answer = {"error": f"{method} {path} is not known. Known: GET /_couch/health, GET /_couch/stats, "
                           "GET or PUT /_couch/faults, PUT or DELETE /_couch/history, GET /_couch/messages/ACCOUNT/QUEUE, POST /_couch/save."}  # fmt: skip
         await reply(send, status, {"content-type": "application/json"}, json.dumps(answer).encode())
+
+    async def _save(self) -> tuple[int, dict[str, Any]]:
+        """Save the state; in a thread, so that all else is served meanwhile."""
+        try:
+            await asyncio.to_thread(self.save_state)
+        except OSError as error:
+            sentence = (
+                f"The state is not saved: {error}. The local cloud goes on, and forgets this when it ends. "
+                "Make room on the disk; it is saved then without being asked."
+            )
+            return HTTPStatus.INSUFFICIENT_STORAGE, {"error": sentence}
+        return HTTPStatus.OK, {"saved": True}
 
     async def _history(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Write or forget a made-up past; in a thread, so that all else is served meanwhile."""

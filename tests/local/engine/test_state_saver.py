@@ -1,0 +1,76 @@
+"""The clock that writes, in the engine's own environment and without a server."""
+
+from tests.engine_python import in_engine
+
+BEGIN = """
+import json, tempfile
+from pathlib import Path
+from couch_explorers.local.engine.state.journal import Key
+from couch_explorers.local.engine.state.saver import State
+folder = Path(tempfile.mkdtemp())
+state = State(folder / "saved", folder / "objects")
+state.restore()
+"""
+
+
+def test_changes_that_the_disk_did_not_take_are_written_when_it_does():
+    code = """
+write, told = state._journal.write, []
+def full(changes):
+    raise OSError("disk full")
+state._journal.write = full
+state._unwritten[Key("test", "a")] = b"1"
+for _ in range(2):
+    try:
+        state.save()
+    except OSError as error:
+        told.append(str(error))
+state._journal.write = write
+state.save()
+state.close()
+again = State(folder / "saved", folder / "objects")
+again.restore()
+print(json.dumps([told, sorted(again._journal.names("test"))]))
+"""
+    assert in_engine(BEGIN + code) == [["disk full", "disk full"], ["a"]]
+
+
+def test_body_that_nothing_names_any_more_goes_once_its_record_is_written():
+    code = """
+bodies, seen = state.objects.bodies, []
+name = bodies.begin()
+bodies.path(name).write_bytes(b"x")
+bodies.drop(name)
+write = state._journal.write
+state._journal.write = lambda changes: seen.append(bodies.path(name).exists()) or write(changes)
+state.save()
+print(json.dumps([seen, bodies.path(name).exists()]))
+"""
+    assert in_engine(BEGIN + code) == [[True], False]
+
+
+def test_missing_body_is_refused_by_its_key():
+    code = """
+from couch_explorers.local.engine.state.journal import StateError
+from localemu.services.s3.models import S3Bucket, S3Object, s3_stores
+bucket = S3Bucket("bucket-one", "000000000000", "eu-west-1", owner={})
+s3_stores["000000000000"]["eu-west-1"].buckets["bucket-one"] = bucket
+s3_stores["000000000000"]["eu-west-1"].global_bucket_map["bucket-one"] = "000000000000"
+item = S3Object("a/b", owner={})
+with state.objects.store.open("bucket-one", item, mode="w") as stored:
+    import io
+    stored.write(io.BytesIO(b"hello"))
+    bucket.objects.set("a/b", item)
+state.objects.touch_bucket("bucket-one")
+state.save()
+state.close()
+for file in (folder / "saved" / "objects").iterdir():
+    file.unlink()
+try:
+    State(folder / "saved", folder / "objects").restore()
+    said = ""
+except StateError as error:
+    said = str(error)
+print(json.dumps(["'a/b'" in said, "is missing" in said, "couch up" in said]))
+"""
+    assert in_engine(BEGIN + code) == [True, True, True]

@@ -5,7 +5,7 @@ import re
 import pytest
 from fontTools.ttLib import TTFont
 
-from couch_explorers.reports import embedded_fonts
+from couch_explorers.reports import embedded_fonts, page
 
 
 def faces(css):
@@ -18,11 +18,9 @@ def faces(css):
     return found
 
 
-@pytest.mark.parametrize(
-    "page", ["", "<p>A fjord \u2713 \u2026 \u00d7 \u00e6</p>", "\u05ea\u05dc \u0645\u0631", "\U0001f5fc"]
-)
-def test_a_page_whose_letters_every_machine_has_gets_no_font(page):
-    assert embedded_fonts.css(page) == ""
+@pytest.mark.parametrize("html", ["", "<p>A fjord \u2713 \u2026 \u00d7 \u00e6</p>", "\u05ea\u05dc \u0645\u0631"])
+def test_a_page_whose_letters_every_machine_has_gets_no_font(html):
+    assert embedded_fonts.css(html) == ""
 
 
 def test_a_page_gets_the_letters_that_it_has_and_no_others():
@@ -40,3 +38,17 @@ def test_a_font_serves_only_its_own_letters():
     css = embedded_fonts.css("京a")
 
     assert "unicode-range:U+4EAC,U+200C-200D" in css
+
+
+def test_emoji_are_embedded_too():
+    ((letters, _),) = faces(embedded_fonts.css("a \U0001f5fc"))
+
+    assert "\U0001f5fc" in letters
+
+
+def test_the_style_of_a_report_asks_the_embedded_letters_first():
+    style = (page.ASSETS / "report.css").read_text(encoding="utf-8")
+
+    asked = re.findall(r"font-family:\s*([^;]+);", style)
+    assert asked
+    assert all(families.startswith(f"{embedded_fonts.FAMILY}, ") for families in asked)

@@ -50,7 +50,8 @@ format: .venv/.synced ## what the formatters would have you do
 benchmarks: .venv/.synced ## measure everything anew (half an hour), and update the pages
 	@$(BIN)/python benchmarks/all.py; failed=$$?; $(BIN)/python tools/measured.py && exit $$failed
 
-setup: .venv/.synced ## only the Python environment
+setup: .venv/.synced ## only the Python environments
+	@$(BIN)/python tools/environments.py
 
 lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \

@@ -55,21 +55,38 @@ def engine_python() -> str:
     )
 
 
-def make(name: str, python: str) -> None:
-    """Create or update the environment `.venv-NAME` from `NAME.lock`, on that Python."""
-    folder = ROOT / f".venv-{name}"
+def make(name: str, python: str, folder: Path) -> None:
+    """Create or update an environment from `NAME.lock`, on that Python; ends the program with a sentence when uv cannot.
+
+    One whose making was interrupted, or whose Python is gone or has another version now, is made from the start.
+    """
     made_with = folder / "made-with"
-    if not made_with.exists() or made_with.read_text() != python:
-        subprocess.run([UV, "venv", "--quiet", "--clear", "--no-project", "--python", python, folder], check=True)
-        made_with.write_text(python)
-    subprocess.run(
-        [UV, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", LOCKS / f"{name}.lock"],
-        env=os.environ | {"VIRTUAL_ENV": str(folder)},
-        check=True,
-    )
+    wanted = f"{python} {version_of(python)}"
+    if not made_with.exists() or made_with.read_text() != wanted or not _works(folder / "bin" / "python"):
+        _uv("venv", "--clear", "--no-project", "--python", python, str(folder))
+    else:
+        made_with.unlink()
+    lock = LOCKS / f"{name}.lock"
+    _uv("pip", "sync", "--require-hashes", "--compile-bytecode", str(lock), environment=folder)
+    made_with.write_text(wanted)
 
 
-def version_of(python: str) -> str:
+def _uv(*arguments: str, environment: Path | None = None) -> None:
+    variables = os.environ | ({"VIRTUAL_ENV": str(environment)} if environment else {})
+    done = subprocess.run([UV, *arguments, "--quiet"], env=variables, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"uv {' '.join(arguments[:2])} failed, so the local cloud cannot start: {done.stderr.strip()}")
+
+
+def _works(python: Path) -> bool:
+    """Whether an interpreter starts: the Python that an environment was made on may be gone."""
+    try:
+        return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def version_of(python: str | Path) -> str:
     """The version that an interpreter says it has, such as `3.13.0`."""
     code = "import sys; print(sys.version.split()[0])"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
@@ -79,8 +96,8 @@ def main() -> None:
     """Make both, and say on which Python each runs."""
     engine = engine_python()
     functions = find(LAMBDA_VERSION) or engine
-    make("engine", engine)
-    make("lambda", functions)
+    make("engine", engine, ROOT / ".venv-engine")
+    make("lambda", functions, ROOT / ".venv-lambda")
     print(f"The local cloud runs on Python {version_of(engine)}, its functions on {version_of(functions)}")
 
 

@@ -5,9 +5,14 @@ LocalEmu's plug-in point `localemu.lambda.runtime_executor` prepares code only; 
 """
 
 import logging
+from pathlib import Path
+from typing import Any
+
+from couch_explorers.local.settings import Home
 
 SEAMS = {
     "localemu.services.lambda_.invocation.lambda_service:LambdaService.create_function_version": "da67e1d5c949",
+    "localemu.services.lambda_.invocation.lambda_models:S3Code.get_unzipped_code_location": "97014298fe50",
     "localemu.services.lambda_.invocation.lambda_service:LambdaService.publish_version": "f7bf9cdc0af1",
     "localemu.services.lambda_.invocation.runtime_executor:get_runtime_executor": "69481e6133f1",
     "localemu.services.lambda_.invocation.version_manager:LambdaVersionManager": "166c312d003b",
@@ -24,6 +29,7 @@ UNTRUE_WARNINGS = (
 def apply() -> None:
     """Make `process` an executor, and its manager the manager of every version."""
     from localemu.services.lambda_.invocation import lambda_service, runtime_executor  # noqa: PLC0415
+    from localemu.services.lambda_.invocation.lambda_models import S3Code  # noqa: PLC0415
     from localemu.services.lambda_.invocation.plugins import RuntimeExecutorPlugin  # noqa: PLC0415
     from plux import PluginFinder, PluginManager, PluginSpec  # noqa: PLC0415
 
@@ -31,6 +37,14 @@ def apply() -> None:
         ProcessExecutor,
         ProcessVersionManager,
     )
+
+    unpacked = Home.current().path / "engine" / "functions"
+
+    def code_location(code: Any) -> Path:
+        # With the rest of the local cloud, not in the machine's temporary folder: what is killed leaves nothing behind there.
+        return unpacked / str(code.s3_bucket) / str(code.id) / "code"
+
+    S3Code.get_unzipped_code_location = code_location
 
     class ProcessPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
         name = "process"

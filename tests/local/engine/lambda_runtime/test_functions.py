@@ -37,6 +37,12 @@ def test_invocation_runs_as_the_execution_role_with_the_runtimes_sdk(functions):
     assert f"pid {answer['Payload']['pid']}\n" in base64.b64decode(answer["LogResult"]).decode()
 
 
+def test_code_is_unpacked_in_the_clouds_own_folder(engine_cloud, functions):
+    name = functions.create("import os\ndef handler(event, context): return os.environ['LAMBDA_TASK_ROOT']")
+
+    assert functions.invoke(name)["Payload"].startswith(str(engine_cloud.home.resolve()))
+
+
 def test_log_reaches_the_functions_group_in_order(engine_cloud, functions):
     name = functions.create("def handler(event, context):\n    for number in range(50): print(number)")
 

@@ -88,7 +88,8 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
         "SQS_ENABLE_MESSAGE_RETENTION_PERIOD": "1",
         # The local cloud measures queues itself, by AWS's rules.
         "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
-        # Nothing leaves this machine.
+        # Nothing leaves this machine; an SDK without credentials would ask the address of EC2's instance metadata.
+        "AWS_EC2_METADATA_DISABLED": "true",
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
     }

@@ -76,6 +76,7 @@ def test_settings_of_the_user_stay_outside(monkeypatch, tmp_path):
 
     assert "of the user" not in environment.values()
     assert environment["COUCH_REQUEST_LOG"] == "requests.jsonl"
+    assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
 
 
 def test_upload_that_asks_first_is_told_in_words(engine_cloud):

@@ -118,6 +118,15 @@ def test_altered_journal_is_refused(tmp_path, statement):
         Journal(tmp_path, ENGINE)
 
 
+@pytest.mark.parametrize("content", [b"", b"S"])
+def test_emptied_journal_beside_what_it_named_is_refused(tmp_path, content):
+    (tmp_path / journal.FILE).write_bytes(content)
+    (tmp_path / "objects").mkdir()
+
+    with pytest.raises(StateError, match="it is empty"):
+        Journal(tmp_path, ENGINE)
+
+
 def test_interrupted_transaction_leaves_the_one_before(tmp_path):
     opened = Journal(tmp_path, ENGINE)
     opened.write({KEYS[0]: b"old"})

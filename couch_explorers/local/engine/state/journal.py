@@ -11,6 +11,7 @@ from typing import NamedTuple
 FORMAT = 1
 
 FILE = "state.sqlite"
+_OWN = frozenset({FILE, f"{FILE}-journal"})
 
 # The sum of the records' hashes is kept in an SQLite integer, which has 64 bits and a sign.
 _HASH_BYTES = 7
@@ -72,6 +73,9 @@ class Journal:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("BEGIN EXCLUSIVE")
             if not self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                # A new file is empty, and stands in a folder in which nothing was saved yet.
+                if self.path.stat().st_size or any(item.name not in _OWN for item in self.path.parent.iterdir()):
+                    raise self._damaged("it is empty")
                 for statement in _SCHEMA.split(";"):
                     self._connection.execute(statement)
                 self._write_meta({"format": FORMAT, "engine": self._engine, "records": 0, "sum": 0})

@@ -212,6 +212,11 @@ def test_presigned_url_is_held_against_its_signature(engine_cloud, user, bucket,
     assert fetch(f"{engine_cloud.endpoint}/{bucket}/42/a") == 403
 
 
+def test_missing_bucket_is_told_to_everybody(engine_cloud, user):
+    assert refused(user.client("s3").list_objects_v2, Bucket="no-such-bucket-here")[:2] == (404, "NoSuchBucket")
+    assert fetch(f"{engine_cloud.endpoint}/no-such-bucket-here") == 404
+
+
 def test_upload_of_a_user_arrives_whole(user, bucket):
     user.may(allow("s3:*", f"arn:aws:s3:::{bucket}/*"))
     content = bytes(range(256)) * 4000  # a megabyte: compared by its hash, as a difference that long is no help

@@ -186,6 +186,9 @@ class Server:
 
     def _cut_off(self) -> None:
         logger.error("The stop took longer than %.0f s and is cut off here:", STOP_DEADLINE_S)
+        with suppress(Exception):
+            # Where a connection that stays open keeps the server from ending, what was acknowledged is saved all the same.
+            self.state.save()
         faulthandler.dump_traceback(all_threads=True)
         end_process(1)
 

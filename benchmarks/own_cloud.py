@@ -22,11 +22,7 @@ class OwnCloud:
     def __init__(self, home: Path, port: int) -> None:
         self.home = home
         self.port = port
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AWS_", "COUCH_")) or name == "COUCH_ENGINE"
-        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
         self.environment = inherited | {"COUCH_HOME": str(home), "COUCH_REQUEST_LOG": str(home / "requests.jsonl")}
 
     def couch(self, *arguments: str) -> str:

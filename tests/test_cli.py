@@ -90,7 +90,7 @@ def test_a_defect_keeps_its_trace(monkeypatch):
 
 
 def test_help_imports_nothing_heavy():
-    script = "import sys; import couch_explorers.cli; print(*sorted({'boto3', 'papermill', 'pandas', 'matplotlib', 'ministack'} & set(sys.modules)))"
+    script = "import sys; import couch_explorers.cli; print(*sorted({'boto3', 'papermill', 'pandas', 'matplotlib', 'localemu'} & set(sys.modules)))"
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 

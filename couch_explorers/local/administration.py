@@ -93,7 +93,7 @@ class Administration:
             return 409, {"error": str(error)}
         except (HistoryError, ValueError) as error:
             return 400, {"error": str(error)}
-        # The alarms' history is part of MiniStack's state, and a past that is half kept helps nobody.
+        # The alarms' history is part of the engine's state, and a past that is half kept helps nobody.
         await asyncio.to_thread(self.save_state)
         return 200, answer
 

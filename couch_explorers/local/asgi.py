@@ -60,14 +60,3 @@ def signed_region(scope: Message) -> str:
         if name.lower() == b"authorization" and (match := SIGNED_REGION.search(value)):
             return match["region"].decode()
     return REGION
-
-
-def is_refusal(recorded: list[Message]) -> bool:
-    """Whether MiniStack's answer says that the caller is not who it claims to be, or may not do this."""
-    start = next((message for message in recorded if message["type"] == "http.response.start"), None)
-    if start is None or start["status"] in (401, 403):
-        return True
-    if start["status"] < 400:  # noqa: PLR2004
-        return False
-    body = b"".join(message.get("body", b"") for message in recorded if message["type"] == "http.response.body")
-    return any(word in body for word in (b"Signature", b"SecurityToken", b"ClientTokenId", b"AuthenticationToken"))

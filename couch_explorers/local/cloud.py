@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,15 +20,11 @@ from couch_explorers.local.ports import CloudError
 from couch_explorers.local.settings import HOST, PROJECT_ROOT, REGION, Home
 
 START_DEADLINE_S = 60.0
-# The modules that may be the process behind a note of `couch up`.
-SERVERS = {"ministack": "couch_explorers.local.server", "localemu": "couch_explorers.local.engine.server"}
+SERVER = "couch_explorers.local.engine.server"
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
 # What a process that ends without being stopped takes along.
-_FORGOTTEN = {
-    "ministack": "what came since its last save is forgotten",
-    "localemu": "at most what was done in its last second is forgotten",
-}
+_FORGOTTEN = "at most what was done in its last second is forgotten"
 CHANGED_ENGINE = (
     "started on another engine than before: pictures, runs, ratings and metrics are kept, everything is deployed anew, "
     "and what the earlier engine saved stays in state/ and objects/"
@@ -180,27 +175,15 @@ def _is_suspended(process: Any) -> bool:
     return False
 
 
-def engine() -> str:
-    """The engine that the next start takes: `ministack`, unless COUCH_ENGINE says `localemu`."""
-    name = os.environ.get("COUCH_ENGINE") or "ministack"
-    if name not in SERVERS:
-        raise CloudError(f"COUCH_ENGINE is {name!r}; it takes {' or '.join(SERVERS)}.")
-    return name
-
-
 def server_command() -> list[str]:
     """The program that serves, to which the port is added; raises CloudError where its environment is not installed."""
-    if engine() == "ministack":
-        return [sys.executable, "-m", SERVERS["ministack"]]
     if missing := engine_settings.missing_environments():
         raise CloudError(f"The local cloud's environment is not installed ({missing[0]} is missing). Run: make setup")
-    return [str(engine_settings.ENGINE_PYTHON), "-m", SERVERS["localemu"]]
+    return [str(engine_settings.ENGINE_PYTHON), "-m", SERVER]
 
 
 def server_environment(home: Home, port: int) -> dict[str, str]:
     """The whole environment of that program for a folder and a port."""
-    if engine() == "ministack":
-        return home.server_environment(port)
     return engine_settings.server_environment(home, port)
 
 
@@ -249,7 +232,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
         if _noted(home) != cloud:
             write_json(home.cloud_file, asdict(cloud))
         return cloud, "runs"
-    changes_engine = engine() == "localemu" and home.earlier_objects.exists() and not home.saved.exists()
+    changes_engine = home.earlier_objects.exists() and not home.saved.exists()
     # A stop takes the note away; one that is still there belongs to a cloud that was killed.
     unclean = home.cloud_file.exists()
     home.cloud_file.unlink(missing_ok=True)
@@ -282,7 +265,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
             raise CloudError(f"The local cloud did not answer within {START_DEADLINE_S:.0f} s. What it said: {log}")
         time.sleep(POLL_S)
     if unclean:
-        return cloud, f"had not been stopped: {_FORGOTTEN[engine()]}; started again"
+        return cloud, f"had not been stopped: {_FORGOTTEN}; started again"
     if changes_engine:
         return cloud, CHANGED_ENGINE
     return cloud, "started"
@@ -323,7 +306,9 @@ def stop(home: Home, *, erase: bool = False) -> str:
         if not _gone(process, STOP_DEADLINE_S):
             process.kill()
             _gone(process, STOP_DEADLINE_S)
-            sentence = f"The local cloud did not stop by itself and was ended: {_FORGOTTEN[engine()]}. `couch up` repairs the deploy."
+            sentence = (
+                f"The local cloud did not stop by itself and was ended: {_FORGOTTEN}. `couch up` repairs the deploy."
+            )
     home.cloud_file.unlink(missing_ok=True)
     if erase:
         _erase(home)
@@ -352,7 +337,7 @@ def _server_process(pid: int, port: int) -> Any | None:
         command = process.cmdline()
     except (psutil.Error, ValueError):
         return None
-    return process if set(SERVERS.values()) & set(command) and command[-1] == str(port) else None
+    return process if SERVER in command and command[-1] == str(port) else None
 
 
 def _gone(process: Any, deadline_s: float) -> bool:

@@ -14,7 +14,7 @@ DEFAULT_PORT = 4566
 DEFAULT_CANDIDATE = "42"
 REGION = "eu-west-1"
 
-# MiniStack takes this access key as the account's root; everything else is checked against IAM.
+# The local cloud takes this access key as the account's root; everything else is checked against IAM.
 ACCOUNT_ID = "000000000000"
 ROOT_SECRET = "local"  # noqa: S105 - opens nothing but a server on this machine's loopback address
 
@@ -24,25 +24,6 @@ STATE_BUCKET = "pgr301-2024-terraform-state"
 
 # Seconds. Shorter than on AWS (60): a laptop's user waits for the sixfold of it when a worker dies.
 WORKER_TIMEOUT_S = 20
-
-# Only what the two stacks, the notebooks and SAM's own helper stack call.
-SERVICES = (
-    "apigateway",
-    "bedrock",
-    "bedrock-runtime",
-    "cloudformation",
-    "events",
-    "iam",
-    "kms",
-    "lambda",
-    "logs",
-    "monitoring",
-    "s3",
-    "sns",
-    "sqs",
-    "sts",
-    "tagging",
-)
 
 # What a user may have set for other work: it would be heard by SAM, Terraform, and the local cloud itself.
 OF_THE_USER = ("AWS_", "LOCALEMU_", "TF_VAR_", "TF_CLI_ARGS", "TF_WORKSPACE")
@@ -131,27 +112,6 @@ class Home:
     def lock_file(self) -> Path:
         """Held while the cloud is started, stopped or deployed on."""
         return self.path / "lock"
-
-    def server_environment(self, port: int) -> dict[str, str]:
-        """MiniStack's settings for this folder and port; no AWS settings or proxies of the user's reach it or its Lambdas."""
-        return server_base() | {
-            "AUTH": "true",
-            "BIND_HOST": HOST,
-            "GATEWAY_PORT": str(port),
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "MINISTACK_REGION": REGION,
-            "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
-            "PERSIST_STATE": "1",
-            "STATE_DIR": str(self.path / "state"),
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self.earlier_objects),
-            "SERVICES": ",".join(SERVICES),
-            "COUCH_HOME": str(self.path),
-            # Lambda code runs as it would on AWS: bytecode of its own folder is not wanted in the archive's unpacked copy.
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
 
     @staticmethod
     def client_environment(endpoint: str) -> dict[str, str]:

@@ -64,9 +64,7 @@ class LocalCloud:
     @property
     def environment(self):
         clean = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AWS_", "COUCH_", "GITHUB_")) or name == "COUCH_ENGINE"
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_", "GITHUB_"))
         }
         return clean | {"COUCH_HOME": str(self.home)}
 

@@ -17,15 +17,12 @@ from botocore.exceptions import ClientError
 
 from couch_explorers import workspace as workspaces
 from couch_explorers.local import inbox
-from couch_explorers.local.cloud import engine
 from couch_explorers.local.settings import Home
 
 from .conftest import fresh_cloud, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-pytestmark = pytest.mark.skipif(engine() == "ministack", reason="this engine checks no rights between services")
 
 # Seconds. Six times that is how long a message stays hidden that nobody deletes.
 WORKER_TIMEOUT_S = 5

@@ -89,8 +89,7 @@ def test_a_cloud_that_is_gone_is_told_with_the_command_that_starts_it(home):
         gone.ask("GET", "/_couch/stats")
 
 
-@pytest.mark.parametrize("environment_of", [Home.server_environment, engine_settings.server_environment])
-def test_nothing_of_the_users_aws_settings_and_proxies_reaches_the_server(home, monkeypatch, environment_of):
+def test_nothing_of_the_users_aws_settings_and_proxies_reaches_the_server(home, monkeypatch):
     for name in (
         "AWS_SECRET_ACCESS_KEY",
         "AWS_PROFILE",
@@ -101,18 +100,18 @@ def test_nothing_of_the_users_aws_settings_and_proxies_reaches_the_server(home, 
     ):
         monkeypatch.setenv(name, "theirs")
 
-    environment = environment_of(home, 4566)
+    environment = engine_settings.server_environment(home, 4566)
 
     assert "theirs" not in environment.values()
-    assert {name for name in environment if name.startswith("AWS_")} == set(NO_AWS_FILES)
+    assert {name for name in environment if name.startswith("AWS_")} == {*NO_AWS_FILES, "AWS_EC2_METADATA_DISABLED"}
     assert "127.0.0.1" in environment["NO_PROXY"].split(",")
 
 
 def test_the_server_listens_on_this_machine_only_and_checks_rights(home):
-    environment = home.server_environment(4566)
+    environment = engine_settings.server_environment(home, 4566)
 
-    assert environment["BIND_HOST"] == "127.0.0.1"
-    assert environment["AUTH"] == "true"
+    assert environment["GATEWAY_LISTEN"] == "127.0.0.1:4566"
+    assert environment["IAM_ENFORCEMENT"] == "1"
 
 
 def test_a_tool_that_deploys_keeps_the_users_proxies_but_not_for_the_local_cloud(home, monkeypatch):

@@ -14,10 +14,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from couch_explorers.local.administration import Administration
 from couch_explorers.local.cloudwatch.store import MetricStore
+from couch_explorers.local.engine.server import LocalCloud
 from couch_explorers.local.history import HistoryError
-from couch_explorers.local.server import LocalCloud
 from couch_explorers.local.settings import PROJECT_ROOT, REGION, Home
+from couch_explorers.local.stand_in import ImageModelStandIn
 from couch_explorers.local.telemetry import service
 from couch_explorers.workspace import local_session
 
@@ -53,7 +55,8 @@ def saved():
 @pytest.fixture
 def ask(telemetry, saved):
     """Ask the application; status and JSON."""
-    cloud = LocalCloud(None, lambda: saved.append("state"), telemetry)
+    models = ImageModelStandIn()
+    cloud = LocalCloud(None, None, Administration(models, lambda: saved.append("state"), telemetry))
 
     def asked(method, path, body=b""):
         sent = []
@@ -69,7 +72,7 @@ def ask(telemetry, saved):
         return sent[0]["status"], json.loads(sent[1]["body"])
 
     yield asked
-    cloud.models.close()
+    models.close()
 
 
 def test_a_history_is_written_and_the_state_saved(ask, telemetry, saved):

@@ -146,7 +146,7 @@ class Server:
         threading.Thread(target=self.state.start, name="state-start", daemon=True).start()
         logger.info("Serving on http://%s:%d, %.1f s after the start", HOST, self.port, time.monotonic() - self.began)
         try:
-            await hypercorn_serve(cloud, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+            await hypercorn_serve(cloud, config, shutdown_trigger=stop.wait)
         finally:
             await asyncio.to_thread(self._stop_engine)
         # LocalEmu leaves threads behind that would keep the interpreter from ending.

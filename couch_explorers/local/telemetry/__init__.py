@@ -1,1 +1,1 @@
-"""What the local cloud measures of itself, where MiniStack does not: metrics, alarms and their e-mails."""
+"""What the local cloud measures of itself: metrics of queues, functions, the API and log lines."""

@@ -28,7 +28,6 @@ ACTIVE_S = 6 * 3600
 # Lambda begins with five pollers, each of which waits for up to 20 s; a local poller may look in more often.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLERS, LONG_POLL_S = 5, 20
-EMPTY_POLL_EVERY_S = LONG_POLL_S / POLLERS
 
 # "If a message is received three or more times and not deleted, SQS moves it to the back of the queue": its age counts no more.
 AGE_ENDS_AT_RECEIVES = 3
@@ -107,7 +106,6 @@ class QueueCounter:
         self._lock = threading.Lock()
         self._counts: dict[tuple[int, str], Counts] = {}
         self._active_s: dict[str, float] = {}
-        self._polled_s: dict[str, float] = {}
 
     def touch(self, queue: str) -> None:
         """Note that somebody asked something of the queue."""
@@ -122,7 +120,6 @@ class QueueCounter:
         """Count messages that were handed out."""
         with self._lock:
             self._of(queue).received += messages
-            self._polled_s[queue] = self._clock()
 
     def deleted(self, queue: str, messages: int) -> None:
         """Count deletions that succeeded."""
@@ -133,14 +130,6 @@ class QueueCounter:
         """Count a ReceiveMessage that brought nothing, or several."""
         with self._lock:
             self._of(queue).empty_receives += times
-
-    def empty_poll(self, queue: str) -> None:
-        """Count a look of the local poller that brought nothing, as often as Lambda's pollers would have come back empty."""
-        now_s = self._clock()
-        with self._lock:
-            if now_s - self._polled_s.setdefault(queue, now_s) >= EMPTY_POLL_EVERY_S:
-                self._polled_s[queue] = now_s
-                self._of(queue).empty_receives += 1
 
     def is_active(self, queue: str, now_s: float) -> bool:
         """Whether anything was asked of the queue in the last six hours. One that is seen first was made just now."""

@@ -129,7 +129,7 @@ def test_the_four_comparisons_with_a_threshold(comparison, below, at, above):
     assert [compared.breaches(value) for value in (299.0, 300.0, 301.0)] == [below, at, above]
 
 
-def test_a_percentile_goes_before_the_statistic_that_ministack_sets_by_itself():
+def test_percentile_goes_before_a_statistic_set_beside_it():
     assert rule(ExtendedStatistic="p95", Statistic="Average").statistic == "p95"
 
 

@@ -70,7 +70,7 @@ def serve(home, *, environment=None, port=None):
     with (home / "log").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, str(PROJECT_ROOT / "tests" / "bare_cloud.py"), str(port), str(home)],
-            env=clean | {"COUCH_ENGINE": "localemu"} | (environment or {}),
+            env=clean | (environment or {}),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

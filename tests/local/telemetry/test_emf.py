@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from couch_explorers.local.telemetry import log_metrics
 from couch_explorers.local.telemetry.emf import EmbeddedMetricError, samples
 
 DIRECTIVE = {
@@ -100,39 +99,3 @@ def test_a_document_that_breaks_the_format_gives_nothing_and_says_where(text, se
         samples(text)
 
     assert str(error.value) == sentence
-
-
-@pytest.fixture
-def logs(monkeypatch, noted):
-    from ministack.services import cloudwatch_logs  # noqa: PLC0415 - only these tests need it
-
-    monkeypatch.setattr(cloudwatch_logs, "_append_log_events", cloudwatch_logs._append_log_events)
-    log_metrics.mend(noted)
-    return cloudwatch_logs
-
-
-def stream():
-    return {"events": [], "firstEventTimestamp": None, "lastEventTimestamp": None, "lastIngestionTime": None}
-
-
-def event(message):
-    return {"timestamp": 1, "ingestionTime": 1, "message": message}
-
-
-def test_the_log_keeps_the_line_and_the_metric_is_recorded(logs, noted):
-    kept = stream()
-
-    logs._append_log_events(kept, [event("Picture stored"), event(line())])
-
-    assert [each["message"] for each in kept["events"]] == ["Picture stored", line()]
-    assert noted.values("FailedJobs", service="couch-explorers-42-worker", reason="Throttled") == [1.0]
-
-
-def test_a_bad_document_stays_in_the_log_and_is_named_in_the_clouds_own(logs, noted, caplog):
-    kept = stream()
-
-    logs._append_log_events(kept, [event(line(Dimensions=[["host"]])), event(line())])
-
-    assert len(kept["events"]) == 2
-    assert len(noted.samples) == 2
-    assert "A log line's metrics are left out: the dimension host is no text." in caplog.text

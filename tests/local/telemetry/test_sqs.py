@@ -97,29 +97,6 @@ def test_a_queue_stays_active_for_six_hours_after_it_was_last_asked(counter, clo
     assert not counter.is_active(QUEUE, clock.now_s + 6 * 3600)
 
 
-def test_an_idle_minute_of_the_event_source_mapping_has_the_empty_receives_of_five_pollers_that_wait_20_s(
-    counter, clock
-):
-    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-    for _ in range(121):
-        counter.empty_poll(QUEUE)
-        clock.passes(0.5)
-
-    counts = counter.take(clock.now_s + 60)
-
-    assert sum(each.empty_receives for each in counts.values()) == 15
-
-
-def test_a_poll_right_after_a_receive_is_not_an_empty_receive(counter, clock):
-    counter.received(QUEUE, 1)
-    clock.passes(3)
-    counter.empty_poll(QUEUE)
-
-    (counts,) = counter.take(clock.now_s + 60).values()
-
-    assert counts.empty_receives == 0
-
-
 def lies(clock, *messages):
     """What a queue with these messages publishes: (state, seconds since it came, receives) each."""
     states = [MessageState(state, clock.now_s - ago_s, receives) for state, ago_s, receives in messages]

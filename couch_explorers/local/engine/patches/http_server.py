@@ -26,7 +26,7 @@ def apply() -> None:
             )
         await send(self, event)
 
-    H11Protocol._send_h11_event = send_in_words  # type: ignore[method-assign] # noqa: SLF001
+    H11Protocol._send_h11_event = send_in_words  # noqa: SLF001
 
 
 def _reason(status: int) -> bytes:

@@ -180,8 +180,7 @@ def kill_while_working(home, port, random, url=None, last_s=LAST_S):
         before = time.monotonic() - last_s
         cloud.process.kill()
     with serve(home, port=cloud.port) as cloud:
-        (mapping,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-        assert mapping["State"] in {"Enabled", "Enabling"}, mapping
+        wait_until_enabled(cloud.client("lambda"))
         cloud.client("sqs").send_message(QueueUrl=url, MessageBody=f"{name}-last")
         wanted = ledger.must_be_there(before) | {f"{name}-last"}
         deadline = time.monotonic() + PATIENCE_S
@@ -190,6 +189,17 @@ def kill_while_working(home, port, random, url=None, last_s=LAST_S):
             threading.Event().wait(0.2)
         assert cloud.ask("POST", "/_couch/save")[0] == 200
     return cloud.port, url
+
+
+def wait_until_enabled(functions):
+    """Wait for the only mapping: one that was killed while it was created is still `Creating` in the next life."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        (mapping,) = functions.list_event_source_mappings()["EventSourceMappings"]
+        if mapping["State"] == "Enabled":
+            return
+        assert time.monotonic() < deadline, f"the mapping was never enabled: {mapping}"
+        threading.Event().wait(0.2)
 
 
 def worked_off(s3, name):

@@ -1,5 +1,5 @@
 # Everything a person types here, `.ci/run` types too.
-# Asks for nothing but Python >= 3.11 and make; Terraform >= 1.10 for the queue (skipped by name where it is missing).
+# Asks for nothing but Python >= 3.11 and make; `couch up` fetches Terraform for the queue where it is missing.
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9

@@ -22,7 +22,10 @@ def inbox(
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show the e-mails that the local cloud's alarms have sent; they never leave this machine."""
+    """Show the e-mails that the local cloud has caught; they never leave this machine.
+
+    They are those of alarms, and those that ask the owner of a subscription to confirm it.
+    """
     from couch_explorers.local import inbox as mails
     from couch_explorers.local.settings import Home
 

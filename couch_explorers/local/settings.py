@@ -88,7 +88,7 @@ class Home:
 
     @property
     def inbox(self) -> Path:
-        """The e-mails that alarms have sent, one file each; none of them leaves this machine."""
+        """The e-mails that were sent, one file each; none of them leaves this machine."""
         return self.path / "inbox"
 
     @property

@@ -72,9 +72,10 @@ def deploy(engine_cloud):
             TemplateBody=json.dumps(body),
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
-        waiter = {"Delay": 0.2, "MaxAttempts": 300}
-        cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=created["Id"], WaiterConfig=waiter)
-        cloudformation.execute_change_set(ChangeSetName=created["Id"])
+        described = cloudformation.describe_change_set(ChangeSetName=created["Id"])
+        # LocalEmu answers when the change set is made; one without changes fails, and the stack stays as it is.
+        if "didn't contain changes" not in described.get("StatusReason", ""):
+            cloudformation.execute_change_set(ChangeSetName=created["Id"])
         deadline = time.monotonic() + 120
         while True:
             stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
@@ -97,6 +98,24 @@ def api(engine_cloud, deploy):
         return stack, outputs, lambda path, method="GET": engine_cloud.ask(method, base + path)
 
     return deployed
+
+
+def test_an_unchanged_sam_template_has_no_changes(engine_cloud, api):
+    """`sam deploy` takes this for "No changes to deploy"."""
+    stack, _, _ = api()
+    cloudformation = engine_cloud.client("cloudformation")
+
+    created = cloudformation.create_change_set(
+        StackName=STACK,
+        ChangeSetName="unchanged",
+        TemplateBody=json.dumps(template()),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+
+    described = cloudformation.describe_change_set(ChangeSetName=created["Id"])
+    assert (described["Status"], described["ExecutionStatus"], described["Changes"]) == ("FAILED", "UNAVAILABLE", [])
+    assert described["StatusReason"].startswith("The submitted information didn't contain changes.")
+    assert cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == stack["StackStatus"]
 
 
 def test_limits_of_the_stage_are_kept(api):

@@ -97,7 +97,8 @@ def test_the_inbox_shows_the_mail_to_whoever_asks(trouble, mail, cloud):
     shown = cloud.couch("inbox").stdout
 
     assert 'ALARM: "couch-explorers-42-oldest-message-age" in EU (Ireland)' in shown
-    assert all(len(line) <= 80 for line in shown.splitlines() if "arn:" not in line)
+    # An ARN and a link, such as the one that ends the subscription, are not cut: they can be copied.
+    assert all(len(line) <= 80 for line in shown.splitlines() if "arn:" not in line and "://" not in line)
 
 
 def test_the_dead_letter_is_shown_with_its_reason_and_not_sent_to_fail_again(trouble, cloud):

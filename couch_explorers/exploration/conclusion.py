@@ -39,7 +39,7 @@ class Conclusion:
 
 
 def conclude(pictures: pd.DataFrame) -> Conclusion:
-    """Judge the result of `Sweep.run`: BAD where a cell failed, WARN where a model or its filter would not, else OK."""
+    """Judge the result of `Sweep.run`: BAD where a cell failed or the run was not started, WARN where a model or its filter would not, else OK."""
     statuses = Counter(Status(status) for status in pictures["status"])
     there = sum(statuses[status] for status in WITH_PICTURE)
     seconds = float(pictures["seconds"].fillna(0).sum())
@@ -51,8 +51,12 @@ def conclude(pictures: pd.DataFrame) -> Conclusion:
             f"{there} of {len(pictures)} are there: {', '.join(f'{statuses[s]} {s}' for s in Status if statuses[s])}.",
         )
     ]
+    unstarted = pictures.attrs.get("unstarted", "")
+    if unstarted:
+        checks.append(Check("run started", Verdict.BAD, 0.0, unstarted))
     for status, verdict in VERDICTS.items():
-        if statuses[status]:
+        # All that is stopped in a run that was not started has the reason that stands there already.
+        if statuses[status] and not (unstarted and status is Status.STOPPED):
             checks.append(Check(f"{status} cells", verdict, 0.0, _reasons(pictures, status)))
     return Conclusion(_sentence(pictures, there, statuses), tuple(checks))
 

@@ -20,7 +20,7 @@ class Status(StrEnum):
     FILTERED = "filtered"  # a content filter withheld it
     THROTTLED = "throttled"  # the model was asked too often, retries included
     FAILED = "failed"  # anything else
-    STOPPED = "stopped"  # the run was interrupted before its turn came or its answer was there
+    STOPPED = "stopped"  # the run was not started, or interrupted before the answer was there
 
 
 # Those that have a picture.

@@ -55,6 +55,8 @@ PHASES = (
             exploration("all filtered", {"1": BLOCKED, "2": f"a {BLOCKED}"}, [1, 2], "BAD"),
             exploration("a model refuses the seed", {"a": "x"}, [STABILITY_SEED, 7], "WARN", models=[STABILITY, TITAN]),
             exploration("prompt too long for all", {"a": "x" * 10_001}, [1], "BAD"),
+            exploration("above the budget", {"a": "x", "b": "too dear"}, [1], "BAD", max_cost_usd=0.01),
+            exploration("no picture at a time", {"a": "x"}, [1], "BAD", concurrency=0),
             exploration("other scripts", {"日本語 東京": "東京の夜 🗼", "हिन्दी": "ताज महल"}, [1]),
             Case("smoke_test", "prompts filtered", {"prompts": [BLOCKED], "timeout_s": 60}, "BAD"),
             Case("metric_review", "no metrics", {"hours": 0.1, "fail_on": "BAD"}, ""),
@@ -67,6 +69,7 @@ PHASES = (
         without_queue,
         [
             exploration("without the queue", {"a": "x"}, [1]),
+            exploration("by a queue that is not there", {"a": "x", "b": "never sent"}, [1], "BAD", via="queue"),
             Case("smoke_test", "without the queue", {"timeout_s": 20}, "SKIPPED"),
             Case("smoke_test", "only the queue, which is not there", {"checks": "queue"}, "BAD"),
             Case("metric_review", "without the queue", {"fail_on": "BAD"}, ""),

@@ -34,6 +34,19 @@ def test_what_a_model_or_its_filter_would_not_paint_is_a_warning():
     assert {check.verdict for check in found.checks} == {Verdict.WARN}
 
 
+def test_a_run_that_was_not_started_is_bad_and_its_reason_stands_once():
+    frame = result(("cached", "", 0.0), ("stopped", "too dear", 0.0))
+    frame.attrs["unstarted"] = "too dear"
+
+    found = conclude(frame)
+
+    assert [(check.name, check.verdict) for check in found.checks] == [
+        ("pictures", Verdict.WARN),
+        ("run started", Verdict.BAD),
+    ]
+    assert found.checks[1].detail == "too dear"
+
+
 def test_a_sweep_without_any_picture_is_bad():
     assert conclude(result(("filtered", "blocked", 0.0))).checks[0].verdict is Verdict.BAD
 

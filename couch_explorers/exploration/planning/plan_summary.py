@@ -7,7 +7,7 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from couch_explorers.checks import Verdict, badge
 from couch_explorers.core.image_models import PRICES_AS_OF
@@ -135,6 +135,19 @@ class PlanSummary:
             lines += (Line("all", {kind: sum(line.counts[kind] for line in lines) for kind in Planned}, self.usd),)
         decimals = max(len(dollars(line.usd).split(".")[1]) for line in lines)
         return [(line, f"{line.usd:,.{decimals}f}") for line in lines]
+
+
+@dataclass(frozen=True)
+class NoPlan:
+    """Stands where a plan's summary would be, and says why nothing can be planned."""
+
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        return {"text/html": f"<p>{badge(Verdict.BAD)} {escape(self.sentence)}</p>", "text/plain": self.sentence}
 
 
 def of(plan: pd.DataFrame) -> PlanSummary:

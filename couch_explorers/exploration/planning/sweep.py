@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import InvalidJobError
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID, DEFAULT_SIZE
 from couch_explorers.core.jobs import Job, canonical_json
-from couch_explorers.exploration.cells import Cell, picture_job
+from couch_explorers.exploration.cells import Cell, ExplorationError, picture_job
 from couch_explorers.exploration.planning import sweep_axes as read
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.core.image_models import ImageModel
-    from couch_explorers.exploration.planning.plan_summary import PlanSummary
+    from couch_explorers.exploration.planning.plan_summary import NoPlan, PlanSummary
     from couch_explorers.exploration.running.cache import ImageCache
     from couch_explorers.workspace import Workspace
 
@@ -126,11 +126,27 @@ class Sweep:
 
         return plan.make(self, workspace, via=via, concurrency=concurrency)
 
-    def summary(self, workspace: Workspace, via: str = "direct", concurrency: int = 8) -> PlanSummary:
-        """Say in a few lines what a run would ask, cost and take; raises as `plan` does."""
+    def summary(
+        self,
+        workspace: Workspace,
+        via: str = "direct",
+        concurrency: int = 8,
+        *,
+        errors: Literal["raise", "show"] = "raise",
+    ) -> PlanSummary | NoPlan:
+        """Say in a few lines what a run would ask, cost and take.
+
+        Raises ExplorationError as `plan` does; with errors="show" its sentence is returned in the summary's place, so
+        that a notebook goes on.
+        """
         from couch_explorers.exploration.planning import plan_summary  # noqa: PLC0415
 
-        return plan_summary.of(self.plan(workspace, via=via, concurrency=concurrency))
+        try:
+            return plan_summary.of(self.plan(workspace, via=via, concurrency=concurrency))
+        except ExplorationError as error:
+            if errors == "raise":
+                raise
+            return plan_summary.NoPlan(str(error))
 
     def run(
         self,
@@ -139,15 +155,21 @@ class Sweep:
         concurrency: int = 8,
         max_cost_usd: float | None = None,
         cache: ImageCache | None = None,
+        *,
+        errors: Literal["raise", "show"] = "raise",
     ) -> pd.DataFrame:
         """Make the pictures that are not there yet and return one row a cell, in order, whatever became of it.
 
         The columns are `outcomes.COLUMNS`; `seconds` and `usd` are the cell's own. Raises ExplorationError before
-        anything is sent: as `plan` does, and where the new pictures cost more than `max_cost_usd`.
+        anything is sent: as `plan` does, and where the new pictures cost more than `max_cost_usd`. With
+        errors="show" nothing is sent either, but the rows are returned, "stopped" with that sentence as their reason
+        unless their picture is in the cache; `conclude` then says BAD.
         """
         from couch_explorers.exploration.running import run_sweep  # noqa: PLC0415
 
-        return run_sweep.run(self, workspace, via=via, concurrency=concurrency, max_cost_usd=max_cost_usd, cache=cache)
+        return run_sweep.run(
+            self, workspace, via=via, concurrency=concurrency, max_cost_usd=max_cost_usd, cache=cache, errors=errors
+        )
 
 
 def _placed(name: str, model_arns: Sequence[str]) -> ImageModel:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from couch_explorers.exploration.cells import ExplorationError
+from couch_explorers.exploration.outcomes import Outcome, Status
 from couch_explorers.exploration.planning import plan
 from couch_explorers.exploration.planning.plan import Planned
 from couch_explorers.exploration.running import progress, results
@@ -38,22 +39,28 @@ def run(
     concurrency: int = 8,
     max_cost_usd: float | None = None,
     cache: ImageCache | None = None,
+    errors: Literal["raise", "show"] = "raise",
 ) -> pd.DataFrame:
     """Make the pictures of a sweep that are not there yet, save the run, and return `results.to_frame`.
 
     Cells that fail are rows with a reason. Interrupted (Ctrl-C, or the stop button of JupyterLab), it begins nothing more,
     saves what is there and raises KeyboardInterrupt at once; pictures that are being painted just then are kept when they
     come, and the next run goes on from there. Raises ExplorationError, before anything is paid for, for what `plan.rows`
-    and `plan.check_cost` refuse and for a cache that cannot be written.
+    and `plan.check_cost` refuse and for a cache that cannot be written; with errors="show" the rows say it, see `_unstarted`.
     """
     begin, started = time.monotonic(), datetime.now(UTC)
-    plan.check_concurrency(concurrency)
     cache = cache or ImageCache(Home.current().images(workspace.target))
-    planned = plan.rows(sweep, workspace, cache, via)
-    plan.check_cost(planned, max_cost_usd)
-    work = Work(planned, workspace, cache)
-    if work.new:
-        cache.check_writable()
+    try:
+        plan.check_concurrency(concurrency)
+        planned = plan.rows(sweep, workspace, cache, via)
+        plan.check_cost(planned, max_cost_usd)
+        work = Work(planned, workspace, cache)
+        if work.new:
+            cache.check_writable()
+    except ExplorationError as error:
+        if errors == "raise":
+            raise
+        return _unstarted(sweep, workspace, cache, str(error))
     for warning in dict.fromkeys(row.warning for row in planned if row.warning and row.status is Planned.NEW):
         progress.tell(warning)
     interrupted = None
@@ -77,12 +84,31 @@ def run(
     return frame
 
 
+def _unstarted(sweep: Sweep, workspace: Workspace, cache: ImageCache, reason: str) -> pd.DataFrame:
+    """Give the rows of a run that was not started: what is in the cache, and the reason wherever a picture is missing.
+
+    It is not saved among the runs; the attribute "unstarted" has the reason for `conclude`.
+    """
+    # Whatever was wrong with the way that was asked for: this one only looks into the cache.
+    planned = plan.rows(sweep, workspace, cache, via="direct")
+    known = Work(planned, workspace, cache).outcomes()
+    cells = [row.cell for row in planned]
+    stopped = {cell.number: Outcome(cell.number, Status.STOPPED, reason) for cell in cells}
+    frame = results.to_frame(cells, stopped | known)
+    frame.attrs = _named(sweep, workspace) | {"unstarted": reason}
+    return frame
+
+
+def _named(sweep: Sweep, workspace: Workspace) -> dict[str, str]:
+    return {"title": sweep.title, "purpose": sweep.purpose, "target": workspace.target}
+
+
 def _save(
     found: Sequence[results.Row], sweep: Sweep, workspace: Workspace, started: datetime, about: dict[str, Any]
 ) -> dict[str, str]:
     """Save the run and return its frame's attributes; where there is no room for it, say so and lose no row."""
     folder = results.new_folder(workspace.target, sweep.title, started)
-    named = {"title": sweep.title, "purpose": sweep.purpose, "target": workspace.target}
+    named = _named(sweep, workspace)
     about |= {
         "candidate": workspace.candidate,
         "started": started.isoformat(timespec="seconds"),

@@ -271,4 +271,4 @@ def test_running_a_sweep_is_the_run_loops_work(monkeypatch):
     given, named = sweep.run(workspace, via="queue", concurrency=3, max_cost_usd=0.5, cache=cache)
 
     assert given == (sweep, workspace)
-    assert named == {"via": "queue", "concurrency": 3, "max_cost_usd": 0.5, "cache": cache}
+    assert named == {"via": "queue", "concurrency": 3, "max_cost_usd": 0.5, "cache": cache, "errors": "raise"}

@@ -200,6 +200,47 @@ def test_a_sweep_above_the_cost_limit_sends_nothing(sweep, workspace, models):
     assert results.runs("local") == []
 
 
+def test_a_refused_run_that_is_shown_has_the_cached_pictures_and_a_reason_for_the_rest(sweep, workspace, models):
+    run(Sweep({"fjord": "A fjord"}, seeds=(2, 3)), workspace)
+
+    frame = run(sweep, workspace, max_cost_usd=0.1, errors="show")
+
+    assert frame["status"].tolist() == ["stopped", "cached", "cached", "stopped", "stopped", "stopped"]
+    assert frame["reason"][0] == frame.attrs["unstarted"]
+    assert frame["reason"][0].startswith("4 new pictures cost $0.16")
+    assert frame["usd"].sum() == 0
+    assert sorted(models.asked) == [2, 3]
+    assert len(results.runs("local")) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"via": "queue"}, "The queue is not deployed"),
+        ({"via": "pigeon"}, "There is no way named"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"max_cost_usd": -1}, "max_cost_usd is -1"),
+    ],
+)
+def test_whatever_stands_against_a_run_can_be_shown(sweep, workspace, models, asked, reason):
+    frame = run(sweep, replace(workspace, queue_url=None), errors="show", **asked)
+
+    assert set(frame["status"]) == {"stopped"}
+    assert frame["reason"].str.startswith(reason).all()
+    assert models.asked == []
+
+
+def test_a_plan_that_cannot_be_made_can_be_shown(sweep, workspace):
+    elsewhere = replace(workspace, queue_url=None)
+
+    shown = sweep.summary(elsewhere, via="queue", errors="show")
+
+    assert str(shown).startswith("The queue is not deployed")
+    assert "✗ BAD" in shown._repr_mimebundle_()["text/html"]
+    with pytest.raises(ExplorationError, match="queue is not deployed"):
+        sweep.summary(elsewhere, via="queue")
+
+
 def test_what_is_there_does_not_count_towards_the_cost_limit(sweep, workspace):
     run(sweep, workspace)
 

@@ -17,6 +17,8 @@ from couch_explorers.local.steps import Report, StepError, run
 DEAD_STACK_STATES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 LIVE_STACK_STATES = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 STACK_DEADLINE_S = 60.0
+# Seconds between SAM's looks at a stack; its five are made for AWS, where a deploy takes a minute.
+SAM_POLL_S = 0.5
 SOURCES = ("sam_lambda", "couch_explorers/core", "couch_explorers/__init__.py", "tools/stage_lambda.py")
 
 
@@ -32,7 +34,10 @@ def deploy(home: Home, cloud: Cloud, session: Any, settings: Settings, report: R
         except WaiterError as error:
             raise StepError(f"api failed: the half-finished stack {stack} could not be removed: {error}") from error
     sam = str(Path(sys.executable).with_name("sam"))
-    environment = home.tool_environment(cloud.endpoint) | {"SAM_CLI_TELEMETRY": "0"}
+    environment = home.tool_environment(cloud.endpoint) | {
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": str(SAM_POLL_S),
+    }
     build = home.path / "sam" / "build"
     folder = PROJECT_ROOT / "sam_lambda"
     run(

@@ -8,7 +8,7 @@ ENVIRONMENTS := couch_explorers/local/environments
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit kills rehearse check format benchmarks lab lock setup clean
+.PHONY: help demo test unit kills rehearse check format benchmarks lab lock setup project clean
 
 help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
@@ -53,6 +53,8 @@ benchmarks: .venv/.synced ## measure everything anew (half an hour), and update 
 setup: .venv/.synced ## only the Python environments
 	@$(BIN)/python tools/environments.py
 
+project: .venv/.project ## only what deploying to AWS and judging it takes: no local cloud
+
 lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
 	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
@@ -65,7 +67,7 @@ lock: .venv/.synced ## resolve the newest versions into requirements.lock
 # more than half of its time: there all packages are compiled once, here.
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 
-.venv/.synced: requirements.lock pyproject.toml $(ENVIRONMENTS)/engine.lock $(ENVIRONMENTS)/lambda.lock
+.venv/.project: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
 	@$(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("uv") != "$(UV_VERSION)")' 2>/dev/null \
@@ -73,6 +75,9 @@ COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 	@echo "Installing what requirements.lock names"
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes $(COMPILE) requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.synced: .venv/.project $(ENVIRONMENTS)/engine.lock $(ENVIRONMENTS)/lambda.lock
 	@$(BIN)/python tools/environments.py
 	@touch $@
 

@@ -6,16 +6,21 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from couch_explorers.local.settings import PROJECT_ROOT
 from tests.rehearsal.stage import Stage
 
 ENVIRONMENT = Path(sys.prefix)
+# Those of the local cloud and of its Lambda functions, as `make setup` installs them beside the project's own.
+CLOUDS_ENVIRONMENTS = (".venv-engine", ".venv-lambda")
 # What a user may have set for other programs, and must not reach a copy.
 FOREIGN = ("AWS_", "COUCH_", "GITHUB_", "GIT_", "PYTEST_")
 
 
 @dataclass(frozen=True)
 class ProjectCopy:
-    """Where the copy lies. Everything in it is committed; `.venv` leads to the environment that the tests run in."""
+    """Where the copy lies. Everything in it is committed; `.venv` leads to the environment that the tests run in,
+    and beside it stand those of the local cloud.
+    """
 
     root: Path
 
@@ -26,8 +31,11 @@ class ProjectCopy:
         stage.copy_project()
         copy = cls(stage.repository)
         (copy.root / ".venv").symlink_to(ENVIRONMENT, target_is_directory=True)
-        # The project's .gitignore speaks of a folder, and this is a link.
-        (copy.root / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
+        for name in CLOUDS_ENVIRONMENTS:
+            (copy.root / name).symlink_to(PROJECT_ROOT / name, target_is_directory=True)
+        # The project's .gitignore speaks of folders, and these are links.
+        exclude = "\n".join((".venv", *CLOUDS_ENVIRONMENTS, ""))
+        (copy.root / ".git" / "info" / "exclude").write_text(exclude, encoding="utf-8")
         return copy
 
     @property

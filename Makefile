@@ -53,7 +53,7 @@ benchmarks: .venv/.synced ## measure everything anew (half an hour), and update 
 setup: .venv/.synced ## only the Python environments
 	@$(BIN)/python tools/environments.py
 
-project: .venv/.project ## only what deploying to AWS and judging it takes: no local cloud
+project: .venv/.project ## only the environment that deploys to AWS: no local cloud
 
 lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \

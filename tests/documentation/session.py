@@ -17,8 +17,9 @@ SCRIPT = Path(__file__).with_name("session.sh")
 STAND_INS = Path(__file__).with_name("bin")
 # What is done with a block of each language. A diff is applied by test_contributing.py; the rest is there to be looked at.
 RUN, PARSED, APPLIED, SHOWN = ("sh", "python"), ("json",), ("diff",), ("", "text", "md", "mermaid")
-# Seconds: three times what the longest block takes, a deploy.
-TIMEOUT_S = 240
+# Seconds, after which a block is taken to hang: a deploy takes 80, and the first build of the client's image, with nothing in
+# its cache and other tests beside it, five minutes.
+TIMEOUT_S = 900
 
 
 class BlockError(AssertionError):

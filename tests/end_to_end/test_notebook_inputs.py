@@ -82,7 +82,8 @@ PHASES = (
         [
             Case("smoke_test", "without the API", {"timeout_s": 60}, "BAD"),
             Case("metric_review", "without the API", {"compare": "none", "fail_on": "BAD"}, ""),
-            Case("exam_report", "without the API", {}, "NO DATA"),
+            # By then the worker may have a minute of metrics, or not yet: what lacks the API says WARN either way.
+            Case("exam_report", "without the API", {}, "WARN"),
         ],
     ),
     (

@@ -19,6 +19,7 @@ logger = logging.getLogger("couch.local")
 
 # The start hooks that services rely on: patches of botocore, moto and the thread pools.
 START_HOOKS = (
+    "_patch_botocore_endpoint_in_memory",
     "apply_runtime_patches",
     "apply_aws_runtime_patches",
     "_patch_botocore_json_parser",

@@ -77,6 +77,8 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
         # Presigned URLs are held against their signature where all calls are: LocalEmu knows no secret of the root's but its own.
         "S3_SKIP_SIGNATURE_VALIDATION": "1",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
+        # Services call each other without a way through HTTP and this server's event loop.
+        "IN_MEMORY_CLIENT": "1",
         "OVERRIDE_IN_DOCKER": "0",
         # A template with a resource that is not offered fails, instead of leaving it out.
         "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",

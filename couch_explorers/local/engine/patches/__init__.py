@@ -27,6 +27,7 @@ MODULES: tuple[str, ...] = (
     "request_checks",
     "request_path",
     "rights",
+    "s3_listing",
     "service_rights",
     "sns",
     "sqs",

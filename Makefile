@@ -28,7 +28,7 @@ lab: .venv/.synced ## JupyterLab on the workspace
 test: .venv/.synced ## all tests, on a local cloud of their own
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
-unit: .venv/.synced ## the tests that need no local cloud
+unit: .venv/.project ## the tests that need no local cloud
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end"
 
 kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)

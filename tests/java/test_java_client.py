@@ -54,6 +54,7 @@ def endpoint(tmp_path):
             process.wait(timeout=60)
 
 
+@pytest.mark.end_to_end
 def test_maven_builds_the_client_and_all_its_tests_run_and_pass(maven, endpoint):
     for folder in REPORTS.values():
         shutil.rmtree(folder, ignore_errors=True)

@@ -161,6 +161,7 @@ def bare_cloud(tmp_path):
         output.close()
 
 
+@pytest.mark.end_to_end
 def test_a_stopped_cloud_has_kept_its_metrics(bare_cloud, tmp_path):
     session = local_session(bare_cloud.endpoint)
     queue = session.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]

@@ -22,6 +22,13 @@ from tests.local.engine.functions import Functions
 START_DEADLINE_S = 120
 
 
+def pytest_collection_modifyitems(items):
+    """Mark the tests of this folder: they run in a local cloud, or in its Python environment."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.end_to_end)
+
+
 @dataclass(frozen=True)
 class EngineCloud:
     """A running server and the means to talk to it."""

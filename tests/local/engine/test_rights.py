@@ -327,6 +327,19 @@ def test_web_identity_is_judged_by_its_claims(user, github, claims, code):
     assert (found and found[1]) == code
 
 
+@pytest.mark.parametrize(("audience", "code"), [("couch", None), ("other", "AccessDenied")])
+def test_web_identity_of_google_needs_no_provider_in_the_account(user, audience, code):
+    google = "accounts.google.com"
+    condition = {"StringEquals": {f"{google}:aud": "couch"}}
+    role = user.role(principal={"Federated": google}, action="sts:AssumeRoleWithWebIdentity", Condition=condition)
+    assume = user.cloud.client("sts").assume_role_with_web_identity
+    presented = token(iss=f"https://{google}", aud=audience, sub="me")
+
+    found = refused(assume, RoleArn=role, RoleSessionName="deploy", WebIdentityToken=presented)
+
+    assert (found and found[1]) == code
+
+
 CODE = "def handler(event, context):\n    return 1\n"
 
 

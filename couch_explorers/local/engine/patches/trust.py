@@ -194,10 +194,15 @@ def assume_role_with_web_identity(self: Any, original: Callable[..., Any], conte
     audience = claims.get("aud")
     response["SubjectFromWebIdentityToken"] = claims.get("sub")
     response["Audience"] = audience[0] if isinstance(audience, list) else audience
-    response["Provider"] = _provider_arn(account, str(claims.get("iss", "")))
+    issuer = str(claims.get("iss", ""))
+    arn = _provider_arn(account, issuer)
+    response["Provider"] = arn if principals.open_id_provider(account, arn) else _host(issuer)
     return response
 
 
+# Issuers of JSON Web Tokens that trust policies name by their host, without an identity provider in the account.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html
+_BUILT_IN_PROVIDERS = {"accounts.google.com", "cognito-identity.amazonaws.com"}
 _NOT_AUTHORIZED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 
 
@@ -216,11 +221,13 @@ def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
         )
     issuer, account = str(claims.get("iss", "")), account_of(role_arn)
     provider = principals.open_id_provider(account, _provider_arn(account, issuer))
-    if provider is None:
+    if provider is None and _host(issuer) not in _BUILT_IN_PROVIDERS:
         raise _error("InvalidIdentityToken", f"No OpenIDConnect provider found in your account for {issuer}")
+    url, arn = (provider.url, provider.arn) if provider else (_host(issuer), _host(issuer))
     audience = claims.get("aud")
     audiences = [str(each) for each in (audience if isinstance(audience, list) else [audience])]
-    if not set(audiences) & set(provider.client_id_list):
+    # A provider that every account knows has no list of audiences: the trust policy's condition names them.
+    if provider and not set(audiences) & set(provider.client_id_list):
         raise _error("InvalidIdentityToken", "Incorrect token audience")
     expiry = datetime.fromtimestamp(float(claims.get("exp", 0)), UTC)
     if expiry < datetime.now(UTC):
@@ -228,22 +235,26 @@ def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
             "ExpiredTokenException", f"Token expired: the token's end, {expiry:%Y-%m-%dT%H:%M:%SZ}, is in the past"
         )
     keys: dict[str, ContextValue] = {
-        f"{provider.url}:{name}": [str(each) for each in claim] if isinstance(claim, list) else str(claim)
+        f"{url}:{name}": [str(each) for each in claim] if isinstance(claim, list) else str(claim)
         for name, claim in claims.items()
     }
     keys |= {
         "aws:SecureTransport": "true",
         "sts:RoleSessionName": parameters["role_session_name"],
-        "aws:FederatedProvider": provider.arn,
+        "aws:FederatedProvider": arn,
     }
-    principal = Principal("WebIdentity", account, provider.arn)
+    principal = Principal("WebIdentity", account, arn)
     request = AccessRequest("sts:AssumeRoleWithWebIdentity", (role_arn,), ConditionContext(keys))
     if not decide(request, principal, principals.NOBODY, trust, "").allowed:
         raise _error("AccessDenied", _NOT_AUTHORIZED, 403)
 
 
 def _provider_arn(account: str, issuer: str) -> str:
-    return f"arn:aws:iam::{account}:oidc-provider/{issuer.removeprefix('https://')}"
+    return f"arn:aws:iam::{account}:oidc-provider/{_host(issuer)}"
+
+
+def _host(issuer: str) -> str:
+    return issuer.removeprefix("https://")
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Base64;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -51,7 +52,9 @@ class CredentialsIT {
 
     @Test
     void a_web_identity_may_assume_a_role() throws IOException {
-        String token = base64("{\"alg\":\"none\"}") + "." + base64("{\"iss\":\"" + ISSUER + "\"}") + ".";
+        long end = Instant.now().plusSeconds(600).getEpochSecond();
+        String claims = "{\"iss\":\"" + ISSUER + "\",\"aud\":\"couch\",\"sub\":\"me\",\"exp\":" + end + "}";
+        String token = base64("{\"alg\":\"none\"}") + "." + base64(claims) + ".";
 
         client.with("AWS_ROLE_ARN", newRole())
                 .with("AWS_WEB_IDENTITY_TOKEN_FILE", file("token", token))

@@ -74,7 +74,7 @@ class ErrorSentencesIT {
                     .error(1);
 
             assertTrue(error.startsWith("AWS denies sending to the queue \"client-test-"), error);
-            assertTrue(error.contains("user/" + user + " is not authorized to perform: sqs:SendMessage"), error);
+            assertTrue(error.contains("user/" + user + " is not authorized to perform: sqs:sendmessage"), error);
             assertTrue(
                     error.endsWith(": let these credentials do sqs:SendMessage on it, in their policy or the queue's."),
                     error);

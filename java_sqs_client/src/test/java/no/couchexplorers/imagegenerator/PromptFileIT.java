@@ -82,8 +82,8 @@ class PromptFileIT {
         assertEquals(11, run.out().lines().count());
         assertEquals(
                 List.of(
-                        "Error: line 7 was not sent. SQS does not take the prompt (One or more parameters are invalid. "
-                                + "Reason: Message must be shorter than 1024 bytes): shorten it if it is too long, or "
+                        "Error: line 7 was not sent. SQS does not take the prompt (One or more parameters cannot be "
+                                + "validated. Reason: Message must be shorter than 1024 bytes): shorten it if it is too long, or "
                                 + "raise the queue's MaximumMessageSize.",
                         "Sent 11 of 12 prompts."),
                 run.err().lines().toList());

@@ -154,6 +154,7 @@ def built_image(**arguments: str) -> Iterator[Image]:
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as leftovers:
         with buildah.alone:
+            remove_leftovers(buildah)
             buildah(
                 *("bud", "--pull-never", "--no-cache", "--force-rm", "--timestamp", str(BUILD_TIME), "--tag", name),
                 *(*given, *maven_volumes(Path(scratch)), CLIENT),
@@ -166,6 +167,14 @@ def built_image(**arguments: str) -> Iterator[Image]:
             _inspected(buildah, name)["config"],
             _own_layers(buildah, name, Path(scratch) / "pushed"),
         )
+
+
+def remove_leftovers(buildah: Buildah) -> None:
+    """Remove the containers of a build that was killed, which hold the images of its steps; to be called with none going on."""
+    for container in json.loads(buildah("containers", "--json")) or ():
+        # Those that stand on a finished image are somebody's to look into, and are not in a build's way.
+        if not container["containername"].startswith("imagegenerator-working-container"):
+            buildah("rm", container["id"])
 
 
 def _without_others(buildah: Buildah, *words: str) -> None:

@@ -39,7 +39,8 @@ def open_url(request: urllib.request.Request | str, *, timeout_s: float) -> Any:
     url = request if isinstance(request, str) else request.full_url
     if is_loopback(url):
         return _direct.open(request, timeout=timeout_s)
-    return urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310 - the callers check the scheme
+    # Not by `urlopen`, which keeps the proxies that stood in the environment at its first call.
+    return urllib.request.build_opener().open(request, timeout=timeout_s)
 
 
 def no_proxy(environment: Mapping[str, str]) -> dict[str, str]:

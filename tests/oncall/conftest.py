@@ -51,7 +51,7 @@ def tell_local(cloud, stand, monkeypatch):
     def tell(job_id, waiting=(), dead=()):
         def open_url(address, timeout_s):
             shown = dead if address.endswith("dead-letter") else waiting
-            return io.BytesIO(json.dumps({"messages": {"0": {"eu-west-1": {"url": list(shown)}}}}).encode())
+            return io.BytesIO(json.dumps({"messages": list(shown)}).encode())
 
         monkeypatch.setattr(story_queues, "open_url", open_url)
         return job_story.tell(cloud.workspace("local"), job_id, now=stand.NOW + timedelta(seconds=10))
@@ -68,11 +68,9 @@ def message(stand):
         return {
             "MessageId": message_id,
             "Body": json.dumps({"id": job_id, "prompt": "A fjord"}),
-            "VisibleAt": int(now_s + 10 + back_in),
-            "IsVisible": back_in == 0,
-            "ReceiveCount": receives,
+            "VisibleAt": int(now_s + 10 + back_in) if back_in else None,
             "MessageAttributes": {},
-            "Attributes": {"SentTimestamp": str(int(now_s * 1000))},
+            "Attributes": {"SentTimestamp": str(int(now_s * 1000)), "ApproximateReceiveCount": str(receives)},
         }
 
     return made

@@ -33,9 +33,7 @@ class Progress(Protocol):
 def shown(total: int, label: str) -> Iterator[Progress]:
     """Show the progress of `total` steps on standard error, as tqdm's bar or, for whoever reads it later, as lines."""
     if _watched():
-        from tqdm.auto import tqdm  # noqa: PLC0415 - loads the widgets where there are some
-
-        with tqdm(total=total, desc=label, unit="picture") as bar:
+        with _bar_class()(total=total, desc=label, unit="picture") as bar:
             yield Bar(bar)
         return
     lines = Lines(total, label)
@@ -126,6 +124,15 @@ def _watched() -> bool:
     if os.environ.get(RUN_VARIABLE):
         return False
     return _in_kernel() or sys.stderr.isatty()
+
+
+def _bar_class() -> Any:
+    # tqdm.auto decides once in a process, when it is first imported, which may have been by somebody else.
+    if _in_kernel():
+        from tqdm.notebook import tqdm  # noqa: PLC0415 - loads the widgets
+    else:
+        from tqdm import tqdm  # noqa: PLC0415 - only for whoever watches
+    return tqdm
 
 
 def _in_kernel() -> bool:

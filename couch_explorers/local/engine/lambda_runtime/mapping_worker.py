@@ -66,7 +66,12 @@ class PolledQueue:
                 return []
         self._check_rights()
         answer = self._sqs().receive_message(
-            QueueUrl=self._url(), MaxNumberOfMessages=count, AttributeNames=["All"], MessageAttributeNames=["All"]
+            QueueUrl=self._url(),
+            MaxNumberOfMessages=count,
+            # The queue's own long polling would outlast a stop, and take a message then.
+            WaitTimeSeconds=0,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
         )
         messages: list[Message] = answer.get("Messages", [])
         if not messages:

@@ -97,12 +97,18 @@ class SqsMapping:
         threading.Thread(target=self._poll, name=f"mapping-{self.name}", daemon=True).start()
 
     def stop(self) -> None:
-        """Receive no more; batches that are being handled are finished."""
+        """Receive no more; what has been received is still handled."""
         self._stopping.set()
         self._concurrency.wake()
-        self._workers.shutdown(wait=False)
 
     def _poll(self) -> None:
+        try:
+            self._poll_until_stopped()
+        finally:
+            # Not in `stop`: a message that came just then would have nobody to handle it, and stay hidden for its visibility.
+            self._workers.shutdown(wait=False)
+
+    def _poll_until_stopped(self) -> None:
         pause_s = FIRST_PAUSE_S
         while not self._stopping.is_set():
             try:

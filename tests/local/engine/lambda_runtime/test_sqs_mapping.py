@@ -346,3 +346,25 @@ def test_concurrency_backs_off_and_rests():
     for _ in range(10):
         concurrency.back_off(0.1)
     assert concurrency.wait_for_free(threading.Event()) == 1
+
+
+def test_message_received_while_the_mapping_stops_is_handled(mapped):
+    class SlowQueue(FakeQueue):
+        """Answers a poll only when it is told to, as a long poll that was under way does."""
+
+        polling, may_answer = threading.Event(), threading.Event()
+
+        def receive(self, count, wait_s, stopping):
+            self.polling.set()
+            self.may_answer.wait(30)
+            return super().receive(count, 0, stopping)
+
+    queue, function = SlowQueue(["last"]), FakeFunction()
+    mapping = mapped(queue, function)
+    assert queue.polling.wait(30)
+
+    mapping.stop()
+    queue.may_answer.set()
+
+    wait_until(lambda: queue.deleted == ["last"])
+    assert function.bodies == [["last"]]

@@ -5,9 +5,12 @@ import base64
 import io
 import json
 import random
+import subprocess
+import sys
 
 import botocore.parsers
 import botocore.session
+import psutil
 import pytest
 from PIL import Image
 
@@ -465,6 +468,50 @@ def test_calls_at_the_same_time_are_painted_side_by_side_and_off_the_event_loop(
 
     assert len(set(pictures)) == 8
     assert Image.open(io.BytesIO(pictures[0])).size == (320, 320)
+
+
+def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced():
+    before = set(psutil.Process().children())
+
+    async def kill_between():
+        models = ImageModelStandIn()
+        models.faults = Faults(latency=0.0)
+        body = json.dumps(body_for(NOVA, size="320x320")).encode()
+        first = await models.answer(NOVA.id, body, NOVA.region)
+        (process,) = set(psutil.Process().children()) - before
+        process.suspend()
+        waiting = asyncio.ensure_future(models.answer(NOVA.id, body, NOVA.region))
+        await asyncio.sleep(0)
+        process.kill()
+        killed, again = await waiting, await models.answer(NOVA.id, body, NOVA.region)
+        models.close()
+        return first, killed, again
+
+    first, killed, again = asyncio.run(kill_between())
+
+    assert [answer.status for answer in (first, killed, again)] == [200, 500, 200]
+    assert first.body == again.body
+    assert set(psutil.Process().children()) <= before
+
+
+def test_a_painting_process_ends_with_its_server_however_that_ended():
+    server = """
+import psutil, time
+from couch_explorers.core import image_models
+from couch_explorers.local.stand_in import requests
+from couch_explorers.local.stand_in.rendering import RenderPool
+model = image_models.get(image_models.DEFAULT_MODEL_ID)
+order = requests.Order("a castle", None, 320, 320, 1)
+print(len(RenderPool().submit(model.id, order, 1).result()), psutil.Process().children()[0].pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True) as process:
+        size, pid = map(int, process.stdout.readline().split())
+        painter = psutil.Process(pid)
+        process.kill()
+
+    assert size > 1000
+    assert psutil.wait_procs([painter], timeout=30)[1] == []
 
 
 def test_a_jpeg_is_a_jpeg_that_says_what_it_is():

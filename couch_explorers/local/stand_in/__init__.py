@@ -7,24 +7,20 @@ model paints; everything around them is meant to be as on AWS, and what differs 
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import math
-import os
 import random
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.faults import Faults
 from couch_explorers.local.stand_in import answers, lifecycle, requests
 from couch_explorers.local.stand_in.answers import Answer
+from couch_explorers.local.stand_in.rendering import RenderPool, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from PIL import Image
 
     from couch_explorers.core.image_models import ImageModel
 
@@ -42,10 +38,6 @@ PAINTING_BEGINS = 0.15
 REFUSAL_LATENCY_S = 0.02
 # Bytes from which a body is not read on the event loop.
 LARGE_BODY = 64 * 1024
-# The sides that the painter paints; other pictures are resized.
-SIDES = (320, 4096)
-# EXIF's tag of the program that made a picture.
-SOFTWARE_TAG = 0x0131
 
 
 @dataclass
@@ -97,10 +89,9 @@ class ImageModelStandIn:
         self.faults = Faults()
         self.stats = Stats()
         self._rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
-        self._paint = paint
         self._sleep = sleep
         self._clock = clock
-        self._painters = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="painter")
+        self._painters = RenderPool(paint)
 
     async def answer(self, model_id: str, body: bytes, region: str) -> Answer:
         """Answer one InvokeModel call, `model_id` being an id or an ARN, after the time that the model takes.
@@ -127,10 +118,10 @@ class ImageModelStandIn:
         return await self._serve(model, order, luck, due=began + luck.latency)
 
     async def _read(self, model: ImageModel, body: bytes) -> requests.Order:
-        """Read a request, in a painter's thread where it may bring pictures along: decoding them takes time."""
+        """Read a request, in a thread where it may bring pictures along: decoding them takes time."""
         if len(body) < LARGE_BODY:
             return requests.read(model, body)
-        return await asyncio.get_running_loop().run_in_executor(self._painters, requests.read, model, body)
+        return await asyncio.to_thread(requests.read, model, body)
 
     def _draw(self, faults: Faults) -> _Luck:
         """Draw a call's fate: always the same draws in the same order, so that one fault does not shift another's."""
@@ -156,8 +147,7 @@ class ImageModelStandIn:
         first = luck.any_seed if order.seed is None else order.seed
         seeds = [first + number for number, kept_back in enumerate(withheld) if not kept_back]
         await self._sleep(PAINTING_BEGINS * luck.latency)
-        loop = asyncio.get_running_loop()
-        jobs = [loop.run_in_executor(self._painters, self._picture, model.id, order, seed) for seed in seeds]
+        jobs = [asyncio.wrap_future(self._painters.submit(model.id, order, seed)) for seed in seeds]
         try:
             made = await asyncio.gather(*jobs)
         except Exception:
@@ -170,27 +160,8 @@ class ImageModelStandIn:
         # From here on nothing waits, so nothing can be cancelled between counting and answering.
         self.stats.images += len(made)
         self.stats.blocked += any(withheld)
-        mask = None if order.mask is None else _encoded(order.mask, "png")
+        mask = None if order.mask is None else encoded(order.mask, "png")
         return answers.pictures(model, made, seeds, withheld=sum(withheld), mask=mask)
-
-    def _picture(self, model_id: str, order: requests.Order, seed: int) -> bytes:
-        painted = self._painted(model_id, order, seed) if order.paints else None
-        if order.transform is None and painted is not None:
-            return painted if order.output_format == "png" else _encoded(_opened(painted), order.output_format)
-        image = None if painted is None else _opened(painted).resize((order.width, order.height))
-        transform = order.transform or (lambda made, _seed: made)
-        return _encoded(transform(image, seed), order.output_format)
-
-    def _painted(self, model_id: str, order: requests.Order, seed: int) -> bytes:
-        return (self._paint or _painter())(
-            order.prompt,
-            seed=seed,
-            width=min(max(order.width, SIDES[0]), SIDES[1]),
-            height=min(max(order.height, SIDES[0]), SIDES[1]),
-            model=model_id,
-            negative_prompt=order.negative_prompt,
-            cfg_scale=order.cfg_scale,
-        )
 
     def foundation_models(self, region: str) -> list[dict[str, Any]]:
         """List the image models of a region as ListFoundationModels does."""
@@ -201,38 +172,5 @@ class ImageModelStandIn:
         return lifecycle.details(model_id, region)
 
     def close(self) -> None:
-        """Let the painters go; pictures that are being painted are finished, waiting ones dropped."""
-        self._painters.shutdown(wait=False, cancel_futures=True)
-
-
-def _painter() -> Callable[..., bytes]:
-    # The painter's libraries are loaded with the first picture, not with the start of the local cloud.
-    from couch_explorers.local.painter import paint  # noqa: PLC0415
-
-    return paint
-
-
-def _opened(png: bytes) -> Image.Image:
-    from PIL import Image  # noqa: PLC0415 - see above
-
-    return Image.open(io.BytesIO(png)).convert("RGB")
-
-
-def _encoded(image: Image.Image, output_format: str) -> bytes:
-    """A picture as PNG, JPEG or WebP that says in its metadata where it comes from."""
-    from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415 - see above
-
-    from couch_explorers.local.painter import SOFTWARE  # noqa: PLC0415 - see above
-
-    out = io.BytesIO()
-    if output_format == "png":
-        marks = PngInfo()
-        marks.add_text("Software", SOFTWARE)
-        image.save(out, "PNG", pnginfo=marks, compress_level=1)
-    elif output_format == "jpeg":
-        image.convert("RGB").save(out, "JPEG", quality=90, comment=SOFTWARE)
-    else:
-        exif = image.getexif()
-        exif[SOFTWARE_TAG] = SOFTWARE
-        image.save(out, "WEBP", quality=90, exif=exif)
-    return out.getvalue()
+        """End the painters; what is not painted yet never is."""
+        self._painters.close()

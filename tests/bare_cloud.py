@@ -1,4 +1,7 @@
-"""A local cloud with nothing deployed on it, for tests that are not Python's: `bare_cloud.py PORT FOLDER` serves until it is ended."""
+"""A local cloud with nothing deployed on it, for tests that are not Python's: `bare_cloud.py PORT FOLDER [PATH]` serves until it is ended.
+
+PATH is a folder that the server's Python looks for modules in first.
+"""
 
 import os
 import sys
@@ -8,13 +11,16 @@ from couch_explorers.local.cloud import server_command, server_environment
 from couch_explorers.local.settings import PROJECT_ROOT, Home
 
 
-def main(port: str, folder: str) -> None:
+def main(port: str, folder: str, path: str = "") -> None:
     """Become the server itself, so that whoever ends this process ends the cloud."""
     home = Home(Path(folder).resolve())
     home.path.mkdir(parents=True, exist_ok=True)
     os.chdir(PROJECT_ROOT)
     command = [*server_command(), port]
-    os.execve(command[0], command, server_environment(home, int(port)))
+    environment = server_environment(home, int(port))
+    if path:
+        environment["PYTHONPATH"] = os.pathsep.join((path, environment["PYTHONPATH"]))
+    os.execve(command[0], command, environment)
 
 
 if __name__ == "__main__":

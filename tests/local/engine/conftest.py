@@ -66,8 +66,11 @@ class EngineCloud:
 
 
 @contextmanager
-def serve(home, *, environment=None, port=None):
-    """Start a server of its own, on a free port where none is named; killed afterwards, whatever happened to it."""
+def serve(home, *, environment=None, port=None, path=()):
+    """Start a server of its own, on a free port where none is named; killed afterwards, whatever happened to it.
+
+    Its Python looks into the folder in `path` for modules first.
+    """
     if port is None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -76,7 +79,7 @@ def serve(home, *, environment=None, port=None):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
     with (home / "log").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(PROJECT_ROOT / "tests" / "bare_cloud.py"), str(port), str(home)],
+            [sys.executable, str(PROJECT_ROOT / "tests" / "bare_cloud.py"), str(port), str(home), *map(str, path)],
             env=clean | (environment or {}),
             stdout=output,
             stderr=subprocess.STDOUT,

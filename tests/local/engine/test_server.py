@@ -1,5 +1,6 @@
 """The server's process: its own addresses, what it refuses, how it starts and stops."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -35,6 +36,51 @@ def test_only_loopback_is_listened_on(engine_cloud):
     }
 
     assert listening == {"127.0.0.1"}
+
+
+# Python runs a `sitecustomize` at its start; this one notes each name that is looked up and each address that is connected to.
+NOTE_CONNECTIONS = """
+import sys
+
+def note(host):
+    with open({log!r}, "a") as log:
+        print(host, file=log)
+
+def watch(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        note(arguments[0])
+    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
+        note(arguments[1][0])
+
+note("watching " + sys.argv[0])
+sys.addaudithook(watch)
+"""
+
+
+def test_only_loopback_is_connected_to(tmp_path):
+    log = tmp_path / "connections"
+    hook = tmp_path / "hook" / "sitecustomize.py"
+    hook.parent.mkdir()
+    hook.write_text(NOTE_CONNECTIONS.format(log=str(log)))
+
+    with serve(tmp_path / "home", path=[hook.parent]) as cloud:
+        address = cloud.client("sns").create_topic(Name="alarms")["TopicArn"]
+        cloud.client("sns").subscribe(TopicArn=address, Protocol="email", Endpoint="someone@example.com")
+        cloud.client("s3").create_bucket(
+            Bucket="nobody-asked", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        queue = cloud.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+        cloud.client("sqs").send_message(QueueUrl=queue, MessageBody="a castle")
+        cloud.client("cloudwatch").put_metric_data(Namespace="Couch", MetricData=[{"MetricName": "Jobs", "Value": 1}])
+        cloud.client("bedrock-runtime", region_name="us-east-1").invoke_model(
+            modelId="amazon.nova-canvas-v1:0",
+            body=json.dumps({"taskType": "TEXT_IMAGE", "textToImageParams": {"text": "a castle"}}),
+        )
+
+    noted = log.read_text().splitlines()
+    # The server and the painter.
+    assert sum(line.startswith("watching ") for line in noted) >= 2
+    assert {line for line in noted if not line.startswith("watching ")} <= {"127.0.0.1", "localhost"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Lists a bucket by prefix without looking at every object in it.
+"""S3: lists a bucket by prefix without looking at every object in it, and asks no name server for its own address.
 
 LocalEmu sorts and quotes all keys of a bucket for each listing, so that looking for one key takes longer with every picture.
 S3's own listing depends on what it returns: https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEAMS = {
+    "localemu.utils.aws.aws_stack:get_s3_hostname": "2e5622480672",
     "localemu.services.s3.models:KeyStore.values": "ba3beb0f6548",
     "localemu.services.s3.provider:S3Provider.list_objects": "85c18ad33a55",
     "localemu.services.s3.provider:S3Provider.list_objects_v2": "faa96e9fada6",
@@ -26,7 +27,11 @@ _prefix: ContextVar[str] = ContextVar("prefix", default="")
 
 
 def apply() -> None:
-    """Give listings only the objects below their prefix."""
+    """Give listings only the objects below their prefix, and services an address of S3 that needs no look-up."""
+    from localemu.utils.aws import aws_stack  # noqa: PLC0415 - only the engine's environment has it
+
+    # What the look-up would find: a name below 127.0.0.1 does not exist.
+    aws_stack.CACHE_S3_HOSTNAME_DNS_STATUS = False
     before_loading("s3", _replace)
 
 

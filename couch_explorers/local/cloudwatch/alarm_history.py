@@ -1,15 +1,122 @@
-"""What alarms did: the items that DescribeAlarmHistory gives, times in Unix time.
+"""State changes of alarms: StateReason, StateReasonData and the items of DescribeAlarmHistory.
 
-Items: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_AlarmHistoryItem.html
+The wording of reasons follows the examples in
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Acting_Alarm_Changes.html and
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html. History items:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_AlarmHistoryItem.html, here with Unix times.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from couch_explorers.comparisons import COMPARISONS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from couch_explorers.local.cloudwatch.alarm_evaluation import Judgement, Point, Rule
+
+# From so many points on, the reason gives their number first and then only the most recent.
+LISTED_POINTS = 5
+FILLED_AS = {"breaching": "Breaching", "notBreaching": "NonBreaching"}
+
+
+def state_reason(rule: Rule, judgement: Judgement) -> str:
+    """Say why an alarm goes into the state that was judged."""
+    if judgement.state == "INSUFFICIENT_DATA":
+        return f"Insufficient Data: {_counted(judgement.filled, 'datapoint was', 'datapoints were')} unknown."
+    rings = judgement.state == "ALARM"
+    decisive = [
+        point for point in judgement.evaluated if point.value is not None and rule.breaches(point.value) == rings
+    ]
+    filled = _filled(rule, judgement)
+    if not decisive:
+        received = len(judgement.evaluated)
+        head = _counted(received, "datapoint was", "datapoints were") if received else "no datapoints were"
+        return f"Threshold Crossed: {head} received for {_counted(rule.periods, 'period', 'periods')}{filled}."
+    return f"Threshold Crossed: {_crossed(rule, decisive, rings, filled)}{_minimum(rule, rings)}."
+
+
+def state_reason_data(
+    rule: Rule, judgement: Judgement, points: Sequence[Point], sample_counts: Mapping[int, float], now_s: float
+) -> dict[str, Any]:
+    """Give the same for programs: the points that counted oldest first, what was evaluated newest first."""
+    evaluated = judgement.evaluated
+    missing = [point for point in reversed(points) if point.value is None][: judgement.filled]
+    newest_first = sorted((*evaluated, *missing), key=lambda point: point.start_s, reverse=True)
+    return {
+        "version": "1.0",
+        "queryDate": timestamp(now_s),
+        **({"startDate": timestamp(evaluated[0].start_s)} if evaluated else {}),
+        **({"unit": rule.unit} if rule.unit else {}),
+        **({"statistic": rule.statistic} if rule.statistic else {}),
+        "period": rule.period_s,
+        "recentDatapoints": [point.value for point in evaluated],
+        "threshold": rule.threshold,
+        "evaluatedDatapoints": [
+            {"timestamp": timestamp(point.start_s)}
+            if point.value is None
+            else {
+                "timestamp": timestamp(point.start_s),
+                "sampleCount": sample_counts.get(point.start_s, 0.0),
+                "value": point.value,
+            }
+            for point in newest_first
+        ],
+    }
+
+
+def timestamp(time_s: float) -> str:
+    """A moment as CloudWatch writes it inside of JSON: 2026-11-25T09:41:00.000+0000."""
+    return f"{datetime.fromtimestamp(time_s, UTC).isoformat(timespec='milliseconds')[:-6]}+0000"
+
+
+def _crossed(rule: Rule, decisive: Sequence[Point], rings: bool, filled: str) -> str:  # noqa: FBT001
+    """Say which points were, or were not, beyond the threshold; the newest first."""
+    number = len(decisive)
+    count = f"{number} out of the last {rule.periods} datapoints" if rule.m_of_n else _plural(number)
+    comparison = COMPARISONS[rule.comparison].words
+    verb = ("was" if number == 1 else "were") + ("" if rings else " not")
+    listed = ", ".join(
+        f"{point.value} ({datetime.fromtimestamp(point.start_s, UTC):%d/%m/%y %H:%M:%S})"
+        for point in list(reversed(decisive))[:LISTED_POINTS]
+    )
+    threshold = f"the threshold ({rule.threshold})"
+    if number < LISTED_POINTS:
+        return f"{count} [{listed}] {verb} {comparison} {threshold}{filled}"
+    which = "which crossed the threshold" if rings else "which did not cross the threshold"
+    return f"{count} {verb} {comparison} {threshold}. The most recent datapoints {which}: [{listed}]{filled}"
+
+
+def _filled(rule: Rule, judgement: Judgement) -> str:
+    if not judgement.filled or rule.missing not in FILLED_AS:
+        return ""
+    missing = _counted(judgement.filled, "missing datapoint was", "missing datapoints were")
+    return f" and {missing} treated as [{FILLED_AS[rule.missing]}]"
+
+
+def _minimum(rule: Rule, rings: bool) -> str:  # noqa: FBT001
+    """How many points the change needed; named only by an alarm that names DatapointsToAlarm.
+
+    As on AWS the change is worded as one between OK and ALARM, even where the alarm is new.
+    """
+    if not rule.m_of_n:
+        return ""
+    needed = rule.to_alarm if rings else rule.periods - rule.to_alarm + 1
+    change = "OK -> ALARM" if rings else "ALARM -> OK"
+    return f" (minimum {_plural(needed)} for {change} transition)"
+
+
+def _plural(number: int) -> str:
+    return _counted(number, "datapoint", "datapoints")
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
+
 
 Item = dict[str, Any]
 AlarmType = Literal["MetricAlarm", "CompositeAlarm"]
@@ -52,7 +159,7 @@ def state_update(
     return _item(alarm_name, kind, "StateUpdate", summary, data, time_s)
 
 
-def synthetic(alarm_name: str, transition: Transition) -> Item:
+def synthetic_update(alarm_name: str, transition: Transition) -> Item:
     """Note a transition that was made up; its data says so."""
     time_s, old, new, reason = transition
     return state_update(

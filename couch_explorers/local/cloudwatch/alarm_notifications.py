@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 
 from couch_explorers.local.cloudwatch.alarm_evaluation import math_period_s
-from couch_explorers.local.cloudwatch.state_reason import timestamp
+from couch_explorers.local.cloudwatch.alarm_history import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

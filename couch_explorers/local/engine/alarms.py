@@ -18,16 +18,9 @@ from localemu.aws.connect import connect_to
 from localemu.services.cloudwatch.models import cloudwatch_stores
 from localemu.utils.aws.arns import parse_arn
 
-from couch_explorers.local.cloudwatch import (
-    alarm_evaluation,
-    alarm_history,
-    alarm_notifications,
-    composite_rule,
-    state_reason,
-)
-from couch_explorers.local.cloudwatch.alarm_evaluation import Rule, UnsupportedAlarmError
-from couch_explorers.local.cloudwatch.alarm_settings import ACTIONS
-from couch_explorers.local.cloudwatch.errors import RefusedError
+from couch_explorers.local.cloudwatch import alarm_evaluation, alarm_history, alarm_notifications
+from couch_explorers.local.cloudwatch.alarm_evaluation import ACTIONS, Rule, UnsupportedAlarmError
+from couch_explorers.local.cloudwatch.api import RefusedError
 from couch_explorers.local.settings import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
@@ -141,7 +134,7 @@ class Alarms:
             items = cloudwatch_stores[ACCOUNT_ID][REGION].histories
             kept = [item for item in items if item["AlarmName"] != alarm_name or not alarm_history.is_synthetic(item)]
             for transition in transitions:
-                item = alarm_history.synthetic(alarm_name, transition)
+                item = alarm_history.synthetic_update(alarm_name, transition)
                 kept.append(item | {"Timestamp": datetime.fromtimestamp(item["Timestamp"], UTC)})
             kept.sort(key=lambda item: item["Timestamp"])
             items.clear()
@@ -190,8 +183,8 @@ class Alarms:
             if current is not alarm or judgement.state in (None, alarm["StateValue"]):
                 # Put anew or deleted while it was judged: the next turn judges what is there now.
                 return False
-        data = state_reason.reason_data(rule, judgement, outcome.points, outcome.sample_counts, now_s)
-        self.change(account, region, alarm, str(judgement.state), state_reason.reason(rule, judgement), data)
+        data = alarm_history.state_reason_data(rule, judgement, outcome.points, outcome.sample_counts, now_s)
+        self.change(account, region, alarm, str(judgement.state), alarm_history.state_reason(rule, judgement), data)
         return True
 
     def _follow(self, account: str, region: str, child: Alarm, depth: int) -> None:
@@ -207,7 +200,7 @@ class Alarms:
         self, account: str, region: str, alarm: Alarm, changed: Sequence[Alarm], depth: int = 0
     ) -> bool:
         """Judge a composite alarm after some of its alarms changed, or all of them where none is named."""
-        rule = composite_rule.parse(alarm["AlarmRule"])
+        rule = alarm_evaluation.parse_composite_rule(alarm["AlarmRule"])
         children = self._named(account, region, rule.alarms)
         missing = [name for name in rule.alarms if name not in children]
         if missing:

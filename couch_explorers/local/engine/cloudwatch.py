@@ -15,15 +15,8 @@ from localemu.aws.api.cloudwatch import InvalidParameterValueException, Resource
 from localemu.services.cloudwatch.models import LocalEmuCompositeAlarm, LocalEmuMetricAlarm, cloudwatch_stores
 from localemu.services.cloudwatch.provider_v2 import CloudwatchProvider
 
-from couch_explorers.local.cloudwatch import (
-    alarm_history,
-    alarm_settings,
-    composite_rule,
-    metric_data,
-    put_metric_data,
-)
-from couch_explorers.local.cloudwatch.errors import RefusedError, validation_error
-from couch_explorers.local.cloudwatch.pages import page
+from couch_explorers.local.cloudwatch import alarm_evaluation, alarm_history, api
+from couch_explorers.local.cloudwatch.api import RefusedError, paginate, validation_error
 from couch_explorers.local.engine.alarms import scope
 
 if TYPE_CHECKING:
@@ -96,18 +89,18 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
     @_operation("PutMetricData")
     def put_metric_data(self, context: Any, request: Any) -> None:
         """Store samples."""
-        samples = _served(put_metric_data.samples, _with_unix_times(request), self.clock())
+        samples = _served(api.parse_put_metric_data, _with_unix_times(request), self.clock())
         self.metrics.add(*samples, region=scope(context.account_id, context.region))
 
     @_operation("GetMetricData")
     def get_metric_data(self, context: Any, request: Any) -> dict[str, Any]:
         """Answer queries for metrics and metric math, a page at a time."""
-        return self._read(metric_data.metric_data, context, request)
+        return self._read(api.get_metric_data, context, request)
 
     @_operation("GetMetricStatistics")
     def get_metric_statistics(self, context: Any, request: Any) -> dict[str, Any]:
         """Answer with data points that hold several statistics."""
-        answer = self._read(metric_data.metric_statistics, context, request)
+        answer = self._read(api.get_metric_statistics, context, request)
         for datapoint in answer["Datapoints"]:
             datapoint["Timestamp"] = _time(datapoint["Timestamp"])
         return answer
@@ -115,7 +108,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
     @_operation("ListMetrics")
     def list_metrics(self, context: Any, request: Any) -> dict[str, Any]:
         """List metrics, a page at a time."""
-        return self._read(metric_data.list_metrics, context, request)
+        return self._read(api.list_metrics, context, request)
 
     def _read(self, answer: Callable[..., dict[str, Any]], context: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         region = scope(context.account_id, context.region)
@@ -129,15 +122,15 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
     @_operation("PutMetricAlarm")
     def put_metric_alarm(self, context: Any, request: Any) -> None:
         """Make an alarm on metrics, or change its settings: its state stays then."""
-        _served(alarm_settings.check, request)
+        _served(alarm_evaluation.check_alarm, request)
         self._put(context, LocalEmuMetricAlarm(context.account_id, context.region, {**request}), request.get("Tags"))
 
     @_operation("PutCompositeAlarm")
     def put_composite_alarm(self, context: Any, request: Any) -> None:
         """Make a composite alarm, or change its settings, and judge it."""
         try:
-            rule = composite_rule.parse(request["AlarmRule"])
-        except composite_rule.RuleError as error:
+            rule = alarm_evaluation.parse_composite_rule(request["AlarmRule"])
+        except alarm_evaluation.CompositeRuleError as error:
             raise _refused(validation_error(f"Error in AlarmRule: {error}")) from error
         stored = self.alarms.stored(context.account_id, context.region)
         known = {*stored, *(alarm["AlarmArn"] for alarm in stored.values())}
@@ -184,7 +177,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Put an alarm into a state until it is next judged; its actions are taken."""
-        _served(alarm_settings.check_state, state_value)
+        _served(alarm_evaluation.check_state, state_value)
         alarm = self.alarms.stored(context.account_id, context.region).get(alarm_name)
         if alarm is None:
             raise ResourceNotFound
@@ -200,7 +193,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
         """Describe alarms on metrics, and composite alarms where they are asked for, a page at a time."""
         stored = self.alarms.stored(context.account_id, context.region)
         found = _served(_described, stored, request)
-        shown, token = _served(page, found, lambda alarm: alarm["AlarmName"], request, USUAL_RECORDS, MOST_RECORDS)
+        shown, token = _served(paginate, found, lambda alarm: alarm["AlarmName"], request, USUAL_RECORDS, MOST_RECORDS)
         composite = [alarm for alarm in shown if alarm_history.alarm_type(alarm) == "CompositeAlarm"]
         metric = [alarm for alarm in shown if alarm_history.alarm_type(alarm) == "MetricAlarm"]
         return {"CompositeAlarms": composite, "MetricAlarms": metric} | ({"NextToken": token} if token else {})
@@ -243,7 +236,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
             found.reverse()
         numbered = list(enumerate(found))
         shown, token = _served(
-            page,
+            paginate,
             numbered,
             lambda item: f"{item[0]:08d}",
             request,
@@ -286,7 +279,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
             and (not dimensions or _as_set(dimensions) == _as_set(detector["Dimensions"]))
         }
         asked = {"MaxRecords": request.get("MaxResults"), "NextToken": request.get("NextToken")}
-        shown, token = _served(page, list(found), str, asked, MOST_RECORDS, MOST_RECORDS)
+        shown, token = _served(paginate, list(found), str, asked, MOST_RECORDS, MOST_RECORDS)
         return {"AnomalyDetectors": [found[key] for key in shown]} | ({"NextToken": token} if token else {})
 
     @_operation("DeleteAnomalyDetector")
@@ -330,7 +323,9 @@ def _described(stored: Mapping[str, Alarm], request: Mapping[str, Any]) -> list[
         and (
             not actions
             or any(
-                action.startswith(actions) for each in alarm_settings.ACTIONS.values() for action in alarm.get(each, ())
+                action.startswith(actions)
+                for each in alarm_evaluation.ACTIONS.values()
+                for action in alarm.get(each, ())
             )
         )
     ]
@@ -341,7 +336,7 @@ def _relatives(stored: Mapping[str, Alarm], parent: str | None, child: str | Non
 
     def named(alarm: Alarm) -> set[str]:
         rule = alarm.get("AlarmRule")
-        return set(composite_rule.parse(rule).alarms) if rule else set()
+        return set(alarm_evaluation.parse_composite_rule(rule).alarms) if rule else set()
 
     if parent:
         names = named(stored[parent]) if parent in stored else set()

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.cloudwatch.metric import MINUTE_S
-from couch_explorers.local.cloudwatch.retention import DAY_S, RETENTION_S
+from couch_explorers.local.cloudwatch.store import DAY_S, MINUTE_S, RETENTION_S
 from couch_explorers.local.history import alarms as history_alarms
 from couch_explorers.local.history import api as history_api
 from couch_explorers.local.history import plan as history_plan

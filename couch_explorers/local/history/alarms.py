@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from couch_explorers.comparisons import GREATER
-from couch_explorers.local.cloudwatch import state_reason
+from couch_explorers.local.cloudwatch import alarm_history
 from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule, judge
-from couch_explorers.local.cloudwatch.metric import MINUTE_S
+from couch_explorers.local.cloudwatch.store import MINUTE_S
 from couch_explorers.local.stacks import Settings
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _of_one(rule: Rule, values: Mapping[int, float], end_s: int) -> list[Transit
         starts = range(now_s - rule.evaluation_range * MINUTE_S, now_s, MINUTE_S)
         judgement = judge(rule, [Point(start_s, _as_float(values.get(start_s))) for start_s in starts])
         if judgement.state and judgement.state != state:
-            found.append(Transition(now_s, state, judgement.state, state_reason.reason(rule, judgement)))
+            found.append(Transition(now_s, state, judgement.state, alarm_history.state_reason(rule, judgement)))
             state = judgement.state
     if state == "ALARM":
         found.append(Transition(end_s, "ALARM", "OK", "The written history ends here."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.cloudwatch.metric import MINUTE_S, MetricId, Row
+from couch_explorers.local.cloudwatch.store import MINUTE_S, MetricId, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.cloudwatch.store import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.cloudwatch.metric import MINUTE_S, Sample
+from couch_explorers.local.cloudwatch.store import MINUTE_S, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.cloudwatch.metric import Sample
+from couch_explorers.local.cloudwatch.store import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,8 +15,7 @@ from couch_explorers.local.settings import REGION
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from couch_explorers.local.cloudwatch.metric import Sample
-    from couch_explorers.local.cloudwatch.store import MetricStore
+    from couch_explorers.local.cloudwatch.store import MetricStore, Sample
 
 logger = logging.getLogger("couch.local")
 

@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from couch_explorers.local.cloudwatch.metric import MINUTE_S, Sample
+from couch_explorers.local.cloudwatch.store import MINUTE_S, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.cloudwatch.metric import MINUTE_S
+from couch_explorers.local.cloudwatch.store import MINUTE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

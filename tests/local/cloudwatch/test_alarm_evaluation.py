@@ -1,14 +1,85 @@
-"""The tables and rules of "Configuring how CloudWatch alarms treat missing data".
-
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+"""What is taken follows https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, evaluation the tables
+and rules of https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html, and composite rules
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 """
 
 import pytest
 
 from couch_explorers.local.cloudwatch import alarm_evaluation
-from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule, UnsupportedAlarmError
-from couch_explorers.local.cloudwatch.metric import Sample
-from couch_explorers.local.cloudwatch.store import MetricStore
+from couch_explorers.local.cloudwatch.alarm_evaluation import (
+    CompositeRuleError,
+    Point,
+    Rule,
+    UnsupportedAlarmError,
+    check_alarm,
+    parse_composite_rule,
+)
+from couch_explorers.local.cloudwatch.api import RefusedError
+from couch_explorers.local.cloudwatch.store import MetricStore, Sample
+
+SETTINGS = {
+    "AlarmName": "age", "Namespace": "AWS/SQS", "MetricName": "ApproximateAgeOfOldestMessage", "Statistic": "Maximum", "Period": 60,
+    "EvaluationPeriods": 3, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 120.0,
+}  # fmt: skip
+STAT = {"Metric": {"Namespace": "Own", "MetricName": "Made"}, "Period": 60, "Stat": "Sum"}
+MADE = {"Id": "made", "MetricStat": STAT, "ReturnData": False}
+TWICE = {"Id": "twice", "Expression": "made * 2"}
+MATH = {
+    name: SETTINGS[name] for name in ("AlarmName", "EvaluationPeriods", "ComparisonOperator", "Threshold")
+} | {"Metrics": [MADE, TWICE]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"Period": 10},
+        {"Period": 3600, "EvaluationPeriods": 168},
+        {"Statistic": None, "ExtendedStatistic": "p99.9"},
+        {"Statistic": None, "ExtendedStatistic": "PR(:300)"},
+        {"DatapointsToAlarm": 3, "TreatMissingData": "ignore"},
+    ],
+)
+def test_alarm_on_a_metric_is_taken(changes):
+    check_alarm(SETTINGS | changes)
+
+
+def test_alarm_on_metric_math_is_taken():
+    check_alarm(MATH)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"ComparisonOperator": "Above"}, "ValidationError", "Value 'Above' at 'comparisonOperator' failed"),
+        ({"Statistic": "average"}, "ValidationError", "Value 'average' at 'statistic' failed"),
+        ({"Statistic": None}, "MissingParameter", "One of the parameters Statistic and ExtendedStatistic"),
+        ({"ExtendedStatistic": "p99"}, "InvalidParameterCombination", "mutually exclusive"),
+        ({"Statistic": None, "ExtendedStatistic": "p101"}, "InvalidParameterValue", "The value p101"),
+        ({"Period": 45}, "ValidationError", "Period must be 10, 20, 30 or a multiple of 60"),
+        ({"EvaluationPeriods": 1441}, "ValidationError", "more than a day"),
+        ({"Period": 3600, "EvaluationPeriods": 169}, "ValidationError", "more than a week"),
+        ({"EvaluationPeriods": 0}, "ValidationError", "EvaluationPeriods must be at least 1"),
+        ({"DatapointsToAlarm": 4}, "ValidationError", r"DatapointsToAlarm \(4\) must not be greater"),
+        ({"TreatMissingData": "zero"}, "ValidationError", "The value zero is not supported for TreatMissingData"),
+        ({"EvaluateLowSampleCountPercentile": "maybe"}, "ValidationError", "Option maybe is not supported"),
+        ({"AlarmActions": ["arn"] * 6}, "ValidationError", "AlarmActions must not have a size greater than 5"),
+        ({"Threshold": None}, "MissingParameter", "The parameter Threshold is required"),
+        ({"Metrics": [MADE, TWICE]}, "ValidationError", "Metrics and MetricName are mutually exclusive"),
+    ],
+)
+def test_alarm_that_breaks_a_rule_is_refused(changes, code, words):
+    with pytest.raises(RefusedError, match=words) as refused:
+        check_alarm(SETTINGS | changes)
+
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("metrics", [[MADE], [MADE | {"ReturnData": True}, TWICE]])
+def test_metric_math_returns_exactly_one_element(metrics):
+    with pytest.raises(RefusedError, match="Exactly one element of the metrics list should return data"):
+        check_alarm(MATH | {"Metrics": metrics})
+
 
 ALARM = {
     "AlarmName": "age",
@@ -190,3 +261,52 @@ def test_percentile_of_few_samples_leaves_the_state_where_it_is_ignored(store, s
 def test_an_alarm_on_an_anomaly_band_is_refused_with_what_is_known():
     with pytest.raises(UnsupportedAlarmError, match="LessThanLowerThreshold: it knows GreaterThanOrEqualToThreshold"):
         rule(ComparisonOperator="LessThanLowerThreshold")
+
+
+ALARM_ARN = "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:age"
+STATES = {"rings": "ALARM", "quiet": "OK", "unknown": "INSUFFICIENT_DATA", ALARM_ARN: "ALARM", "with space": "OK"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "holds"),
+    [
+        ("ALARM(rings)", True),
+        ('ALARM("rings")', True),
+        (f"ALARM({ALARM_ARN})", True),
+        ('OK("with space")', True),
+        ("OK(rings)", False),
+        ("INSUFFICIENT_DATA(unknown)", True),
+        ("NOT ALARM(rings)", False),
+        ("ALARM(rings) AND ALARM(quiet)", False),
+        ("ALARM(rings) OR ALARM(quiet)", True),
+        ("ALARM(rings) OR ALARM(quiet) AND ALARM(quiet)", True),  # AND binds tighter
+        ("(ALARM(rings) OR ALARM(quiet)) AND ALARM(quiet)", False),
+        ("NOT (ALARM(quiet) OR OK(rings))", True),
+        ("TRUE AND NOT FALSE", True),
+    ],
+)
+def test_rule_holds_by_the_states_of_its_alarms(expression, holds):
+    assert parse_composite_rule(expression).holds(STATES) is holds
+
+
+def test_rule_names_each_alarm_once():
+    assert parse_composite_rule("ALARM(a) OR OK(b) AND NOT ALARM(a)").alarms == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("", "'the end' is not expected there"),
+        ("ALARM(a) OR", "'the end' is not expected"),
+        ("ALARM a", "'\\(' is expected, not 'a'"),
+        ("ALARM(a", "'\\)' is expected, not 'the end'"),
+        ("RINGS(a)", "'RINGS' is not expected there"),
+        ("ALARM(a) ALARM(b)", "'ALARM' is not expected there"),
+        ("ALARM()", "takes the name or ARN"),
+        ("TRUE" + " OR TRUE" * 2000, "at most 10240"),
+        (" OR ".join(f"ALARM(a{number})" for number in range(101)), "names 101 alarms"),
+    ],
+)
+def test_rule_that_is_not_understood_is_refused(expression, words):
+    with pytest.raises(CompositeRuleError, match=words):
+        parse_composite_rule(expression)

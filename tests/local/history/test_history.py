@@ -10,8 +10,7 @@ import pytest
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
 from couch_explorers.local import history
-from couch_explorers.local.cloudwatch.metric import Sample
-from couch_explorers.local.cloudwatch.store import MetricStore
+from couch_explorers.local.cloudwatch.store import MetricStore, Sample
 
 HOUR_S = 3600
 DAY_S = 86_400

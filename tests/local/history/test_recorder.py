@@ -1,4 +1,4 @@
-from couch_explorers.local.cloudwatch.metric import MetricId
+from couch_explorers.local.cloudwatch.store import MetricId
 from couch_explorers.local.history.recorder import InFlight, Line, Recorder
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from couch_explorers.local.cloudwatch.metric import Sample
-from couch_explorers.local.cloudwatch.store import MetricStore
+from couch_explorers.local.cloudwatch.store import MetricStore, Sample
 from couch_explorers.local.telemetry.recorder import Recorder
 
 NINE_41_S = 1_795_599_660

@@ -13,7 +13,7 @@ from couch_explorers.local.telemetry import emf, metric_filters
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from couch_explorers.local.cloudwatch.metric import Sample
+    from couch_explorers.local.cloudwatch.store import Sample
     from couch_explorers.local.telemetry.recorder import Recorder
 
 SEAMS = {

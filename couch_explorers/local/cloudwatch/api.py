@@ -1,8 +1,7 @@
-"""GetMetricData, GetMetricStatistics and ListMetrics, read from the metric store.
+"""PutMetricData, GetMetricData, GetMetricStatistics and ListMetrics on the metric store.
 
-Requests and answers are as botocore has them, but that times are Unix time in seconds. Limits and rules:
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html, API_GetMetricStatistics.html and
-API_ListMetrics.html beside it.
+Requests and responses have botocore's shapes, except that times are Unix time in seconds. Limits and rules are from the pages of
+these operations in https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/.
 """
 
 from __future__ import annotations
@@ -14,24 +13,163 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from couch_explorers.local.cloudwatch import metric_math, statistics
-from couch_explorers.local.cloudwatch.errors import (
-    RefusedError,
-    invalid_combination,
-    invalid_value,
-    validation_error,
-)
-from couch_explorers.local.cloudwatch.metric import MINUTE_S, MetricId
 from couch_explorers.local.cloudwatch.metric_math import ExpressionError, Series
-from couch_explorers.local.cloudwatch.retention import DAY_S, SHORT_PERIODS_S, retention_s
+from couch_explorers.local.cloudwatch.store import DAY_S, MINUTE_S, SHORT_PERIODS_S, MetricId, Sample, retention_s
 from couch_explorers.local.settings import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from couch_explorers.local.cloudwatch.store import MetricStore
+
+
+class RefusedError(Exception):
+    """A request that is refused: `code` is AWS's name for the reason, the message AWS's words where they are known."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def invalid_value(message: str) -> RefusedError:
+    """A parameter has a value that is not taken."""
+    return RefusedError("InvalidParameterValue", message)
+
+
+def invalid_combination(message: str) -> RefusedError:
+    """Parameters do not go together."""
+    return RefusedError("InvalidParameterCombination", message)
+
+
+def validation_error(message: str) -> RefusedError:
+    """The request as a whole does not hold; the code of GetMetricData and of alarms."""
+    return RefusedError("ValidationError", message)
+
+
+Item = TypeVar("Item")
+
+
+def paginate(
+    items: Sequence[Item], key: Callable[[Item], str], request: Mapping[str, Any], usual: int, most: int
+) -> tuple[list[Item], str]:
+    """The page of `items` that a request asks for by MaxRecords and NextToken, and the token of the next one, if any.
+
+    Raises:
+        RefusedError: MaxRecords is out of its range, or the token is none of these.
+
+    """
+    asked = request.get("MaxRecords")
+    size = usual if asked is None else asked
+    if not 1 <= size <= most:
+        raise validation_error(f"MaxRecords must be 1 to {most}, not {size}.")
+    left = list(items)
+    if token := request.get("NextToken"):
+        try:
+            after = base64.urlsafe_b64decode(token).decode()
+        except ValueError:
+            raise RefusedError("InvalidNextToken", f"Invalid NextToken : {token}") from None
+        left = [item for item in left if key(item) > after]
+    shown = left[:size]
+    return shown, base64.urlsafe_b64encode(key(shown[-1]).encode()).decode() if len(shown) < len(left) else ""
+
+
+LONGEST_AGO_S = 14 * 86_400
+FURTHEST_AHEAD_S = 2 * 3600
+MOST_METRICS = 1000
+MOST_VALUES = 150
+MOST_DIMENSIONS = 30
+LARGEST_VALUE = 2.0**360
+RESOLUTIONS_S = (1, MINUTE_S)
+
+# AWS takes Values beside StatisticValues, and keeps both.
+EXCLUSIVE = (("Value", "Values"), ("Value", "StatisticValues"))
+
+
+def parse_put_metric_data(request: Mapping[str, Any], now_s: float) -> list[Sample]:
+    """Read what a request publishes.
+
+    One rule of AWS's is not kept: a namespace that begins with AWS/ is AWS's own there. Here anybody may publish in it,
+    because that is how an alarm is tried out without waiting for a queue to grow old.
+
+    Raises:
+        RefusedError: AWS would not take it.
+
+    """
+    found = [("MetricData", datum) for datum in request.get("MetricData") or ()]
+    for number, group in enumerate(request.get("EntityMetricData") or (), 1):
+        found += [(f"EntityMetricData.member.{number}.MetricData", datum) for datum in group.get("MetricData") or ()]
+    if not found:
+        raise RefusedError("MissingParameter", "The parameter MetricData is required.")
+    if len(found) > MOST_METRICS:
+        raise invalid_value(f"The collection MetricData must not have a size greater than {MOST_METRICS}.")
+    return [
+        sample
+        for number, (place, datum) in enumerate(found, 1)
+        for sample in _samples_of(request["Namespace"], datum, f"{place}.member.{number}", now_s)
+    ]
+
+
+def _samples_of(namespace: str, datum: Mapping[str, Any], place: str, now_s: float) -> Iterator[Sample]:
+    time_s = datum.get("Timestamp", now_s)
+    if not now_s - LONGEST_AGO_S <= time_s <= now_s + FURTHEST_AHEAD_S:
+        raise invalid_value(
+            f"The parameter {place}.Timestamp must specify a time within the past two weeks or the next two hours."
+        )
+    resolution_s = datum.get("StorageResolution", MINUTE_S)
+    if resolution_s not in RESOLUTIONS_S:
+        raise invalid_value(f"The parameter {place}.StorageResolution must be 1 or {MINUTE_S}, not {resolution_s}.")
+    dimensions = {each["Name"]: each["Value"] for each in datum.get("Dimensions") or ()}
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise invalid_value(f"The collection {place}.Dimensions must not have a size greater than {MOST_DIMENSIONS}.")
+    for count, total, lowest, highest in _figures(datum, place):
+        for figure in (count, total, lowest, highest):
+            if not math.isfinite(figure) or abs(figure) > LARGEST_VALUE:
+                raise invalid_value(f"The value {figure} for parameter {place}.Value is invalid.")
+        if count <= 0:
+            raise invalid_value(f"The value {count:g} for a count of {place} is invalid: it must be more than 0.")
+        yield Sample(
+            namespace,
+            datum["MetricName"],
+            time_s,
+            datum.get("Unit") or "None",
+            count,
+            total,
+            lowest,
+            highest,
+            dimensions,
+            resolution_s,
+        )
+
+
+def _figures(datum: Mapping[str, Any], place: str) -> Iterator[tuple[float, float, float, float]]:
+    """(count, total, lowest, highest) of each of a datum's values, and of its statistic set."""
+    for one, other in EXCLUSIVE:
+        if datum.get(one) is not None and datum.get(other):
+            raise invalid_combination(
+                f"The parameters {place}.{one} and {place}.{other} are mutually exclusive and you have specified both."
+            )
+    if datum.get("Value") is None and not datum.get("Values") and not datum.get("StatisticValues"):
+        raise RefusedError(
+            "MissingParameter",
+            f"At least one of {place}.Value, {place}.Values and {place}.StatisticValues is required.",
+        )
+    if (value := datum.get("Value")) is not None:
+        yield 1.0, value, value, value
+    if values := datum.get("Values"):
+        counts = datum.get("Counts") or [1.0] * len(values)
+        if len(counts) != len(values):
+            raise invalid_value(f"The parameters {place}.Values and {place}.Counts must be of the same size.")
+        if len(values) > MOST_VALUES:
+            raise invalid_value(f"The collection {place}.Values must not have a size greater than {MOST_VALUES}.")
+        yield from ((count, value * count, value, value) for value, count in zip(values, counts, strict=True))
+    if one_set := datum.get("StatisticValues"):
+        if one_set["Minimum"] > one_set["Maximum"]:
+            raise invalid_value(f"The parameter {place}.StatisticValues.Minimum must not be greater than Maximum.")
+        yield one_set["SampleCount"], one_set["Sum"], one_set["Minimum"], one_set["Maximum"]
+
 
 MOST_QUERIES = 500
 MOST_POINTS = 100_800
@@ -50,7 +188,7 @@ Request = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TimeRange:
     """The stretch of time that is asked for, and the time at which it is asked; Unix time."""
 
     start_s: int
@@ -69,7 +207,7 @@ class Evaluation:
 
     store: MetricStore
     queries: Sequence[Mapping[str, Any]]
-    stretch: Stretch
+    stretch: TimeRange
     region: str = REGION
     _values: dict[str, metric_math.Value] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
@@ -169,7 +307,7 @@ class Evaluation:
         )  # fmt: skip
 
 
-def metric_data(store: MetricStore, request: Mapping[str, Any], *, now_s: float, region: str = REGION) -> Request:
+def get_metric_data(store: MetricStore, request: Mapping[str, Any], *, now_s: float, region: str = REGION) -> Request:
     """Answer GetMetricData, a page at a time. RefusedError for what AWS would not serve."""
     queries = request["MetricDataQueries"]
     check_queries(queries)
@@ -232,7 +370,9 @@ class _Page:
             self.token = _token([self.fingerprint, self.number, page[-1][0] if page else beyond])
 
 
-def metric_statistics(store: MetricStore, request: Mapping[str, Any], *, now_s: float, region: str = REGION) -> Request:
+def get_metric_statistics(
+    store: MetricStore, request: Mapping[str, Any], *, now_s: float, region: str = REGION
+) -> Request:
     """Answer GetMetricStatistics: one data point for each period and unit. RefusedError for what AWS would not serve."""
     basic, extended = request.get("Statistics") or [], request.get("ExtendedStatistics") or []
     if not basic and not extended:
@@ -334,7 +474,7 @@ def metric_id(metric: Mapping[str, Any]) -> MetricId:
     return MetricId(metric.get("Namespace", ""), metric.get("MetricName", ""), tuple(dimensions))
 
 
-def _stretch(request: Mapping[str, Any], now_s: float, code: str) -> Stretch:
+def _stretch(request: Mapping[str, Any], now_s: float, code: str) -> TimeRange:
     """The stretch, its start rounded down as AWS does by its age, or to a shorter period that is asked for."""
     start_s, end_s = request["StartTime"], request["EndTime"]
     if start_s >= end_s:
@@ -346,7 +486,7 @@ def _stretch(request: Mapping[str, Any], now_s: float, code: str) -> Stretch:
     ]  # fmt: skip
     if age_s < retention_s(SHORT_PERIODS_S[0]) and periods:
         step_s = min(step_s, *periods)
-    return Stretch(int(start_s // step_s) * step_s, end_s, now_s)
+    return TimeRange(int(start_s // step_s) * step_s, end_s, now_s)
 
 
 def _result(query: Mapping[str, Any], label: str, units: Sequence[str] = ()) -> Request:

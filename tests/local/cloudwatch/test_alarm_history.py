@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from couch_explorers.local.cloudwatch import alarm_evaluation, state_reason
+from couch_explorers.local.cloudwatch import alarm_evaluation, alarm_history
 from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule
 
 NINE_41 = datetime(2026, 11, 25, 9, 41, tzinfo=UTC).timestamp()
@@ -37,7 +37,7 @@ def points(*values):
 
 
 def reason(values, **changes):
-    return state_reason.reason(rule(**changes), alarm_evaluation.judge(rule(**changes), points(*values)))
+    return alarm_history.state_reason(rule(**changes), alarm_evaluation.judge(rule(**changes), points(*values)))
 
 
 def test_an_alarm_says_which_datapoint_was_over_the_threshold():
@@ -119,7 +119,7 @@ def test_reason_data_gives_what_counted_oldest_first_and_what_was_evaluated_newe
     seen = points(None, None, 310.0, 320.0)
     counts = {seen[2].start_s: 3.0, seen[3].start_s: 5.0}
 
-    data = state_reason.reason_data(asked, alarm_evaluation.judge(asked, seen), seen, counts, NINE_41 + 61.5)
+    data = alarm_history.state_reason_data(asked, alarm_evaluation.judge(asked, seen), seen, counts, NINE_41 + 61.5)
 
     assert data == {
         "version": "1.0",
@@ -140,7 +140,7 @@ def test_reason_data_of_silence_has_no_start():
     asked = rule()
     seen = points(None, None, None)
 
-    data = state_reason.reason_data(asked, alarm_evaluation.judge(asked, seen), seen, {}, NINE_41 + 60)
+    data = alarm_history.state_reason_data(asked, alarm_evaluation.judge(asked, seen), seen, {}, NINE_41 + 60)
 
     assert "startDate" not in data
     assert data["recentDatapoints"] == []

@@ -110,7 +110,7 @@ def test_both_notebooks_ran_against_the_target_aws_and_their_reports_are_kept(de
         assert report(deployed, notebook)["status"] == "ok"
 
 
-def test_the_three_sample_journeys_are_painted_with_one_seed_and_for_at_most_20_cents(deployed):
+def test_three_sample_journeys_are_painted_for_at_most_the_price_of_five_images(deployed):
     exploration = report(deployed, "prompt_exploration")
 
     assert (exploration["parameters"]["seeds"], exploration["parameters"]["max_cost_usd"]) == ([42], 0.2)

@@ -1,5 +1,5 @@
-"""What the engine remembers: every change is on disk at most a second after it was acknowledged.
+"""The saved state of a local cloud: every change is on disk at most a second after it was acknowledged.
 
-`saver.State` is the whole of it for the server: `restore`, `start`, `save`, `close`. `journal` is the file; `queues`, `objects`,
-`logs` and `stores` say what of the engine is kept and how it comes back.
+The server uses `saver.State`: `restore`, `start`, `save`, `close`. `journal` is the file; `queues`, `objects` and `stores` say what is
+saved of SQS, of S3 and of every other service, and how it is restored.
 """

@@ -1,4 +1,4 @@
-"""The file that holds the state: records, changed by transactions, that are read whole and unharmed or not at all."""
+"""The journal of a local cloud's state: records in an SQLite file, written by transactions and checked as a whole when opened."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-# Counts up when a release writes records that the one before cannot read.
+# Incremented when a release writes records that the previous one cannot read.
 FORMAT = 1
 
 FILE = "state.sqlite"
@@ -28,28 +28,34 @@ class StateError(Exception):
 
 
 class Key(NamedTuple):
-    """What a record is about: a kind, such as `message`, and its name within the kind."""
+    """The key of a record: its kind, such as `message`, and its name within the kind."""
 
     kind: str
     name: str
 
 
-# New values of records; None deletes one.
+# New values of records; None deletes a record.
 Changes = Mapping[Key, bytes | None]
 
 
 class Journal:
     """The records of one local cloud.
 
-    SQLite's rollback journal makes each transaction all or nothing, also across a power cut. On top of it the file holds the
-    number of its records and the sum of their hashes, so that a file that was cut or altered is never taken for a good one.
+    SQLite's rollback journal makes each transaction all or nothing, even across a power cut. The file also holds the number of
+    its records and the sum of their hashes, so that a truncated or altered file is detected.
     """
 
     def __init__(self, folder: Path, engine: str, readable: Iterable[str] = ()) -> None:
-        """Open the journal in `folder`, or begin one there.
+        """Open the journal in a folder, or create one there.
 
-        `engine` is the name and version of what writes; `readable` are others whose records it can read. Raises StateError where
-        the journal is damaged, in use, unreadable, or of another version.
+        Args:
+            folder: The folder; created where it does not exist.
+            engine: Name and version of the engine that writes records.
+            readable: Other engines whose records this one can read.
+
+        Raises:
+            StateError: The journal is damaged, in use, unreadable, or of another version.
+
         """
         self.path = folder / FILE
         self._engine = engine
@@ -73,7 +79,7 @@ class Journal:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("BEGIN EXCLUSIVE")
             if not self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                # A new file is empty, and stands in a folder in which nothing was saved yet.
+                # A new journal is an empty file in a folder in which nothing was saved yet.
                 if self.path.stat().st_size or any(item.name not in _OWN for item in self.path.parent.iterdir()):
                     raise self._damaged("it is empty")
                 for statement in _SCHEMA.split(";"):
@@ -123,18 +129,26 @@ class Journal:
             yield Key(kind, name), value
 
     def records(self, kind: str) -> dict[str, bytes]:
-        """Every record of a kind, by name."""
+        """Return every record of a kind, by name."""
         rows = self._connection.execute("SELECT key, value FROM record WHERE kind = ? ORDER BY key", (kind,))
         return dict(rows.fetchall())
 
     def names(self, kind: str) -> set[str]:
-        """The names of the records of a kind."""
+        """Return the names of the records of a kind."""
         return {key.name for key in self._hashes if key.kind == kind}
 
     def write(self, changes: Changes) -> int:
-        """Write all changes in one transaction, which is on disk when this returns; returns how many records differed.
+        """Write all changes in one transaction, which is on disk when this returns.
 
-        Raises OSError when the disk does not take them; the journal then holds what it held before.
+        Args:
+            changes: New values by key; None deletes a record.
+
+        Returns:
+            How many records were changed.
+
+        Raises:
+            OSError: The disk does not take them; the journal then holds what it held before.
+
         """
         new = {key: None if value is None else _hash(key, value) for key, value in changes.items()}
         new = {key: value for key, value in new.items() if value != self._hashes.get(key)}
@@ -166,7 +180,7 @@ class Journal:
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._connection.close()
 
 

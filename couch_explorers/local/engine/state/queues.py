@@ -1,4 +1,4 @@
-"""SQS: each queue and each message as a record of plain JSON, so that no version of the engine is needed to read a message."""
+"""The state of SQS: each queue and each message as a record of plain JSON, which any version of the engine can read."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ from couch_explorers.local.engine.state.journal import Changes, Journal, Key
 
 QUEUE, MESSAGE, DEDUPLICATION, REGION = "queue", "message", "deduplication", "queue-region"
 
-# What SQS's operations on messages change is noted message by message.
+# The operations that change messages only; each message's change is noted by itself.
 _MESSAGE_OPERATIONS = frozenset(
     {
         "ChangeMessageVisibility",
@@ -63,19 +63,19 @@ _TASK_FIELDS = (
     "task_id",
 )
 _UNFINISHED = (MessageMoveTaskStatus.CREATED, MessageMoveTaskStatus.RUNNING, MessageMoveTaskStatus.CANCELLING)
-# No attribute of a message can have this name: AWS takes letters, digits, "_", "-" and "." only.
+# No message attribute can have this name: AWS allows letters, digits, "_", "-" and "." only.
 _BYTES = "$base64"
 
 
 class Queues:
-    """What of SQS has changed since it was last written.
+    """The queues and messages that have changed since they were last written.
 
-    A message keeps its id when it moves to another queue, so its record says which queue has it: a move is one change.
+    A message keeps its ID when it moves to another queue, so its record names the queue: a move is one change.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # The queue of each message that is recorded, or is to be.
+        # The queue of each message that has a record, or is about to have one.
         self._owners: dict[str, SqsQueue] = {}
         self._messages: dict[str, SqsMessage | None] = {}
         self._deduplication: dict[Key, bytes | None] = {}
@@ -83,7 +83,7 @@ class Queues:
         self._attributes = False
 
     def put(self, queue: SqsQueue, message: SqsMessage) -> None:
-        """Take note of a message that a queue took in."""
+        """Note a message that was put into a queue."""
         if queue.account_id == config.INTERNAL_RESOURCE_ACCOUNT:
             return
         identifier = message.message_id
@@ -108,14 +108,14 @@ class Queues:
                 self._expiry[key] = message.priority + DEDUPLICATION_INTERVAL_IN_SEC
 
     def change(self, queue: SqsQueue, messages: Iterable[SqsMessage]) -> None:
-        """Take note of messages that were received, or whose visibility was changed."""
+        """Note messages that were received, or whose visibility was changed."""
         with self._lock:
             for message in messages:
                 if self._owners.get(message.message_id) is queue:
                     self._messages[message.message_id] = message
 
     def remove(self, queue: SqsQueue | None, messages: Iterable[SqsMessage]) -> None:
-        """Take note of messages that are in this queue no more; those that another queue has meanwhile stay there."""
+        """Note messages that are no longer in this queue; those that have moved to another queue remain there."""
         with self._lock:
             for message in messages:
                 identifier = message.message_id
@@ -125,19 +125,19 @@ class Queues:
                     self._messages[identifier] = None
 
     def remove_all(self, queue: SqsQueue) -> None:
-        """Take note that a queue is empty."""
+        """Note that a queue was purged."""
         with self._lock:
             for identifier in [name for name, owner in self._owners.items() if owner is queue]:
                 del self._owners[identifier]
                 self._messages[identifier] = None
 
     def called(self, operation: str) -> None:
-        """Take note of an operation; what is not about messages may have changed queues."""
+        """Note an operation: one that is not about messages may have changed queues."""
         if operation not in _MESSAGE_OPERATIONS:
             self._attributes = True
 
     def changes(self, known: set[str]) -> Changes:
-        """The new values of the records that are not up to date; `known` are the queues that have one."""
+        """Return the new values of the records that are out of date, given the ARNs of the queues that have one."""
         found: dict[Key, bytes | None] = {}
         if self._attributes:
             self._attributes = False
@@ -163,7 +163,7 @@ class Queues:
         for account, region, store in list(sqs_stores.iter_stores()):
             queues.update({queue.arn: queue for queue in list(store.queues.values())})
             tasks = list(store.move_tasks.values())
-            # A move goes on by itself: it is looked at until it has ended.
+            # A move task runs by itself, so queues are written until it has ended.
             self._attributes |= any(task.status in _UNFINISHED for task in tasks)
             found[Key(REGION, f"{account} {region}")] = _encode(
                 {
@@ -175,7 +175,7 @@ class Queues:
         for arn, queue in queues.items():
             found[Key(QUEUE, arn)] = _encode({name: getattr(queue, name) for name in _QUEUE_FIELDS})
         found |= {Key(QUEUE, arn): None for arn in known - queues.keys()}
-        # A queue that was deleted took its messages along, also where one of the same name stands in its place.
+        # A deleted queue's messages are gone, even if another queue has its name now.
         with self._lock:
             for identifier in [name for name, owner in self._owners.items() if queues.get(owner.arn) is not owner]:
                 del self._owners[identifier]
@@ -183,7 +183,7 @@ class Queues:
         return found
 
     def restore(self, journal: Journal) -> None:
-        """Put every queue and message back: what was received and not deleted becomes visible when its time is over."""
+        """Restore every queue and message; messages in flight become visible again when their time-out ends."""
         for name, content in journal.records(REGION).items():
             account, region = name.split(" ")
             record = json.loads(content)
@@ -224,12 +224,12 @@ class Queues:
 
 
 def resume_moves(submit: Callable[[MessageMoveTask], None]) -> None:
-    """Go on with the moves to other queues that a stop has interrupted."""
+    """Resume the message move tasks that a stop has interrupted."""
     for _, _, store in list(sqs_stores.iter_stores()):
         for task in list(store.move_tasks.values()):
             if task.status in _UNFINISHED:
                 with suppress(Exception):
-                    # A move whose queue is gone has failed by that, and says so itself.
+                    # A task whose queue is gone sets its own status to failed.
                     submit(task)
 
 
@@ -277,7 +277,7 @@ def _put_back(queue: SqsQueue, message: SqsMessage) -> None:
 
 
 def _deleted_message(record: Mapping[str, Any]) -> SqsMessage:
-    """Stands for a message that was deleted, where only its deduplication id still counts."""
+    """Return a placeholder for a deleted message whose deduplication ID is still in use."""
     message = SqsMessage(
         record["priority"],
         {"MessageId": record["message"]},

@@ -1,4 +1,4 @@
-"""The clock that writes what has changed, and the order in which everything comes back."""
+"""Saves what has changed every fraction of a second, and restores everything at the start."""
 
 import logging
 import threading
@@ -11,27 +11,24 @@ from typing import Any
 
 from localemu.services.plugins import SERVICE_PLUGINS, Service
 
-from couch_explorers.local.engine.state.carried import CARRIED, carry_pictures
 from couch_explorers.local.engine.state.journal import Journal, Key, StateError
-from couch_explorers.local.engine.state.logs import EVENTS, Logs
-from couch_explorers.local.engine.state.objects import BUCKET, Objects
+from couch_explorers.local.engine.state.objects import BUCKET, CARRIED, Objects, import_earlier_objects
 from couch_explorers.local.engine.state.queues import QUEUE, Queues, resume_moves
-from couch_explorers.local.engine.state.stores import Stores
+from couch_explorers.local.engine.state.stores import EVENTS, Logs, Stores
 from couch_explorers.local.settings import Home
 
 logger = logging.getLogger("couch.local")
 
-# Seconds between two looks at what has changed: a kill takes at most what came since, and the time of one write.
+# Seconds between two writes: a kill loses at most what came since the last one began.
 INTERVAL_S = 0.4
-# Seconds after the last call after which all stores are looked at once more, for what services do by themselves.
+# Seconds after the last call after which all stores are written once more, for what services do by themselves.
 SETTLE_S = 3.0
 
 
-# LocalEmu loads a service when it is called; these have addresses of their own, which it knows only when they are loaded.
+# LocalEmu loads a service when it is called; these have URLs of their own, which it routes only once they are loaded.
 _LISTENING = frozenset({"apigateway", "lambda", "s3"})
 
-# What a service did by itself, and goes on with: queues show what was in flight, functions are fetched, mappings poll, alarms
-# look at their metrics.
+# What services resume after a restart: message move tasks, functions with their mappings, alarms.
 _ACTIVE: Mapping[str, Callable[[Service], None]] = {
     "sqs": lambda service: resume_moves(service._provider._message_move_task_manager.submit),  # noqa: SLF001
     "lambda": lambda service: service.lifecycle_hook.on_after_state_load(),
@@ -40,25 +37,25 @@ _ACTIVE: Mapping[str, Callable[[Service], None]] = {
 
 
 def engine_name() -> str:
-    """What writes the records: the pickled ones are of its classes."""
+    """Return name and version of what writes the records: the pickled ones hold objects of its classes."""
     return f"LocalEmu {version('localemu')} with moto {version('moto-ext')}"
 
 
 class State:
     """The state of one local cloud: `restore` before requests are served, `start` when they are, `close` at the end.
 
-    `called`, `queues`, `objects` and `logs` are told of every change by `patches.state`.
+    `patches.state` reports every change to `called`, `queues`, `objects` and `logs`.
     """
 
     def __init__(self, folder: Path, earlier: Path) -> None:
-        """Name the folder, and that in which an earlier engine kept objects; nothing is read or written yet."""
+        """Set the folder, and that in which an earlier engine kept objects; nothing is read or written yet."""
         self.folder = folder
         self.earlier = earlier
         self.queues = Queues()
         self.objects = Objects(folder / "objects")
         self.logs = Logs()
         self.stores = Stores()
-        # Why the latest changes could not be written; None when they are.
+        # Why the latest changes could not be written; None once they are.
         self.problem: str | None = None
         self._journal: Journal | None = None
         self._restored: set[str] = set()
@@ -73,7 +70,7 @@ class State:
         self._longest_s = 0.0
 
     def called(self, service: str, operation: str, request: Any) -> None:
-        """Take note of an AWS operation that was answered."""
+        """Note an AWS operation that was answered."""
         if service == "sqs":
             self.queues.called(operation)
         elif service == "s3":
@@ -86,9 +83,11 @@ class State:
         self._settled = False
 
     def restore(self) -> None:
-        """Bring everything back into the engine, before any of its services runs.
+        """Restore everything, before any service runs.
 
-        Raises StateError where there is a state that cannot be read; nothing of it is changed then.
+        Raises:
+            StateError: The saved state cannot be read; it is left unchanged.
+
         """
         journal = Journal(self.folder, engine_name())
         try:
@@ -105,13 +104,13 @@ class State:
         self._journal = journal
 
     def _restore(self, journal: Journal) -> set[str]:
-        """Fill the engine's stores; returns the services that have something."""
+        """Fill the engine's stores; return the services that have saved state."""
         services = self.stores.restore(journal)
         self.queues.restore(journal)
         self.objects.restore(journal)
         self.logs.restore(journal)
         if not journal.names(CARRIED):
-            carry_pictures(self.earlier, self.objects)
+            import_earlier_objects(self.earlier, self.objects)
             self._unwritten[Key(CARRIED, "")] = b""
         if journal.names(QUEUE):
             services.add("sqs")
@@ -122,8 +121,8 @@ class State:
         return services
 
     def start(self) -> None:
-        """Let services go on with what they did, and write from now on; the engine answers requests already."""
-        # What they do calls other services, so this waits until those can be reached.
+        """Let services resume their work, and write changes from now on. Requests must be served already."""
+        # What the services resume calls other services.
         for name in self._restored & _ACTIVE.keys():
             _ACTIVE[name](SERVICE_PLUGINS.require(name))
         self._thread = threading.Thread(target=self._run, name="couch-state", daemon=True)
@@ -143,7 +142,12 @@ class State:
                 logger.exception("The state was not saved this time")
 
     def save(self) -> None:
-        """Write everything that has changed; raises OSError when the disk does not take it."""
+        """Write everything that has changed.
+
+        Raises:
+            OSError: The disk does not take it.
+
+        """
         if self._journal is not None:
             self._write(everything=True)
 
@@ -152,7 +156,7 @@ class State:
         try:
             self._write_changes(everything=everything)
         finally:
-            # At most so long were others kept from running: what one thread computes, another cannot.
+            # Under the interpreter's lock, no other thread ran for at most this long.
             took_s = time.thread_time() - began_s
             self._processor_s += took_s
             self._longest_s = max(self._longest_s, took_s)
@@ -178,7 +182,7 @@ class State:
                 self.problem = None
 
     def close(self) -> None:
-        """Write the last changes and let go of the file."""
+        """Write the last changes and close the journal."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=2)
@@ -198,6 +202,6 @@ class State:
 
 @cache
 def current() -> State:
-    """The state of the local cloud that this process serves."""
+    """Return the state of the local cloud that this process serves."""
     home = Home.current()
     return State(home.saved, home.earlier_objects)

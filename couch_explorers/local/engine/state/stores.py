@@ -1,32 +1,43 @@
-"""What a service holds besides messages, objects and log events: each of its stores as one record."""
+"""The state of every other service: each of its stores as one pickled record, and the events of log streams as plain JSON.
 
+A store holds objects of LocalEmu's and moto's own classes. What exists only while a process runs, such as locks and threads, is
+created anew when a store is read. Log events are many and never change, so they are kept apart from the store of CloudWatch Logs,
+a few hundred in each record.
+"""
+
+import io
+import json
 import logging
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from types import FunctionType, LambdaType
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
+import dill
 from localemu.services.stores import AccountRegionBundle
 from localemu.state.registry import NATIVE_STORES
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
+from moto.logs.models import LogEvent, LogStream, logs_backends
 
-from couch_explorers.local.engine.state import pickling
 from couch_explorers.local.engine.state.journal import Changes, Journal, Key
 
 logger = logging.getLogger("couch.local")
 
 STORE, BACKEND = "store", "backend"
 
-# `queues` and `objects` keep these by their parts.
+# Saved by `queues` and `objects`.
 _ELSEWHERE = frozenset({"s3", "sqs"})
 
-# Services whose calls change the stores of others, too.
+# Services whose calls change other services' stores, too.
 _ALSO = {"sts": ("iam",), "cloudformation": ("logs",)}
 
-# What changes nothing and comes often.
+# Frequent operations that change no store.
 _READS = frozenset(
     {
         ("cloudwatch", "GetMetricData"),
@@ -39,25 +50,25 @@ _READS = frozenset(
         ("sts", "GetCallerIdentity"),
     }
 )
-# A store's attributes that its bundle gives it.
+# The attributes of a store that its bundle sets.
 _OF_BUNDLE = ("_global", "_universal", "_service_name", "_account_id", "_region_name")
 
 
 class Stores:
-    """Which services' stores have changed since they were last written."""
+    """The services whose stores may have changed since they were last written."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._services: set[str] = set()
 
     def called(self, service: str, operation: str) -> None:
-        """Take note of an operation. Reads count, too: what a service does by itself is seen by asking it."""
+        """Note an operation. Most reads count, too: they show what a service has changed by itself."""
         if service not in _ELSEWHERE and not service.startswith("bedrock") and (service, operation) not in _READS:
             with self._lock:
                 self._services.update((service, *_ALSO.get(service, ())))
 
     def changes(self, *, everything: bool = False) -> Changes:
-        """The values of the records that may not be up to date."""
+        """Return the new values of the records that may be out of date."""
         with self._lock:
             services, self._services = self._services, set()
         found: dict[Key, bytes | None] = {}
@@ -66,7 +77,7 @@ class Stores:
         for key, service, content in [*_bundles(), *_backends()]:
             if everything or service in services:
                 try:
-                    found[key] = pickling.dumps(content())
+                    found[key] = dumps(content())
                 except Exception:
                     # One service must not keep the others from being written; it is tried again.
                     logger.exception("The state of %s was not saved this time", service)
@@ -76,11 +87,11 @@ class Stores:
 
     @staticmethod
     def restore(journal: Journal) -> set[str]:
-        """Put every store back; returns the services that have one."""
+        """Restore every store; return the services that have one."""
         services = set()
         for name, content in journal.records(BACKEND).items():
             backends = get_backend(name)
-            for account, region, backend in pickling.loads(content):
+            for account, region, backend in loads(content):
                 dict.__setitem__(backends[account], region, backend)
             services.add(name)
         for name, content in journal.records(STORE).items():
@@ -92,7 +103,7 @@ class Stores:
 
 
 def _bundles() -> Iterator[tuple[Key, str, Callable[[], Any]]]:
-    """LocalEmu's own stores, of the services that are loaded: key, service, and what gives the content."""
+    """Yield key, service and a function that returns the content, for each LocalEmu store of a loaded service."""
     for name, (module, attribute) in NATIVE_STORES.items():
         bundle = None if name in _ELSEWHERE else getattr(sys.modules.get(module), attribute, None)
         if bundle:
@@ -100,9 +111,9 @@ def _bundles() -> Iterator[tuple[Key, str, Callable[[], Any]]]:
 
 
 def _backends() -> Iterator[tuple[Key, str, Callable[[], Any]]]:
-    """The backends of moto, where LocalEmu uses them."""
-    _prepare()
-    # One stands in the list for each of its accounts.
+    """Yield key, service and a function that returns the content, for each moto backend in use."""
+    _register_reducers()
+    # The list has one entry for each account of a service.
     for name, backends in {backends.service_name: backends for backends in list(BackendDict._instances)}.items():  # noqa: SLF001
         if name not in _ELSEWHERE:
             yield Key(BACKEND, name), name, partial(_backend_content, backends)
@@ -127,8 +138,8 @@ def _bundle_content(bundle: AccountRegionBundle) -> tuple[Any, Any]:
 
 
 def _load_bundle(bundle: AccountRegionBundle, content: bytes) -> None:
-    universal, accounts = pickling.loads(content)
-    # Stores hold these dictionaries, so they are filled and not replaced.
+    universal, accounts = loads(content)
+    # Stores hold references to these dictionaries, so they are updated in place.
     bundle._universal.update(universal)  # noqa: SLF001
     for account, (of_account, regions) in accounts.items():
         bundle[account]._global.update(of_account)  # noqa: SLF001
@@ -136,16 +147,16 @@ def _load_bundle(bundle: AccountRegionBundle, content: bytes) -> None:
             bundle[account][region].__dict__.update(values)
 
 
-def _prepare() -> None:
-    """Name the reducers of what only a loaded service has."""
+def _register_reducers() -> None:
+    """Register the reducers of types that exist only once their service is loaded."""
     for module, name, reducer in (
         ("moto.ssm.models", "ParameterDict", _reduce_parameters),
         ("moto.iam.models", "IAMBackend", _reduce_iam),
         ("moto.iam.models", "AWSManagedPolicy", _reduce_aws_policy),
     ):
-        # Another thread may be loading the module at this moment; then there is nothing of it to be written.
+        # While another thread is still loading the module, there is nothing of that service to write.
         if (kind := getattr(sys.modules.get(module), name, None)) is not None:
-            pickling.REDUCERS.setdefault(kind, reducer)
+            REDUCERS.setdefault(kind, reducer)
 
 
 def _reduce_parameters(parameters: Any) -> tuple[Any, ...]:
@@ -153,7 +164,7 @@ def _reduce_parameters(parameters: Any) -> tuple[Any, ...]:
     return type(parameters), (parameters.account_id, parameters.region_name), None, None, iter(parameters.items())
 
 
-# AWS's own policies are four megabytes for each account. They come with moto, so only which of them are attached is kept.
+# AWS's managed policies are 4 MB for each account and come with moto, so only their attachment counts are saved.
 _restored_iam: dict[str, Any] = {}
 
 
@@ -183,3 +194,155 @@ def _aws_policy(account: str, arn: str, attachment_count: int) -> Any:
     policy = _restored_iam[account].managed_policies[arn]
     policy.attachment_count = attachment_count
     return policy
+
+
+# --- pickling ---------------------------------------------------------------------------------------------------------
+
+
+# What `reducer_override` returns for an object of a type.
+Reducer = Callable[[Any], tuple[Any, ...]]
+
+
+def _nothing() -> None:
+    """Take the place of an object that does not outlive its process."""
+
+
+# Reducers by exact type.
+REDUCERS: dict[type, Reducer] = {
+    type(threading.RLock()): lambda _: (threading.RLock, ()),
+    type(threading.Lock()): lambda _: (threading.Lock, ()),
+    threading.Thread: lambda _: (_nothing, ()),
+    # Its entries are in other containers too, which restore them on demand.
+    WeakValueDictionary: lambda _: (WeakValueDictionary, ()),
+}
+
+
+class _Pickler(pickle.Pickler):
+    """The C pickler with `REDUCERS`. Only lambdas and local functions are left to dill, which is many times slower."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """Reduce the types in `REDUCERS`, lambdas and local functions."""
+        kind = type(value)
+        if (reducer := REDUCERS.get(kind)) is not None:
+            return reducer(value)
+        if kind in (FunctionType, LambdaType) and "<" in value.__qualname__:
+            return dill.loads, (dill.dumps(value),)
+        return NotImplemented
+
+
+def dumps(value: Any) -> bytes:
+    """Pickle an object graph; where it changes meanwhile, begin anew."""
+    while True:
+        file = io.BytesIO()
+        try:
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(value)
+        except RuntimeError as error:
+            if "changed size during iteration" not in str(error):
+                raise
+            continue
+        return file.getvalue()
+
+
+def loads(content: bytes) -> Any:
+    """Return the object graph that `dumps` pickled."""
+    return pickle.loads(content)  # noqa: S301 - only from the journal, which is the user's own file
+
+
+# --- log events -------------------------------------------------------------------------------------------------------
+
+
+EVENTS = "log-events"
+
+# Events in a record: small enough that a busy stream rewrites little, large enough that there are few records.
+_CHUNK = 200
+
+
+def _without_events(stream: LogStream) -> tuple[Any, ...]:
+    return object.__new__, (LogStream,), stream.__dict__ | {"events": []}
+
+
+# A stream is pickled without its events.
+REDUCERS[LogStream] = _without_events
+
+
+class Logs:
+    """The log events that have come since they were last written."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._streams: set[LogStream] = set()
+        self._removed = False
+        # How many events of a stream are written.
+        self._written: WeakKeyDictionary[LogStream, int] = WeakKeyDictionary()
+
+    def put(self, stream: LogStream) -> None:
+        """Note that a stream has new events."""
+        with self._lock:
+            self._streams.add(stream)
+
+    def called(self, operation: str) -> None:
+        """Note an operation that may have deleted a stream."""
+        self._removed |= operation in {"DeleteLogGroup", "DeleteLogStream"}
+
+    def changes(self, known: set[str]) -> Changes:
+        """Return the new values of the records that are out of date, given the names of the existing records."""
+        with self._lock:
+            streams, self._streams = self._streams, set()
+        found: dict[Key, bytes | None] = {}
+        if self._removed:
+            self._removed = False
+            there = {
+                _stream_name(stream)
+                for _, _, backend in list(logs_backends.iter_backends())
+                for group in list(backend.groups.values())
+                for stream in list(group.streams.values())
+            }
+            found.update({Key(EVENTS, name): None for name in known if _parse(name)[0] not in there})
+        for stream in streams:
+            if stream.log_group.streams.get(stream.log_stream_name) is not stream:
+                continue
+            events = list(stream.events)
+            written = self._written.get(stream, 0)
+            if written > len(events):
+                written = 0
+            for chunk in range(written // _CHUNK, -(-len(events) // _CHUNK)):
+                part = events[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+                found[Key(EVENTS, _record_name(stream, chunk))] = json.dumps(
+                    [[event.event_id, event.timestamp, event.ingestion_time, event.message] for event in part],
+                    separators=(",", ":"),
+                ).encode()
+            self._written[stream] = len(events)
+        return found
+
+    def restore(self, journal: Journal) -> None:
+        """Restore the events to their streams, which are in the store of CloudWatch Logs and restored before."""
+        chunks: dict[tuple[str, ...], dict[int, bytes]] = {}
+        for name, content in journal.records(EVENTS).items():
+            stream, chunk = _parse(name)
+            chunks.setdefault(stream, {})[chunk] = content
+        highest = -1
+        for (account, region, group_name, stream_name), contents in chunks.items():
+            group = logs_backends[account][region].groups.get(group_name)
+            if group is None or (stream := group.streams.get(stream_name)) is None:
+                continue
+            for _, content in sorted(contents.items()):
+                for identifier, timestamp, ingestion_time, message in json.loads(content):
+                    event = LogEvent(ingestion_time, {"timestamp": timestamp, "message": message})
+                    event.event_id = identifier
+                    stream.events.append(event)
+                    highest = max(highest, identifier)
+            self._written[stream] = len(stream.events)
+        LogEvent._event_id = max(LogEvent._event_id, highest + 1)  # noqa: SLF001
+
+
+def _stream_name(stream: LogStream) -> tuple[str, ...]:
+    return stream.account_id, stream.region, stream.log_group.name, stream.log_stream_name
+
+
+def _record_name(stream: LogStream, chunk: int) -> str:
+    return json.dumps([*_stream_name(stream), chunk])
+
+
+def _parse(name: str) -> tuple[tuple[str, ...], int]:
+    *stream, chunk = json.loads(name)
+    return tuple(stream), chunk

@@ -28,6 +28,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnknownCredentialError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ def profile() -> str:
     return next((value for name in PROFILE_VARIABLES if (value := os.environ.get(name))), "default")
 
 
+# What botocore raises for an answer that is neither XML nor JSON is no BotoCoreError.
+UNREADABLE = ResponseParserError
+
+
 class Problem(NamedTuple):
     """What is wrong with the AWS configuration or credentials, and what to do: two sentences, the last without its stop."""
 
@@ -97,6 +102,12 @@ class Problem(NamedTuple):
 NO_CREDENTIALS = Problem(
     "No AWS credentials were found",
     "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run: aws configure",
+)
+
+
+NOT_AN_AWS_ANSWER = Problem(
+    "The answer is not one of AWS's: something between here and AWS answered in its place, with a web page for example",
+    "Check HTTPS_PROXY and AWS_ENDPOINT_URL, and whether this network wants you to log in first",
 )
 
 
@@ -125,6 +136,8 @@ def explain(error: Exception) -> Problem | None:
             problem = _signed_out("login", "login")
         case ClientError():
             problem = _refused(error)
+        case ResponseParserError():
+            problem = NOT_AN_AWS_ANSWER
         case _ if isinstance(error, _BROKEN_CREDENTIALS):
             said = " ".join(str(error).split()).rstrip(".")
             problem = Problem(

@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from couch_explorers.aws_configuration import UNREADABLE
 from couch_explorers.local.settings import PICTURE_BUCKET
 
 
@@ -46,6 +47,9 @@ def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
         if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
             return None
         raise
+    except KeyError as error:
+        # botocore reads any well-formed markup, a web page's too, and finds no such result in it.
+        raise UNREADABLE(f"DescribeStacks was answered without {error}") from error
     return found
 
 

@@ -163,7 +163,7 @@ def discover(session: Any, candidate: str, *, target: str, endpoint: str | None)
 
     try:
         found = discovery.look_up(client, candidate, endpoint)
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, aws_configuration.UNREADABLE) as error:
         if problem := aws_configuration.explain(error):
             raise WorkspaceError(problem) from error
         if isinstance(error, BotoCoreError):

@@ -2,11 +2,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from couch_explorers import cli
+from couch_explorers.cli import options
 from couch_explorers.cli.notebooks import joined_pairs
+from couch_explorers.local import cloud
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 
@@ -165,3 +169,16 @@ def test_inbox_takes_an_address_only_to_confirm(couch):
 
     assert done.returncode == 2
     assert "--confirm" in done.stderr
+
+
+def test_environment_unsets_what_is_not_deployed(tmp_path, monkeypatch):
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path))
+    monkeypatch.setattr(cloud, "required", lambda _home: SimpleNamespace(endpoint="http://127.0.0.1:9"))
+    (tmp_path / "deployment.json").write_text('{"workspace": {"api_url": "http://127.0.0.1:9/x y", "queue_url": null}}')
+
+    unset, *exports = CliRunner().invoke(options.app, ["env"]).stdout.splitlines()
+
+    assert unset.startswith("unset ")
+    assert {"SQS_QUEUE_URL", "BUCKET_NAME", "AWS_PROFILE"} <= set(unset.split()[1:])
+    assert "API_URL" not in unset.split()
+    assert "export API_URL='http://127.0.0.1:9/x y'" in exports

@@ -1,5 +1,8 @@
 import json
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -89,3 +92,44 @@ def test_a_workspace_is_written_without_its_session():
 
     assert json.loads(json.dumps(here.to_json()))["alarms"] == ["one"]
     assert "session" not in here.to_json()
+
+
+@pytest.fixture
+def web_page(monkeypatch):
+    """Answer everything that AWS is asked with a web page, as a network does before one has logged in to it."""
+    pages = {
+        "body": b"<!DOCTYPE html><html><head><meta charset=utf-8><title>Welcome</title></head><p>Log in<br></html>"
+    }
+
+    class Portal(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(pages["body"])))
+            self.end_headers()
+            self.wfile.write(pages["body"])
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Portal)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    yield pages
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("body", [None, b"<html><body>Log in</body></html>", b"Log in"])
+def test_web_page_in_aws_place_is_one_sentence(web_page, body):
+    if body is not None:
+        web_page["body"] = body
+
+    with pytest.raises(WorkspaceError, match=r"The answer is not one of AWS's.*HTTPS_PROXY"):
+        connect("aws", 42)

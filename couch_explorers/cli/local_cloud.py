@@ -7,6 +7,9 @@ import typer
 
 from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
 
+# What `couch env` exports of a deploy: variable, field of the workspace. The Java client reads the first, the Lambdas the last.
+DEPLOYED = {"SQS_QUEUE_URL": "queue_url", "API_URL": "api_url", "BUCKET_NAME": "bucket"}
+
 
 @app.command()
 def up(
@@ -133,7 +136,7 @@ def _status_of_aws(candidate: str | None, *, as_json: bool) -> None:
 
 @app.command()
 def env() -> None:
-    """Print exports that point AWS tools at the local cloud.
+    """Print exports that point AWS tools at the local cloud, and the addresses of what is deployed on it.
 
     For any other AWS tool in this shell: eval "$(couch env)"
     """
@@ -141,14 +144,20 @@ def env() -> None:
     import shlex
 
     from couch_explorers import loopback
+    from couch_explorers.files import read_json
     from couch_explorers.local import cloud
     from couch_explorers.local.settings import Home
 
     home = Home.current()
     here = cloud.required(home)
+    noted = read_json(home.deployment_file)
+    names = (noted.get("workspace") if isinstance(noted, dict) else None) or {}
+    deployed = {variable: names.get(field) for variable, field in DEPLOYED.items()}
     exported = home.client_environment(here.endpoint) | loopback.no_proxy(os.environ)
-    # What is set besides would still be heard: a profile, an endpoint of one service, a bearer token.
-    others = {name for name in os.environ if name.startswith("AWS_")} | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
+    exported |= {variable: value for variable, value in deployed.items() if value}
+    # What is set besides would still be heard: a profile, an endpoint of one service, a bearer token; and the address of
+    # what was deployed elsewhere.
+    others = {name for name in os.environ if name.startswith("AWS_")} | {"AWS_PROFILE", "AWS_SESSION_TOKEN", *DEPLOYED}
     typer.echo(f"unset {' '.join(sorted(others - exported.keys()))}")
     for name, value in exported.items():
         typer.echo(f"export {name}={shlex.quote(value)}")

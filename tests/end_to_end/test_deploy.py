@@ -84,6 +84,14 @@ def test_the_environment_lines_point_another_tool_at_the_cloud(local_cloud):
     assert "export AWS_REGION=eu-west-1" in lines
 
 
+def test_environment_names_what_is_deployed(local_cloud, workspace):
+    lines = local_cloud.couch("env").stdout.splitlines()
+
+    assert f"export API_URL={workspace.api_url}" in lines
+    assert f"export SQS_QUEUE_URL={workspace.queue_url}" in lines
+    assert f"export BUCKET_NAME={workspace.bucket}" in lines
+
+
 def test_the_doctor_finds_nothing_that_stops_the_work(local_cloud):
     done = local_cloud.couch("doctor")
 

@@ -48,7 +48,7 @@ def test_each_architecture_is_built_on_a_machine_of_its_own_kind(build):
 
     assert {each["architecture"]: each["runner"] for each in matrix} == {
         "amd64": "ubuntu-24.04",
-        "arm64": "ubuntu-24.04-arm",
+        "arm64": "${{ vars.ARM64_RUNNER || 'ubuntu-24.04-arm' }}",
     }
     assert build["platforms"] == "linux/${{ matrix.architecture }}"
 

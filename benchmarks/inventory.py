@@ -9,7 +9,7 @@ from own_cloud import ROOT, own_cloud
 from results import Results, parser
 
 from couch_explorers import workspace
-from couch_explorers.local.settings import STATE_BUCKET
+from couch_explorers.aws import STATE_BUCKET
 
 PACKAGE = ROOT / "couch_explorers"
 

@@ -7,12 +7,12 @@ no side channel to know what was found, and a saved notebook keeps its verdicts.
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from html import escape
 from typing import TYPE_CHECKING, Any
+
+from couch_explorers import html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
             """The checks, in the order in which they are shown."""
 
 
-# What stands between backticks is a command, or a name from the code.
-BACKTICKS = re.compile(r"`([^`\n]+)`")
 CHECKS_MIME = "application/vnd.couch.checks+json"
 # Set in the kernel that `couch run` starts, which reads the verdicts from what the notebook shows.
 RUN_VARIABLE = "COUCH_RUN"
@@ -116,46 +114,19 @@ def raise_for_verdicts(shown: WithChecks, fail_on: str = "BAD") -> None:
 
 
 def badge(verdict: Verdict) -> str:
-    """Draw a verdict as a small coloured label (HTML)."""
-    return label(f"{SIGNS[verdict]} {verdict}", COLOURS[verdict])
-
-
-def coded(text: str) -> str:
-    """Write text as HTML, with what stands between backticks as code; all else is text, whatever it looks like."""
-    return BACKTICKS.sub(r"<code>\1</code>", escape(text))
-
-
-def label(text: str, colour: str) -> str:
-    """Draw a word or two as a small coloured label (HTML)."""
-    style = f"color:{colour};border:1px solid;border-radius:1em;padding:.05em .6em;font-weight:600;font-size:.85em"
-    return f'<span style="{style};white-space:nowrap">{escape(text)}</span>'
+    """Render a verdict as a small coloured label (HTML)."""
+    return html.label(f"{SIGNS[verdict]} {verdict}", COLOURS[verdict])
 
 
 def table(checks: Sequence[Check]) -> str:
-    """Draw checks as an HTML table: verdict, check, what was seen, seconds."""
-    cell = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0"
-    rows = "".join(
-        f'<tr><td style="{cell}">{badge(check.verdict)}</td><td style="{cell}">{escape(check.name)}</td>'
-        f'<td style="{cell};overflow-wrap:anywhere;white-space:pre-line">{coded(check.detail)}</td>'
-        f'<td style="{cell};padding-right:0;text-align:right;font-variant-numeric:tabular-nums">{check.seconds:.1f}</td></tr>'
-        for check in checks
-    )
-    # Fixed widths, so that the tables of one report stand in line with each other.
-    columns = {"Verdict": "7em", "Check": "30%", "What was seen": "auto", "Seconds": "5em"}
-    head = "".join(
-        f'<th style="{cell};width:{width}{";padding-right:0;text-align:right" if title == "Seconds" else ""}">{title}</th>'
-        for title, width in columns.items()
-    )
-    return (
-        '<table class="couch-checks" style="table-layout:fixed;width:100%">'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    )
+    """Render checks as an HTML table: verdict, check, what was seen, seconds."""
+    return html.render("checks.html.j2", checks=checks, signs=SIGNS, colours=COLOURS)
 
 
-def bundle(checks: Sequence[Check], html: str) -> dict[str, Any]:
+def bundle(checks: Sequence[Check], shown: str) -> dict[str, Any]:
     """Make what a notebook shows for checks: HTML for people, text for terminals, data for `couch run`."""
     lines = (f"{check.verdict:8}{check.name}  {check.seconds:.1f} s  {check.detail}" for check in checks)
-    return {"text/html": html, "text/plain": "\n".join(lines), CHECKS_MIME: [asdict(check) for check in checks]}
+    return {"text/html": shown, "text/plain": "\n".join(lines), CHECKS_MIME: [asdict(check) for check in checks]}
 
 
 def found_in(notebook: Mapping[str, Any]) -> list[Check]:

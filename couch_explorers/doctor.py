@@ -13,7 +13,7 @@ from typing import Literal
 
 from couch_explorers.files import read_json
 from couch_explorers.local import cloud, terraform
-from couch_explorers.local.settings import PROJECT_ROOT, Home
+from couch_explorers.paths import PROJECT_ROOT, Home
 
 # How botocore calls the credentials of `aws sso login` and `aws login`. Others may ask for a code or a password: not here.
 SIGN_IN_METHODS = ("sso", "login")
@@ -134,18 +134,18 @@ def _aws() -> Finding:
     """AWS is not needed to begin, so nothing here is worse than a hint."""
     import boto3  # noqa: PLC0415 - takes longer than all the rest
 
-    from couch_explorers import aws_configuration  # noqa: PLC0415
+    from couch_explorers.aws import credentials  # noqa: PLC0415
     from couch_explorers.workspace import WorkspaceError  # noqa: PLC0415
 
     name = "AWS credentials"
     answered = True
     try:
-        with aws_configuration.explained(WorkspaceError):
+        with credentials.explained(WorkspaceError):
             found = boto3.Session().get_credentials()
             if found is not None and found.method in SIGN_IN_METHODS:
                 answered = _within(CREDENTIALS_DEADLINE_S, found.get_frozen_credentials)
     except WorkspaceError as error:
-        problem: aws_configuration.Problem = error.args[0]
+        problem: credentials.Problem = error.args[0]
         fix = problem.remedy.rpartition(": ")[2]
         return Finding(name, "WARN", f"{problem.what}; only `--target aws` needs it", fix)
     if not answered:

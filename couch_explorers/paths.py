@@ -1,28 +1,104 @@
-"""Paths as they are shown to people: inside of the project without the folders of whoever made them."""
+"""The folders of a project: where results, pictures and the local cloud's state go, and how paths are shown to people."""
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from couch_explorers.local.settings import PROJECT_ROOT
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
-def shown(path: Path | str) -> str:
-    """Write a path as it is seen from the project's folder; one that lies elsewhere stays whole."""
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds one local cloud: its state, its logs and what was deployed on it."""
+
+    path: Path
+
+    @classmethod
+    def current(cls) -> Home:
+        """The folder named by COUCH_HOME, else `.couch` in the project."""
+        return cls(Path(os.environ.get("COUCH_HOME") or PROJECT_ROOT / ".couch").expanduser().resolve())
+
+    @property
+    def cloud_file(self) -> Path:
+        """The process that runs, its port and endpoint."""
+        return self.path / "cloud.json"
+
+    @property
+    def deployment_file(self) -> Path:
+        """What is deployed: names, addresses, and the fingerprint of what they were made from."""
+        return self.path / "deployment.json"
+
+    @property
+    def choices_file(self) -> Path:
+        """What was chosen for `couch up`: it stays until something else is chosen."""
+        return self.path / "choices.json"
+
+    @property
+    def logs(self) -> Path:
+        """One file a program: cloud, sam-build, sam-deploy, terraform-init, terraform-apply."""
+        return self.path / "logs"
+
+    @property
+    def saved(self) -> Path:
+        """The state of the engine: a journal of its records, and the bodies of S3's objects."""
+        return self.path / "saved"
+
+    @property
+    def earlier_objects(self) -> Path:
+        """The objects of the engine before LocalEmu, which left them as files."""
+        return self.path / "objects"
+
+    @property
+    def metrics_file(self) -> Path:
+        """The metrics that the local cloud keeps, of itself and of whoever puts some: SQLite."""
+        return self.path / "metrics.sqlite"
+
+    @property
+    def inbox(self) -> Path:
+        """The e-mails that were sent, one file each; none of them leaves this machine."""
+        return self.path / "inbox"
+
+    @property
+    def pictures(self) -> Path:
+        """What `couch paint` saved."""
+        return self.path / "pictures"
+
+    def images(self, target: str) -> Path:
+        """The pictures of explorations, one a request; a target's pictures are its own, whatever the request."""
+        return self.path / "images" / target
+
+    def runs(self, target: str) -> Path:
+        """What explorations found, one folder a run."""
+        return self.path / "runs" / target
+
+    def ratings(self, target: str) -> Path:
+        """What people think of the pictures."""
+        return self.path / "ratings" / f"{target}.jsonl"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while the cloud is started, stopped or deployed on."""
+        return self.path / "lock"
+
+
+def display(path: Path | str) -> str:
+    """Write a path relative to the project's folder; one that lies elsewhere stays as it is."""
     absolute = Path(path).absolute()
     return str(absolute.relative_to(PROJECT_ROOT)) if absolute.is_relative_to(PROJECT_ROOT) else str(path)
 
 
-def found(path: Path | str) -> Path:
-    """Take a path that `shown` wrote: as seen from here, else from the project's folder."""
+def resolve(path: Path | str) -> Path:
+    """Find a path that `display` wrote: relative to the current folder, else to the project's."""
     here = Path(path)
     there = PROJECT_ROOT / here
     return there if not here.exists() and there.exists() else here
 
 
-def without_own_folders(text: str) -> str:
-    """Take the project's folder out of a text that others will read, and shorten the user's own to a tilde."""
+def redact_folders(text: str) -> str:
+    """Remove the project's folder from a text that others will read, and shorten the user's home folder to a tilde."""
     text = text.replace(f"{PROJECT_ROOT.as_uri()}/", "").replace(f"{PROJECT_ROOT}/", "")
     home = Path.home()
     if home == Path(home.anchor):

@@ -9,10 +9,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers import aws_configuration, discovery, loopback
+from couch_explorers import loopback
+from couch_explorers.aws import REGION, credentials, discovery
 from couch_explorers.files import read_json
 from couch_explorers.local import cloud
-from couch_explorers.local.settings import ACCOUNT_ID, REGION, ROOT_SECRET, Home
+from couch_explorers.local.settings import ACCOUNT_ID, ROOT_SECRET
+from couch_explorers.paths import Home
 
 TARGETS = ("local", "aws")
 CANDIDATE_PATTERN = re.compile(r"[0-9]{1,10}")
@@ -38,7 +40,7 @@ class EndpointSession(boto3.Session):  # type: ignore[misc] # boto3 has no types
     """A session whose every client speaks to one endpoint, without a proxy, whatever the user's environment and files say."""
 
     def __init__(self, endpoint: str, **arguments: Any) -> None:
-        super().__init__(botocore_session=aws_configuration.session(isolated=True), **arguments)
+        super().__init__(botocore_session=credentials.session(isolated=True), **arguments)
         self.endpoint = endpoint
 
     def client(self, service_name: str, *args: Any, config: Config | None = None, **arguments: Any) -> Any:
@@ -143,11 +145,11 @@ def _connect_aws(candidate: str | int | None) -> Workspace:
             "-p candidate 42, or export COUCH_CANDIDATE=42"
         )
     number = check_candidate(candidate)
-    with aws_configuration.explained(WorkspaceError):
-        session = boto3.Session(botocore_session=aws_configuration.session(isolated=False), region_name=REGION)
+    with credentials.explained(WorkspaceError):
+        session = boto3.Session(botocore_session=credentials.session(isolated=False), region_name=REGION)
         found = session.get_credentials()
     if found is None:
-        raise WorkspaceError(aws_configuration.NO_CREDENTIALS)
+        raise WorkspaceError(credentials.NO_CREDENTIALS)
     return discover(session, number, target="aws", endpoint=os.environ.get("AWS_ENDPOINT_URL") or None)
 
 
@@ -158,13 +160,13 @@ def discover(session: Any, candidate: str, *, target: str, endpoint: str | None)
     """
 
     def client(service: str) -> Any:
-        with aws_configuration.explained(WorkspaceError):
+        with credentials.explained(WorkspaceError):
             return session.client(service, region_name=REGION, config=CLIENT_CONFIG)
 
     try:
         found = discovery.look_up(client, candidate, endpoint)
-    except (BotoCoreError, ClientError, aws_configuration.UNREADABLE) as error:
-        if problem := aws_configuration.explain(error):
+    except (BotoCoreError, ClientError, credentials.UNREADABLE) as error:
+        if problem := credentials.explain(error):
             raise WorkspaceError(problem) from error
         if isinstance(error, BotoCoreError):
             raise WorkspaceError(f"AWS could not be reached: {error}") from error

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from couch_explorers.local.cloud import server_command, server_environment
-from couch_explorers.local.settings import PROJECT_ROOT, Home
+from couch_explorers.paths import PROJECT_ROOT, Home
 
 
 def main(port: str, folder: str, path: str = "") -> None:

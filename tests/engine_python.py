@@ -5,7 +5,7 @@ import subprocess
 from typing import Any
 
 from couch_explorers.local.engine import settings
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 
 def in_engine(code: str) -> Any:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 from tests.rehearsal.stage import Stage
 
 ENVIRONMENT = Path(sys.prefix)

@@ -43,10 +43,6 @@ def test_a_command_between_backticks_is_shown_as_code_in_the_table():
     assert "Start it: <code>couch up</code>." in table
 
 
-def test_a_label_is_text_whatever_it_looks_like():
-    assert "&lt;b&gt;" in checks.label("<b>", "#000000")
-
-
 def test_checks_are_read_back_from_a_notebook_in_the_order_of_its_cells():
     first, second = Check("a", Verdict.OK, 1.5, "seen"), Check("b", Verdict.WARN, 0.0, "look")
     notebook = {

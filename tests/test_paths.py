@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from couch_explorers import paths
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 
 @pytest.mark.parametrize(
@@ -16,16 +16,16 @@ from couch_explorers.local.settings import PROJECT_ROOT
     ],
 )
 def test_a_path_is_shown_from_the_projects_folder(path, shown):
-    assert paths.shown(path) == shown
+    assert paths.display(path) == shown
 
 
 def test_a_path_that_was_shown_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert paths.found(paths.shown(PROJECT_ROOT / "notebooks")) == PROJECT_ROOT / "notebooks"
+    assert paths.resolve(paths.display(PROJECT_ROOT / "notebooks")) == PROJECT_ROOT / "notebooks"
     (tmp_path / "notebooks").mkdir()
-    assert paths.found("notebooks") == Path("notebooks")
-    assert paths.found("no-such-file") == Path("no-such-file")
+    assert paths.resolve("notebooks") == Path("notebooks")
+    assert paths.resolve("no-such-file") == Path("no-such-file")
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ def test_a_path_that_was_shown_is_found_from_any_folder(tmp_path, monkeypatch):
 def test_what_others_read_names_no_own_folder(monkeypatch, text, plain):
     monkeypatch.setattr(Path, "home", lambda: Path("/home/kari"))
 
-    assert paths.without_own_folders(text) == plain
+    assert paths.redact_folders(text) == plain
 
 
 def test_a_user_without_a_folder_of_their_own_is_no_slash(monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: Path("/"))
 
-    assert paths.without_own_folders("/a/b //c") == "/a/b //c"
+    assert paths.redact_folders("/a/b //c") == "/a/b //c"

@@ -6,7 +6,8 @@ from threading import Thread
 
 import pytest
 
-from couch_explorers import aws_configuration, workspace
+from couch_explorers import workspace
+from couch_explorers.aws import credentials
 from couch_explorers.workspace import WorkspaceError, check_candidate, connect
 
 
@@ -75,7 +76,7 @@ def test_a_local_session_keeps_its_endpoint_whatever_the_environment_says(monkey
     ],
 )
 def test_times_are_told_in_utc_whichever_way_aws_writes_them(protocol, body):
-    session = aws_configuration.session(isolated=True)
+    session = credentials.session(isolated=True)
     shape = session.get_service_model("cloudwatch").operation_model("GetMetricData").output_shape
     parser = session.get_component("response_parser_factory").create_parser(protocol)
 

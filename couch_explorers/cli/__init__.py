@@ -56,9 +56,9 @@ def _credentials_problem(error: Exception) -> object | None:
     """What is wrong with the user's AWS credentials, where that is what botocore says: a login can end at any moment."""
     if not type(error).__module__.startswith("botocore."):
         return None
-    from couch_explorers import aws_configuration
+    from couch_explorers.aws import credentials
 
-    return aws_configuration.explain(error)
+    return credentials.explain(error)
 
 
 def _is_no_text(argument: str) -> bool:
@@ -93,6 +93,6 @@ def _is_of_a_file(error: OSError) -> bool:
 
 
 def _is_in_home(error: OSError) -> bool:
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     return Path(os.fsdecode(error.filename)).is_relative_to(Home.current().path)

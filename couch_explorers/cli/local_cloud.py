@@ -39,7 +39,7 @@ def up(
     """
     from couch_explorers.local import choices, cloud, deploy, progress
     from couch_explorers.local.leftovers import end_leftovers
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     home = Home.current()
     chosen = choices.choose(home, candidate, worker_timeout)
@@ -60,7 +60,7 @@ def down(
     """Stop the local cloud; what is in it comes back with `couch up`."""
     from couch_explorers.local import cloud
     from couch_explorers.local.leftovers import end_leftovers
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     home = Home.current()
     with cloud.exclusive(home):
@@ -81,7 +81,7 @@ def status(
     from couch_explorers.files import read_json
     from couch_explorers.local import choices, cloud
     from couch_explorers.local.faults import Faults
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     home = Home.current()
     health = cloud.health(home)
@@ -146,14 +146,15 @@ def env() -> None:
     from couch_explorers import loopback
     from couch_explorers.files import read_json
     from couch_explorers.local import cloud
-    from couch_explorers.local.settings import Home
+    from couch_explorers.local.settings import client_environment
+    from couch_explorers.paths import Home
 
     home = Home.current()
     here = cloud.required(home)
     noted = read_json(home.deployment_file)
     names = (noted.get("workspace") if isinstance(noted, dict) else None) or {}
     deployed = {variable: names.get(field) for variable, field in DEPLOYED.items()}
-    exported = home.client_environment(here.endpoint) | loopback.no_proxy(os.environ)
+    exported = client_environment(here.endpoint) | loopback.no_proxy(os.environ)
     exported |= {variable: value for variable, value in deployed.items() if value}
     # What is set besides would still be heard: a profile, an endpoint of one service, a bearer token; and the address of
     # what was deployed elsewhere.
@@ -196,7 +197,7 @@ def faults(
     """
     from couch_explorers.local import cloud
     from couch_explorers.local import faults as fault_settings
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     here = cloud.required(Home.current())
     if settings:
@@ -214,7 +215,7 @@ def history(
 ) -> None:
     """Write a believable week of past metrics into the local cloud, marked as synthetic, for a review to compare with."""
     from couch_explorers.local import cloud
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     here = cloud.required(Home.current())
     if erase:

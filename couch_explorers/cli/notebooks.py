@@ -39,7 +39,7 @@ def lab(context: typer.Context) -> None:
 
     What follows is given to JupyterLab: couch lab --no-browser --port 9000
     """
-    from couch_explorers.local.settings import PROJECT_ROOT
+    from couch_explorers.paths import PROJECT_ROOT
 
     programs = Path(sys.executable).parent
     # Jupyter refuses root without being told; a container has no other user, and the server hears this machine only.

@@ -8,7 +8,7 @@ import typer
 from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
 
 if TYPE_CHECKING:
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
 
 @app.command()
@@ -27,7 +27,7 @@ def inbox(
     They are those of alarms, and those that ask the owner of a subscription to confirm it.
     """
     from couch_explorers.local import inbox as mails
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     home = Home.current()
     if address is not None and not confirm:

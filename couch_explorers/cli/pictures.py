@@ -24,7 +24,7 @@ def paint(
 ) -> None:
     """Paint one picture: prints its S3 URI and the file that was saved."""
     from couch_explorers import painting
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
     workspace = connect(target, candidate)
     painted = painting.paint(

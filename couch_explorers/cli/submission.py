@@ -27,11 +27,11 @@ def deliverables(
 
     With `--target aws`, GitHub is asked for the runs of the workflows; GITHUB_TOKEN is used where it is set.
     """
+    from couch_explorers import paths
     from couch_explorers.deliverables import rendering, rows, writing
     from couch_explorers.deliverables.facts import NOTHING_DEPLOYED
     from couch_explorers.deliverables.repository import NAME
     from couch_explorers.deliverables.words import in_language
-    from couch_explorers.local import settings
 
     if repository and not NAME.fullmatch(repository):
         raise UsageError(f"--repository takes OWNER/NAME, such as octocat/couch-explorers, not {repository!r}.")
@@ -50,7 +50,7 @@ def deliverables(
         facts = collect(
             connect(target, candidate),
             os.environ,
-            settings.PROJECT_ROOT,
+            paths.PROJECT_ROOT,
             given_repository=repository,
             given_image=image,
         )
@@ -60,7 +60,7 @@ def deliverables(
     else:
         typer.echo(rendering.markdown(facts, words), nl=False)
     if write:
-        changed, unchanged = writing.write(facts, settings.PROJECT_ROOT)
+        changed, unchanged = writing.write(facts, paths.PROJECT_ROOT)
         for said, names in (("written", changed), ("unchanged", unchanged)):
             if names:
                 typer.echo(f"{said}: {', '.join(names)}", err=True)

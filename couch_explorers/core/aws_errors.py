@@ -45,16 +45,18 @@ if TYPE_CHECKING:
 
 # ServiceQuotaExceededException says that the account's quota is used up for now; ModelNotReadyException that a model is
 # being loaded (Bedrock API reference, InvokeModel errors).
-_THROTTLES = {
-    "ThrottlingException",
-    "Throttling",
-    "ThrottledException",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-    "ServiceQuotaExceededException",
-    "ModelNotReadyException",
-    "SlowDown",
-}
+THROTTLING_CODES = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "ServiceQuotaExceededException",
+        "ModelNotReadyException",
+        "SlowDown",
+    }
+)
 _TIMEOUTS = {"ModelTimeoutException", "RequestTimeout", "RequestTimeoutException"}
 _UNAVAILABLE = {"ServiceUnavailableException", "ServiceUnavailable", "InternalServerException", "ModelErrorException"}
 _NO_RIGHT_STATUSES = (401, 403)
@@ -89,7 +91,9 @@ def storage_error(action: str, bucket: str, error: Exception) -> StorageError:
     """Say what went wrong with the bucket; `action` is a verb such as "read" or "write"."""
     if isinstance(error, ClientError):
         code, status, _ = describe(error)
-        passing = status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY) or code in _THROTTLES | _TIMEOUTS
+        passing = (
+            status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY) or code in THROTTLING_CODES | _TIMEOUTS
+        )
         # Two conditional writes at once: S3 asks the loser to try again (S3 user guide, conditional-writes).
         passing = passing or code == "ConditionalRequestConflict"
         if status in _NO_RIGHT_STATUSES:
@@ -149,7 +153,7 @@ def _access_denied(model: ImageModel, message: str) -> GenerationError:
 
 
 def _passing_answer(model: ImageModel, code: str, status: int) -> GenerationError | None:
-    if code in _THROTTLES or status == _TOO_MANY:
+    if code in THROTTLING_CODES or status == _TOO_MANY:
         return ThrottledError(f"{model.name} is asked too often just now: try again later.")
     if code in _TIMEOUTS or status == _REQUEST_TIMEOUT:
         return ModelTimeoutError(f"{model.name} did not finish in time: try again later.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers import subscriptions
+from couch_explorers.aws import alarms
 from couch_explorers.deliverables.facts import Alarm, Missing, Reason
 from couch_explorers.oncall.errors import said
 
@@ -39,7 +39,7 @@ def alarm(workspace: Workspace) -> Alarm | Missing:
             return Missing(Reason.ALARM_MISSING)
         topic = next((arn for arn in found.get("AlarmActions", ()) if ":sns:" in arn), None)
         right = "sns:ListSubscriptionsByTopic"
-        heard = subscriptions.of_topic(workspace.client("sns"), topic) if topic else subscriptions.NOBODY
+        heard = alarms.subscriptions(workspace.client("sns"), topic) if topic else alarms.Subscriptions()
     except (ClientError, BotoCoreError) as error:
         return Missing(Reason.ALARM_UNREADABLE, {"why": said(error, right)})
     return Alarm(

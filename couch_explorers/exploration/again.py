@@ -81,7 +81,7 @@ def read(picture: Path | str) -> Recipe:
     Raises ExplorationError in one sentence for a file that is not there or no picture of ours, for a damaged one, and for
     a request that its model does not take (any more).
     """
-    path = paths.found(picture)
+    path = paths.resolve(picture)
     try:
         png = path.read_bytes()
     except FileNotFoundError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from couch_explorers import checks
 from couch_explorers.checks import Check, Verdict
+from couch_explorers.html import with_code
 
 if TYPE_CHECKING:
     from couch_explorers.figures.sources import Source
@@ -62,7 +63,7 @@ class Figure:
         source = self.made.source
         html = (
             f'<figure class="couch-figure" style="margin:.8em 0 1.6em">{self.made.picture or self.made.panel.svg()}'
-            f'<figcaption style="margin:.5em 0 0"><b>Figure {self.number}. {escape(self.title)}.</b> {checks.coded(self.caption)}'
+            f'<figcaption style="margin:.5em 0 0"><b>Figure {self.number}. {escape(self.title)}.</b> {with_code(self.caption)}'
             f'<br>{source.badge} <span style="color:#5b6472">{escape(source.sentence)}</span></figcaption></figure>'
         )
         return {"text/html": html, "text/plain": str(self)}
@@ -91,7 +92,7 @@ class Absent:
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
         badge = checks.badge(self.check.verdict)
-        html = f"<p>{badge} <b>Figure {self.number}. {escape(self.title)}.</b> {checks.coded(self.reason)}</p>"
+        html = f"<p>{badge} <b>Figure {self.number}. {escape(self.title)}.</b> {with_code(self.reason)}</p>"
         return {"text/html": html, "text/plain": str(self)}
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.files import read_json
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import checks
+from couch_explorers import html
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
 from couch_explorers.metrics import facts as known
@@ -53,7 +53,7 @@ class Source:
     @property
     def badge(self) -> str:
         """The kind as a small coloured label (HTML)."""
-        return checks.label(f"{SIGNS[self.kind]} {self.kind}", COLOURS[self.kind])
+        return html.label(f"{SIGNS[self.kind]} {self.kind}", COLOURS[self.kind])
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain values."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from botocore.exceptions import WaiterError
 
-from couch_explorers.discovery import describe_stack
+from couch_explorers.aws import PICTURE_BUCKET, REGION
+from couch_explorers.aws.discovery import describe_stack
 from couch_explorers.local.cloud import Cloud
-from couch_explorers.local.settings import PICTURE_BUCKET, PROJECT_ROOT, REGION, Home
+from couch_explorers.local.settings import tool_environment
 from couch_explorers.local.stacks import Settings, function_exists
 from couch_explorers.local.steps import Report, StepError, run
+from couch_explorers.paths import PROJECT_ROOT, Home
 
 # Where a stack stops after a deploy that was cut off; nothing but a fresh one gets it out of there.
 DEAD_STACK_STATES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
@@ -34,7 +36,7 @@ def deploy(home: Home, cloud: Cloud, session: Any, settings: Settings, report: R
         except WaiterError as error:
             raise StepError(f"api failed: the half-finished stack {stack} could not be removed: {error}") from error
     sam = str(Path(sys.executable).with_name("sam"))
-    environment = home.tool_environment(cloud.endpoint) | {
+    environment = tool_environment(cloud.endpoint) | {
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": str(SAM_POLL_S),
     }

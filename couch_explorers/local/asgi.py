@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from couch_explorers.local.settings import REGION
+from couch_explorers.aws import REGION
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

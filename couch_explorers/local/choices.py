@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from couch_explorers.files import read_json, write_json
-from couch_explorers.local.settings import DEFAULT_CANDIDATE, WORKER_TIMEOUT_S, Home
+from couch_explorers.local.settings import DEFAULT_CANDIDATE, WORKER_TIMEOUT_S
 from couch_explorers.local.stacks import Settings
+from couch_explorers.paths import Home
 from couch_explorers.workspace import CANDIDATE_PATTERN, WorkspaceError, check_candidate
 
 CANDIDATE_VARIABLE = "COUCH_CANDIDATE"

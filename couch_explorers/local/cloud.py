@@ -13,11 +13,13 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+from couch_explorers.aws import REGION
 from couch_explorers.files import read_json, write_json
 from couch_explorers.local import ports
 from couch_explorers.local.engine import settings as engine_settings
 from couch_explorers.local.ports import CloudError
-from couch_explorers.local.settings import HOST, PROJECT_ROOT, REGION, Home
+from couch_explorers.local.settings import HOST
+from couch_explorers.paths import PROJECT_ROOT, Home
 
 START_DEADLINE_S = 60.0
 SERVER = "couch_explorers.local.engine.server"

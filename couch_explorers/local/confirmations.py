@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from couch_explorers import subscriptions
+from couch_explorers.aws import alarms
 from couch_explorers.local import inbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
 LINK = re.compile(r"^https?://\S*[?&]Action=ConfirmSubscription&\S+$", re.MULTILINE)
 
@@ -50,7 +50,7 @@ def confirm(
         if address not in {None, wanted.address} or topic_arn not in {None, wanted.topic_arn}:
             continue
         try:
-            if wanted.address not in subscriptions.of_topic(sns, wanted.topic_arn).pending:
+            if wanted.address not in alarms.subscriptions(sns, wanted.topic_arn).pending:
                 continue
             sns.confirm_subscription(TopicArn=wanted.topic_arn, Token=wanted.token)
         except ClientError as error:
@@ -63,7 +63,7 @@ def confirm(
 
 def confirm_topic(home: Home, sns: Any, topic_arn: str) -> tuple[str, ...]:
     """Confirm the e-mail subscriptions of a topic; whoever's mail was deleted is sent another first. Gives the addresses."""
-    pending = subscriptions.of_topic(sns, topic_arn).pending
+    pending = alarms.subscriptions(sns, topic_arn).pending
     asked = {one.address for one in requested(home) if one.topic_arn == topic_arn}
     for address in pending:
         if address not in asked:

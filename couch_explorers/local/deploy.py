@@ -13,12 +13,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from couch_explorers import git
+from couch_explorers.aws import PICTURE_BUCKET, REGION, STATE_BUCKET
 from couch_explorers.files import read_json, write_json
 from couch_explorers.local import api_stack, confirmations, queue_stack, terraform
 from couch_explorers.local.cloud import Cloud
-from couch_explorers.local.settings import PICTURE_BUCKET, PROJECT_ROOT, REGION, STATE_BUCKET, Home
 from couch_explorers.local.stacks import Settings
 from couch_explorers.local.steps import Progress, Report, StepError
+from couch_explorers.paths import PROJECT_ROOT, Home
 from couch_explorers.workspace import Workspace, discover, local_session
 
 HEALTHY_DEADLINE_S = 30.0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
 WIDTH = 80
 EMPTY = "The inbox is empty: no alarm has sent an e-mail."

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 PATIENCE_S = 10.0
 

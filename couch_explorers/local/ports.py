@@ -5,7 +5,8 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from couch_explorers.files import read_json
-from couch_explorers.local.settings import DEFAULT_PORT, HOST, Home
+from couch_explorers.local.settings import DEFAULT_PORT, HOST
+from couch_explorers.paths import Home
 
 HIGHEST_PORT = 65535
 

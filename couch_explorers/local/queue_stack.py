@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from couch_explorers.aws import PICTURE_BUCKET, STATE_BUCKET
 from couch_explorers.files import write_json
 from couch_explorers.local import adoption, terraform
 from couch_explorers.local.cloud import Cloud
-from couch_explorers.local.settings import PICTURE_BUCKET, PROJECT_ROOT, STATE_BUCKET, Home
+from couch_explorers.local.settings import tool_environment
 from couch_explorers.local.stacks import Settings, function_exists
 from couch_explorers.local.steps import Progress, Report, run
+from couch_explorers.paths import PROJECT_ROOT, Home
 from couch_explorers.workspace import discover, local_session
 
 ALARM_COUNT = 4
@@ -22,7 +24,7 @@ SOURCES = ("infra", "lambda_code", "couch_explorers/core", "couch_explorers/__in
 def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report, tool: terraform.Terraform) -> None:
     """Stage the worker and apply `infra`, from a copy, so that no lock file of a mirror lands in the project."""
     archive = home.path / "build" / "worker.zip"
-    environment = terraform.environment(home.tool_environment(cloud.endpoint)) | {
+    environment = terraform.environment(tool_environment(cloud.endpoint)) | {
         "TF_DATA_DIR": str(home.path / "terraform")
     }
     run(

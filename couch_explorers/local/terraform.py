@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from couch_explorers.local import terraform_download
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 OLDEST_TERRAFORM = (1, 10)  # `use_lockfile` of the S3 backend came with 1.10
 PROVIDER_PATH = Path("registry.terraform.io/hashicorp/aws")

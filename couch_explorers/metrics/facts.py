@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-from couch_explorers.comparisons import COMPARISONS, GREATER
+from couch_explorers.aws.alarms import COMPARISONS, GREATER
 from couch_explorers.metrics import grouping
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from couch_explorers.comparisons import Comparison
+    from couch_explorers.aws.alarms import Comparison
 
 COLUMNS = ("window", "resource", "metric", "statistic", "unit", "value")
 

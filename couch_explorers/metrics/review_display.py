@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers import checks as found
+from couch_explorers import html
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.metrics.review_rows import amount
 
@@ -74,9 +75,9 @@ def _row(row: dict[str, Any]) -> str:
     # A line of nothing goes without saying.
     value, line = amount(row["value"], unit), amount(row["threshold"] or math.nan, unit)
     limit = f'<br><span style="{SOFT};font-size:.85em">line {escape(line)}</span>' if value and line else ""
-    action = f"<br><b>{ARROW}</b> {found.coded(row['action'])}" if row["action"] else ""
+    action = f"<br><b>{ARROW}</b> {html.with_code(row['action'])}" if row["action"] else ""
     return (
         f'<tr><td style="{CELL}">{found.badge(Verdict(row["verdict"]))}</td><td style="{CELL}">{escape(row["check"])}</td>'
         f'<td style="{NUMBER}">{escape(value)}{limit}</td><td style="{NUMBER}">{escape(row["change"])}</td>'
-        f'<td style="{CELL};padding-right:0;overflow-wrap:anywhere">{found.coded(row["reason"])}{action}</td></tr>'
+        f'<td style="{CELL};padding-right:0;overflow-wrap:anywhere">{html.with_code(row["reason"])}{action}</td></tr>'
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from couch_explorers.local.settings import Home
 from couch_explorers.metrics import (
     asking,
     surroundings_alarms,
@@ -20,6 +19,7 @@ from couch_explorers.metrics import (
 )
 from couch_explorers.metrics.facts import DEAD_LETTERS, QUEUE, WORKER
 from couch_explorers.metrics.series import FUNCTIONS
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

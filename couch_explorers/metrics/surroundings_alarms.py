@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.comparisons import GREATER
+from couch_explorers.aws.alarms import GREATER
 from couch_explorers.metrics.facts import Alarm
 
 if TYPE_CHECKING:

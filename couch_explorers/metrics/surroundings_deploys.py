@@ -11,8 +11,8 @@ from couch_explorers.metrics.facts import API_FUNCTION, WORKER, Deploy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from couch_explorers.local.settings import Home
     from couch_explorers.metrics.facts import FunctionFacts, Window
+    from couch_explorers.paths import Home
 
 # What `couch up` calls the parts of the system.
 PARTS = {"queue": WORKER, "api": API_FUNCTION}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
+from couch_explorers.aws.errors import is_access_denied
 from couch_explorers.core.aws_errors import describe
-from couch_explorers.lifecycle import NOT_ALLOWED
 
 
 class OncallError(Exception):
@@ -25,6 +25,6 @@ def said(error: Exception, right: str) -> str:
     if not isinstance(error, ClientError):
         return f"AWS could not be reached ({type(error).__name__})"
     code, _, message = describe(error)
-    if code.rpartition(".")[2] in NOT_ALLOWED:
+    if is_access_denied(error):
         return f"no right to do it: allow {right}"
     return f"{code}: {message}".rstrip(". ")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers import lifecycle
+from couch_explorers.aws import lifecycle
 from couch_explorers.core.errors import (
     AccessDeniedError,
     BlockedError,
@@ -33,9 +33,9 @@ from couch_explorers.oncall.errors import said
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from couch_explorers.aws.lifecycle import Lifecycle
     from couch_explorers.core.image_models import ImageModel
     from couch_explorers.core.jobs import Job
-    from couch_explorers.lifecycle import Lifecycle
     from couch_explorers.oncall.dead_letters import DeadLetter
     from couch_explorers.workspace import Workspace
 
@@ -89,11 +89,11 @@ class Prospects:
 
     def _offered(self, model: ImageModel) -> Prospect:
         if model.id not in self._lifecycles:
-            self._lifecycles |= lifecycle.check(self._workspace, [model])
+            self._lifecycles |= lifecycle.fetch_all(self._workspace, [model])
         found = self._lifecycles[model.id]
-        if found.standing is lifecycle.Standing.ACTIVE:
+        if found.status is lifecycle.LifecycleStatus.ACTIVE:
             return Prospect(good=True, why=f"{model.name} ({model.id}) is offered today.")
-        return Prospect(good=False, why=lifecycle.sentence(model, found))
+        return Prospect(good=False, why=lifecycle.warning(model, found))
 
     def _may_store(self, job: Job) -> Prospect:
         """Ask for both rights that the worker needs in the bucket: the picture is paid before it is stored."""

@@ -146,7 +146,7 @@ def run(
     executed, error, timings, ended_early = _execute(path, values, out, timeout_s, say)
 
     if error is not None:
-        error |= {name: paths.without_own_folders(error[name]) for name in ("message", "traceback")}
+        error |= {name: paths.redact_folders(error[name]) for name in ("message", "traceback")}
     checks = found.found_in(executed)
     if ended_early is not None and error is None and not checks:
         error = {
@@ -238,7 +238,7 @@ def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> Non
     from couch_explorers.reports import engine, job_summary, page  # noqa: PLC0415 - imported by now, but slow
 
     # Others read the report: where it was made is nothing to them.
-    plain = paths.without_own_folders
+    plain = paths.redact_folders
     files: dict[str, Callable[[Path], object]] = {
         "ipynb": lambda path: write_whole(path, plain(engine.text(executed, result.error))),
         "html": lambda path: write_whole(path, plain(page.render(executed, result, comments))),

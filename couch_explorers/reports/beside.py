@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from couch_explorers import paths
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 # `couch run` tells its kernel the folder of the report by this variable.
 OUT_VARIABLE = "COUCH_OUT"
@@ -21,4 +21,4 @@ def folder(otherwise: str) -> Path:
 def shown(path: Path) -> str:
     """Name a notebook's folder as whoever reads the report sees it: from the report's own folder, else from the project's."""
     out = os.environ.get(OUT_VARIABLE)
-    return os.path.relpath(path, out) if out else paths.shown(path)
+    return os.path.relpath(path, out) if out else paths.display(path)

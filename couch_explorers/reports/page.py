@@ -13,12 +13,11 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-from markupsafe import Markup
 from nbconvert.exporters.html import HTMLExporter
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # it comes without types
 
-from couch_explorers.checks import COLOURS, SIGNS, Check, Verdict, coded, count
+from couch_explorers.checks import COLOURS, SIGNS, Check, Verdict, count
+from couch_explorers.html import render as render_template
 from couch_explorers.reports import embedded_fonts
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str
     body = _cells_html(cells)
     headings = [(int(m["level"]), m["anchor"], _plain(m["text"])) for m in HEADING.finditer(body)]
     slowest = sorted(result.timings["cells"], key=lambda cell: -cell["seconds"])[:SLOWEST]
-    html = _page().render(
+    html = render_template(
+        "report.html.j2",
         body=body,
         comments=comments,
         count=count(result.checks),
@@ -91,18 +91,6 @@ def _cells_html(notebook: Any) -> str:
         exclude_output_prompt=True,
     )
     return str(exporter.from_notebook_node(notebook)[0])
-
-
-def _page() -> jinja2.Template:
-    loader = jinja2.FileSystemLoader(ASSETS)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["with_code"] = _with_code
-    return environment.get_template("page.html.j2")
-
-
-def _with_code(text: str) -> Markup:
-    """Set what stands between backticks as code; all else is text, whatever it looks like."""
-    return Markup(coded(text))  # noqa: S704 - escaped there
 
 
 def _code_colours() -> str:

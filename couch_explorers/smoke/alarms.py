@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import subscriptions
+from couch_explorers.aws import alarms
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.smoke.parts import Part
 from couch_explorers.workspace import not_deployed
@@ -54,7 +54,7 @@ def _exist(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, 
 def _reach(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, str]:
     if workspace.topic_arn is None:
         return Verdict.BAD, f"There is no topic for the alarms. {not_deployed('queue', workspace.target)}."
-    found = subscriptions.of_topic(clients("sns"), workspace.topic_arn)
+    found = alarms.subscriptions(clients("sns"), workspace.topic_arn)
     if not found.confirmed and not found.pending:
         return Verdict.BAD, "Nobody has subscribed to the alarms: set alarm_email in infra/ and apply."
     if found.pending:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import lifecycle
+from couch_explorers.aws import lifecycle
+from couch_explorers.aws.lifecycle import LifecycleStatus
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import image_models
-from couch_explorers.lifecycle import Standing
 from couch_explorers.smoke.parts import Part
 
 if TYPE_CHECKING:
@@ -45,19 +45,19 @@ def _model(arn: str, clients: Callable[..., Any], *, default: bool) -> Check:
 
 def _lifecycle(bedrock: Any, region: str, model_id: str, *, default: bool) -> tuple[Verdict, str]:
     """Ask for the lifecycle: it tells of a model's end before the first paid call does."""
-    found = lifecycle.ask(bedrock, model_id)
-    if found.standing is Standing.ACTIVE:
-        return Verdict.OK, f"{found.standing} in {region}."
-    if found.standing is Standing.LEGACY:
+    found = lifecycle.fetch(bedrock, model_id)
+    if found.status is LifecycleStatus.ACTIVE:
+        return Verdict.OK, f"{found.status} in {region}."
+    if found.status is LifecycleStatus.LEGACY:
         way_out = _way_out(model_id, default=default)
-        return Verdict.WARN, f"{found.standing} in {region}: its provider takes it off. {way_out}"
-    if found.standing is Standing.NOT_ALLOWED:
-        return Verdict.WARN, f"The caller may not ask (bedrock:GetFoundationModel is missing). {found.said}"
+        return Verdict.WARN, f"{found.status} in {region}: its provider takes it off. {way_out}"
+    if found.status is LifecycleStatus.NOT_ALLOWED:
+        return Verdict.WARN, f"The caller may not ask (bedrock:GetFoundationModel is missing). {found.detail}"
     # Without its default model nothing works; one of the others is missed only by who asks for it.
     verdict = Verdict.BAD if default else Verdict.WARN
-    if found.standing is Standing.GONE:
-        return verdict, f"Not offered in {region} any more. {found.said}"
-    return verdict, f"Could not be asked in {region}. {found.said}"
+    if found.status is LifecycleStatus.GONE:
+        return verdict, f"Not offered in {region} any more. {found.detail}"
+    return verdict, f"Could not be asked in {region}. {found.detail}"
 
 
 def _way_out(model_id: str, *, default: bool) -> str:

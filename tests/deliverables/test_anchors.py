@@ -6,7 +6,7 @@ import pytest
 
 from couch_explorers.deliverables import writing
 from couch_explorers.deliverables.words import anchor, every_language
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 every_page = pytest.mark.parametrize("words", every_language(), ids=lambda words: words.page)
 

@@ -4,7 +4,7 @@ import pytest
 
 from couch_explorers.deliverables.collecting import DEPLOY_LAMBDA, TERRAFORM_DEPLOY, collect
 from couch_explorers.deliverables.facts import Missing, Reason
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 
 @pytest.fixture

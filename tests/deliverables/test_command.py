@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from couch_explorers import cli
+from couch_explorers import cli, paths
 from couch_explorers.deliverables.facts import NOTHING_DEPLOYED
 from couch_explorers.deliverables.rendering import markdown
 from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
 from couch_explorers.deliverables.words import in_language
-from couch_explorers.local import settings
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 
@@ -77,8 +76,8 @@ def test_a_repository_that_is_none_is_a_usage_error(couch, name):
 def test_what_was_written_and_what_is_still_empty_is_told_apart_from_the_list(monkeypatch, tmp_path):
     (tmp_path / "README.md").write_text("<!-- deliverables -->\n<!-- /deliverables -->\n", encoding="utf-8")
     (tmp_path / POSTMAN_COLLECTION).parent.mkdir()
-    shutil.copy(settings.PROJECT_ROOT / POSTMAN_COLLECTION, tmp_path / POSTMAN_COLLECTION)
-    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+    shutil.copy(paths.PROJECT_ROOT / POSTMAN_COLLECTION, tmp_path / POSTMAN_COLLECTION)
+    monkeypatch.setattr(paths, "PROJECT_ROOT", tmp_path)
 
     done = CliRunner().invoke(cli.app, ["deliverables", "--empty", "--write"])
 
@@ -90,7 +89,7 @@ def test_what_was_written_and_what_is_still_empty_is_told_apart_from_the_list(mo
 
 def test_a_page_without_the_marks_is_one_sentence_with_what_to_do(monkeypatch, capsys, tmp_path):
     (tmp_path / "README.md").write_text("# Title\n", encoding="utf-8")
-    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr(paths, "PROJECT_ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["couch", "deliverables", "--empty", "--write"])
 
     with pytest.raises(SystemExit) as ended:

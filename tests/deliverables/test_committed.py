@@ -10,7 +10,7 @@ from couch_explorers.deliverables.facts import NOTHING_DEPLOYED
 from couch_explorers.deliverables.rendering import markdown
 from couch_explorers.deliverables.rows import ORDER, POSTMAN_COLLECTION
 from couch_explorers.deliverables.words import every_language
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 PAGES = [words for words in every_language() if (PROJECT_ROOT / words.page).exists()]
 every_page = pytest.mark.parametrize("words", PAGES, ids=lambda words: words.page)

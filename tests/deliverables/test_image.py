@@ -4,7 +4,7 @@ import pytest
 
 from couch_explorers.deliverables import image
 from couch_explorers.deliverables.facts import Missing, Reason
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 
 def test_the_name_is_made_of_the_variables_that_the_workflow_takes():

@@ -8,7 +8,7 @@ import pytest
 from couch_explorers.core import image_models
 from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
 from couch_explorers.deliverables.writing import as_text
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.samples import SAMPLE_PROMPTS
 
 TEXT = (PROJECT_ROOT / POSTMAN_COLLECTION).read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import pytest
 from couch_explorers.deliverables.facts import NOTHING_DEPLOYED, Missing, Reason
 from couch_explorers.deliverables.rows import ALARMS_FILE, POSTMAN_COLLECTION, VARIABLES_FILE, tasks
 from couch_explorers.deliverables.words import every_language, in_language
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 ENGLISH = in_language("en")
 

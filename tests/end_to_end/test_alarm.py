@@ -10,7 +10,7 @@ import pytest
 
 from couch_explorers import workspace as workspaces
 from couch_explorers.local import inbox
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 from .conftest import fresh_cloud, wait_until
 

@@ -9,7 +9,7 @@ import pytest
 from couch_explorers.deliverables import writing
 from couch_explorers.deliverables.collecting import collect
 from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import connect
 
 from .conftest import wait_until

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from couch_explorers.aws import PICTURE_BUCKET, STATE_BUCKET
 from couch_explorers.local import terraform
-from couch_explorers.local.settings import PICTURE_BUCKET, STATE_BUCKET
 
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from couch_explorers.local import terraform
-from couch_explorers.local.settings import Home
+from couch_explorers.local.settings import client_environment
 from tests.documentation import pages
 from tests.documentation.exceptions import Exceptions
 from tests.documentation.pages import Block
@@ -54,7 +54,7 @@ def environment(copy, tmp_path_factory):
             terraform.environment({})
             | for_terraform()
             | {f"TF_CLI_ARGS_{command}": "-auto-approve" for command in ("apply", "destroy")}
-            | Home.client_environment(status["endpoint"])
+            | client_environment(status["endpoint"])
             | dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
             | {"SQS_QUEUE_URL": status["queue_url"]}
             | {"COUCH_DOCKER_IMAGES": "" if stand_ins.missing() else str(folder / "images.json")}

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from couch_explorers import workspace as workspaces
 from couch_explorers.local import inbox
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 from .conftest import fresh_cloud, wait_until
 

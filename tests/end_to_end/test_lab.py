@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 from .conftest import COUCH, free_port, wait_until
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 
 # As .ci/run installs it.
 INSTALL = "npm install --global newman@6.2.2"

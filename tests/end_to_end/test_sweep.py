@@ -14,7 +14,7 @@ import pytest
 
 from couch_explorers.exploration.planning.sweep import Sweep
 from couch_explorers.exploration.running import results
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 from .conftest import wait_until
 

@@ -9,7 +9,7 @@ from couch_explorers.core.image_models import DEFAULT_MODEL_ID
 from couch_explorers.exploration.outcomes import Outcome, Status
 from couch_explorers.exploration.planning.sweep import Sweep
 from couch_explorers.exploration.running.results import to_frame
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 JEEP, CLIFF = "A jeep on the savanna at sunset", "A hiker on the edge of a cliff"
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couch_explorers.local import choices, ports
-from couch_explorers.local.settings import DEFAULT_PORT, Home
+from couch_explorers.local.settings import DEFAULT_PORT
+from couch_explorers.paths import Home
 from couch_explorers.workspace import WorkspaceError
 
 COUCH = str(Path(sys.executable).with_name("couch"))

@@ -8,7 +8,8 @@ import pytest
 
 from couch_explorers.local import cloud
 from couch_explorers.local.engine import settings as engine_settings
-from couch_explorers.local.settings import HOST, NO_AWS_FILES, Home
+from couch_explorers.local.settings import HOST, NO_AWS_FILES, tool_environment
+from couch_explorers.paths import Home
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_a_tool_that_deploys_keeps_the_users_proxies_but_not_for_the_local_cloud
     monkeypatch.setenv("TF_VAR_candidate", "7")
     monkeypatch.setenv("TF_WORKSPACE", "theirs")
 
-    environment = home.tool_environment("http://127.0.0.1:4566")
+    environment = tool_environment("http://127.0.0.1:4566")
 
     assert environment["HTTPS_PROXY"] == "http://proxy.example:3128"
     assert environment["NO_PROXY"] == environment["no_proxy"] == "intranet.example,127.0.0.1,localhost,::1"

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couch_explorers.local import cloud, ports
-from couch_explorers.local.settings import HOST, Home
+from couch_explorers.local.settings import HOST
+from couch_explorers.paths import Home
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 DEAD = f"http://{HOST}:9"

@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from couch_explorers.local import confirmations, mailbox
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 TOPIC = "arn:aws:sns:eu-west-1:000000000000:alarms"
 ADDRESS = "standup@couch-explorers.example"

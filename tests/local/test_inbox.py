@@ -8,7 +8,7 @@ from email.policy import SMTP
 import pytest
 
 from couch_explorers.local import inbox
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 MORNING = "Wed, 25 Nov 2026 09:42:01 +0000"
 ARN = "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:couch-explorers-42-oldest-message-age"

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from couch_explorers.local.leftovers import end_leftovers
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import socket
 import pytest
 
 from couch_explorers.local import ports
-from couch_explorers.local.settings import DEFAULT_PORT, HOST, Home
+from couch_explorers.local.settings import DEFAULT_PORT, HOST
+from couch_explorers.paths import Home
 
 
 @pytest.fixture

@@ -14,13 +14,14 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from couch_explorers.aws import REGION
 from couch_explorers.local.administration import Administration
 from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.engine.server import LocalCloud
 from couch_explorers.local.history import HistoryError
-from couch_explorers.local.settings import PROJECT_ROOT, REGION, Home
 from couch_explorers.local.stand_in import ImageModelStandIn
 from couch_explorers.local.telemetry import service
+from couch_explorers.paths import PROJECT_ROOT, Home
 from couch_explorers.workspace import local_session
 
 

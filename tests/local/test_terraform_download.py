@@ -9,8 +9,8 @@ import pysequoia
 import pytest
 
 from couch_explorers.local import terraform, terraform_download
-from couch_explorers.local.settings import PROJECT_ROOT
 from couch_explorers.local.terraform_download import VERSION, DownloadError, fetch, installed
+from couch_explorers.paths import PROJECT_ROOT
 
 PROGRAM = b"#!/bin/sh\necho Terraform v1.11.4\n"
 ARCHIVE = f"terraform_{VERSION}_linux_amd64.zip"

@@ -3,9 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from couch_explorers.local.settings import Home
 from couch_explorers.metrics import surroundings_deploys
 from couch_explorers.metrics.facts import API_FUNCTION, WORKER, Deploy, FunctionFacts, Window
+from couch_explorers.paths import Home
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from couch_explorers.aws import PICTURE_BUCKET, STATE_BUCKET
 from couch_explorers.local import terraform
-from couch_explorers.local.settings import PICTURE_BUCKET, STATE_BUCKET
 from tests.end_to_end.conftest import wait_until
 
 from .contributing import take_down

@@ -11,8 +11,7 @@ import pytest
 from couch_explorers import paths, reports
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.files import OutputError
-from couch_explorers.local.settings import PROJECT_ROOT
-from couch_explorers.reports import page
+from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
 PARAMETERS = 'target: str = "local"  # where\nnumber: int = 1  # a number\nwords: list[str] = []  # some words\nnamed: dict[str, str] = {"a": "fjord"}  # by name'
@@ -153,7 +152,7 @@ def test_a_run_that_passes_writes_three_files(passed):
 def test_the_kernel_is_this_interpreter(passed):
     result, _progress = passed
 
-    assert paths.shown(sys.executable) in result.path("ipynb").read_text(encoding="utf-8")
+    assert paths.display(sys.executable) in result.path("ipynb").read_text(encoding="utf-8")
 
 
 def test_given_parameters_reach_the_notebook_whole(passed):
@@ -332,7 +331,7 @@ def test_a_job_summary_that_cannot_be_written_hides_no_verdict(run, monkeypatch,
 def test_a_report_tells_nobody_where_it_was_made(run, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: Path("/home/kari"))
     source = (
-        "from couch_explorers.local.settings import PROJECT_ROOT\n"
+        "from couch_explorers.paths import PROJECT_ROOT\n"
         "print(PROJECT_ROOT / 'notebooks', '/home/kari/pictures', 'https://example.org/home/kari/x')\n"
         "from couch_explorers.exploration import load\nload(PROJECT_ROOT / 'no-such-run')"
     )
@@ -445,10 +444,3 @@ def test_a_review_does_not_repeat_above_its_verdicts_what_is_only_worth_a_look(r
 
     assert "Worth a look" not in looked.path("html").read_text(encoding="utf-8")
     assert "What failed" in failed.path("html").read_text(encoding="utf-8")
-
-
-def test_a_command_in_a_check_is_set_as_code_and_nothing_else_becomes_html():
-    assert (
-        str(page._with_code("<b> see `couch job ID`, not `this"))
-        == "&lt;b&gt; see <code>couch job ID</code>, not `this"
-    )

@@ -8,7 +8,8 @@ from enum import StrEnum
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
-from couch_explorers import lifecycle
+from couch_explorers.aws import lifecycle
+from couch_explorers.aws.lifecycle import LifecycleStatus
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import shown
 from couch_explorers.core.image_models import PRICES_AS_OF
@@ -17,8 +18,7 @@ from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.outcomes import COLUMNS
 from couch_explorers.exploration.planning import timing
 from couch_explorers.exploration.running.cache import ImageCache
-from couch_explorers.lifecycle import Standing
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ def rows(sweep: Sweep, workspace: Workspace, cache: ImageCache, via: str = "dire
     refusals = _not_in_queue(asked, workspace) if via == "queue" else {}
     warnings: dict[str, str] = {}
     remaining = [model for model in asked.values() if model.id not in refusals]
-    for model_id, found in lifecycle.check(workspace, remaining).items():
-        kind = refusals if found.standing is Standing.GONE else warnings
-        kind[model_id] = lifecycle.sentence(asked[model_id], found)
+    for model_id, found in lifecycle.fetch_all(workspace, remaining).items():
+        kind = refusals if found.status is LifecycleStatus.GONE else warnings
+        kind[model_id] = lifecycle.warning(asked[model_id], found)
 
     planned: list[PlanRow] = []
     for cell in cells:

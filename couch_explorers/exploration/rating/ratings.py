@@ -13,7 +13,7 @@ from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.outcomes import Status
 from couch_explorers.exploration.rating.sidecar import SAYINGS, BrokenRatingWarning, Rating, Sidecar, user
 from couch_explorers.exploration.showing.tiles import tile_of, tiles_of
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

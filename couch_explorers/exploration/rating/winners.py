@@ -10,7 +10,7 @@ from couch_explorers import paths
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.rating.ratings import current, picture_id, target_of
 from couch_explorers.exploration.showing.tiles import tiles_of
-from couch_explorers.local.settings import PROJECT_ROOT, Home
+from couch_explorers.paths import PROJECT_ROOT, Home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,8 @@ def again_command(path: Path, options: Sequence[str] = ()) -> str:
     A file of the project is named as seen from its folder, and found from whatever folder the line is typed in.
     """
     home = Home.current().path
-    elsewhere = "" if home == PROJECT_ROOT / ".couch" else f"COUCH_HOME={shlex.quote(paths.shown(home))} "
-    return elsewhere + shlex.join(["couch", "again", paths.shown(path), *options])
+    elsewhere = "" if home == PROJECT_ROOT / ".couch" else f"COUCH_HOME={shlex.quote(paths.display(home))} "
+    return elsewhere + shlex.join(["couch", "again", paths.display(path), *options])
 
 
 def paint_command(tile: Tile, options: Sequence[str] = ()) -> str:

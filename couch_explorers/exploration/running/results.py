@@ -16,7 +16,7 @@ from couch_explorers import paths
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.outcomes import COLUMNS, WITH_PICTURE, Outcome, Status
 from couch_explorers.files import read_json, write_json, write_whole
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,7 +105,7 @@ def load(folder: str | Path) -> pd.DataFrame:
     """
     import pandas as pd  # noqa: PLC0415 - half a second, which `runs` need not spend
 
-    folder = paths.found(folder)
+    folder = paths.resolve(folder)
     info = RunInfo.read(folder)
     texts = [name for name in COLUMNS if name not in DTYPES]
     try:

@@ -13,7 +13,7 @@ from couch_explorers.exploration.planning.plan import Planned
 from couch_explorers.exploration.running import progress, results
 from couch_explorers.exploration.running.cache import ImageCache
 from couch_explorers.exploration.running.work import Work
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -74,7 +74,7 @@ def _run(found: Gallery, run: GalleryRun) -> str:
         drawn.append(cards.grid(zip(run.shown, cards.facts(run.shown), said, strict=True)))
     drawn.append(_without(run.tiles))
     if hidden := len(run.pictures) - len(run.shown):
-        folder = escape(json.dumps(paths.shown(info.folder), ensure_ascii=False))
+        folder = escape(json.dumps(paths.display(info.folder), ensure_ascii=False))
         drawn.append(f'<p style="{SMALL}">{hidden} more: <code>contact_sheet(load({folder}))</code></p>')
     return "".join(drawn)
 

@@ -9,7 +9,7 @@ from couch_explorers.core import image_models
 from couch_explorers.core.errors import GenerationError
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.outcomes import COLUMNS, WITH_PICTURE, Status
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

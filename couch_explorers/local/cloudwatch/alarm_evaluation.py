@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from couch_explorers.comparisons import COMPARISONS
+from couch_explorers.aws.alarms import COMPARISONS
 from couch_explorers.local.cloudwatch import statistics
 from couch_explorers.local.cloudwatch.api import (
     Evaluation,

@@ -12,7 +12,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from couch_explorers.comparisons import COMPARISONS
+from couch_explorers.aws.alarms import COMPARISONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

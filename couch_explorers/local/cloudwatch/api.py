@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from couch_explorers.aws import REGION
 from couch_explorers.local.cloudwatch import metric_math, statistics
 from couch_explorers.local.cloudwatch.metric_math import ExpressionError, Series
 from couch_explorers.local.cloudwatch.store import DAY_S, MINUTE_S, SHORT_PERIODS_S, MetricId, Sample, retention_s
-from couch_explorers.local.settings import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

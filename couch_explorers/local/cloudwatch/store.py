@@ -17,8 +17,8 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from couch_explorers.aws import REGION
 from couch_explorers.local.cloudwatch import statistics
-from couch_explorers.local.settings import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -18,10 +18,11 @@ from localemu.aws.connect import connect_to
 from localemu.services.cloudwatch.models import cloudwatch_stores
 from localemu.utils.aws.arns import parse_arn
 
+from couch_explorers.aws import REGION
 from couch_explorers.local.cloudwatch import alarm_evaluation, alarm_history, alarm_notifications
 from couch_explorers.local.cloudwatch.alarm_evaluation import ACTIONS, Rule, UnsupportedAlarmError
 from couch_explorers.local.cloudwatch.api import RefusedError
-from couch_explorers.local.settings import ACCOUNT_ID, REGION
+from couch_explorers.local.settings import ACCOUNT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from couch_explorers.local.settings import REGION
+from couch_explorers.aws import REGION
 
 
 def messages_of(path: str) -> list[dict[str, Any]] | None:

@@ -31,9 +31,10 @@ from couch_explorers.local.engine.runtime import EngineRuntime
 from couch_explorers.local.engine.state.journal import StateError
 from couch_explorers.local.engine.telemetry import LocalEmu
 from couch_explorers.local.request_log import logged
-from couch_explorers.local.settings import HOST, Home
+from couch_explorers.local.settings import HOST
 from couch_explorers.local.stand_in import ImageModelStandIn
 from couch_explorers.local.telemetry import service
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from couch_explorers.local.asgi import Application, Message, Receive, Send

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from couch_explorers import loopback
-from couch_explorers.local.settings import ACCOUNT_ID, HOST, NO_AWS_FILES, PROJECT_ROOT, Home
+from couch_explorers.local.settings import ACCOUNT_ID, HOST, NO_AWS_FILES
+from couch_explorers.paths import PROJECT_ROOT, Home
 
 # Made by `make` from `local/environments/*.lock`.
 ENGINE_PYTHON = PROJECT_ROOT / ".venv-engine" / "bin" / "python"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from couch_explorers.comparisons import GREATER
+from couch_explorers.aws.alarms import GREATER
 from couch_explorers.local.cloudwatch import alarm_history
 from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule, judge
 from couch_explorers.local.cloudwatch.store import MINUTE_S

@@ -10,7 +10,7 @@ import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from couch_explorers.local.settings import REGION
+from couch_explorers.aws import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

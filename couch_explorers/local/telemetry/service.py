@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from couch_explorers.local.history import AlarmHistory
-    from couch_explorers.local.settings import Home
+    from couch_explorers.paths import Home
 
 NOT_DEPLOYED = "Nothing is deployed on this local cloud, so there is nothing whose past could be written: couch up"
 

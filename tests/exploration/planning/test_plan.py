@@ -14,7 +14,7 @@ from couch_explorers.exploration.planning import plan
 from couch_explorers.exploration.planning.plan import Planned
 from couch_explorers.exploration.planning.sweep import Sweep
 from couch_explorers.exploration.running.cache import ImageCache
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 DEFAULT = image_models.DEFAULT_MODEL_ID
 TITAN = "amazon.titan-image-generator-v2:0"

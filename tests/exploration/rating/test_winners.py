@@ -114,7 +114,7 @@ def test_a_winner_whose_file_is_gone_is_asked_for_anew(pictures):
 
 def test_the_command_is_plain_where_the_home_folder_is_the_projects_own(pictures, home, monkeypatch):
     rate(1, pictures, verdict="keep")
-    for module in ("local.settings", "exploration.rating.winners"):
+    for module in ("paths", "exploration.rating.winners"):
         monkeypatch.setattr(f"couch_explorers.{module}.PROJECT_ROOT", home.path.parent)
     home.path.rename(home.path.with_name(".couch"))
     monkeypatch.delenv("COUCH_HOME")

@@ -10,7 +10,7 @@ import pytest
 from couch_explorers.exploration.cells import ExplorationError
 from couch_explorers.exploration.outcomes import COLUMNS, Outcome, Status
 from couch_explorers.exploration.running import results
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 from tests.exploration.fake_aws import make_cells
 
 NOON = datetime(2026, 11, 23, 12, 0, 5, tzinfo=UTC)

@@ -18,7 +18,7 @@ from couch_explorers.exploration.planning.sweep import Sweep
 from couch_explorers.exploration.running import direct, queue, results
 from couch_explorers.exploration.running.cache import ImageCache
 from couch_explorers.exploration.running.run_sweep import run
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 from tests.exploration.fake_aws import drawn, refusal
 
 DEADLINE_S = 20

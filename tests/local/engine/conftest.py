@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from couch_explorers.local.engine.settings import missing_environments
-from couch_explorers.local.settings import PROJECT_ROOT
+from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import local_session
 from tests.local.engine.functions import Functions
 

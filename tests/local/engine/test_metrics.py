@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from couch_explorers.local.settings import ACCOUNT_ID, REGION
+from couch_explorers.aws import REGION
+from couch_explorers.local.settings import ACCOUNT_ID
 from tests.local.engine.conftest import serve
 from tests.local.engine.functions import wait_until
 

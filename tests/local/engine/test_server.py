@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from couch_explorers.local.engine.settings import ENGINE_PYTHON, server_environment
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 from tests.local.engine.conftest import serve
 
 # What a stop may take by the budget, and what a busy machine may add to it.

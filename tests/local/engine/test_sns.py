@@ -10,9 +10,9 @@ from urllib.request import urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from couch_explorers import subscriptions
+from couch_explorers.aws import alarms
 from couch_explorers.local import confirmations, inbox
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 ADDRESS = "standup@couch-explorers.example"
 NUMBERS = itertools.count()
@@ -56,7 +56,7 @@ def test_email_subscription_is_pending_and_asks_by_mail(sns, topic, home):
     assert (counts["SubscriptionsPending"], counts["SubscriptionsConfirmed"]) == ("1", "0")
     assert (mail.to, mail.subject) == (ADDRESS, "AWS Notification - Subscription Confirmation")
     assert topic in mail.body
-    assert subscriptions.of_topic(sns, topic).pending == (ADDRESS,)
+    assert alarms.subscriptions(sns, topic).pending == (ADDRESS,)
 
 
 def test_pending_subscription_gets_no_notification(sns, topic, home):
@@ -81,20 +81,20 @@ def test_token_of_the_mail_confirms(sns, topic, home):
 
     assert confirmed["SubscriptionArn"] == arn
     assert sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"] == "false"
-    assert subscriptions.of_topic(sns, topic).confirmed == (ADDRESS,)
+    assert alarms.subscriptions(sns, topic).confirmed == (ADDRESS,)
 
 
 def test_links_of_mails_work_without_credentials(sns, topic, home):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS)
     (mail,) = inbox.read(home)
     urlopen(next(line for line in mail.body.splitlines() if line.startswith("http"))).close()
-    confirmed = subscriptions.of_topic(sns, topic).confirmed
+    confirmed = alarms.subscriptions(sns, topic).confirmed
     sns.publish(TopicArn=topic, Message="once")
     *_, told = mails(home, 2)
     urlopen(next(line for line in told.body.splitlines() if line.startswith("http"))).close()
 
     assert confirmed == (ADDRESS,)
-    assert subscriptions.of_topic(sns, topic) == subscriptions.NOBODY
+    assert alarms.subscriptions(sns, topic) == alarms.Subscriptions()
 
 
 def test_link_with_a_made_up_token_confirms_nothing(engine_cloud, topic):
@@ -137,7 +137,7 @@ def test_only_the_named_address_is_confirmed(sns, topic, home):
 
     confirmations.confirm(home, sns, address="second@couch-explorers.example")
 
-    assert subscriptions.of_topic(sns, topic) == subscriptions.Subscriptions(
+    assert alarms.subscriptions(sns, topic) == alarms.Subscriptions(
         confirmed=("second@couch-explorers.example",), pending=(ADDRESS,)
     )
 

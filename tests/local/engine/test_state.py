@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
+from couch_explorers.aws import PICTURE_BUCKET
 from couch_explorers.local.engine.state.journal import FILE, Journal
-from couch_explorers.local.settings import PICTURE_BUCKET
 from tests.local.engine.conftest import serve
 from tests.local.engine.kills import LAST_S, kill_while_sending, kill_while_working
 

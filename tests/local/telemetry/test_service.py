@@ -2,11 +2,13 @@
 
 import pytest
 
+from couch_explorers.aws import REGION
 from couch_explorers.files import write_json
 from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.history import HistoryError
-from couch_explorers.local.settings import ACCOUNT_ID, REGION, Home
+from couch_explorers.local.settings import ACCOUNT_ID
 from couch_explorers.local.telemetry import service, sqs
+from couch_explorers.paths import Home
 
 JOBS = "couch-explorers-42-jobs"
 ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{JOBS}"

@@ -34,7 +34,8 @@ from couch_explorers.local.engine.lambda_runtime.execution_environment import (
 from couch_explorers.local.engine.lambda_runtime.log_delivery import LogDelivery
 from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord, LogBatch, LogEvent, Outcome, Source
 from couch_explorers.local.engine.lambda_runtime.runtime_api import Invocation
-from couch_explorers.local.settings import HOST, Home
+from couch_explorers.local.settings import HOST
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

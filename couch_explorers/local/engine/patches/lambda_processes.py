@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 SEAMS = {
     "localemu.services.lambda_.invocation.lambda_service:LambdaService.create_function_version": "da67e1d5c949",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from couch_explorers.local import mailbox
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

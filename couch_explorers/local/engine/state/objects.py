@@ -24,9 +24,10 @@ from localemu.services.s3.storage.ephemeral import (
 )
 from localemu.services.s3.utils import get_owner_for_account_id
 
+from couch_explorers.aws import PICTURE_BUCKET, REGION
 from couch_explorers.local.engine.state.journal import Changes, Journal, Key, StateError
 from couch_explorers.local.engine.state.stores import REDUCERS, dumps, loads
-from couch_explorers.local.settings import ACCOUNT_ID, PICTURE_BUCKET, REGION
+from couch_explorers.local.settings import ACCOUNT_ID
 
 # --- bodies -----------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from couch_explorers.local.engine.state.journal import Journal, Key, StateError
 from couch_explorers.local.engine.state.objects import BUCKET, CARRIED, Objects, import_earlier_objects
 from couch_explorers.local.engine.state.queues import QUEUE, Queues, resume_moves
 from couch_explorers.local.engine.state.stores import EVENTS, Logs, Stores
-from couch_explorers.local.settings import Home
+from couch_explorers.paths import Home
 
 logger = logging.getLogger("couch.local")
 

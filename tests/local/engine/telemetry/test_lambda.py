@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from couch_explorers.aws import REGION
 from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord
 from couch_explorers.local.engine.telemetry.lambda_ import FunctionMeter
-from couch_explorers.local.settings import ACCOUNT_ID, REGION
+from couch_explorers.local.settings import ACCOUNT_ID
 from couch_explorers.local.telemetry import lambda_
 from couch_explorers.local.telemetry.lambda_ import Concurrency
 

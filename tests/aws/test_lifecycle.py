@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from couch_explorers import lifecycle
+from couch_explorers.aws import lifecycle
+from couch_explorers.aws.lifecycle import Lifecycle, LifecycleStatus
 from couch_explorers.core import image_models
-from couch_explorers.lifecycle import Lifecycle, Standing
 
 DEFAULT = image_models.get(image_models.DEFAULT_MODEL_ID)
 TITAN = image_models.get("amazon.titan-image-generator-v2:0")
@@ -43,10 +43,10 @@ class FakeTarget:
 def test_each_model_is_asked_for_once_in_its_own_region():
     target = FakeTarget({model.id: {"status": "ACTIVE"} for model in (DEFAULT, TITAN, NOVA)})
 
-    found = lifecycle.check(target, [DEFAULT, TITAN, NOVA, TITAN])
+    found = lifecycle.fetch_all(target, [DEFAULT, TITAN, NOVA, TITAN])
 
     assert sorted(target.asked) == [("us-east-1", NOVA.id), ("us-east-1", TITAN.id), ("us-west-2", DEFAULT.id)]
-    assert found == dict.fromkeys((DEFAULT.id, TITAN.id, NOVA.id), Lifecycle(Standing.ACTIVE))
+    assert found == dict.fromkeys((DEFAULT.id, TITAN.id, NOVA.id), Lifecycle(LifecycleStatus.ACTIVE))
 
 
 def test_the_models_are_asked_for_side_by_side():
@@ -63,27 +63,27 @@ def test_the_models_are_asked_for_side_by_side():
 
             return SimpleNamespace(get_foundation_model=slowly)
 
-    found = lifecycle.check(SlowTarget({DEFAULT.id: {}, TITAN.id: {}}), [DEFAULT, TITAN])
+    found = lifecycle.fetch_all(SlowTarget({DEFAULT.id: {}, TITAN.id: {}}), [DEFAULT, TITAN])
 
     assert list(found) == [DEFAULT.id, TITAN.id]
 
 
 def test_without_models_nobody_is_asked():
-    assert lifecycle.check(None, []) == {}
+    assert lifecycle.fetch_all(None, []) == {}
 
 
 def test_an_active_model_is_not_talked_about():
-    assert lifecycle.sentence(DEFAULT, Lifecycle(Standing.ACTIVE)) == ""
+    assert lifecycle.warning(DEFAULT, Lifecycle(LifecycleStatus.ACTIVE)) == ""
 
 
 def test_a_legacy_model_is_told_with_its_end_and_what_works_instead():
     evening_before = datetime(2026, 6, 29, 16, tzinfo=timezone(timedelta(hours=-8)))
     target = FakeTarget({TITAN.id: {"status": "LEGACY", "endOfLifeTime": evening_before}})
 
-    found = lifecycle.check(target, [TITAN])[TITAN.id]
+    found = lifecycle.fetch_all(target, [TITAN])[TITAN.id]
 
-    assert found == Lifecycle(Standing.LEGACY, end_of_life="2026-06-30")
-    assert lifecycle.sentence(TITAN, found) == (
+    assert found == Lifecycle(LifecycleStatus.LEGACY, end_of_life="2026-06-30")
+    assert lifecycle.warning(TITAN, found) == (
         "Titan Image Generator v2 (amazon.titan-image-generator-v2:0) is LEGACY in us-east-1 (end of life 2026-06-30) and "
         "may be refused any day: use stability.stable-image-core-v1:1, which works."
     )
@@ -92,31 +92,31 @@ def test_a_legacy_model_is_told_with_its_end_and_what_works_instead():
 def test_a_state_that_is_not_known_warns_as_legacy_does():
     target = FakeTarget({TITAN.id: {"status": "END_OF_LIFE"}})
 
-    assert lifecycle.check(target, [TITAN])[TITAN.id].standing is Standing.LEGACY
+    assert lifecycle.fetch_all(target, [TITAN])[TITAN.id].status is LifecycleStatus.LEGACY
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
 def test_a_model_that_the_region_does_not_have_is_gone(code):
     target = FakeTarget({DEFAULT.id: refusal(code, "This model version has reached the end of its life.")})
 
-    found = lifecycle.check(target, [DEFAULT])[DEFAULT.id]
+    found = lifecycle.fetch_all(target, [DEFAULT])[DEFAULT.id]
 
-    assert found.standing is Standing.GONE
-    sentence = lifecycle.sentence(DEFAULT, found)
+    assert found.status is LifecycleStatus.GONE
+    sentence = lifecycle.warning(DEFAULT, found)
     assert f"not offered in us-west-2 ({code}: This model version has reached the end of its life): use" in sentence
     assert "use stability.stable-image-ultra-v1:1, which works." in sentence
 
 
 def test_a_caller_who_may_not_ask_is_told_which_right_is_missing():
-    found = lifecycle.check(FakeTarget({TITAN.id: refusal("AccessDeniedException")}), [TITAN])[TITAN.id]
+    found = lifecycle.fetch_all(FakeTarget({TITAN.id: refusal("AccessDeniedException")}), [TITAN])[TITAN.id]
 
-    assert found.standing is Standing.NOT_ALLOWED
-    assert "bedrock:GetFoundationModel" in lifecycle.sentence(TITAN, found)
+    assert found.status is LifecycleStatus.NOT_ALLOWED
+    assert "bedrock:GetFoundationModel" in lifecycle.warning(TITAN, found)
 
 
 @pytest.mark.parametrize("answer", [refusal("ThrottlingException"), EndpointConnectionError(endpoint_url="http://x")])
 def test_a_target_that_does_not_answer_leaves_the_lifecycle_unknown(answer):
-    found = lifecycle.check(FakeTarget({TITAN.id: answer}), [TITAN])[TITAN.id]
+    found = lifecycle.fetch_all(FakeTarget({TITAN.id: answer}), [TITAN])[TITAN.id]
 
-    assert found.standing is Standing.UNKNOWN
-    assert "could not be asked" in lifecycle.sentence(TITAN, found)
+    assert found.status is LifecycleStatus.UNKNOWN
+    assert "could not be asked" in lifecycle.warning(TITAN, found)

@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from couch_explorers.aws_configuration import UNREADABLE
-from couch_explorers.local.settings import PICTURE_BUCKET
+from couch_explorers.aws import PICTURE_BUCKET
+from couch_explorers.aws.credentials import UNREADABLE
 
 
 def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) -> dict[str, Any]:

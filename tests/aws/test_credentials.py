@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couch_explorers import aws_configuration, doctor
+from couch_explorers import doctor
+from couch_explorers.aws import credentials
 from couch_explorers.workspace import WorkspaceError, connect, local_session
 
 COUCH = str(Path(sys.executable).with_name("couch"))
@@ -127,7 +128,7 @@ def test_a_local_session_takes_no_setting_from_any_environment(variables):
         for name, value in variables.items():
             patch.setenv(name, value)
 
-        session = aws_configuration.session(isolated=True)
+        session = credentials.session(isolated=True)
 
         assert session.full_config == {"profiles": {}}
         for name, (_, _, default, _) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items():
@@ -328,7 +329,7 @@ def test_an_endpoint_that_is_no_address_is_one_sentence(monkeypatch, url):
     ],
 )
 def test_credentials_that_aws_refuses_are_told_as_such(code, words):
-    problem = aws_configuration.explain(ClientError({"Error": {"Code": code, "Message": "x"}}, "ListQueues"))
+    problem = credentials.explain(ClientError({"Error": {"Code": code, "Message": "x"}}, "ListQueues"))
 
     assert words in problem.what
 
@@ -337,7 +338,7 @@ def test_credentials_that_aws_refuses_are_told_as_such(code, words):
     "error", [ValueError("x"), KeyError("x"), ClientError({"Error": {"Code": "Throttling"}}, "ListQueues")]
 )
 def test_an_error_about_something_else_is_not_explained(error):
-    assert aws_configuration.explain(error) is None
+    assert credentials.explain(error) is None
 
 
 @given(content=st.binary())

@@ -1,4 +1,4 @@
-from couch_explorers import discovery
+from couch_explorers.aws import discovery
 
 
 def test_the_api_is_reached_through_an_endpoint_where_one_is_set():

@@ -1,0 +1,89 @@
+"""What an error from AWS means (no right, too many requests, nothing there), and the sentence that says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from couch_explorers.core.aws_errors import THROTTLING_CODES, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+# "AuthorizationError" is SNS's word, "UnauthorizedOperation" EC2's.
+ACCESS_DENIED_CODES = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+)
+NOT_FOUND_CODES = frozenset({"404", "NoSuchKey", "NotFound", "ResourceNotFoundException"})
+TOO_MANY_REQUESTS = 429
+
+
+def error_code(error: Exception) -> str:
+    """Read AWS's code out of an error, without the namespace that SQS puts before some; empty where AWS did not answer."""
+    return describe(error)[0].rpartition(".")[2] if isinstance(error, ClientError) else ""
+
+
+def is_access_denied(error: Exception) -> bool:
+    """Tell whether the caller lacks the right. Credentials that are wrong or have expired are something else."""
+    return error_code(error) in ACCESS_DENIED_CODES
+
+
+def is_not_found(error: Exception) -> bool:
+    """Tell whether what was asked for does not exist."""
+    return error_code(error) in NOT_FOUND_CODES
+
+
+def is_throttled(error: Exception) -> bool:
+    """Tell whether AWS throttled the request."""
+    if not isinstance(error, ClientError):
+        return False
+    return error_code(error) in THROTTLING_CODES or describe(error)[1] == TOO_MANY_REQUESTS
+
+
+def missing_right(action: str, to: str) -> str:
+    """Say which right is missing: "No right to read the alarms: allow cloudwatch:DescribeAlarms."."""
+    return f"No right to {to}: allow {action}."
+
+
+def reason(error: Exception, action: str) -> str:
+    """Say why a call failed, as a clause without a full stop.
+
+    Args:
+        error: what botocore raised.
+        action: the IAM action that the call needs.
+
+    """
+    if not isinstance(error, ClientError):
+        return f"AWS could not be reached ({type(error).__name__})"
+    if is_access_denied(error):
+        return f"no right to do it: allow {action}"
+    code, _, message = describe(error)
+    return f"{code}: {message}".rstrip(". ")
+
+
+def error_note(error: Exception, *, action: str, to: str) -> str:
+    """Say in a sentence why something that is not indispensable could not be read.
+
+    Args:
+        error: what botocore raised.
+        action: the IAM action that the call needs.
+        to: what was to be done, after "to": "read the alarms".
+
+    """
+    if is_access_denied(error):
+        return missing_right(action, to)
+    if is_throttled(error):
+        return f"AWS throttled the attempt to {to} ({action}): try again in a minute."
+    detail = describe(error)[2] if isinstance(error, ClientError) else str(error)
+    return f"It was not possible to {to} ({action}): {detail.rstrip('. ')}."
+
+
+def call_optional(call: Callable[[], T], *, action: str, to: str) -> tuple[T | None, str]:
+    """Make a call that one can do without: its answer and no note, or None and the note that says why there is none."""
+    try:
+        return call(), ""
+    except (ClientError, BotoCoreError) as error:
+        return None, error_note(error, action=action, to=to)

@@ -9,8 +9,8 @@ from typing import Any
 
 from couch_explorers.local import faults
 from couch_explorers.local.asgi import Receive, Send, read_body, reply
+from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.history import DAYS, HistoryError
-from couch_explorers.local.stand_in import ImageModelStandIn
 from couch_explorers.local.telemetry import service
 
 PREFIX = "/_couch/"
@@ -23,7 +23,7 @@ class Administration:
 
     def __init__(
         self,
-        models: ImageModelStandIn,
+        models: ImageModelEmulator,
         save_state: Callable[[], None],
         telemetry: service.Telemetry | None,
         messages_of: Callable[[str], list[dict[str, Any]] | None] = lambda _path: None,

@@ -16,10 +16,10 @@ import pytest
 
 from couch_explorers.aws import REGION
 from couch_explorers.local.administration import Administration
+from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.engine.server import LocalCloud
 from couch_explorers.local.history import HistoryError
-from couch_explorers.local.stand_in import ImageModelStandIn
 from couch_explorers.local.telemetry import service
 from couch_explorers.paths import PROJECT_ROOT, Home
 from couch_explorers.workspace import local_session
@@ -56,7 +56,7 @@ def saved():
 @pytest.fixture
 def ask(telemetry, saved):
     """Ask the application; status and JSON."""
-    models = ImageModelStandIn()
+    models = ImageModelEmulator()
     cloud = LocalCloud(None, None, Administration(models, lambda: saved.append("state"), telemetry))
 
     def asked(method, path, body=b""):

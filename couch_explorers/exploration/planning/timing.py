@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers.local.stand_in import MEDIAN_LATENCY_S
+from couch_explorers.local.bedrock.emulator import MEDIAN_LATENCY_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,13 +14,13 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.asgi import Tap, reply
-from couch_explorers.local.stand_in.answers import failure
+from couch_explorers.local.bedrock import responses
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from couch_explorers.local.asgi import Application, Message, Receive, Send
-    from couch_explorers.local.stand_in import Answer, ImageModelStandIn
+    from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 
 # An answer of the engine that carries it stands for a call of a model that has been allowed and not yet been answered.
 CALL_HEADER = "x-couch-model-call"
@@ -30,11 +30,11 @@ LARGEST_REQUEST = 25_000_000
 
 
 class Bedrock:
-    """The services `bedrock` and `bedrock-runtime` of the engine, answered by the stand-in for the image models."""
+    """The services `bedrock` and `bedrock-runtime` of the engine, served by the emulated image models."""
 
-    def __init__(self, models: ImageModelStandIn) -> None:
+    def __init__(self, models: ImageModelEmulator) -> None:
         self.models = models
-        self._calls: dict[str, Callable[[], Awaitable[Answer]]] = {}
+        self._calls: dict[str, Callable[[], Awaitable[responses.Response]]] = {}
 
     def register(self) -> None:
         """Put both services in the place of LocalEmu's."""
@@ -70,10 +70,12 @@ class Bedrock:
         model_id, region = request["modelId"], context.region
         body: bytes = context.request.get_data()
 
-        async def answer() -> Answer:
+        async def answer() -> responses.Response:
             if len(body) > LARGEST_REQUEST:
-                return failure("ValidationException", f"The request has {len(body)} bytes, at most {LARGEST_REQUEST}.")
-            return await self.models.answer(model_id, body, region)
+                return responses.failure(
+                    "ValidationException", f"The request has {len(body)} bytes, at most {LARGEST_REQUEST}."
+                )
+            return await self.models.invoke_model(model_id, body, region)
 
         number = uuid.uuid4().hex
         self._calls[number] = answer
@@ -84,7 +86,7 @@ class Bedrock:
 
         Runs to its end even if the caller has gone away: a provider paints, and bills, that picture too.
         """
-        call: Callable[[], Awaitable[Answer]] | None = None
+        call: Callable[[], Awaitable[responses.Response]] | None = None
         headers: dict[str, str] = {}
 
         async def look(message: Message, pass_on: Send) -> None:

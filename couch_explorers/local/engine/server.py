@@ -25,6 +25,7 @@ import psutil
 
 from couch_explorers.local.administration import PREFIX, Administration
 from couch_explorers.local.asgi import reply
+from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.engine.bedrock import Bedrock
 from couch_explorers.local.engine.queue_messages import messages_of
 from couch_explorers.local.engine.runtime import EngineRuntime
@@ -32,7 +33,6 @@ from couch_explorers.local.engine.state.journal import StateError
 from couch_explorers.local.engine.telemetry import LocalEmu
 from couch_explorers.local.request_log import logged
 from couch_explorers.local.settings import HOST
-from couch_explorers.local.stand_in import ImageModelStandIn
 from couch_explorers.local.telemetry import service
 from couch_explorers.paths import Home
 
@@ -94,7 +94,7 @@ class Server:
     def __init__(self, port: int) -> None:
         self.port = port
         self.began = time.monotonic()
-        self.models = ImageModelStandIn()
+        self.models = ImageModelEmulator()
         self.runtime = EngineRuntime()
         self.telemetry: service.Telemetry
         self.state: State

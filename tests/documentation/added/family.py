@@ -9,7 +9,7 @@ import pytest
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import InvalidJobError
 from couch_explorers.exploration import Sweep
-from couch_explorers.local.stand_in import ImageModelStandIn
+from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 
 SUNSET = image_models.get("example.sunset-v1:0")
 
@@ -18,8 +18,8 @@ def answered(body):
     async def at_once(_seconds):
         pass
 
-    models = ImageModelStandIn(paint=lambda prompt, **order: f"{prompt} {order['seed']}".encode(), sleep=at_once)
-    answer = asyncio.run(models.answer(SUNSET.id, json.dumps(body).encode(), SUNSET.region))
+    models = ImageModelEmulator(paint=lambda prompt, **order: f"{prompt} {order['seed']}".encode(), sleep=at_once)
+    answer = asyncio.run(models.invoke_model(SUNSET.id, json.dumps(body).encode(), SUNSET.region))
     models.close()
     return answer
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from couch_explorers.core import image_models
+from couch_explorers.local.bedrock import requests
+from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.painter import edits
-from couch_explorers.local.stand_in import ImageModelStandIn, amazon
 
 TITAN_V1 = image_models.get("amazon.titan-image-generator-v1")
 TITAN = image_models.get("amazon.titan-image-generator-v2:0")
@@ -49,13 +50,13 @@ def models():
     async def no_sleep(_seconds):
         return None
 
-    stand_in = ImageModelStandIn(rng=random.Random(1), sleep=no_sleep)
-    yield stand_in
-    stand_in.close()
+    emulator = ImageModelEmulator(rng=random.Random(1), sleep=no_sleep)
+    yield emulator
+    emulator.close()
 
 
 def ask(models, model, body):
-    answer = asyncio.run(models.answer(model.id, json.dumps(body).encode(), model.region))
+    answer = asyncio.run(models.invoke_model(model.id, json.dumps(body).encode(), model.region))
     return answer.status, json.loads(answer.body)
 
 
@@ -66,7 +67,9 @@ def made(models, model, body):
 
 
 def task(kind, own, **settings):
-    return {"taskType": kind, amazon.PARAMETERS[kind]: own} | ({"imageGenerationConfig": settings} if settings else {})
+    return {"taskType": kind, requests.PARAMETERS[kind]: own} | (
+        {"imageGenerationConfig": settings} if settings else {}
+    )
 
 
 SOURCE, MASK = encoded(photo()), encoded(mask())
@@ -195,10 +198,10 @@ def test_palette_holds_no_other_colours(models):
 def test_each_style_looks_different(models):
     pictures = {
         style: made(models, NOVA, task("TEXT_IMAGE", {"text": "a lake", "style": style}, **SMALL))[0].tobytes()
-        for style in amazon.STYLES
+        for style in requests.STYLES
     }
 
-    assert len(set(pictures.values())) == len(amazon.STYLES) == len(edits.STYLES)
+    assert len(set(pictures.values())) == len(requests.STYLES) == len(edits.STYLES)
 
 
 def test_mask_comes_back_where_it_is_asked_for(models):

@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from couch_explorers.core import errors, image_models, model_families
+from couch_explorers.local.bedrock import requests
+from couch_explorers.local.bedrock.emulator import ImageModelEmulator
+from couch_explorers.local.bedrock.responses import BLOCKED_IN_PICTURE, BLOCKED_IN_PROMPT, PROMPT_BLOCKED
 from couch_explorers.local.faults import Faults
-from couch_explorers.local.stand_in import ImageModelStandIn, requests
-from couch_explorers.local.stand_in.answers import BLOCKED_IN_PICTURE, BLOCKED_IN_PROMPT, PROMPT_BLOCKED
 
 TITAN = image_models.get("amazon.titan-image-generator-v1")
 NOVA = image_models.get("amazon.nova-canvas-v1:0")
@@ -63,14 +64,14 @@ def painter():
 
 @pytest.fixture
 def models(pace, painter):
-    stand_in = ImageModelStandIn(rng=random.Random(1), paint=painter, sleep=pace.sleep, clock=pace.clock)
-    yield stand_in
-    stand_in.close()
+    emulator = ImageModelEmulator(rng=random.Random(1), paint=painter, sleep=pace.sleep, clock=pace.clock)
+    yield emulator
+    emulator.close()
 
 
 def ask(models, model, body, region=None):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return asyncio.run(models.answer(model.id, raw, region or model.region))
+    return asyncio.run(models.invoke_model(model.id, raw, region or model.region))
 
 
 def body_for(model, prompt="a jeep at sunset", **rest):
@@ -248,14 +249,14 @@ def test_a_prompt_of_exactly_the_limit_is_taken(models):
     ],
 )
 def test_a_model_that_the_region_does_not_have_is_an_invalid_identifier(models, model_id, region):
-    answer = asyncio.run(models.answer(model_id, b"{}", region))
+    answer = asyncio.run(models.invoke_model(model_id, b"{}", region))
 
     assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "ValidationException")
     assert message_of(answer) == "The provided model identifier is invalid."
 
 
 def test_a_model_may_be_named_by_its_arn(models):
-    answer = asyncio.run(models.answer(CORE.arn, json.dumps(body_for(CORE)).encode(), CORE.region))
+    answer = asyncio.run(models.invoke_model(CORE.arn, json.dumps(body_for(CORE)).encode(), CORE.region))
 
     assert answer.status == 200
 
@@ -373,7 +374,7 @@ def test_painting_goes_on_within_the_latency_once_a_burst_of_calls_has_been_let_
         pace.now += 0.75
         return b"picture"
 
-    models = ImageModelStandIn(paint=slow, sleep=pace.sleep, clock=pace.clock)
+    models = ImageModelEmulator(paint=slow, sleep=pace.sleep, clock=pace.clock)
     models.faults = Faults(latency=2.0)
     ask(models, CORE, body_for(CORE))
     models.close()
@@ -389,7 +390,7 @@ def test_painting_that_takes_longer_than_the_latency_is_answered_at_once():
         pace.now += 3.0
         return b"picture"
 
-    models = ImageModelStandIn(paint=slow, sleep=pace.sleep, clock=pace.clock)
+    models = ImageModelEmulator(paint=slow, sleep=pace.sleep, clock=pace.clock)
     models.faults = Faults(latency=2.0)
     ask(models, CORE, body_for(CORE))
     models.close()
@@ -413,7 +414,7 @@ def test_the_usual_latency_spreads_around_a_second(models, pace):
 def test_a_seeded_stand_in_repeats_its_run(painter):
     def run():
         pace = Pace()
-        models = ImageModelStandIn(rng=random.Random(3), paint=painter, sleep=pace.sleep, clock=pace.clock)
+        models = ImageModelEmulator(rng=random.Random(3), paint=painter, sleep=pace.sleep, clock=pace.clock)
         models.faults = Faults(throttle=0.3, error=0.2, filter=0.2)
         statuses = [ask(models, CORE, body_for(CORE)).status for _ in range(30)]
         models.close()
@@ -430,9 +431,9 @@ def test_a_caller_that_goes_away_is_not_billed(painter):
             waiting.set()
             await never.wait()
 
-        models = ImageModelStandIn(paint=painter, sleep=sleep)
+        models = ImageModelEmulator(paint=painter, sleep=sleep)
         models.faults = Faults(latency=60.0)
-        call = asyncio.ensure_future(models.answer(CORE.id, json.dumps(body_for(CORE)).encode(), CORE.region))
+        call = asyncio.ensure_future(models.invoke_model(CORE.id, json.dumps(body_for(CORE)).encode(), CORE.region))
         await waiting.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -447,7 +448,7 @@ def test_a_painter_s_mistake_is_an_internal_error_and_not_billed(pace):
     def broken(_prompt, **_rest):
         raise ZeroDivisionError
 
-    models = ImageModelStandIn(paint=broken, sleep=pace.sleep, clock=pace.clock)
+    models = ImageModelEmulator(paint=broken, sleep=pace.sleep, clock=pace.clock)
     answer = ask(models, CORE, body_for(CORE))
     models.close()
 
@@ -457,10 +458,10 @@ def test_a_painter_s_mistake_is_an_internal_error_and_not_billed(pace):
 
 def test_calls_at_the_same_time_are_painted_side_by_side_and_off_the_event_loop():
     async def eight_at_once():
-        models = ImageModelStandIn()
+        models = ImageModelEmulator()
         models.faults = Faults(latency=0.0)
         bodies = [json.dumps(body_for(NOVA, seed=seed, size="320x320")).encode() for seed in range(8)]
-        answered = await asyncio.gather(*(models.answer(NOVA.id, body, NOVA.region) for body in bodies))
+        answered = await asyncio.gather(*(models.invoke_model(NOVA.id, body, NOVA.region) for body in bodies))
         models.close()
         return [NOVA.read_response(json.loads(answer.body))[0] for answer in answered]
 
@@ -474,16 +475,16 @@ def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced():
     before = set(psutil.Process().children())
 
     async def kill_between():
-        models = ImageModelStandIn()
+        models = ImageModelEmulator()
         models.faults = Faults(latency=0.0)
         body = json.dumps(body_for(NOVA, size="320x320")).encode()
-        first = await models.answer(NOVA.id, body, NOVA.region)
+        first = await models.invoke_model(NOVA.id, body, NOVA.region)
         (process,) = set(psutil.Process().children()) - before
         process.suspend()
-        waiting = asyncio.ensure_future(models.answer(NOVA.id, body, NOVA.region))
+        waiting = asyncio.ensure_future(models.invoke_model(NOVA.id, body, NOVA.region))
         await asyncio.sleep(0)
         process.kill()
-        killed, again = await waiting, await models.answer(NOVA.id, body, NOVA.region)
+        killed, again = await waiting, await models.invoke_model(NOVA.id, body, NOVA.region)
         models.close()
         return first, killed, again
 
@@ -498,11 +499,11 @@ def test_a_painting_process_ends_with_its_server_however_that_ended():
     server = """
 import psutil, time
 from couch_explorers.core import image_models
-from couch_explorers.local.stand_in import requests
-from couch_explorers.local.stand_in.rendering import RenderPool
+from couch_explorers.local.bedrock.requests import ImageRequest
+from couch_explorers.local.bedrock.rendering import RenderPool
 model = image_models.get(image_models.DEFAULT_MODEL_ID)
-order = requests.Order("a castle", None, 320, 320, 1)
-print(len(RenderPool().submit(model.id, order, 1).result()), psutil.Process().children()[0].pid, flush=True)
+request = ImageRequest("a castle", None, 320, 320, 1)
+print(len(RenderPool().submit(model.id, request, 1).result()), psutil.Process().children()[0].pid, flush=True)
 time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True) as process:
@@ -515,7 +516,7 @@ time.sleep(60)
 
 
 def test_a_jpeg_is_a_jpeg_that_says_what_it_is():
-    models = ImageModelStandIn()
+    models = ImageModelEmulator()
     models.faults = Faults(latency=0.0)
 
     answer = ask(models, CORE, changed(body_for(CORE), ("output_format",), "jpeg"))

@@ -1,4 +1,4 @@
-"""The checks that a request's fields pass, and the sentences of their refusals, worded as Bedrock's schema check words them."""
+"""Checks the fields of InvokeModel requests, with the error messages of Bedrock's JSON schema validation."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class RequestRefusedError(Exception):
-    """A request that the model does not take; str() is the message of the ValidationException."""
+    """A request that the model refuses; str() is the message of the ValidationException."""
 
     def __init__(self, violation: str) -> None:
         super().__init__(f"Malformed input request: {violation}, please reformat your input and try again.")
 
 
 def fields(place: str, value: Mapping[str, Any], *, required: Sequence[str], optional: Sequence[str] = ()) -> None:
-    """Refuse an object that lacks a field or has one too many."""
+    """Check that an object has all required fields and no unknown ones."""
     for name in required:
         if name not in value:
             raise RequestRefusedError(f"{place}: required key [{name}] not found")
@@ -70,7 +70,7 @@ def optional_text(place: str, values: Mapping[str, Any], name: str, limit: int) 
 
 
 def size(place: str, model: ImageModel, value: Any) -> tuple[int, int]:
-    """Read "WxH", if the model paints that."""
+    """Read a size, "WxH", that the model supports."""
     try:
         model.check_size(value)
     except errors.InvalidJobError as error:
@@ -79,7 +79,7 @@ def size(place: str, model: ImageModel, value: Any) -> tuple[int, int]:
 
 
 def choice(place: str, value: Any, accepted: Sequence[str]) -> str:
-    """Read one of the accepted words."""
+    """Read one of the accepted values."""
     if not isinstance(value, str) or value not in accepted:
         raise RequestRefusedError(f"{place}: {errors.shown(value)} is not a valid enum value ({', '.join(accepted)})")
     return value
@@ -109,7 +109,7 @@ def number(place: str, value: Any, low: float, high: float) -> float:
 
 
 def _range(place: str, value: float, low: float, high: float) -> None:
-    # Asked this way round, NaN is refused too.
+    # Negated comparisons, so that NaN is refused too.
     if not value >= low:
         raise RequestRefusedError(f"{place}: {errors.shown(value)} is not greater or equal to {low}")
     if not value <= high:
@@ -119,13 +119,13 @@ def _range(place: str, value: float, low: float, high: float) -> None:
 def picture(
     place: str, value: Any, *, sides: tuple[int, int], pixels: int, formats: tuple[str, ...] = ("PNG", "JPEG")
 ) -> Image.Image:
-    """Read a picture in Base64 whose sides and number of pixels are in range and that shows nothing through."""
+    """Read an opaque picture in Base64, given the range of its sides and its largest number of pixels."""
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - loaded with the first picture
 
     if not isinstance(value, str):
         raise RequestRefusedError(f"{place}: expected type: String, found: {errors.shown(value)}")
     try:
-        # The formats are opened by name, and a size is refused before anything is decoded.
+        # Only these formats are tried, and a size is refused before anything is decoded.
         image = Image.open(io.BytesIO(base64.b64decode(value, validate=True)), formats=formats)
     except (binascii.Error, ValueError) as error:
         raise RequestRefusedError(f"{place}: the image is not in Base64") from error

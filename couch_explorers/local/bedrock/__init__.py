@@ -1,0 +1,1 @@
+"""Bedrock of the local cloud: image models that can be called without an account."""

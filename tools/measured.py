@@ -1,11 +1,20 @@
-"""Put measured numbers into the documentation: a comment behind a number names the saved benchmark that it comes from.
+"""Keep measured numbers in the documentation equal to the saved benchmark runs.
+
+In prose, a comment behind a number names the saved run that it comes from:
 
     0.23 s<!-- java_client image.to_id -->              the median in benchmarks/results/java_client.json
-    8 %<!-- java_client image.part_of_exam maximum -->  or minimum, or the budget; a ratio may be shown in per cent
+    8 %<!-- java_client image.part_of_exam maximum -->  or minimum, maximum, budget; a ratio may be shown in per cent
     9<!-- java_client runs -->                          how often it was measured
 
-GitHub does not show comments. As many digits as the number has, it keeps. `python tools/measured.py` writes the numbers anew,
-`--check` only says which ones differ (exit 1). In fenced code and code spans nothing is looked for.
+A table stands between two comments and is rendered from a template, here benchmarks/tables/image.md.tmpl:
+
+    <!-- figures image -->
+    | image | 0.23 s |
+    <!-- end -->
+
+In the template, `{java_client image.to_id: 0.00 s}` stands for the number; what follows the colon shows its decimals and
+its unit. `python tools/measured.py` updates the pages, `--check` only reports what differs (exit 1). Fenced code and code
+spans are skipped. GitHub does not show comments.
 """
 
 from __future__ import annotations
@@ -14,6 +23,7 @@ import argparse
 import re
 import sys
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
 
 STATISTICS = ("median", "minimum", "maximum", "budget")
 RUNS = "runs"
+TEMPLATE = ".md.tmpl"
 
 COMMENT = re.compile(r"<!--[ \t]*(?P<words>[^\n]*?)[ \t]*-->")
 KEY = re.compile(r"\w+(?:\.\w+)+")
@@ -35,7 +46,14 @@ FENCED = re.compile(
 )
 SPAN = re.compile(r"(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL)
 
-# 1,234.5 or 1234.5, and as Norwegian has it: 1 234,5 (with any kind of space) or 0,5. Where both could be meant, as in 1,234, it is a thousand.
+# A table's two marks with the lines between them; and a number in a template.
+TABLE = re.compile(
+    r"^<!-- figures (?P<name>\S+) -->\n(?P<body>(?:(?!<!-- (?:figures|end)\b).*\n)*)(?P<end><!-- end -->$)?",
+    re.MULTILINE,
+)
+PLACEHOLDER = re.compile(r"\{(?P<words>[\w. ]+): *(?P<example>[^{}\n]+)\}")
+
+# 1,234.5 or 1234.5, and the Norwegian 1 234,5 (with any kind of space) or 0,5. 1,234 could be either: it is read as 1234.
 SPACES = " \u00a0\u202f"
 NUMBER = re.compile(
     rf"""(?<![\w.,])(?P<number>
@@ -46,7 +64,7 @@ NUMBER = re.compile(
     re.VERBOSE,
 )  # fmt: skip
 
-# What a unit measures and how much of it; a word that is not here ("pictures") is taken for what is counted.
+# What a unit measures, and its size. Any other word ("pictures") names what was counted.
 UNITS = {
     "ms": ("time", 1e-3), "milliseconds": ("time", 1e-3), "s": ("time", 1.0), "seconds": ("time", 1.0), "sekunder": ("time", 1.0),
     "min": ("time", 60.0), "minutes": ("time", 60.0), "minutter": ("time", 60.0),
@@ -56,20 +74,81 @@ UNITS = {
 
 
 class MeasuredError(ValueError):
-    """A marker that cannot be followed; the message says what is wrong with it."""
+    """A marker, a template or a saved run that cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong on a line of a document; `mendable` when writing the number anew is enough."""
+    """A line of a page that differs from the saved runs; `fixable` if this program can update it."""
 
     line: int
     sentence: str
-    mendable: bool = False
+    fixable: bool = False
 
 
-def correct(text: str, saved: Mapping[str, Any]) -> tuple[str, list[Finding]]:
-    """Give the text with every marked number as it was measured, and what was found wrong with it as it stood."""
+def correct(text: str, saved: Mapping[str, Any], templates: Mapping[str, str]) -> tuple[str, list[Finding]]:
+    """Update every table and every marked number of a page.
+
+    Args:
+        text: The page.
+        saved: The saved runs, by benchmark.
+        templates: The tables' templates, by name.
+
+    Returns:
+        The updated page, and what differed in the page as it stood, by line.
+    """
+    with_tables, of_tables = update_tables(text, saved, templates)
+    # Numbers are looked up in the page as it stood, so that findings name its lines; a table has no markers of its own.
+    _, of_numbers = update_numbers(text, saved)
+    updated, _ = update_numbers(with_tables, saved)
+    return updated, sorted([*of_tables, *of_numbers], key=lambda finding: finding.line)
+
+
+def update_tables(text: str, saved: Mapping[str, Any], templates: Mapping[str, str]) -> tuple[str, list[Finding]]:
+    """Render each table that stands between `<!-- figures NAME -->` and `<!-- end -->`."""
+    kept, written, findings = 0, "", []
+    for table in TABLE.finditer(without_code(text)):
+        line = text.count("\n", 0, table.start()) + 1
+        name = table["name"]
+        if table["end"] is None:
+            findings.append(Finding(line, f"<!-- figures {name} -->: there is no line <!-- end --> behind the table"))
+            continue
+        try:
+            rendered = render(name, templates, saved)
+        except MeasuredError as error:
+            findings.append(Finding(line, f"<!-- figures {name} -->: {error}"))
+            continue
+        shown = text[table.start("body") : table.end("body")]
+        if rendered != shown:
+            pairs = zip_longest(shown.splitlines(), rendered.splitlines())
+            offset, (old, new) = next((place, pair) for place, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+            sentence = f"{old or 'a missing line'} is {new or 'no line'} in the table {name}"
+            findings.append(Finding(line + offset, sentence, fixable=True))
+            written += text[kept : table.start("body")] + rendered
+            kept = table.end("body")
+    return written + text[kept:], findings
+
+
+def render(name: str, templates: Mapping[str, str], saved: Mapping[str, Any]) -> str:
+    """Fill in the numbers of a table's template; MeasuredError names the template or the placeholder that is wrong."""
+    if name not in templates:
+        raise MeasuredError(f"there is no template {name}; there are {', '.join(templates) or 'none'}")
+
+    def number(placeholder: re.Match[str]) -> str:
+        example = placeholder["example"]
+        try:
+            shown = number_at_the_end(example)
+            value, unit = look_up(placeholder["words"].split(), saved)
+            written = written_like(shown["number"], converted(value, unit, shown["unit"] or ""))
+        except MeasuredError as error:
+            raise MeasuredError(f"{placeholder[0]}: {error}") from None
+        return example[: shown.start("number")] + written + example[shown.end("number") :]
+
+    return PLACEHOLDER.sub(number, templates[name])
+
+
+def update_numbers(text: str, saved: Mapping[str, Any]) -> tuple[str, list[Finding]]:
+    """Update each number that has a marker behind it."""
     kept, written, findings = 0, "", []
     plain = without_code(text)
     for comment, words in markers(plain, saved):
@@ -84,29 +163,33 @@ def correct(text: str, saved: Mapping[str, Any]) -> tuple[str, list[Finding]]:
             findings.append(Finding(line, f"{name}: {error}"))
             continue
         if number != shown["number"]:
-            findings.append(Finding(line, f"{shown['number']} is {number} by {name}", mendable=True))
+            findings.append(Finding(line, f"{shown['number']} is {number} by {name}", fixable=True))
             written += text[kept : begin + shown.start("number")] + number
             kept = begin + shown.end("number")
     return written + text[kept:], findings
 
 
 def without_code(text: str) -> str:
-    """Blank out fenced code and code spans, so that whoever explains a marker sets none; every character keeps its place."""
+    """Blank out fenced code and code spans, which may show markers as examples; every character keeps its place."""
     for code in (FENCED, SPAN):
         text = code.sub(lambda found: re.sub(r"[^\n]", "`", found[0]), text)
     return text
 
 
 def markers(text: str, saved: Mapping[str, Any]) -> Iterator[tuple[re.Match[str], list[str]]]:
-    """Find the comments that name a figure, as far as one can tell: by a benchmark that is there, or by a key's look."""
+    """Find the comments that name a figure: those that begin with a saved benchmark, or whose second word looks like a key."""
     for comment in COMMENT.finditer(text):
         words = comment["words"].split()
-        if words and (words[0] in saved or (len(words) > 1 and words[0].isidentifier() and KEY.fullmatch(words[1]))):
+        if (
+            words
+            and words[0] != "figures"
+            and (words[0] in saved or (len(words) > 1 and words[0].isidentifier() and KEY.fullmatch(words[1])))
+        ):
             yield comment, words
 
 
 def look_up(words: Sequence[str], saved: Mapping[str, Any]) -> tuple[float, str]:
-    """Give the value that a marker's words stand for, and its unit; MeasuredError says what is not there and what is."""
+    """Look up the value that a marker names, and its unit; MeasuredError lists what there is if it is missing."""
     benchmark, key, *rest = [*words, ""] if len(words) == 1 else words
     if benchmark not in saved:
         raise MeasuredError(f"there is no saved run of {benchmark}; there are {', '.join(saved) or 'none'}")
@@ -124,7 +207,7 @@ def look_up(words: Sequence[str], saved: Mapping[str, Any]) -> tuple[float, str]
 
 
 def number_at_the_end(text: str) -> re.Match[str]:
-    """Find the number, and the unit behind it, with which a piece of a line ends."""
+    """Find the number at the end of a text, and the unit behind it; MeasuredError if there is none."""
     found = NUMBER.search(text)
     if found is None:
         raise MeasuredError("there is no number in front of it")
@@ -132,19 +215,19 @@ def number_at_the_end(text: str) -> re.Match[str]:
 
 
 def converted(value: float, unit: str, wanted: str) -> float:
-    """Give a value in the unit in which it is shown; MeasuredError where that unit measures something else."""
+    """Convert a value to the unit in which it is shown; MeasuredError if that unit measures something else."""
     if wanted not in UNITS or not wanted:
         return value
     kind, size = UNITS[wanted]
     measured_kind, measured_size = UNITS.get(unit, (unit, 1.0))
     if kind != measured_kind:
         raise MeasuredError(f"it is shown in {wanted} and measured in {unit or 'parts of one'}")
-    # Six digits are saved: what a conversion adds beyond them is noise that could tip a rounding.
+    # Six digits are saved: digits that a conversion adds beyond them are noise that could change the rounding.
     return float(f"{value * measured_size / size:.6g}")
 
 
 def written_like(shown: str, value: float) -> str:
-    """Write a value with the decimals of the number shown, and its way to set decimals and thousands apart."""
+    """Write a value with the decimals of the number shown, and with its decimal and thousands separators."""
     space = next((character for character in SPACES if character in shown), "")
     comma_is_point = "," in shown and (bool(space) or not re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?", shown))
     point = "," if comma_is_point else "."
@@ -157,7 +240,7 @@ def written_like(shown: str, value: float) -> str:
 
 
 def read_saved(folder: Path) -> dict[str, Any]:
-    """Read the saved runs by the benchmark's name; MeasuredError names a file that holds none."""
+    """Read the saved runs by the benchmark's name; MeasuredError names a file that is not a saved run."""
     saved = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
     for name, run in saved.items():
         if not isinstance(run, dict) or not {"runs", "figures"} <= run.keys():
@@ -165,16 +248,21 @@ def read_saved(folder: Path) -> dict[str, Any]:
     return saved
 
 
+def read_templates(folder: Path) -> dict[str, str]:
+    """Read the tables' templates by name."""
+    return {path.name.removesuffix(TEMPLATE): path.read_text("utf-8") for path in sorted(folder.glob(f"*{TEMPLATE}"))}
+
+
 def documents(root: Path) -> list[Path]:
-    """List the files whose numbers are kept right."""
+    """List the pages whose numbers are checked."""
     fixed = [root / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")]
     return [path for path in [*fixed, *sorted((root / "docs").rglob("*.md"))] if path.is_file()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the numbers, or with `--check` only compare them; 1 when something is left for a person to mend."""
+    """Update the pages, or with `--check` only compare them; return 1 if something has to be corrected by hand."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; say which numbers differ")
+    parser.add_argument("--check", action="store_true", help="change nothing; report which numbers differ")
     parser.add_argument("--root", type=Path, default=ROOT, help="the project's folder")
     options = parser.parse_args(arguments)
     try:
@@ -182,17 +270,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MeasuredError as error:
         print(error)
         return 1
+    templates = read_templates(options.root / "benchmarks" / "tables")
     left = 0
     for path in documents(options.root):
         text = path.read_text(encoding="utf-8")
-        mended, findings = correct(text, saved)
-        if mended != text and not options.check:
-            write_whole(path, mended)
+        updated, findings = correct(text, saved, templates)
+        if updated != text and not options.check:
+            write_whole(path, updated)
         for finding in findings:
             print(f"{path.relative_to(options.root)}:{finding.line}: {finding.sentence}")
-            left += options.check or not finding.mendable
+            left += options.check or not finding.fixable
     if options.check and left:
-        print("Write the numbers anew: python tools/measured.py")
+        print("Update the pages: python tools/measured.py (a table's words stand in benchmarks/tables/)")
     return 1 if left else 0
 
 

@@ -196,3 +196,122 @@ def test_a_file_of_results_that_holds_none_is_named(measured, project):
 
     assert code == 1
     assert "broken.json is no saved run of a benchmark" in said
+
+
+TEMPLATE = """| | measured | budget |
+|---|---|---|
+| start, medians of {client runs: 0} | {client image.to_id: 0.00 s} (`docker run`) | {client image.to_id budget: 0.0 s} |
+| pictures / share | {client sweep.pictures: 0 pictures} / {client image.part: 0.0 %} | |
+"""
+RENDERED = """| | measured | budget |
+|---|---|---|
+| start, medians of 9 | 0.23 s (`docker run`) | 0.5 s |
+| pictures / share | 1,500 pictures / 8.1 % | |
+"""
+
+
+@pytest.fixture
+def template(project):
+    """Write the template of the table `start`."""
+
+    def template(text, name="start"):
+        folder = project / "benchmarks" / "tables"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.md.tmpl").write_text(text, encoding="utf-8")
+
+    return template
+
+
+def between_marks(table, name="start"):
+    return f"# Title\n\n<!-- figures {name} -->\n{table}<!-- end -->\n\nMore.\n"
+
+
+@pytest.mark.parametrize("stood", ["", "| an old table |\n", RENDERED.replace("0.23", "0.32"), RENDERED])
+def test_table_is_rendered_from_its_template(measured, template, stood):
+    template(TEMPLATE)
+
+    code, _, after = measured(between_marks(stood))
+
+    assert (code, after) == (0, between_marks(RENDERED))
+
+
+def test_template_may_write_numbers_the_norwegian_way(measured, template):
+    template("| {client image.to_id: 0,00 s} | {client image.size: 9 000,0 kB} |\n")
+
+    assert measured(between_marks(""))[2] == between_marks("| 0,23 s | 31 940,0 kB |\n")
+
+
+def test_check_names_the_line_of_a_table_that_differs_and_changes_nothing(measured, template):
+    template(TEMPLATE)
+    text = between_marks(RENDERED.replace("8.1 %", "8.2 %"))
+
+    code, said, after = measured(text, "--check")
+
+    assert (code, after) == (1, text)
+    assert said.startswith(
+        "README.md:7: | pictures / share | 1,500 pictures / 8.2 % | | is "
+        "| pictures / share | 1,500 pictures / 8.1 % | | in the table start\n"
+    )
+
+
+@pytest.mark.parametrize("table", [RENDERED + "| one more |\n", RENDERED.rpartition("| pictures")[0]])
+def test_check_finds_a_line_too_many_and_a_missing_line(measured, template, table):
+    template(TEMPLATE)
+
+    assert measured(between_marks(table), "--check")[0] == 1
+
+
+def test_check_of_a_current_table_is_silent(measured, template):
+    template(TEMPLATE)
+
+    assert measured(between_marks(RENDERED), "--check") == (0, "", between_marks(RENDERED))
+
+
+def test_numbers_behind_a_table_that_grows_are_updated_too(measured, template):
+    template(TEMPLATE)
+
+    code, _, after = measured(between_marks("") + "It takes 9.99 s<!-- client image.to_id -->.\n")
+
+    assert (code, after) == (0, between_marks(RENDERED) + "It takes 0.23 s<!-- client image.to_id -->.\n")
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "sentence"),
+    [
+        (between_marks("", "strat"), TEMPLATE, "<!-- figures strat -->: there is no template strat; there are start"),
+        ("\n\n<!-- figures start -->\n| x |\n", TEMPLATE, "there is no line <!-- end --> behind the table"),
+        (
+            "\n\n<!-- figures start -->\n<!-- figures start -->\n<!-- end -->\n",
+            TEMPLATE,
+            "there is no line <!-- end --> behind the table",
+        ),
+        (between_marks(""), "| {client image.to_di: 0.0 s} |\n", "{client image.to_di: 0.0 s}: client has no figure"),
+        (between_marks(""), "| {client image.size: 0.0 s} |\n", "it is shown in s and measured in MB"),
+        (between_marks(""), "| {client image.size: MB} |\n", "there is no number in front of it"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_a_table_that_cannot_be_rendered_is_named_and_left_alone(measured, template, page, text, sentence, options):
+    template(text)
+
+    code, said, after = measured(page, *options)
+
+    assert code == 1
+    assert said.startswith("README.md:3: <!-- figures ")
+    assert sentence in said
+    assert page == after or "<!-- figures start -->\n<!-- figures start -->" in page
+
+
+def test_marks_of_a_table_in_code_are_left_alone(measured, template):
+    template(TEMPLATE)
+    text = "```md\n" + between_marks("| 1 s |\n") + "```\n"
+
+    assert measured(text, "--check") == (0, "", text)
+
+
+def test_every_template_of_this_project_is_shown_by_a_page(tool):
+    shown = {
+        table["name"] for page in tool.documents(tool.ROOT) for table in tool.TABLE.finditer(page.read_text("utf-8"))
+    }
+
+    assert shown == set(tool.read_templates(tool.ROOT / "benchmarks" / "tables"))

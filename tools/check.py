@@ -168,6 +168,8 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "shell scripts": shell_texts,
     "notebooks": notebooks_are_stripped,
     "text files": text_files,
+    "import layers": lambda: command(BIN / "lint-imports", "--no-logo", "--no-cache"),
+    "retired names": lambda: command(sys.executable, ROOT / "tools" / "retired_names.py"),
     "measured figures": lambda: command(sys.executable, ROOT / "tools" / "measured.py", "--check"),
 }
 

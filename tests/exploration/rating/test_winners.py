@@ -120,7 +120,8 @@ def test_the_command_is_plain_where_the_home_folder_is_the_projects_own(pictures
     monkeypatch.delenv("COUCH_HOME")
     pictures["path"] = [path.replace("/home/images", "/.couch/images") for path in pictures["path"]]
 
-    assert shlex.split(best(pictures)["command"][0]) == ["couch", "again", pictures["path"][0]]
+    shown = Path(pictures["path"][0]).relative_to(home.path.parent)
+    assert shlex.split(best(pictures)["command"][0]) == ["couch", "again", str(shown)]
 
 
 def test_on_aws_the_commands_name_the_target_and_the_candidate(pictures):

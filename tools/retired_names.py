@@ -1,0 +1,149 @@
+"""Find names that the project has given up: modules, identifiers, commands, headings and phrases of tools/retired_names.toml.
+
+python tools/retired_names.py     prints each place, and exits with 1 where there is any
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tokenize
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from io import StringIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = "tools/retired_names.toml"
+# What was written at its time stays as it was; the table itself has to name what it forbids.
+NEVER_READ = (TABLE, "CHANGELOG.md", "*.lock", "*.svg", "*.png", "*.jpg", "*.whl", "tests/tools/test_retired_names.py")
+HEADING = re.compile(r"^#{1,6} +(?P<text>.+?)\s*#*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A name that is not to come back: what replaced it, and the files (patterns) in which it may stand."""
+
+    name: str
+    kind: str
+    use: str
+    allowed: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Source:
+    """A tracked file as the checks read it: all of its text, its code, and its prose in Markdown."""
+
+    path: str
+    text: str
+    code: str = ""
+    markdown: str = ""
+
+    @classmethod
+    def read(cls, path: str, text: str) -> "Source":
+        """Divide a file by its suffix; a notebook's cells are code and Markdown."""
+        if path.endswith(".ipynb"):
+            cells = json.loads(text)["cells"]
+            parts = {
+                kind: "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind)
+                for kind in ("code", "markdown")
+            }
+            return cls(path, "\n".join(parts.values()), parts["code"], parts["markdown"])
+        return cls(path, text, text if path.endswith(".py") else "", text if path.endswith(".md") else "")
+
+
+def table(folder: Path = ROOT) -> list[Retired]:
+    """Read the retired names.
+
+    Raises:
+        ValueError: there is no such kind of name.
+
+    """
+    listed = tomllib.loads((folder / TABLE).read_text(encoding="utf-8"))
+    if unknown := listed.keys() - FINDERS.keys():
+        raise ValueError(f"{TABLE}: no such kind: {', '.join(sorted(unknown))}")
+    return [
+        Retired(name, kind, use if isinstance(use, str) else use["use"], () if isinstance(use, str) else tuple(use["allowed"]))
+        for kind, names in listed.items()
+        for name, use in names.items()
+    ]  # fmt: skip
+
+
+def sources(folder: Path = ROOT) -> Iterator[Source]:
+    """Read the tracked text files that may hold a retired name."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
+    for path in listed:
+        if (folder / path).is_file() and not any(fnmatch(path, pattern) for pattern in NEVER_READ):
+            yield Source.read(path, (folder / path).read_text(encoding="utf-8", errors="replace"))
+
+
+def find(names: list[Retired], files: Iterator[Source]) -> list[str]:
+    """Name each file that holds a retired name, with what to use instead."""
+    return [
+        f"{source.path}: {name.kind} {name.name!r} is retired, use {name.use!r}"
+        for source in files
+        for name in names
+        if not any(fnmatch(source.path, pattern) for pattern in name.allowed) and FINDERS[name.kind](source, name.name)
+    ]
+
+
+def _has_module(source: Source, name: str) -> bool:
+    """Whether a file is the module (or lies in the package), or imports it or names it in full."""
+    place = f"couch_explorers/{name.replace('.', '/')}"
+    package, _, last = f"couch_explorers.{name}".rpartition(".")
+    imported = rf"from {re.escape(package)} import (?:\w+(?: as \w+)?, )*{last}\b"
+    return (
+        source.path == f"{place}.py"
+        or source.path.startswith(f"{place}/")
+        or re.search(rf"(?<![\w.]){re.escape(package)}\.{last}\b(?!\()", source.text) is not None
+        or re.search(imported, source.code) is not None
+    )
+
+
+def _has_identifier(source: Source, name: str) -> bool:
+    if name not in source.code:
+        return False
+    try:
+        tokens = list(tokenize.generate_tokens(StringIO(source.code).readline))
+    except (tokenize.TokenError, SyntaxError):  # a notebook's cell may hold a magic command
+        return re.search(rf"\b{re.escape(name)}\b", source.code) is not None
+    return any(token.type == tokenize.NAME and token.string == name for token in tokens)
+
+
+def _has_command(source: Source, name: str) -> bool:
+    """Whether `couch NAME` stands anywhere, as a command line or as its list of arguments."""
+    written = rf"\bcouch {re.escape(name)}(?![\w-])|[\"']couch[\"'], [\"']{re.escape(name)}[\"']|\$\(COUCH\) {re.escape(name)}(?![\w-])"
+    return re.search(written, source.text) is not None
+
+
+def _has_heading(source: Source, name: str) -> bool:
+    return any(found["text"] == name for found in HEADING.finditer(source.markdown))
+
+
+def _has_phrase(source: Source, name: str) -> bool:
+    # A phrase may be broken by a line's end, and by the sign of a comment.
+    words = r"[\s#]+".join(map(re.escape, name.split()))
+    return re.search(rf"(?<!\w){words}(?!\w)", source.text, re.IGNORECASE) is not None
+
+
+FINDERS: dict[str, Callable[[Source, str], bool]] = {
+    "module": _has_module,
+    "identifier": _has_identifier,
+    "command": _has_command,
+    "heading": _has_heading,
+    "phrase": _has_phrase,
+}
+
+
+def main() -> int:
+    """Print every place that holds a retired name."""
+    found = find(table(), sources())
+    print("\n".join(found) or "no retired names")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,10 +22,11 @@ resource "aws_iam_role_policy" "worker" {
     Version = "2012-10-17"
     Statement = [
       {
+        # Whoever calls by an inference profile needs the right to it and to each model behind it.
         Sid      = "PaintWithTheListedModels"
         Effect   = "Allow"
         Action   = "bedrock:InvokeModel"
-        Resource = var.model_arns
+        Resource = distinct(flatten([for arn in var.model_arns : split("+", arn)]))
       },
       {
         # GetObject, because the metadata of a picture that is already there tells whether it came from the same request.

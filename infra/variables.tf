@@ -35,7 +35,7 @@ variable "bucket_name" {
 }
 
 variable "model_arns" {
-  description = "ARNs of the image models that the worker may call. The first is the default of a job that names none."
+  description = "ARNs of the image models that the worker may call. The first is the default of a job that names none. An inference profile is followed by the foundation models behind it: <profile>+<model>+<model>."
   type        = list(string)
   default     = ["arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1"]
   nullable    = false
@@ -46,11 +46,19 @@ variable "model_arns" {
   }
 
   validation {
-    # No account id: a foundation model has none, and an ARN that carries one matches nothing. No star: the role is exactly this list.
-    condition = alltrue([
-      for arn in var.model_arns : can(regex("^arn:aws:bedrock:[a-z]{2}(-[a-z]+)+-[0-9]::foundation-model/[a-z0-9][a-z0-9.:-]*$", arn))
-    ])
-    error_message = "A foundation model's ARN is arn:aws:bedrock:<region>::foundation-model/<id>, without account id and without a star; these are \"${join(", ", var.model_arns)}\"."
+    # A foundation model has no account id, and an ARN that carries one matches nothing; an inference profile has one. No star: the role is exactly
+    # this list.
+    condition = alltrue(flatten([
+      for arn in var.model_arns : [
+        for place, part in split("+", arn) : can(regex(
+          place == 0 && strcontains(arn, "+")
+          ? "^arn:aws:bedrock:[a-z]{2}(-[a-z]+)+-[0-9]:[0-9]{12}:(application-)?inference-profile/[A-Za-z0-9][A-Za-z0-9.:-]*$"
+          : "^arn:aws:bedrock:[a-z]{2}(-[a-z]+)+-[0-9]::foundation-model/[a-z0-9][a-z0-9.:-]*$",
+          part
+        ))
+      ]
+    ]))
+    error_message = "A foundation model's ARN is arn:aws:bedrock:<region>::foundation-model/<id>, without account id and without a star; an inference profile's is followed by those of the models behind it, with a plus sign before each; these are \"${join(", ", var.model_arns)}\"."
   }
 }
 

@@ -39,7 +39,10 @@ class Setting:
         return ""
 
 
-ARN = r"arn:aws:bedrock:[a-z0-9-]+::foundation-model/[a-z0-9][a-z0-9.:-]*"
+MODEL = r"arn:aws:bedrock:[a-z0-9-]+::foundation-model/[a-z0-9][a-z0-9.:-]*"
+# An inference profile is followed by the models behind it.
+PROFILE = r"arn:aws:bedrock:[a-z0-9-]+:[0-9]{12}:(application-)?inference-profile/[A-Za-z0-9.:-]+"
+ARN = rf"({PROFILE}(\+{MODEL})+|{MODEL})"
 SETTINGS = {
     setting.name: setting
     for setting in (

@@ -118,7 +118,7 @@ def ask(bedrock: Any, job: Job) -> tuple[bytes, int]:
     )
     try:
         response = bedrock.invoke_model(
-            modelId=model.id, body=json.dumps(body), contentType="application/json", accept="application/json"
+            modelId=model.invoke_id, body=json.dumps(body), contentType="application/json", accept="application/json"
         )
         text = response["body"].read()
     except (BotoCoreError, ClientError) as error:

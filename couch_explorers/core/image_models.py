@@ -26,12 +26,18 @@ PRICES_AS_OF = "2026-08-31"
 PRICES_SOURCE = "https://aws.amazon.com/bedrock/pricing/"
 
 _ARN = re.compile(r"arn:aws:bedrock:([a-z0-9-]+)::foundation-model/([A-Za-z0-9.:_-]+)")
+# Both kinds of inference profile belong to an account:
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
+_PROFILE_ARN = re.compile(
+    r"arn:aws:bedrock:([a-z0-9-]+):[0-9]{12}:(inference-profile|application-inference-profile)/([A-Za-z0-9.:_-]+)"
+)
 
 
 @dataclass(frozen=True)
 class ImageModel:
     """One image model of Bedrock and its limits; `family` is a key of `model_families.FAMILIES`.
 
+    `profile_arn` is that of the inference profile by which the model is called, empty where it is called directly.
     `end_of_life` is an ISO date; `prompt_limit` counts characters, for the negative prompt too; `seed_range` and
     `cfg_scale_range` include both ends; `sizes` lists "WxH" where only listed sizes are painted; `prices` are pairs of
     (pixels up to which the price holds, USD), None for any number of pixels.
@@ -49,11 +55,17 @@ class ImageModel:
     cfg_scale_range: tuple[float, float] | None = None
     default_cfg_scale: float | None = None
     sizes: tuple[str, ...] | None = None
+    profile_arn: str = ""
 
     @property
     def arn(self) -> str:
-        """The ARN, which carries region and id; a foundation model belongs to no account."""
-        return f"arn:aws:bedrock:{self.region}::foundation-model/{self.id}"
+        """The ARN that is called: the inference profile's, or the foundation model's, which belongs to no account."""
+        return self.profile_arn or f"arn:aws:bedrock:{self.region}::foundation-model/{self.id}"
+
+    @property
+    def invoke_id(self) -> str:
+        """What InvokeModel takes as `modelId`: the id, or the ARN of the inference profile."""
+        return self.profile_arn or self.id
 
     def price_usd(self, size: str = DEFAULT_SIZE) -> float:
         """Price one picture of this size in USD, as of PRICES_AS_OF."""
@@ -149,11 +161,22 @@ class ImageModel:
 
 
 def get(id_or_arn: str) -> ImageModel:
-    """Find a model by its id, or by its ARN, whose region then counts; raises UnknownModelError with those known."""
-    region, model_id = parse_arn(id_or_arn) if str(id_or_arn).startswith("arn:") else (None, id_or_arn)
+    """Find a model by its id, or by its ARN, whose region then counts.
+
+    Args:
+        id_or_arn: a model's id, a foundation model's ARN, or an inference profile with what is behind it (`parse_arn`).
+
+    Raises:
+        UnknownModelError: with those that are known.
+    """
+    is_arn = isinstance(id_or_arn, str) and id_or_arn.startswith("arn:")
+    region, model_id = parse_arn(id_or_arn) if is_arn else (None, id_or_arn)
     model = MODELS.get(model_id) if isinstance(model_id, str) else None
     if model is None:
         raise UnknownModelError(f"The model {shown(model_id)} is not known: use one of {', '.join(MODELS)}.")
+    profile_arn, plus, _ = id_or_arn.partition("+")
+    if plus and is_arn:
+        return replace(model, region=str(region), profile_arn=profile_arn)
     return model if region in (None, model.region) else replace(model, region=str(region))
 
 
@@ -163,13 +186,40 @@ def alternative(model: ImageModel) -> ImageModel:
 
 
 def parse_arn(arn: str) -> tuple[str, str]:
-    """Read (region, model id) out of a foundation model's ARN; raises UnknownModelError for another text."""
+    """Read the region that is called and the model's id out of one entry of MODEL_ARNS.
+
+    Args:
+        arn: a foundation model's ARN; or an inference profile's, followed by the ARN of each foundation model behind it,
+            with `+` between. An application's profile does not tell its model, and whoever calls by a profile needs the
+            right to each model behind it.
+
+    Raises:
+        UnknownModelError: with the form that is taken.
+    """
+    profile, plus, behind = arn.partition("+")
+    if (called := _PROFILE_ARN.fullmatch(profile)) is not None:
+        return called[1], _model_behind(profile, called, behind.split("+") if plus else [])
     match = _ARN.fullmatch(arn)
     if match is None:
         raise UnknownModelError(
             f"{shown(arn)} is no ARN of a foundation model: write arn:aws:bedrock:<region>::foundation-model/<id>."
         )
     return match[1], match[2]
+
+
+def _model_behind(profile_arn: str, profile: re.Match[str], behind: list[str]) -> str:
+    """Name the one model that a profile stands for."""
+    models = {match[2] if (match := _ARN.fullmatch(arn)) else "" for arn in behind}
+    if len(models) != 1 or "" in models:
+        raise UnknownModelError(
+            f"The inference profile {shown(profile_arn, 200)} needs the model behind it: write <profile's ARN>+<foundation "
+            "model's ARN>, one for each region that it routes to, all of the same model (aws bedrock get-inference-profile)."
+        )
+    (model_id,) = models
+    # A profile of AWS's own is named by a geography and its model, such as us.amazon.nova-canvas-v1:0.
+    if profile[2] == "inference-profile" and profile[3].partition(".")[2] != model_id:
+        raise UnknownModelError(f"The inference profile {shown(profile_arn, 200)} is not one of {model_id}.")
+    return model_id
 
 
 def _titan(model_id: str, name: str, end_of_life: str | None) -> ImageModel:

@@ -94,6 +94,30 @@ run "the_same_model_twice" {
   ]
 }
 
+run "an_inference_profile_without_the_model_behind_it" {
+  command = plan
+
+  variables {
+    model_arns = ["arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/a1b2c3d4e5f6"]
+  }
+
+  expect_failures = [
+    var.model_arns,
+  ]
+}
+
+run "two_models_with_a_plus_sign_between" {
+  command = plan
+
+  variables {
+    model_arns = ["arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1+arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-ultra-v1:1"]
+  }
+
+  expect_failures = [
+    var.model_arns,
+  ]
+}
+
 run "nothing_at_all" {
   command = plan
 

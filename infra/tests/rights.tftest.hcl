@@ -124,3 +124,31 @@ run "a_plan_tells_nobody_where_the_alarms_go" {
     error_message = "A plan stands on the page of a job, for whoever may see the repository."
   }
 }
+
+run "an_inference_profile_needs_the_right_to_each_model_behind_it" {
+  command = plan
+
+  variables {
+    model_arns = [
+      "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-canvas-v1:0+arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0+arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-canvas-v1:0",
+      "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/a1b2c3d4e5f6+arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1",
+      "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0",
+    ]
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : tolist(statement.Resource) if statement.Action == "bedrock:InvokeModel"] == [tolist([
+      "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-canvas-v1:0",
+      "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0",
+      "arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-canvas-v1:0",
+      "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/a1b2c3d4e5f6",
+      "arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1",
+    ])]
+    error_message = "Each profile and each model behind it may be called, and nothing else."
+  }
+
+  assert {
+    condition     = aws_lambda_function.worker.environment[0].variables.MODEL_ARNS == join(",", var.model_arns)
+    error_message = "The worker is told which model is behind which profile."
+  }
+}

@@ -59,6 +59,40 @@ def test_an_arn_of_something_else_is_refused(arn):
         image_models.get(arn)
 
 
+ACCOUNTS = "arn:aws:bedrock:us-east-1:123456789012"
+BEHIND = [f"arn:aws:bedrock:{region}::foundation-model/{NOVA}" for region in ("us-east-1", "us-west-2")]
+
+
+@pytest.mark.parametrize("profile", [f"inference-profile/us.{NOVA}", "application-inference-profile/a1b2c3d4e5f6"])
+def test_inference_profile_stands_for_the_model_behind_it(profile):
+    model = image_models.get("+".join([f"{ACCOUNTS}:{profile}", *BEHIND]))
+
+    assert (model.id, model.region, model.arn) == (NOVA, "us-east-1", f"{ACCOUNTS}:{profile}")
+    assert model.invoke_id == f"{ACCOUNTS}:{profile}"
+    assert model.price_usd() == image_models.get(NOVA).price_usd()
+
+
+def test_model_without_a_profile_is_called_by_its_id():
+    assert image_models.get(BEHIND[0]).invoke_id == NOVA
+
+
+@pytest.mark.parametrize(
+    ("behind", "sentence"),
+    [
+        ([], "needs the model behind it"),
+        ([""], "needs the model behind it"),
+        ([BEHIND[0], image_models.get(TITAN).arn], "all of the same model"),
+        ([f"{ACCOUNTS}:inference-profile/us.{NOVA}"], "needs the model behind it"),
+        ([image_models.get(TITAN).arn], f"is not one of {TITAN}"),
+    ],
+)
+def test_inference_profile_without_one_model_behind_it_is_refused(behind, sentence):
+    with pytest.raises(UnknownModelError) as refused:
+        image_models.get("+".join([f"{ACCOUNTS}:inference-profile/us.{NOVA}", *behind]))
+
+    assert sentence in refused.value.detail
+
+
 @pytest.mark.parametrize(("model_id", "limit"), PROMPT_LIMITS.items())
 def test_a_prompt_may_be_as_long_as_the_model_takes_and_no_longer(model_id, limit):
     model = image_models.get(model_id)

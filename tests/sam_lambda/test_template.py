@@ -77,7 +77,9 @@ def test_the_role_may_do_exactly_what_the_function_does(template, statements):
 def test_the_role_reaches_only_the_listed_models_the_own_prefix_and_the_own_log(statements):
     bucket = "arn:${AWS::Partition}:s3:::${BucketName}"
 
-    assert statements["PaintWithTheListedModels"]["Resource"] == {"Ref": "ModelArns"}
+    # An inference profile and the models behind it are entries of their own.
+    listed = {"Fn::Split": ["+", {"Fn::Join": [",", {"Ref": "ModelArns"}]}]}
+    assert statements["PaintWithTheListedModels"]["Resource"] == {"Fn::Split": [",", {"Fn::Join": [",", listed]}]}
     assert statements["KeepOwnPictures"]["Resource"] == {"Fn::Sub": f"{bucket}/${{CandidateNumber}}/*"}
     assert statements["ListOwnPictures"]["Resource"] == {"Fn::Sub": bucket}
     assert statements["ListOwnPictures"]["Condition"] == {
@@ -114,6 +116,10 @@ def test_every_answer_of_the_gateway_itself_has_the_functions_shape(api):
         assert "$" not in text
 
 
+ACCOUNTS = "arn:aws:bedrock:us-east-1:123456789012"
+MODEL = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0"
+
+
 @pytest.mark.parametrize(
     ("parameter", "good", "bad"),
     [
@@ -121,8 +127,20 @@ def test_every_answer_of_the_gateway_itself_has_the_functions_shape(api):
         ("BucketName", ["pgr301-couch-explorers"], ["", "UPPER", "a", "with/slash", "-start"]),
         (
             "ModelArns",
-            ["arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-image-generator-v2:0"],
-            ["*", "amazon.nova-canvas-v1:0", "arn:aws:bedrock:us-east-1::foundation-model/*", "arn:aws:bedrock:*::x"],
+            [
+                "arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-image-generator-v2:0",
+                f"{ACCOUNTS}:inference-profile/us.amazon.nova-canvas-v1:0+{MODEL}+{MODEL}",
+                f"{ACCOUNTS}:application-inference-profile/a1b2c3d4e5f6+{MODEL}",
+            ],
+            [
+                "*",
+                "amazon.nova-canvas-v1:0",
+                "arn:aws:bedrock:us-east-1::foundation-model/*",
+                "arn:aws:bedrock:*::x",
+                f"{MODEL}+{MODEL}",
+                f"{ACCOUNTS}:application-inference-profile/a1b2c3d4e5f6",
+                f"{ACCOUNTS}:inference-profile/*+{MODEL}",
+            ],
         ),
     ],
 )

@@ -73,6 +73,13 @@ def test_several_models_stand_with_commas_between(require):
     assert require("MODEL_ARNS", MODEL_ARNS=", ".join([SET["MODEL_ARNS"]] * 2))[0] == 0
 
 
+def test_inference_profile_stands_before_the_models_behind_it(require):
+    profile = "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/a1b2c3d4e5f6"
+
+    assert require("MODEL_ARNS", MODEL_ARNS=f"{profile}+{SET['MODEL_ARNS']},{SET['MODEL_ARNS']}")[0] == 0
+    assert require("MODEL_ARNS", MODEL_ARNS=profile)[0] == 1
+
+
 def test_a_role_takes_the_place_of_keys(require):
     assert require("credentials", AWS_ROLE_ARN="arn:aws:iam::000000000000:role/deploy")[0] == 0
 

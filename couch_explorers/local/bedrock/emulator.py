@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.bedrock import requests, responses
+from couch_explorers.local.bedrock.inference_profiles import PROFILES
 from couch_explorers.local.bedrock.rendering import RenderPool, encode
 from couch_explorers.local.bedrock.request_schema import RequestRefusedError
 from couch_explorers.local.faults import Faults
@@ -112,7 +113,9 @@ class ImageModelEmulator:
         self.stats.calls += 1
         faults = self.faults
         draw = self._draw(faults)
-        model = responses.find_model(model_id, region)
+        # By a profile or directly: a profile of this region stands for its model here.
+        behind = PROFILES.models_behind(model_id)
+        model = responses.find_model(behind[0] if behind else model_id, region)
         if model is None:
             return responses.invalid_model()
         if model.id in faults.retired:

@@ -11,13 +11,15 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.asgi import Tap, reply
 from couch_explorers.local.bedrock import responses
+from couch_explorers.local.bedrock.inference_profiles import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from couch_explorers.local.asgi import Application, Message, Receive, Send
     from couch_explorers.local.bedrock.emulator import ImageModelEmulator
@@ -43,7 +45,14 @@ class Bedrock:
         from localemu.services.plugins import SERVICE_PLUGINS, Service  # noqa: PLC0415
 
         tables = {
-            "bedrock": {"ListFoundationModels": self.list_models, "GetFoundationModel": self.get_model},
+            "bedrock": {
+                "ListFoundationModels": self.list_models,
+                "GetFoundationModel": self.get_model,
+                "CreateInferenceProfile": create_profile,
+                "GetInferenceProfile": get_profile,
+                "ListInferenceProfiles": list_profiles,
+                "DeleteInferenceProfile": delete_profile,
+            },
             "bedrock-runtime": {"InvokeModel": self.invoke},
         }
         for name, table in tables.items():
@@ -104,6 +113,58 @@ class Bedrock:
             answer = await call()
             kept = {name: value for name, value in headers.items() if not name.startswith("content-")}
             await reply(send, answer.status, kept | answer.headers, answer.body)
+
+
+def create_profile(context: Any, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer CreateInferenceProfile."""
+    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+
+    name = request["inferenceProfileName"]
+    try:
+        profile = PROFILES.create(
+            name, request["modelSource"]["copyFrom"], account=context.account_id, region=context.region
+        )
+    except KeyError as error:
+        raise CommonServiceException(
+            "ResourceNotFoundException", "The provided model source does not exist.", 404
+        ) from error
+    except ValueError as error:
+        raise CommonServiceException(
+            "ConflictException", f"An inference profile named {name} exists already.", 400
+        ) from error
+    return {"inferenceProfileArn": profile["inferenceProfileArn"], "status": profile["status"]}
+
+
+def get_profile(context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+    """Answer GetInferenceProfile; the profile is named by its id or its ARN."""
+    with _found():
+        return PROFILES.find(request["inferenceProfileIdentifier"], account=context.account_id, region=context.region)
+
+
+def list_profiles(context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+    """Answer ListInferenceProfiles; there are none of AWS's own."""
+    if request.get("typeEquals") == "SYSTEM_DEFINED":
+        return {"inferenceProfileSummaries": []}
+    return {"inferenceProfileSummaries": PROFILES.list(account=context.account_id, region=context.region)}
+
+
+def delete_profile(context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+    """Answer DeleteInferenceProfile."""
+    with _found():
+        PROFILES.delete(request["inferenceProfileIdentifier"], account=context.account_id, region=context.region)
+    return {}
+
+
+@contextmanager
+def _found() -> Iterator[None]:
+    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+
+    try:
+        yield
+    except KeyError as error:
+        raise CommonServiceException(
+            "ResourceNotFoundException", "The inference profile does not exist.", 404
+        ) from error
 
 
 def _is_wanted(model: Mapping[str, Any], request: Mapping[str, str]) -> bool:

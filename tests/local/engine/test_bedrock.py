@@ -89,6 +89,61 @@ def test_model_that_the_region_lacks_is_invalid(runtime, model_id):
     assert code == ("ValidationException", 400)
 
 
+@pytest.fixture
+def profile(engine_cloud):
+    """Make an application inference profile of the default model; gives its ARN."""
+    bedrock = engine_cloud.client("bedrock", region_name="us-west-2")
+    arn = bedrock.create_inference_profile(
+        inferenceProfileName="lighthouse", modelSource={"copyFrom": get(DEFAULT_MODEL_ID).arn}
+    )["inferenceProfileArn"]
+    yield arn
+    bedrock.delete_inference_profile(inferenceProfileIdentifier=arn)
+
+
+def test_model_is_called_by_an_application_inference_profile(engine_cloud, runtime, profile):
+    bedrock = engine_cloud.client("bedrock", region_name="us-west-2")
+
+    found = bedrock.get_inference_profile(inferenceProfileIdentifier=profile.rpartition("/")[2])
+
+    assert (found["inferenceProfileArn"], found["type"], found["status"]) == (profile, "APPLICATION", "ACTIVE")
+    assert found["models"] == [{"modelArn": get(DEFAULT_MODEL_ID).arn}]
+    assert [each["inferenceProfileArn"] for each in bedrock.list_inference_profiles()["inferenceProfileSummaries"]] == [
+        profile
+    ]
+    assert painted(runtime, get(f"{profile}+{get(DEFAULT_MODEL_ID).arn}").invoke_id)["finish_reasons"] == [None]
+
+
+@pytest.mark.parametrize("missing", ["profile", "model"])
+def test_profile_needs_the_right_to_itself_and_to_the_model_behind_it(engine_cloud, runtime, user, profile, missing):
+    rights = {"profile": profile, "model": get(DEFAULT_MODEL_ID).arn}
+    both = engine_cloud.client(
+        "bedrock-runtime",
+        session=user({"Action": "bedrock:InvokeModel", "Resource": list(rights.values())}),
+        config=NO_RETRY,
+    )
+    assert painted(both, profile)["images"]
+
+    del rights[missing]
+    one = user({"Action": "bedrock:InvokeModel", "Resource": list(rights.values())})
+    client = engine_cloud.client("bedrock-runtime", session=one, config=NO_RETRY)
+
+    assert refusal(lambda: client.invoke_model(modelId=profile, body=PROMPT)) == ("AccessDeniedException", 403)
+
+
+def test_inference_profile_that_is_not_there_is_refused(engine_cloud):
+    bedrock = engine_cloud.client("bedrock", region_name="us-west-2")
+
+    assert refusal(lambda: bedrock.get_inference_profile(inferenceProfileIdentifier="a1b2c3d4e5f6")) == (
+        "ResourceNotFoundException",
+        404,
+    )
+    assert refusal(
+        lambda: bedrock.create_inference_profile(
+            inferenceProfileName="lighthouse", modelSource={"copyFrom": get("amazon.nova-canvas-v1:0").arn}
+        )
+    ) == ("ResourceNotFoundException", 404)
+
+
 def test_catalogue_lists_the_models_of_the_signed_region(engine_cloud):
     listed = {
         region: {

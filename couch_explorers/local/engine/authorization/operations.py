@@ -47,6 +47,8 @@ class Call:
     find_identity: Callable[[str, str], str] = lambda kind, name: ""  # noqa: ARG005
     # The function behind an event source mapping's UUID.
     find_mapping_function: Callable[[str], str] = lambda uuid: ""  # noqa: ARG005
+    # The models behind an inference profile's ARN.
+    find_models_behind: Callable[[str], tuple[str, ...]] = lambda arn: ()  # noqa: ARG005
 
     def get(self, name: str) -> str:
         """A parameter as text, "" where the call has none."""
@@ -497,12 +499,25 @@ _MODEL_ACTIONS = {
 
 def _bedrock(call: Call) -> Iterator[Right]:
     action = f"bedrock:{_MODEL_ACTIONS.get(call.operation, call.operation)}"
+    if call.operation == "CreateInferenceProfile":
+        # On the profile that is to be, and on what it is made of.
+        source = (call.parameters.get("modelSource") or {}).get("copyFrom")
+        yield Right(action, (call.arn("bedrock", "application-inference-profile/*"),))
+        yield Right(action, (source or "*",))
+        return
+    if profile := call.get("inferenceProfileIdentifier"):
+        arn = profile if profile.startswith("arn:") else call.arn("bedrock", f"application-inference-profile/{profile}")
+        yield Right(action, (arn,))
+        return
     model = call.get("modelId") or call.get("modelIdentifier")
     if not model:
         yield Right(action)
         return
     arn = model if model.startswith("arn:") else f"arn:aws:bedrock:{call.region}::foundation-model/{model}"
     yield Right(action, (arn,))
+    # Not the profile alone: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
+    for behind in call.find_models_behind(arn):
+        yield Right(action, (behind,), keys={"bedrock:InferenceProfileArn": arn})
 
 
 # --- API Gateway: its actions are HTTP methods on paths ---

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from couch_explorers.local.bedrock.inference_profiles import PROFILES
 from couch_explorers.local.engine.authorization import (
     operations,
     principals,
@@ -239,6 +240,7 @@ def _rights(service: str, context: Any, principal: Principal) -> list[Right]:
         principal.arn,
         find_identity,
         find_mapping_function,
+        PROFILES.models_behind,
     )
     rights = operations.rights_of(call)
     if service == "s3" and principal.kind != "Root":

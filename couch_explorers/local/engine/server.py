@@ -27,10 +27,9 @@ from couch_explorers.local.administration import PREFIX, Administration
 from couch_explorers.local.asgi import reply
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.engine.bedrock import Bedrock
-from couch_explorers.local.engine.queue_messages import messages_of
 from couch_explorers.local.engine.runtime import EngineRuntime
 from couch_explorers.local.engine.state.journal import StateError
-from couch_explorers.local.engine.telemetry import LocalEmu
+from couch_explorers.local.engine.telemetry import LocalEmu, messages_of
 from couch_explorers.local.request_log import logged
 from couch_explorers.local.settings import HOST
 from couch_explorers.local.telemetry import service

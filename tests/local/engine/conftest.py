@@ -18,7 +18,10 @@ from couch_explorers.local.engine.settings import missing_environments
 from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import local_session
 from tests.local.engine.functions import Functions
+from tests.local.telemetry.conftest import clock, noted
 
+# The clock and the recorder of the telemetry's tests, for those of the engine's measurements.
+__all__ = ["clock", "noted"]
 START_DEADLINE_S = 120
 
 

@@ -36,7 +36,7 @@ MODULES: tuple[str, ...] = (
     "trust",
 )
 
-# Not applied here, but with what they need: modules with `SEAMS` all the same.
+# Modules with `SEAMS` that are not applied here.
 ATTACHED: tuple[str, ...] = ("couch_explorers.local.engine.telemetry",)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from couch_explorers.local.cloudwatch.store import Sample
     from couch_explorers.local.engine.alarms import Alarms
     from couch_explorers.local.engine.gateway import StageRequest
-    from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord, LogBatch
+    from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord
     from couch_explorers.local.telemetry.lambda_ import Concurrency
     from couch_explorers.local.telemetry.recorder import Recorder
     from couch_explorers.local.telemetry.service import Telemetry
@@ -256,9 +256,6 @@ class FunctionMeter:
         else:
             samples = lambda_.invocation(arn, record.started_at, record.duration_ms, failed=record.outcome != "ok")
         self._recorder.record(samples, record.region)
-
-    def logged(self, batch: LogBatch) -> None:
-        """Do nothing: embedded metrics are read where log events are stored, whoever wrote them."""
 
 
 def _concurrency_keys(function_arn: str) -> tuple[str, str]:

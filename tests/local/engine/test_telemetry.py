@@ -15,9 +15,7 @@ from couch_explorers.local.telemetry.lambda_ import Concurrency
 from tests.engine_python import in_engine
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:worker"
-RECORD = InvocationRecord(
-    "worker", f"{ARN}:$LATEST", "$LATEST", None, ACCOUNT_ID, "eu-north-1", "1", "invoke", 1_795_608_000.5, "ok", duration_ms=12.5
-)  # fmt: skip
+RECORD = InvocationRecord("worker", None, ACCOUNT_ID, "eu-north-1", "1", 1_795_608_000.5, "ok", duration_ms=12.5)
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ from couch_explorers.local.engine.authorization.policies import (
 
 Keys = Mapping[str, ContextValue]
 
+# What Lambda answers where a role's trust policy does not let it assume the role.
+NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
+
 
 def role_allows(role_arn: str, action: str, resource: str, context: Keys | None = None) -> bool:
     """Whether a role may do something to a resource, whoever assumed it.

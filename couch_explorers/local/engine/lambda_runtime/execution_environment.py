@@ -1,7 +1,8 @@
-"""One execution environment of a function: what AWS does around a runtime's process.
+"""Execution environments of a function, and the pool in which those of one version stay warm.
 
-It starts the runtime, starts it anew after a time-out or an exit, keeps its `/tmp` and its log stream, and says what went wrong in
-AWS's words. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+An environment is what AWS keeps around a runtime's process: it starts the runtime, starts it again after a time-out or an exit, has
+a `/tmp` and a log stream, and words failures as AWS does.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
 import json
@@ -9,37 +10,44 @@ import math
 import os
 import shutil
 import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from couch_explorers.local.engine.lambda_runtime.observers import LogEvent
-from couch_explorers.local.engine.lambda_runtime.platform_log import JsonLog, Report, TextLog, utc_time
-from couch_explorers.local.engine.lambda_runtime.runtime_api import MAX_RESPONSE, Invocation
-from couch_explorers.local.engine.lambda_runtime.runtime_process import Ending, PhaseEnd, RuntimeProcess
+from couch_explorers.local.engine.lambda_runtime.function_logs import JsonLog, LogEvent, Report, TextLog, utc_time
+from couch_explorers.local.engine.lambda_runtime.runtime_process import (
+    MAX_RESPONSE,
+    Ending,
+    Invocation,
+    PhaseEnd,
+    RuntimeProcess,
+)
 
 START = Path(__file__).parent / "function_process" / "start.py"
 
-# Seconds that code outside of the handler may take before Lambda tries it again within the first invocation.
+# Seconds that code outside of the handler may take before Lambda runs it again within the first invocation.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_TIMEOUT_S = 10.0
 # Bytes of the log that LogType=Tail returns. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 LOG_TAIL = 4096
 MB = 1024 * 1024
-# The runtime's own folders, as documented; nothing is there, as nothing but code of AWS's is on AWS.
+# The documented folder of the runtime; it does not exist here, and on AWS it holds only AWS's own code.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 RUNTIME_DIR = "/var/runtime"
-# Where a function's archive and its layers are on AWS; log lines and stack traces name these instead of folders of this machine.
+# Where a function's archive and its layers are on AWS; logs and stack traces name these instead of folders of this machine.
 TASK_ROOT = "/var/task"
 LAYER_ROOT = "/opt"
 
 
 @dataclass(frozen=True)
 class FunctionSettings:
-    """What an execution environment must know of one version of a function."""
+    """The settings of one version of a function that its execution environments use."""
 
     name: str
     version: str
@@ -48,7 +56,7 @@ class FunctionSettings:
     region: str
     timeout_s: int
     memory_mb: int
-    # The unpacked archive, and the unpacked layers, the one that goes before the others first.
+    # The unpacked archive, and the unpacked layers in the order of their precedence.
     code: Path
     layers: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +68,7 @@ class FunctionSettings:
     runtime_version_arn: str = ""
 
     def process_environment(self, log_stream: str, scratch: Path, credentials: Mapping[str, str]) -> dict[str, str]:
-        """Every environment variable of the function's process; the function's own go before Lambda's unreserved ones."""
+        """Return all environment variables of the function's process; its own take precedence over Lambda's unreserved ones."""
         unreserved = {
             "LANG": "en_US.UTF-8",
             "PATH": os.pathsep.join(
@@ -95,18 +103,18 @@ class FunctionSettings:
         return unreserved | dict(self.environment) | reserved | dict(credentials)
 
     def import_path(self) -> list[str]:
-        """The folders of the layers that Python looks into."""
+        """Return the folders of the layers that are on Python's import path."""
         version = self.runtime.removeprefix("python")
         return self._in_layers(f"python/lib/python{version}/site-packages", "python")
 
     def as_on_lambda(self, text: str) -> str:
-        """The text with AWS's folders in the place of this machine's."""
+        """Replace this machine's folders by AWS's in a text."""
         for layer in self.layers:
             text = text.replace(str(layer), LAYER_ROOT)
         return text.replace(str(self.code), TASK_ROOT)
 
     def command(self, python: Path) -> list[str]:
-        """What runs the handler: Python, or the wrapper script that the function names.
+        """Return the command that runs the handler: Python, or the wrapper script that the function names.
 
         https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html
         """
@@ -119,7 +127,7 @@ class FunctionSettings:
         elif wrapper.startswith(LAYER_ROOT + "/"):
             candidates = [layer / wrapper.removeprefix(LAYER_ROOT + "/") for layer in self.layers]
             wrapper = str(next((candidate for candidate in candidates if candidate.is_file()), wrapper))
-        # By a shell, so that a script that is missing ends with status 127 as on AWS.
+        # By a shell, so that a missing script ends with status 127 as on AWS.
         return ["/bin/sh", "-c", 'exec "$0" "$@"', wrapper, *command]
 
     def _in_layers(self, *folders: str) -> list[str]:
@@ -129,7 +137,7 @@ class FunctionSettings:
 
 @dataclass(frozen=True)
 class InvocationResult:
-    """What one invocation came to."""
+    """The result of one invocation."""
 
     request_id: str
     payload: bytes
@@ -140,12 +148,12 @@ class InvocationResult:
 
     @property
     def failed(self) -> bool:
-        """Whether the caller is told of a function error."""
+        """Whether it is a function error to the caller."""
         return self.report.status is not None
 
 
 class ExecutionEnvironment:
-    """Serves one invocation at a time, by a runtime that is started for the first and kept for the next."""
+    """Serves one invocation at a time, with a runtime that is started for the first and kept for the next."""
 
     def __init__(
         self,
@@ -171,7 +179,7 @@ class ExecutionEnvironment:
         self._fresh = True
 
     def invoke(self, invocation: Invocation) -> InvocationResult:
-        """Run the handler once; its failures are results, not exceptions. `deadline_ms` is set here, from the time-out."""
+        """Run the handler once, with `deadline_ms` set from the time-out. Its failures are results, not exceptions."""
         self._lines = []
         init_ms: float | None = None
         if self._fresh and self._process is None:
@@ -186,23 +194,23 @@ class ExecutionEnvironment:
         return self._conclude(invocation.request_id, started_at, (time.monotonic() - begun) * 1000, init_ms, end)
 
     def prepare(self) -> bool:
-        """Start the runtime ahead of any invocation, as provisioned concurrency does; False when it fails."""
+        """Start the runtime ahead of any invocation, as provisioned concurrency does; return whether that succeeded."""
         self._init()
         return self._process is not None
 
     def stop(self) -> None:
-        """End the runtime's processes and forget its temporary files."""
+        """Kill the runtime's processes and delete its temporary files."""
         self._stopped = True
         if self._process:
             self._process.stop()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _init(self) -> float | None:
-        """The init phase: its milliseconds, or None when it failed and is to be tried again while invoking."""
+        """Run the init phase; return its milliseconds, or None where it failed and is to be repeated within the invocation."""
         begun = time.monotonic()
         runtime = self.settings.runtime.replace("python", "python:")
         self._write(self._platform.init_start(runtime, self.settings.runtime_version_arn))
-        self._lines = []  # the log of an invocation begins after it
+        self._lines = []  # an invocation's log begins after it
         end = self._start().wait_until_ready(INIT_TIMEOUT_S)
         took_ms = (time.monotonic() - begun) * 1000
         if end.ending is Ending.READY:
@@ -211,7 +219,7 @@ class ExecutionEnvironment:
         return None
 
     def _initialized_in_invoke(self, begun: float) -> PhaseEnd | None:
-        """Start the runtime if there is none; gives what kept it from starting, which then is the invocation's result."""
+        """Start the runtime if there is none; return its failure, which then is the invocation's result."""
         if self._process and self._process.usable:
             return None
         end = self._start().wait_until_ready(self.settings.timeout_s)
@@ -221,7 +229,7 @@ class ExecutionEnvironment:
         return end
 
     def _run(self, invocation: Invocation, begun: float) -> PhaseEnd:
-        for _ in range(2):  # a runtime that ended while it was idle is replaced once
+        for _ in range(2):  # a runtime that has exited while it was idle is replaced once
             left_s = begun + self.settings.timeout_s - time.monotonic()
             assert self._process
             end = self._process.invoke(_with_deadline(invocation, left_s), left_s)
@@ -339,7 +347,7 @@ def _error_type(end: PhaseEnd) -> str:
 
 
 def _exit_reason(end: PhaseEnd) -> str:
-    """AWS's words for how a process ended."""
+    """Describe how a process ended, in AWS's words."""
     if end.exit_code < 0:
         names = {
             signal.SIGKILL: "killed",
@@ -352,3 +360,120 @@ def _exit_reason(end: PhaseEnd) -> str:
     if end.exit_code == 0:
         return "Runtime exited without providing a reason"
     return f"Runtime exited with error: exit status {end.exit_code}"
+
+
+# --- the pool ---------------------------------------------------------------------------------------------------------
+
+
+# Seconds after which an idle environment ends. AWS names no figure; it keeps them for some minutes.
+KEEP_ALIVE_S = 600.0
+# Seconds after which an environment is replaced: AWS does so every few hours, and the role's credentials last twelve.
+MAX_AGE_S = 4 * 3600.0
+# Seconds between two checks for expired environments.
+CHECK_S = 30.0
+
+
+@dataclass(eq=False)
+class _Kept:
+    environment: ExecutionEnvironment
+    provisioned: bool
+    created_at: float = field(default_factory=time.monotonic)
+    idle_since: float = field(default_factory=time.monotonic)
+
+    def expired(self, now: float) -> bool:
+        """Whether it has been idle for too long or is too old."""
+        idle = now - self.idle_since > KEEP_ALIVE_S and not self.provisioned
+        return idle or now - self.created_at > MAX_AGE_S
+
+
+class EnvironmentPool:
+    """The environments of one version: warm ones are used again, idle and old ones end.
+
+    `create` returns a new environment, given its initialization type; the environment starts its process when it is first used.
+    """
+
+    def __init__(self, create: Callable[[str], ExecutionEnvironment]) -> None:
+        self._create = create
+        self._lock = threading.Lock()
+        self._idle: list[_Kept] = []
+        self._busy: set[_Kept] = set()
+        self._stopped = False
+        _pools.add(self)
+        _start_ending_expired()
+
+    @contextmanager
+    def environment(self, *, provisioned: bool = False) -> Iterator[ExecutionEnvironment]:
+        """Provide an environment for one invocation: the one that was used last, or a new one."""
+        with self._lock:
+            kept = next((each for each in reversed(self._idle) if each.provisioned == provisioned), None)
+            if kept:
+                self._idle.remove(kept)
+            else:
+                kept = self._make(provisioned=provisioned)
+            self._busy.add(kept)
+        reusable = False
+        try:
+            yield kept.environment
+            reusable = True
+        finally:
+            kept.idle_since = time.monotonic()
+            with self._lock:
+                self._busy.discard(kept)
+                reusable = reusable and not self._stopped and not kept.expired(kept.idle_since)
+                if reusable:
+                    self._idle.append(kept)
+            if not reusable:
+                kept.environment.stop()
+
+    def provision(self, count: int) -> bool:
+        """Keep `count` environments started; return whether all of them have started."""
+        with self._lock:
+            provisioned = [each for each in (*self._idle, *self._busy) if each.provisioned]
+            surplus = [each for each in self._idle if each.provisioned][: max(0, len(provisioned) - count)]
+            self._idle = [each for each in self._idle if each not in surplus]
+        for each in surplus:
+            each.environment.stop()
+        started = True
+        for _ in range(count - len(provisioned)):
+            kept = self._make(provisioned=True)
+            started = kept.environment.prepare() and started
+            with self._lock:
+                self._idle.append(kept)
+        return started
+
+    def stop(self) -> None:
+        """End idle environments now, and the others when their invocation is over."""
+        with self._lock:
+            self._stopped = True
+            idle, self._idle = self._idle, []
+        for kept in idle:
+            kept.environment.stop()
+
+    def end_expired(self) -> None:
+        """End the environments that are idle for too long or too old."""
+        now = time.monotonic()
+        with self._lock:
+            expired = [kept for kept in self._idle if kept.expired(now)]
+            self._idle = [kept for kept in self._idle if kept not in expired]
+        for kept in expired:
+            kept.environment.stop()
+
+    def _make(self, *, provisioned: bool) -> _Kept:
+        return _Kept(self._create("provisioned-concurrency" if provisioned else "on-demand"), provisioned)
+
+
+_pools: weakref.WeakSet[EnvironmentPool] = weakref.WeakSet()
+_keep_alive_thread = threading.Lock()
+
+
+def _start_ending_expired() -> None:
+    """Start the one thread that ends expired environments, unless it runs."""
+    if _keep_alive_thread.acquire(blocking=False):
+        threading.Thread(target=_end_expired, name="lambda-keep-alive", daemon=True).start()
+
+
+def _end_expired() -> None:
+    while True:
+        time.sleep(CHECK_S)
+        for pool in tuple(_pools):
+            pool.end_expired()

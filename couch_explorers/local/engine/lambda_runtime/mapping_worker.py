@@ -1,4 +1,4 @@
-"""Attaches `SqsMapping` to LocalEmu: its queues, its Lambda service, and the states of an event source mapping."""
+"""Attaches `SqsMapping` to LocalEmu: to its queues, its Lambda service, and the states of an event source mapping."""
 
 from __future__ import annotations
 
@@ -27,64 +27,63 @@ from couch_explorers.local.engine.lambda_runtime.sqs_mapping import (
     SqsMapping,
     ThrottledError,
 )
-from couch_explorers.local.engine.lambda_runtime.version_manager import invocation_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 # Seconds that a change of state takes; on AWS up to a minute.
 TRANSITION_S = 0.5
-# Seconds between two looks whether a queue has messages; a look costs microseconds.
-LOOK_S = 0.05
+# Seconds between two checks whether a queue has messages; a check takes microseconds.
+CHECK_S = 0.05
 # Seconds after which the client that polls takes new credentials of the role.
 CLIENT_S = 3000.0
-# What polling needs; deleting comes later, and shows then.
+# The rights that polling needs; a missing right to delete shows when a message is deleted.
 POLLING_RIGHTS = ("ReceiveMessage", "GetQueueAttributes")
-# Seconds that SQS hides a message where the queue says nothing else.
+# Seconds for which SQS hides a received message by default.
 DEFAULT_VISIBILITY_S = 30.0
 
 
 class PolledQueue:
-    """A queue as its mapping reads it: every call is made by the rights of the function's role."""
+    """A queue as its mapping reads it: every call is made with the rights of the function's role."""
 
-    def __init__(self, arn: str, role_arn: str, function_arn: str, tell: Callable[[str], None]) -> None:
-        """Read the queue `arn`; `tell` takes what keeps it from being read, "" once nothing does."""
-        self._tell = tell
+    def __init__(self, arn: str, role_arn: str, function_arn: str, report: Callable[[str], None]) -> None:
+        """Read the queue `arn`; `report` is called with what prevents that, or "" where nothing does."""
+        self._report = report
         parsed = parse_arn(arn)
         self.arn = arn
         self.fifo = arn.endswith(".fifo")
         self._account, self._region, self._name = parsed["account"], parsed["region"], parsed["resource"]
         self._role_arn, self._function_arn = role_arn, function_arn
-        self._client_made_at = 0.0
+        self._client_created_at = 0.0
         self._client: Any = None
 
     def receive(self, count: int, wait_s: float, stopping: threading.Event) -> list[Message]:
-        """Messages with all their attributes; looks for them first, so that a stopped mapping takes none."""
+        """Return messages with all their attributes; they are peeked at first, so that a stopped mapping receives none."""
         until = time.monotonic() + wait_s
         while self._is_empty() and time.monotonic() < until:
-            if stopping.wait(LOOK_S):
+            if stopping.wait(CHECK_S):
                 return []
         self._check_rights()
         answer = self._sqs().receive_message(
             QueueUrl=self._url(),
             MaxNumberOfMessages=count,
-            # The queue's own long polling would outlast a stop, and take a message then.
+            # The queue's own long polling would outlast a stop, and receive a message then.
             WaitTimeSeconds=0,
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
         messages: list[Message] = answer.get("Messages", [])
         if not messages:
-            stopping.wait(LOOK_S)  # somebody else was faster
+            stopping.wait(CHECK_S)  # another consumer was faster
         return messages
 
     def _check_rights(self) -> None:
-        """Say which right the role lacks: Lambda reads the queue's attributes too, and a client's first refusal names one only."""
+        """Report which right the role lacks. Lambda reads the queue's attributes too, and a client's refusal names one right only."""
         for action in POLLING_RIGHTS:
             if not role_allows(self._role_arn, f"sqs:{action}", self.arn):
-                self._tell(f"PROBLEM: The provided execution role does not have permissions to call {action} on SQS")
+                self._report(f"PROBLEM: The provided execution role does not have permissions to call {action} on SQS")
                 raise PermissionError(f"{self._role_arn} may not call {action} on {self.arn}")
-        self._tell("")
+        self._report("")
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Delete at most ten messages."""
@@ -95,7 +94,7 @@ class PolledQueue:
             self._sqs().delete_message_batch(QueueUrl=self._url(), Entries=entries)
 
     def visibility_timeout_s(self) -> float:
-        """How long a received message stays hidden."""
+        """Return how many seconds a received message stays hidden."""
         queue = self._queue()
         return float(queue.visibility_timeout) if queue else DEFAULT_VISIBILITY_S
 
@@ -105,16 +104,16 @@ class PolledQueue:
     def _is_empty(self) -> bool:
         queue = self._queue()
         if queue is None:
-            return False  # asking says what is wrong
+            return False  # receiving raises the error
         waiting = queue.message_group_queue if isinstance(queue, FifoQueue) else queue.visible
         return not waiting.qsize()
 
     def _url(self) -> str:
-        # LocalEmu reads account and name from any address.
+        # LocalEmu reads account and name from any URL.
         return f"http://sqs.{self._region}.amazonaws.com/{self._account}/{self._name}"
 
     def _sqs(self) -> Any:
-        if self._client is None or time.monotonic() - self._client_made_at > CLIENT_S:
+        if self._client is None or time.monotonic() - self._client_created_at > CLIENT_S:
             self._client = get_internal_client(
                 arn=self.arn,
                 role_arn=self._role_arn,
@@ -122,7 +121,7 @@ class PolledQueue:
                 source_arn=self._function_arn,
                 client_config=Config(retries={"total_max_attempts": 1}, max_pool_connections=50),
             )
-            self._client_made_at = time.monotonic()
+            self._client_created_at = time.monotonic()
         return self._client
 
 
@@ -134,15 +133,14 @@ class MappedFunction:
         self._name, self._qualifier, self._account, self._region = function_locators_from_arn(arn)
 
     def exists(self) -> bool:
-        """Whether it is there to be invoked."""
+        """Whether the function exists."""
         return self._name in lambda_stores[self._account][self._region].functions
 
     def invoke(self, payload: bytes) -> tuple[bytes, bool]:
-        """Its answer and whether that is an error."""
-        from localemu.services.plugins import SERVICE_PLUGINS  # noqa: PLC0415 - its import takes all of LocalEmu's services
+        """Invoke the function; see `sqs_mapping.Function`."""
+        from localemu.services.plugins import SERVICE_PLUGINS  # noqa: PLC0415 - it imports all of LocalEmu's services
 
         service = SERVICE_PLUGINS.get_service("lambda")._provider.lambda_service  # noqa: SLF001
-        token = invocation_source.set("event source mapping")
         try:
             result = service.invoke(
                 function_name=self._name,
@@ -156,13 +154,11 @@ class MappedFunction:
             )
         except TooManyRequestsException as error:
             raise ThrottledError(str(error)) from error
-        finally:
-            invocation_source.reset(token)
         return result.payload or b"", result.is_error
 
 
 class SqsMappingWorker:
-    """What LocalEmu's Lambda provider keeps of one mapping: `create`, `stop`, `delete`, and the state that Get answers with."""
+    """LocalEmu's worker of one mapping: `create`, `stop`, `delete`, and the state that GetEventSourceMapping returns."""
 
     def __init__(self, esm_config: Any, role_arn: str, *, enabled: bool) -> None:
         self.esm_config = esm_config
@@ -185,7 +181,7 @@ class SqsMappingWorker:
         self._replaced = False
 
     def create(self) -> None:
-        """Poll soon, or stay disabled; the state follows."""
+        """Start polling soon, or stay disabled; the state follows."""
         if self.enabled:
             if self.current_state not in {EsmState.CREATING, EsmState.ENABLING, EsmState.UPDATING, EsmState.ENABLED}:
                 self.current_state = EsmState.CREATING
@@ -197,12 +193,12 @@ class SqsMappingWorker:
             self._become(EsmState.DISABLED)
 
     def stop(self) -> None:
-        """End polling: another worker takes the mapping over, with other settings."""
+        """End polling: another worker takes over the mapping, with other settings."""
         self._replaced = True
         self._mapping.stop()
 
     def delete(self) -> None:
-        """End polling, then forget the mapping."""
+        """End polling, then delete the mapping."""
         self._mapping.stop()
         self._set(EsmState.DELETING)
         self._replaced = True
@@ -211,7 +207,7 @@ class SqsMappingWorker:
         timer.start()
 
     def stop_for_shutdown(self) -> None:
-        """End polling; the state is what it will be after a restart."""
+        """End polling, and keep the state for a restart."""
         self._replaced = True
         self._mapping.stop()
 
@@ -232,7 +228,7 @@ class SqsMappingWorker:
             mapping["State"] = state
 
     def _set_result(self, result: str) -> None:
-        """Tell in `LastProcessingResult` what is wrong."""
+        """Set `LastProcessingResult`; "" removes it."""
         mapping = self._stored().get(self.uuid)
         if mapping is None or mapping.get("LastProcessingResult", "") == result:
             return
@@ -247,7 +243,7 @@ class SqsMappingWorker:
 
 
 def _filter(patterns: list[str]) -> Callable[[Record], bool] | None:
-    """Whether a record matches one of the patterns.
+    """Return a function that says whether a record matches one of the patterns; None where there are none.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html: a pattern for the fields of a body matches no plain text,
     and one for plain text no JSON.

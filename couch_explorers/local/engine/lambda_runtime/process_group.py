@@ -1,4 +1,4 @@
-"""A process with a group of its own: killed as a whole, measured as a whole, gone when this process is."""
+"""A process with a group of its own: killed as a whole, its memory measured as a whole, gone when this process is."""
 
 import contextlib
 import os
@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 
 REAPER = Path(__file__).with_name("orphan_reaper.py")
 
 
 class ProcessGroup:
-    """Started at once; everything that it writes goes into `output`, the descriptor of a pipe that the caller closes."""
+    """Starts a command in a process group; all that it writes goes into `output`, the descriptor of a pipe that the caller closes."""
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> None:
         self.output, writer = os.pipe()
@@ -37,11 +39,11 @@ class ProcessGroup:
         _reaper.watch(self.id)
 
     def wait(self) -> int:
-        """The exit code of the group's first process, negative for a signal; waits for it."""
+        """Wait for the group's first process and return its exit code, negative for a signal."""
         return self._process.wait()
 
     def kill(self) -> None:
-        """End every process of the group at once; a second call changes nothing, for another group may have the number by then."""
+        """Kill every process of the group. A second call does nothing: by then, another group may have the ID."""
         if self._killed:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -51,16 +53,16 @@ class ProcessGroup:
         _reaper.forget(self.id)
 
     def memory(self) -> int:
-        """Bytes of memory that the group's processes hold now."""
+        """Return the bytes of memory that the group's processes hold now."""
         return sum(_resident(process) for process in _family(self.id))
 
     def peak_memory(self) -> int:
-        """Bytes at the highest, as far as the system keeps it; what its processes hold now elsewhere."""
+        """Return the highest number of bytes so far where the system keeps it, else what the processes hold now."""
         return max(_high_water(self.id), self.memory())
 
 
 class _Reaper:
-    """The one program that outlives this process, for a moment, to kill what it has left behind."""
+    """The program that outlives this process by a moment, to kill the groups that it has left behind."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -82,14 +84,14 @@ class _Reaper:
 
     def _start(self) -> None:
         command = [sys.executable, "-I", "-S", str(REAPER)]
-        # In a session of its own: what kills this process's group does not kill it.
+        # In a session of its own, so that killing this process's group does not kill it.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, bufsize=1, start_new_session=True)
         for group in self._groups:
             self._write(f"+{group}\n")
 
     def _write(self, line: str) -> None:
         if self._process and self._process.stdin:
-            with contextlib.suppress(OSError):  # it was killed; the next group starts another
+            with contextlib.suppress(OSError):  # it was killed; it is started again for the next group
                 self._process.stdin.write(line)
 
 
@@ -144,3 +146,73 @@ else:
 
     def _high_water(process: int) -> int:
         return _resident(process)
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+# Seconds between two samples: a function that exceeds its limit is found within this time.
+INTERVAL_S = 0.2
+
+
+class MemoryWatch:
+    """Samples a process group's memory within its `with` block; calls `exceeded` where it holds more than `limit` bytes."""
+
+    def __init__(self, group: ProcessGroup, limit: int, exceeded: Callable[[], None]) -> None:
+        self.group = group
+        self.limit = limit
+        self._exceeded = exceeded
+        self._peak = 0
+
+    def __enter__(self) -> None:
+        _sampler.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _sampler.remove(self)
+
+    def sample(self) -> None:
+        """Measure once."""
+        memory = self.group.memory()
+        self._peak = max(self._peak, memory)
+        if memory > self.limit:
+            self._exceeded()
+
+    def peak(self) -> int:
+        """Return the highest number of bytes so far, at most the limit: AWS never grants more."""
+        self._peak = max(self._peak, self.group.peak_memory())
+        return min(self._peak, self.limit)
+
+
+class _Sampler:
+    """Samples all watches on one thread, which sleeps while no function runs."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watches: set[MemoryWatch] = set()
+        self._thread: threading.Thread | None = None
+
+    def add(self, watch: MemoryWatch) -> None:
+        with self._changed:
+            self._watches.add(watch)
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lambda-memory", daemon=True)
+                self._thread.start()
+
+    def remove(self, watch: MemoryWatch) -> None:
+        with self._changed:
+            self._watches.discard(watch)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._watches)
+                watches = tuple(self._watches)
+            for watch in watches:
+                watch.sample()
+            time.sleep(INTERVAL_S)
+
+
+_sampler = _Sampler()

@@ -1,20 +1,190 @@
-"""A function's runtime as a process: started, ready, invoked, failed, gone or killed."""
+"""A function's runtime: its process, from start to exit, and the Runtime API that it calls, on a loopback port of its own.
 
+Protocol: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+import json
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from http import HTTPStatus
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
-from couch_explorers.local.engine.lambda_runtime.log_pipe import LogPipe
-from couch_explorers.local.engine.lambda_runtime.memory_watch import MemoryWatch
-from couch_explorers.local.engine.lambda_runtime.observers import LogEvent
-from couch_explorers.local.engine.lambda_runtime.process_group import ProcessGroup
-from couch_explorers.local.engine.lambda_runtime.runtime_api import Invocation, RuntimeApi
+from couch_explorers.local.engine.lambda_runtime.function_logs import LogEvent, LogPipe
+from couch_explorers.local.engine.lambda_runtime.process_group import MemoryWatch, ProcessGroup
+
+# --- the Runtime API --------------------------------------------------------------------------------------------------
+
+
+HOST = "127.0.0.1"
+VERSION = "/2018-06-01/"
+INVOCATION = VERSION + "runtime/invocation/"
+# Bytes of a synchronous response.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html says 6 MB; AWS's error names this figure.
+MAX_RESPONSE = 6_291_556
+FUNCTION_ERROR_TYPE = "lambda-runtime-function-error-type"
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One event for a function, and its context."""
+
+    request_id: str
+    payload: bytes
+    function_arn: str
+    # Unix time, milliseconds, at which the invocation times out.
+    deadline_ms: int
+    trace_id: str | None = None
+    # JSON, decoded from what the caller sent as base64.
+    client_context: str | None = None
+    cognito_identity: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that carry everything but the payload to the runtime."""
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": self.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(self.deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
+            "Lambda-Runtime-Trace-Id": self.trace_id,
+            "Lambda-Runtime-Client-Context": self.client_context,
+            "Lambda-Runtime-Cognito-Identity": self.cognito_identity,
+        }
+        return {name: value for name, value in headers.items() if value is not None}
+
+
+class Delegate(Protocol):
+    """Handles the calls of the runtime; every method is called on one of the API's threads."""
+
+    def next_invocation(self) -> Invocation | None:
+        """Wait for the next event; None ends the runtime's connection."""
+
+    def responded(self, request_id: str, payload: bytes) -> bool:
+        """Take a handler's result; False when no such invocation is running."""
+
+    def failed(self, request_id: str, payload: bytes) -> bool:
+        """Take a handler's error; False when no such invocation is running."""
+
+    def init_failed(self, payload: bytes, error_type: str) -> None:
+        """Take the error that keeps the runtime from starting."""
+
+
+class RuntimeApi:
+    """Serves the Runtime API from its creation until `stop`."""
+
+    def __init__(self, delegate: Delegate) -> None:
+        self.delegate = delegate
+        self._stopped = False
+        self._listener = socket.create_server((HOST, 0))
+        self.address = f"{HOST}:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, name=f"runtime-api-{self.address}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Accept no more connections. Open ones end with the process at their other end."""
+        self._stopped = True
+        host, port = self._listener.getsockname()
+        try:
+            socket.create_connection((host, port), timeout=1).close()  # wakes the thread that waits for a connection
+        except OSError:
+            self._listener.close()
+
+    def _accept(self) -> None:
+        with self._listener:
+            while not self._stopped:
+                try:
+                    connection, _ = self._listener.accept()
+                except OSError:
+                    return
+                if self._stopped:
+                    connection.close()
+                    return
+                name = f"runtime-api-{self.address}-connection"
+                threading.Thread(target=self._serve, args=(connection,), name=name, daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection, connection.makefile("rb") as requests:
+            try:
+                while request := _read_request(requests):
+                    answer = self._answer(*request)
+                    if answer is None:
+                        return
+                    connection.sendall(answer)
+            except OSError:
+                return  # the process ended in the middle of a call
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes | None:
+        """Return the whole response to one request, or None to close the connection instead."""
+        if method == "GET" and path == INVOCATION + "next":
+            invocation = self.delegate.next_invocation()
+            return _response(200, invocation.payload, invocation.headers()) if invocation else None
+        if method == "GET" and path == VERSION + "runtime/restore/next":
+            return _response(200, b"")
+        if path in {VERSION + "runtime/init/error", VERSION + "runtime/restore/error"}:
+            self.delegate.init_failed(body, headers.get(FUNCTION_ERROR_TYPE) or "Runtime.Unknown")
+            return ACCEPTED
+        if method == "POST" and path.startswith(INVOCATION):
+            return self._take(path, body)
+        return _refusal(404, "PageNotFound", f"{method} {path} is not part of the Runtime API")
+
+    def _take(self, path: str, body: bytes) -> bytes:
+        """Return the response to an invocation's result or error."""
+        request_id, _, verdict = path.removeprefix(INVOCATION).partition("/")
+        known = (
+            self.delegate.responded(request_id, body)
+            if verdict == "response"
+            else self.delegate.failed(request_id, body)
+        )
+        if not known:
+            return _refusal(400, "InvalidRequestID", "Invalid request ID")
+        if verdict == "response" and len(body) > MAX_RESPONSE:
+            return _refusal(
+                413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+            )
+        return ACCEPTED
+
+
+def _read_request(stream: BinaryIO) -> tuple[str, str, dict[str, str], bytes] | None:
+    """Return method, path, headers by lower-case name, and body of the next request; None at the end of the connection.
+
+    The standard library's server would refuse headers beyond 64 KiB, which the traceback of a recursion exceeds.
+    """
+    line = stream.readline()
+    if not line:
+        return None
+    method, path, _ = line.decode("latin-1").split(" ", 2)
+    headers = {}
+    while (line := stream.readline()).strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return method, path, headers, stream.read(int(headers.get("content-length", 0)))
+
+
+def _response(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return head and body in one piece: a second packet would wait 40 ms for the other side's delayed acknowledgement."""
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def _refusal(status: int, error_type: str, message: str) -> bytes:
+    return _response(status, json.dumps({"errorMessage": message, "errorType": error_type}).encode())
+
+
+ACCEPTED = _response(202, b'{"status":"OK"}\n')
+
+
+# --- the process ------------------------------------------------------------------------------------------------------
 
 
 class Ending(Enum):
-    """How a phase of the runtime came to its end."""
+    """How a phase of the runtime ended."""
 
     READY = auto()  # the runtime asks for an event
     RESPONSE = auto()
@@ -28,7 +198,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class PhaseEnd:
-    """What ended a phase: the payload that the runtime gave or the exit code of its process."""
+    """The end of a phase: the runtime's payload, or the exit code of its process."""
 
     ending: Ending
     payload: bytes = b""
@@ -37,7 +207,7 @@ class PhaseEnd:
 
 
 class RuntimeProcess:
-    """One process group with its Runtime API. Starts when it is made; use it from one thread at a time, `stop` from any."""
+    """A process group with its Runtime API. It starts when it is created; use it from one thread at a time, `stop` from any."""
 
     def __init__(
         self,
@@ -62,15 +232,15 @@ class RuntimeProcess:
 
     @property
     def usable(self) -> bool:
-        """Whether another invocation may be sent."""
+        """Whether it can take another invocation."""
         return self._gone is None and self._killed_as is None
 
     def wait_until_ready(self, timeout_s: float) -> PhaseEnd:
-        """Wait for the end of the init phase; a time-out kills the process."""
+        """Wait for the end of the init phase. A time-out kills the process."""
         return self._finish_phase(timeout_s)
 
     def invoke(self, invocation: Invocation, timeout_s: float) -> PhaseEnd:
-        """Send one event and wait for what comes of it; a time-out kills the process."""
+        """Send one event and wait for its result. A time-out kills the process."""
         with self._changed:
             self._end = self._gone
             self._pending = invocation
@@ -80,17 +250,17 @@ class RuntimeProcess:
         return PhaseEnd(Ending.GONE) if never_sent and end.ending is Ending.EXIT else end
 
     def peak_memory(self) -> int:
-        """Bytes that the process group held at the highest, since its start."""
+        """Return the highest number of bytes that the process group has held since its start."""
         return self._watch.peak()
 
     def stop(self) -> None:
-        """Kill the process group; whoever waits for it is told."""
+        """Kill the process group, and wake the threads that wait for it."""
         self._kill(Ending.STOPPED)
 
-    # Called by the Runtime API.
+    # The delegate of the Runtime API.
 
     def next_invocation(self) -> Invocation | None:
-        """Wait for the next event; the first call says that the runtime is ready."""
+        """Wait for the next event. The first call means that the runtime is ready."""
         with self._changed:
             if self._running is None:
                 self._finish(PhaseEnd(Ending.READY))
@@ -145,7 +315,7 @@ class RuntimeProcess:
             self._gone = PhaseEnd(ending, exit_code=code)
             self._finish(self._gone)
             self._changed.notify_all()
-        self._group.kill()  # what the process has started does not outlive it
+        self._group.kill()  # processes that it has started do not outlive it
         self._api.stop()
 
     def _out_of_memory(self) -> None:

@@ -1,6 +1,6 @@
-"""An event source mapping on a queue: polls as Lambda does, invokes a function with batches, deletes what it has handled.
+"""An event source mapping on a queue: polls as Lambda does, invokes a function with batches, deletes the handled messages.
 
-Needs neither LocalEmu nor AWS: the queue and the function are what `Queue` and `Function` say.
+It depends on neither LocalEmu nor AWS: the queue and the function implement `Queue` and `Function`.
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 """
 
@@ -38,50 +38,58 @@ Record = dict[str, Any]
 
 
 class ThrottledError(Exception):
-    """The function's concurrency does not suffice at the moment."""
+    """The function's concurrency is used up at the moment."""
 
 
 class Queue(Protocol):
-    """A queue, by the rights of the function's role."""
+    """A queue, as the function's role may use it."""
 
     arn: str
     fifo: bool
 
     def receive(self, count: int, wait_s: float, stopping: threading.Event) -> list[Message]:
-        """Up to `count` messages as ReceiveMessage answers with all attributes; waits for one until `stopping` is set."""
+        """Return up to `count` messages with all attributes, as ReceiveMessage does; wait for one until `stopping` is set."""
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Delete at most ten messages."""
 
     def visibility_timeout_s(self) -> float:
-        """How long a received message stays hidden."""
+        """Return how many seconds a received message stays hidden."""
 
 
 class Function(Protocol):
-    """What a batch is given to."""
+    """A function that takes batches."""
 
     def exists(self) -> bool:
-        """Whether there is a function to invoke; nothing is received while there is none."""
+        """Whether the function exists; nothing is received while it does not."""
 
     def invoke(self, payload: bytes) -> tuple[bytes, bool]:
-        """The function's answer and whether it is an error. Raises ThrottledError."""
+        """Invoke the function.
+
+        Returns:
+            Its response, and whether that is an error.
+
+        Raises:
+            ThrottledError: Its concurrency is used up.
+
+        """
 
 
 @dataclass(frozen=True)
 class MappingSettings:
-    """The parameters of CreateEventSourceMapping that steer polling."""
+    """The parameters of CreateEventSourceMapping that polling depends on."""
 
     region: str
     batch_size: int = 10
     window_s: float = 0.0
     maximum_concurrency: int = MAX_CONCURRENCY
     report_item_failures: bool = False
-    # Says of a record whether the filter criteria let it through; None where there are none.
+    # Whether a record matches the filter criteria; None where there are none.
     matches: Callable[[Record], bool] | None = None
 
 
 class SqsMapping:
-    """Polls from `start` until `stop`."""
+    """A mapping that polls from `start` until `stop`."""
 
     def __init__(self, name: str, settings: MappingSettings, queue: Queue, function: Function) -> None:
         self.name = name
@@ -97,7 +105,7 @@ class SqsMapping:
         threading.Thread(target=self._poll, name=f"mapping-{self.name}", daemon=True).start()
 
     def stop(self) -> None:
-        """Receive no more; what has been received is still handled."""
+        """Receive no more messages; those that were received are still handled."""
         self._stopping.set()
         self._concurrency.wake()
 
@@ -105,7 +113,7 @@ class SqsMapping:
         try:
             self._poll_until_stopped()
         finally:
-            # Not in `stop`: a message that came just then would have nobody to handle it, and stay hidden for its visibility.
+            # Not in `stop`: a message received just then would not be handled, and stay hidden for its visibility time-out.
             self._workers.shutdown(wait=False)
 
     def _poll_until_stopped(self) -> None:
@@ -132,7 +140,7 @@ class SqsMapping:
                 self._workers.submit(self._handle, batch, time.monotonic())
 
     def _gather(self, free: int) -> list[list[Message]]:
-        """The batches that are ready: at most `free`, each within the batch size and the payload limit."""
+        """Receive batches: at most `free`, each within the batch size and the payload limit."""
         size = self.settings.batch_size
         # With batches of one and five free slots, one call fetches five batches. A FIFO queue's groups make batches of their own.
         wanted = size if self.queue.fifo or self.settings.window_s else size * free
@@ -148,13 +156,13 @@ class SqsMapping:
                 break
             messages += self._receive(size - len(messages), min(left_s, LONG_POLL_S))
         if self.queue.fifo:
-            # One batch of a group at a time; SQS gives no more of a group while some of it are in flight.
+            # One batch of a group at a time: SQS returns no more messages of a group while some of them are in flight.
             messages.sort(key=_group)
             return [list(batch) for _, group in groupby(messages, key=_group) for batch in _batches(group, size)]
         return [list(batch) for batch in _batches(messages, size)]
 
     def _receive(self, count: int, wait_s: float) -> list[Message]:
-        """Messages that the filter criteria let through; the others are deleted, as Lambda does."""
+        """Receive messages that match the filter criteria; the others are deleted, as Lambda does."""
         messages = self.queue.receive(min(count, MAX_RECEIVE), wait_s, self._stopping)
         matches = self.settings.matches
         if matches is None:
@@ -173,7 +181,7 @@ class SqsMapping:
             self._concurrency.release()
 
     def _invoke(self, batch: list[Message], received_at: float) -> set[str]:
-        """Ids of the messages that are done with; the others come back when their visibility ends."""
+        """Return the IDs of the messages that were handled; the others become visible again."""
         payload = json.dumps({"Records": [self._sourced(_record(message)) for message in batch]}).encode()
         ids = {message["MessageId"] for message in batch}
         pause_s = FIRST_PAUSE_S
@@ -203,7 +211,7 @@ class SqsMapping:
 
 
 class Concurrency:
-    """How many batches may be handled at a time: few at first, more while all are in use, less while the function fails."""
+    """How many batches may be handled at a time: few at first, more while all are in use, fewer while the function fails."""
 
     def __init__(self, maximum: int) -> None:
         self.maximum = maximum
@@ -212,7 +220,7 @@ class Concurrency:
         self._busy = 0
 
     def wait_for_free(self, stopping: threading.Event) -> int:
-        """How many batches may be started now; waits until it is at least one."""
+        """Wait until a batch may be started; return how many may be."""
         with self._changed:
             while self._busy >= int(self._level) and not stopping.is_set():
                 if self._level < self.maximum:
@@ -235,23 +243,23 @@ class Concurrency:
             self._changed.notify_all()
 
     def back_off(self, factor: float) -> None:
-        """Allow less: an invocation was throttled or has failed."""
+        """Allow fewer batches: an invocation was throttled or has failed."""
         with self._changed:
             self._level = max(1.0, self._level * factor)
 
     def rest(self) -> None:
-        """The queue was empty: the next burst begins with few again."""
+        """Start the next burst with few batches again: the queue was empty."""
         with self._changed:
             self._level = min(self._level, float(min(START_CONCURRENCY, self.maximum)))
 
     def wake(self) -> None:
-        """Let whoever waits look at its event."""
+        """Let `wait_for_free` check its event."""
         with self._changed:
             self._changed.notify_all()
 
 
 def failed_items(answer: bytes, ids: set[str]) -> set[str]:
-    """The ids that a function reports as failed; all of them where its report is not one.
+    """Return the IDs that a function reports as failed; all of them where its report is invalid.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
@@ -272,7 +280,7 @@ def failed_items(answer: bytes, ids: set[str]) -> set[str]:
 
 
 def _record(message: Message) -> Record:
-    """A message as functions see it."""
+    """Return a message as functions receive it."""
     record = {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -299,11 +307,11 @@ def _group(message: Message) -> str:
 
 
 def _size(message: Message) -> int:
-    return len(json.dumps(_record(message)).encode()) + 200  # with what says where it comes from
+    return len(json.dumps(_record(message)).encode()) + 200  # and the event source
 
 
 def _batches(messages: Sequence[Message] | Iterator[Message], size: int) -> Iterator[list[Message]]:
-    """Batches within the batch size and the limit of a payload."""
+    """Split messages into batches within the batch size and the payload limit."""
     remaining = iter(messages)
     while batch := list(islice(remaining, size)):
         part: list[Message] = []

@@ -1,21 +1,17 @@
-"""LocalEmu's manager of one function version, with processes instead of containers."""
+"""Attaches execution environments to LocalEmu: its manager of one function version, with processes instead of containers."""
 
 from __future__ import annotations
 
 import base64
 import json
 import logging
-import threading
 import time
-from collections import Counter
 from concurrent.futures import Future
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localemu.aws.api import CommonServiceException
-from localemu.aws.api.lambda_ import InvocationType, ServiceException, TooManyRequestsException
+from localemu.aws.api.lambda_ import ServiceException, TooManyRequestsException
 from localemu.aws.connect import connect_to
 from localemu.services.lambda_.invocation.lambda_models import InitializationType
 from localemu.services.lambda_.invocation.lambda_models import InvocationResult as EngineResult
@@ -23,37 +19,33 @@ from localemu.services.lambda_.invocation.runtime_executor import RuntimeExecuto
 from localemu.services.lambda_.invocation.version_manager import LambdaVersionManager
 
 from couch_explorers.local.engine import settings
-from couch_explorers.local.engine.authorization import assumable_by_service
+from couch_explorers.local.engine.authorization import NOT_ASSUMABLE, assumable_by_service
 from couch_explorers.local.engine.lambda_runtime import observers
-from couch_explorers.local.engine.lambda_runtime.environment_pool import EnvironmentPool
 from couch_explorers.local.engine.lambda_runtime.execution_environment import (
+    EnvironmentPool,
     ExecutionEnvironment,
     FunctionSettings,
-    InvocationResult,
 )
-from couch_explorers.local.engine.lambda_runtime.log_delivery import LogDelivery
-from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord, LogBatch, LogEvent, Outcome, Source
-from couch_explorers.local.engine.lambda_runtime.runtime_api import Invocation
+from couch_explorers.local.engine.lambda_runtime.function_logs import LogBatch, LogDelivery, LogEvent, LogStore
+from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord, Outcome
+from couch_explorers.local.engine.lambda_runtime.runtime_process import Invocation
 from couch_explorers.local.settings import HOST
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 
-NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
-# Seconds; the longest that a service's session of a role lasts.
+# Seconds; the longest duration of a service's session of a role.
 CREDENTIALS_S = 43_200
-# Seconds after which the client that writes a role's logs takes new credentials.
-LOG_CLIENT_S = 3000.0
 
-# Set by whoever invokes on behalf of an event source mapping.
-invocation_source: ContextVar[Source | None] = ContextVar("invocation_source", default=None)
+# Delivers the logs of all functions.
+_log_delivery = LogDelivery(LogStore())
 
 
 class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
-    """LocalEmu's plug-in `process`: it prepares code; environments are `ProcessVersionManager`'s own."""
+    """LocalEmu's runtime executor `process`. It only prepares code: `ProcessVersionManager` has environments of its own."""
 
     @classmethod
     def prepare_version(cls, function_version: Any) -> None:
@@ -63,7 +55,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
 
     @classmethod
     def cleanup_version(cls, function_version: Any) -> None:
-        """Leave the unpacked code: LocalEmu deletes it with the code itself, and a running invocation may need it."""
+        """Keep the unpacked code: LocalEmu deletes it with the code itself, and a running invocation may need it."""
 
 
 def _archives(function_version: Any) -> list[Any]:
@@ -72,7 +64,7 @@ def _archives(function_version: Any) -> list[Any]:
 
 
 class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
-    """Invokes one version of a function in environments of its own, tells the observers and keeps its log."""
+    """Invokes one version of a function in environments of its own, reports it to the observers and delivers its log."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -81,34 +73,37 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
         self._pool = EnvironmentPool(self._create)
 
     def invoke(self, *, invocation: Any) -> EngineResult:
-        """Run one invocation. Raises TooManyRequestsException where the concurrency does not suffice."""
+        """Run one invocation.
+
+        Raises:
+            TooManyRequestsException: The function's or the account's concurrency is used up.
+
+        """
         if self.shutdown_event.is_set():
             raise ServiceException(f"The version {self.function_arn} is shutting down.")
         if reason := self._cannot_run():
             return self._refused(invocation, reason)
         if not assumable_by_service(self.function_version.config.role, "lambda"):
-            # AWS notices when it next needs new credentials of the role; here it shows at once.
+            # AWS notices when it next needs new credentials of the role; here it is checked each time.
             raise CommonServiceException("AccessDeniedException", NOT_ASSUMABLE, 403)
-        with _counted(self.function_version.id.unqualified_arn()) as concurrency:
-            try:
-                with (
-                    self.counting_service.get_invocation_lease(
-                        self.function, self.function_version, self.provisioned_state
-                    ) as lease,
-                    self._pool.environment(
-                        provisioned=lease == InitializationType.provisioned_concurrency
-                    ) as environment,
-                    observers.running(self.function_version.id.unqualified_arn()),
-                ):
-                    result = environment.invoke(_invocation(invocation))
-            except TooManyRequestsException as error:
-                if self.function.reserved_concurrent_executions is None:
-                    error.Reason = (
-                        "ConcurrentInvocationLimitExceeded"  # the account's, where LocalEmu names the function's
-                    )
-                self._notify_throttled(invocation, concurrency)
-                raise
-        self._notify(invocation, result, concurrency)
+        try:
+            with (
+                self.counting_service.get_invocation_lease(
+                    self.function, self.function_version, self.provisioned_state
+                ) as lease,
+                self._pool.environment(provisioned=lease == InitializationType.provisioned_concurrency) as environment,
+                observers.running(self.function_version.id.unqualified_arn()),
+            ):
+                result = environment.invoke(_invocation(invocation))
+        except TooManyRequestsException as error:
+            if self.function.reserved_concurrent_executions is None:
+                # The account's limit, where LocalEmu names the function's.
+                error.Reason = "ConcurrentInvocationLimitExceeded"
+            self._notify(invocation, "throttle", time.time())
+            raise
+        outcomes: dict[str | None, Outcome] = {None: "ok", "timeout": "timeout"}
+        outcome = outcomes.get(result.report.status, "error")
+        self._notify(invocation, outcome, result.started_at, result.report.duration_ms)
         return EngineResult(
             request_id=invocation.request_id,
             payload=result.payload,
@@ -118,7 +113,7 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
         )
 
     def _cannot_run(self) -> str | None:
-        """Why the version cannot run on this machine; AWS would run it."""
+        """Return why the version cannot run on this machine though AWS would run it; None where it can."""
         runtime = self.function_version.config.runtime
         if runtime and runtime.startswith("python"):
             return None
@@ -132,7 +127,7 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
             invocation.request_id, payload, is_error=True, logs="", executed_version=self.function_version.id.qualifier
         )
 
-    # What LocalEmu asks of its assignment service.
+    # The interface of LocalEmu's assignment service.
 
     def stop_environments_for_version(self, version_manager_id: str) -> None:  # noqa: ARG002
         """End the version's environments, busy ones after their invocation, as AWS does on an update or deletion."""
@@ -144,15 +139,13 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
         function_version: Any,  # noqa: ARG002
         target_provisioned_environments: int,
     ) -> list[Future[None]]:
-        """Hold so many environments ready."""
+        """Keep so many environments started."""
         future: Future[None] = Future()
         if self._pool.provision(target_provisioned_environments):
             future.set_result(None)
         else:
             future.set_exception(RuntimeError("the function's initialization failed"))
         return [future]
-
-    # Parts.
 
     def _create(self, initialization_type: str) -> ExecutionEnvironment:
         identifier, config = self.function_version.id, self.function_version.config
@@ -169,7 +162,7 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
             timeout_s=config.timeout,
             memory_mb=config.memory_size,
             code=Path(config.code.get_unzipped_code_location()),
-            # A later layer's files lie over an earlier one's.
+            # A later layer's files take precedence over an earlier one's.
             layers=tuple(Path(layer.code.get_unzipped_code_location()) for layer in reversed(config.layers)),
             environment={**endpoint, **(config.environment or {})},
             log_group=log_group,
@@ -181,16 +174,14 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
         )
 
         def deliver(log_stream: str, event: LogEvent) -> None:
-            batch = LogBatch(
-                identifier.function_name, identifier.account, identifier.region, log_group, log_stream, config.role
-            )
-            log_delivery().add(batch, event)
+            stream = LogBatch(identifier.function_name, identifier.region, log_group, log_stream, config.role)
+            _log_delivery.add(stream, event)
 
         scratch = Home.current().path / "engine" / "lambda"
         return ExecutionEnvironment(function, settings.LAMBDA_PYTHON, scratch, self._credentials, deliver)
 
     def _credentials(self) -> Mapping[str, str]:
-        """Those of the function's execution role."""
+        """Return credentials of the function's execution role, as environment variables."""
         identifier = self.function_version.id
         sts = connect_to(region_name=identifier.region).sts.request_metadata(service_principal="lambda")
         credentials = sts.assume_role(
@@ -207,70 +198,30 @@ class ProcessVersionManager(LambdaVersionManager):  # type: ignore[misc]
             "AWS_SESSION_TOKEN": credentials["SessionToken"],
         }
 
-    def _notify(self, invocation: Any, result: InvocationResult, concurrency: int) -> None:
-        report = result.report
-        outcome: Outcome = "ok" if report.status is None else "timeout" if report.status == "timeout" else "error"
-        observers.notify_invoked(
-            self._record(
-                invocation,
-                concurrency,
-                started_at=result.started_at,
-                outcome=outcome,
-                duration_ms=report.duration_ms,
-                billed_ms=report.billed_ms,
-                init_ms=report.init_ms,
-                max_memory_mb=report.max_memory_mb,
-                error_type=report.error_type,
-            )
-        )
-
-    def _notify_throttled(self, invocation: Any, concurrency: int) -> None:
-        observers.notify_invoked(self._record(invocation, concurrency, started_at=time.time(), outcome="throttle"))
-
-    def _record(self, invocation: Any, concurrency: int, **fields: Any) -> InvocationRecord:
+    def _notify(self, invocation: Any, outcome: Outcome, started_at: float, duration_ms: float = 0.0) -> None:
         identifier = self.function_version.id
-        asynchronous: Source = "asynchronous" if invocation.invocation_type == InvocationType.Event else "invoke"
         _, _, qualifier = invocation.invoked_arn.partition(f":function:{identifier.function_name}")
-        return InvocationRecord(
+        record = InvocationRecord(
             function_name=identifier.function_name,
-            function_arn=self.function_version.qualified_arn,
-            version=identifier.qualifier,
             qualifier=qualifier.lstrip(":") or None,
             account=identifier.account,
             region=identifier.region,
             request_id=invocation.request_id,
-            source=invocation_source.get() or asynchronous,
-            memory_size_mb=self.function_version.config.memory_size,
-            concurrency=concurrency,
-            **fields,
+            started_at=started_at,
+            outcome=outcome,
+            duration_ms=duration_ms,
         )
+        observers.notify_invoked(record)
 
 
 class _NoLogThread:
-    """In place of LocalEmu's thread a version: all versions share one delivery."""
+    """Takes the place of LocalEmu's log thread of a version: all versions share one delivery."""
 
     def start_subscriber(self) -> None:
-        """Nothing to start."""
+        """Do nothing."""
 
     def stop(self) -> None:
-        """Nothing to stop."""
-
-
-_running: Counter[str] = Counter()
-_running_lock = threading.Lock()
-
-
-@contextmanager
-def _counted(function_arn: str) -> Iterator[int]:
-    """Count an invocation of a function while it lasts; gives how many run with it."""
-    with _running_lock:
-        _running[function_arn] += 1
-        count = _running[function_arn]
-    try:
-        yield count
-    finally:
-        with _running_lock:
-            _running[function_arn] -= 1
+        """Do nothing."""
 
 
 def _invocation(engine: Any) -> Invocation:
@@ -291,7 +242,7 @@ def _invocation(engine: Any) -> Invocation:
 
 
 def _decoded(client_context: str | None) -> str | None:
-    """The JSON in a client context, on one line as a header demands; None where there is none."""
+    """Return the JSON of a client context on one line, as a header requires; None where there is none."""
     if not client_context:
         return None
     try:
@@ -304,58 +255,3 @@ def _endpoint() -> str:
     from localemu import config  # noqa: PLC0415 - read at import, which the server delays until its environment is set
 
     return f"{HOST}:{config.GATEWAY_LISTEN[0].port}"
-
-
-_delivery_lock = threading.Lock()
-_delivery: LogDelivery | None = None
-
-
-def log_delivery() -> LogDelivery:
-    """The one delivery of this process."""
-    global _delivery  # noqa: PLW0603
-    with _delivery_lock:
-        if _delivery is None:
-            _delivery = LogDelivery(_LogStore())
-        return _delivery
-
-
-class _LogStore:
-    """Puts log events into CloudWatch Logs by the rights of the function's role, as Lambda does."""
-
-    def __init__(self) -> None:
-        self._clients: dict[tuple[str, str], tuple[float, Any]] = {}
-        self._streams: set[tuple[str, str]] = set()
-
-    def __call__(self, batch: LogBatch) -> None:
-        logs = self._client(batch.role_arn, batch.region)
-        where = {"logGroupName": batch.log_group, "logStreamName": batch.log_stream}
-        events = [{"timestamp": event.timestamp_ms, "message": event.message} for event in batch.events]
-        try:
-            self._make_stream(logs, batch)
-            logs.put_log_events(**where, logEvents=events)
-        except logs.exceptions.ResourceNotFoundException:
-            self._streams.discard((batch.log_group, batch.log_stream))  # deleted meanwhile
-            self._make_stream(logs, batch)
-            logs.put_log_events(**where, logEvents=events)
-
-    def _make_stream(self, logs: Any, batch: LogBatch) -> None:
-        key = (batch.log_group, batch.log_stream)
-        if key in self._streams:
-            return
-        try:
-            logs.create_log_stream(logGroupName=batch.log_group, logStreamName=batch.log_stream)
-        except logs.exceptions.ResourceAlreadyExistsException:
-            pass
-        except logs.exceptions.ResourceNotFoundException:
-            logs.create_log_group(logGroupName=batch.log_group)
-            logs.create_log_stream(logGroupName=batch.log_group, logStreamName=batch.log_stream)
-        self._streams.add(key)
-
-    def _client(self, role_arn: str, region: str) -> Any:
-        made_at, client = self._clients.get((role_arn, region), (0.0, None))
-        if client is None or time.monotonic() - made_at > LOG_CLIENT_S:
-            client = connect_to.with_assumed_role(
-                role_arn=role_arn, region_name=region, service_principal="lambda"
-            ).logs
-            self._clients[role_arn, region] = (time.monotonic(), client)
-        return client

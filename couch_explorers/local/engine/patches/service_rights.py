@@ -10,7 +10,7 @@ import contextvars
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.engine.authorization import assumable_by_service, role_allows
+from couch_explorers.local.engine.authorization import NOT_ASSUMABLE, assumable_by_service, role_allows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,6 @@ SEAMS = {
 # What a mapping on a queue needs, in the order in which AWS misses it:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
 QUEUE_RIGHTS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
 
 # The access key with which CloudFormation calls other services; "" where it is the account's root.
 _acting_key: contextvars.ContextVar[str] = contextvars.ContextVar("acting_key", default="")

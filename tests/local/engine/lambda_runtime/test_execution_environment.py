@@ -6,8 +6,13 @@ import time
 import pytest
 
 from couch_explorers.local.engine import settings
-from couch_explorers.local.engine.lambda_runtime.execution_environment import ExecutionEnvironment, FunctionSettings
-from couch_explorers.local.engine.lambda_runtime.runtime_api import Invocation
+from couch_explorers.local.engine.lambda_runtime import execution_environment
+from couch_explorers.local.engine.lambda_runtime.execution_environment import (
+    EnvironmentPool,
+    ExecutionEnvironment,
+    FunctionSettings,
+)
+from couch_explorers.local.engine.lambda_runtime.runtime_process import Invocation
 
 HANDLERS = """
 import json, logging, os, subprocess, sys, time
@@ -367,3 +372,109 @@ def _ends(process):
         time.sleep(0.02)
     os.kill(process, signal.SIGKILL)
     return False
+
+
+# --- the pool ---------------------------------------------------------------------------------------------------------
+
+
+class FakeEnvironment:
+    def __init__(self, kind):
+        self.kind = kind
+        self.prepared = False
+        self.stopped = False
+
+    def prepare(self):
+        self.prepared = True
+        return True
+
+    def stop(self):
+        self.stopped = True
+
+
+@pytest.fixture
+def created():
+    return []
+
+
+@pytest.fixture
+def pool(created):
+    def create(kind):
+        created.append(FakeEnvironment(kind))
+        return created[-1]
+
+    return EnvironmentPool(create)
+
+
+def use(pool, **arguments):
+    with pool.environment(**arguments) as environment:
+        return environment
+
+
+def test_warm_environment_is_used_again(pool, created):
+    assert use(pool) is use(pool)
+    assert len(created) == 1
+
+
+def test_concurrent_invocations_have_environments_of_their_own(pool):
+    with pool.environment() as first, pool.environment() as second:
+        assert first is not second
+
+
+def test_environment_that_was_used_last_goes_first(pool):
+    with pool.environment() as first, pool.environment() as second:
+        pass
+
+    # The inner one was released first, so the outer one was used last.
+    assert use(pool) is first
+    assert second.stopped is False
+
+
+def test_environment_of_a_failed_invocation_is_not_used_again(pool, created):
+    with pytest.raises(RuntimeError), pool.environment():
+        raise RuntimeError
+
+    assert created[0].stopped
+    assert use(pool) is not created[0]
+
+
+def test_stop_ends_idle_environments_at_once_and_busy_ones_afterwards(pool):
+    with pool.environment() as busy:
+        idle = use(pool)
+
+        pool.stop()
+
+        assert idle.stopped
+        assert not busy.stopped
+    assert busy.stopped
+
+
+@pytest.mark.parametrize("limit", ["KEEP_ALIVE_S", "MAX_AGE_S"])
+def test_idle_and_old_environments_end(pool, created, monkeypatch, limit):
+    use(pool)
+    pool.end_expired()
+    assert not created[0].stopped
+
+    monkeypatch.setattr(execution_environment, limit, -1.0)
+    pool.end_expired()
+
+    assert created[0].stopped
+    assert use(pool) is not created[0]
+
+
+def test_provisioned_environments_are_started_ahead_and_kept(pool, created, monkeypatch):
+    assert pool.provision(2)
+    assert [(each.kind, each.prepared) for each in created] == [("provisioned-concurrency", True)] * 2
+
+    monkeypatch.setattr(execution_environment, "KEEP_ALIVE_S", -1.0)
+    pool.end_expired()
+
+    assert use(pool, provisioned=True) in created
+    assert use(pool) not in created[:2]
+
+
+def test_fewer_provisioned_environments_end_the_surplus(pool, created):
+    pool.provision(3)
+
+    pool.provision(1)
+
+    assert [each.stopped for each in created].count(True) == 2

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from couch_explorers.local.engine.lambda_runtime.runtime_api import MAX_RESPONSE, Invocation, RuntimeApi
+from couch_explorers.local.engine.lambda_runtime.runtime_process import MAX_RESPONSE, Invocation, RuntimeApi
 
 INVOCATION = "/2018-06-01/runtime/invocation/"
 

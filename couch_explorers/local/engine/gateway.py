@@ -1,8 +1,8 @@
-"""What a REST API's stage does around its integrations, by AWS's rules: throttling, gateway responses, and who is told of a request.
+"""The rules of a REST API's stage: throttling, the proxy format, gateway responses, and the observers of its requests.
 
-`patches.api_gateway` puts it into LocalEmu's pipeline. Sources, in the API Gateway developer guide:
+`patches.api_gateway` puts them into LocalEmu's pipeline. Sources, in the API Gateway developer guide:
 api-gateway-request-throttling (limits), api-gateway-gatewayResponse-definition and supported-gateway-response-types (responses),
-api-gateway-metrics-and-dimensions (what a request is measured by).
+api-gateway-metrics-and-dimensions (what is measured of a request).
 """
 
 from __future__ import annotations
@@ -20,38 +20,33 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("couch.local")
 
-# Requests a second and at once that an account may send where a stage sets nothing.
+# Requests a second, and requests at once, that are allowed where a stage sets no limits.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 ACCOUNT_RATE = 10_000.0
 ACCOUNT_BURST = 5_000
 
 ANY_METHOD = "*/*"
 JSON = "application/json"
-# "$context.error.messageString", "$stageVariables.name", "$method.request.header.Accept" and their like.
+# Such as "$context.error.messageString", "$stageVariables.name" or "$method.request.header.Accept".
 _VARIABLE = re.compile(
     r"\$((?:context|stageVariables|method\.request\.(?:header|querystring|path))\.[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
 )
 
 
-# Observers
+# --- observers --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class StageRequest:
-    """One request to a deployed stage of a REST API, with what the gateway answered; refusals of the gateway itself included.
+    """One request to a deployed stage of a REST API, and how it was answered, if only by the gateway itself.
 
-    `path` is what was asked for, `resource` what it matched (such as `/pictures/{id}`), None where nothing did. Times are Unix
-    seconds and milliseconds; `integration_latency_ms` is None where no integration was called.
+    `time_s` is Unix time; `integration_latency_ms` is None where no integration was called.
     """
 
-    account_id: str
     region: str
     api_id: str
     api_name: str
     stage: str
-    method: str
-    path: str
-    resource: str | None
     status: int
     time_s: float
     latency_ms: float
@@ -62,12 +57,12 @@ _observers: list[Callable[[StageRequest], None]] = []
 
 
 def observe(observer: Callable[[StageRequest], None]) -> None:
-    """Call `observer` after each request to a stage, in the thread that served it and before the answer leaves."""
+    """Call `observer` after each request to a stage, in the thread that serves it and before its response is sent."""
     _observers.append(observer)
 
 
-def tell(request: StageRequest) -> None:
-    """Tell every observer; one that fails costs the caller nothing."""
+def notify(request: StageRequest) -> None:
+    """Report a request to every observer; one that raises is logged, and does not disturb the request."""
     for observer in _observers:
         try:
             observer(request)
@@ -75,11 +70,11 @@ def tell(request: StageRequest) -> None:
             logger.exception("A request to the API %s could not be observed", request.api_id)
 
 
-# Throttling
+# --- throttling -------------------------------------------------------------------------------------------------------
 
 
 class TokenBucket:
-    """Lets `burst` requests through at once and `rate` a second after that."""
+    """Allows `burst` requests at once, and `rate` a second after that."""
 
     def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate = rate
@@ -90,7 +85,7 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Take a token; False when there is none."""
+        """Take a token; return False where there is none."""
         with self._lock:
             now = self._clock()
             self._tokens = min(self.burst, self._tokens + (now - self._filled) * self.rate)
@@ -102,7 +97,7 @@ class TokenBucket:
 
 
 class StageThrottle:
-    """The limits of all stages: each method of a stage has a bucket of its own, filled by the method's settings or the stage's."""
+    """The limits of all stages: each method of a stage has a bucket of its own, by the method's settings or the stage's."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -110,7 +105,15 @@ class StageThrottle:
         self._lock = threading.Lock()
 
     def allows(self, api_id: str, stage: str, method: str, settings: Mapping[str, Any]) -> bool:
-        """Whether one more request may pass. `method` is such as `/pictures/POST`, `settings` the stage's `methodSettings`."""
+        """Count a request, and return whether it is allowed.
+
+        Args:
+            api_id: The API.
+            stage: The name of its stage.
+            method: The resource's path and the HTTP method, such as `/pictures/POST`.
+            settings: The stage's `methodSettings`.
+
+        """
         rate, burst = limits(settings, method)
         key = (api_id, stage, method)
         with self._lock:
@@ -121,7 +124,7 @@ class StageThrottle:
 
 
 def limits(settings: Mapping[str, Any], method: str) -> tuple[float, float]:
-    """Rate and burst of a method such as `/pictures/POST`: its own, else the stage's, else the account's."""
+    """Return rate and burst of a method such as `/pictures/POST`: its own, else the stage's, else the account's."""
     by_method = {_plain(key): value for key, value in settings.items()}
     for key in (_plain(method), ANY_METHOD):
         found = by_method.get(key, {})
@@ -133,15 +136,15 @@ def limits(settings: Mapping[str, Any], method: str) -> tuple[float, float]:
 
 
 def _plain(key: str) -> str:
-    """A method's key as one writes it: AWS escapes slashes of the resource's path as `~1`."""
+    """Unescape a method's key: AWS escapes the slashes of the resource's path as `~1`."""
     return key.replace("~1", "/").lstrip("/")
 
 
-# Proxy answers
+# --- proxy format -----------------------------------------------------------------------------------------------------
 
 
-def is_proxy_answer(payload: bytes) -> bool:
-    """Whether a function's answer has the form that a proxy integration takes: what else it returns is the caller's 502.
+def is_proxy_response(payload: bytes) -> bool:
+    """Whether a function's response is in the format of a proxy integration; the caller gets 502 for any other.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
@@ -154,12 +157,12 @@ def is_proxy_answer(payload: bytes) -> bool:
         return False
 
 
-# Gateway responses
+# --- gateway responses ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class GatewayError:
-    """What the gateway refuses or fails by itself: the response's type, AWS's default status, error type and message for it."""
+    """An error of the gateway itself: the type of its gateway response, and AWS's default status, error type and message."""
 
     kind: str
     status: int
@@ -169,7 +172,7 @@ class GatewayError:
 
 @dataclass(frozen=True)
 class Request:
-    """What of a request a gateway response may mention."""
+    """The parts of a request that a gateway response may refer to."""
 
     context: Mapping[str, Any]
     stage_variables: Mapping[str, str]
@@ -181,16 +184,16 @@ class Request:
 def gateway_response(
     error: GatewayError, request: Request, configured: Mapping[str, Mapping[str, Any]]
 ) -> tuple[int, dict[str, str], str]:
-    """The status, headers and body of an error of the gateway's own.
+    """Render the response to an error of the gateway itself.
 
     Args:
-        error: What went wrong.
-        request: What the templates may take values from.
-        configured: The API's own gateway responses by type, as PutGatewayResponse takes them; `DEFAULT_4XX` and `DEFAULT_5XX`
-            stand in for every type that is not there.
+        error: The error.
+        request: The values that templates may use.
+        configured: The API's gateway responses by type, as PutGatewayResponse takes them; `DEFAULT_4XX` and `DEFAULT_5XX` apply
+            to the types that are not configured.
 
     Returns:
-        The template for `application/json` or the first that the caller accepts, filled in.
+        Status, headers and body: the first template that the caller accepts, else the one for `application/json`, filled in.
 
     """
     family = "DEFAULT_5XX" if error.status >= 500 else "DEFAULT_4XX"  # noqa: PLR2004
@@ -205,7 +208,7 @@ def gateway_response(
     values = Request(context, request.stage_variables, request.headers, request.query, request.path)
     templates: Mapping[str, str] = response.get("responseTemplates") or {}
     content_type = _accepted(templates, request.headers.get("accept", ""))
-    # AWS writes this one message with a capital: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-troubleshooting-403-forbidden.html
+    # AWS capitalizes the field of this one message: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-troubleshooting-403-forbidden.html
     name = "Message" if error.kind == "ACCESS_DENIED" else "message"
     template = templates.get(content_type, f'{{"{name}":$context.error.messageString}}')
     headers = {"Content-Type": content_type, "x-amzn-ErrorType": error.code}
@@ -218,7 +221,7 @@ def gateway_response(
 
 
 def _accepted(templates: Mapping[str, str], accept: str) -> str:
-    """The content type of the template that answers a caller: the first accepted one, else JSON, else the first of all."""
+    """Return the content type of the template to use: the first that is accepted, else JSON, else the first of all."""
     for kind in (part.partition(";")[0].strip() for part in accept.split(",")):
         if kind in templates:
             return kind
@@ -226,7 +229,7 @@ def _accepted(templates: Mapping[str, str], accept: str) -> str:
 
 
 def _mapped(mapping: str, request: Request) -> str | None:
-    """The value of a response parameter: a quoted text, or a name such as `method.request.header.Origin`."""
+    """Return the value of a response parameter: a quoted text, or a name such as `method.request.header.Origin`."""
     if len(mapping) > 1 and mapping[0] == mapping[-1] == "'":
         return mapping[1:-1]
     value = _look_up(mapping, request)
@@ -234,7 +237,7 @@ def _mapped(mapping: str, request: Request) -> str | None:
 
 
 def _look_up(name: str, request: Request) -> Any:
-    """The value behind `context.…`, `stageVariables.…` or `method.request.….…`; None where there is none."""
+    """Return the value of `context.…`, `stageVariables.…` or `method.request.….…`; None where there is none."""
     first, _, rest = name.partition(".")
     if first == "stageVariables":
         return request.stage_variables.get(rest)

@@ -164,11 +164,11 @@ def test_observer_that_fails_costs_the_others_nothing(monkeypatch):
     monkeypatch.setattr(gateway, "_observers", [])
     gateway.observe(lambda _: 1 / 0)
     gateway.observe(seen.append)
-    told = gateway.StageRequest("0", "eu-west-1", "a", "api", "prod", "GET", "/x", None, 403, 1.0, 2.0, None)
+    request = gateway.StageRequest("eu-west-1", "a", "api", "prod", 403, 1.0, 2.0, None)
 
-    gateway.tell(told)
+    gateway.notify(request)
 
-    assert seen == [told]
+    assert seen == [request]
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ def test_observer_that_fails_costs_the_others_nothing(monkeypatch):
     ],
 )
 def test_proxy_answer_is_told_from_any_other(answer, sound):
-    assert gateway.is_proxy_answer(json.dumps(answer).encode()) is sound
+    assert gateway.is_proxy_response(json.dumps(answer).encode()) is sound
 
 
 @pytest.mark.parametrize("payload", [b"", b"not json", b"\xff"])
 def test_payload_that_is_no_json_is_no_proxy_answer(payload):
-    assert not gateway.is_proxy_answer(payload)
+    assert not gateway.is_proxy_response(payload)

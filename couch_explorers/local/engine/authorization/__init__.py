@@ -1,7 +1,7 @@
-"""What AWS allows, asked by anybody in the engine: policies, condition keys, signatures and who is behind an access key.
+"""Authorization as AWS decides it: policies, condition keys, signatures, and the principals behind access keys.
 
 The functions here are for code that acts for a service: an event source mapping, a gateway, an alarm, a function's log. API
-calls that come over the wire are judged by `patches.rights`.
+calls from outside are checked by `patches.iam`.
 """
 
 from __future__ import annotations

@@ -255,6 +255,15 @@ def parse_policy(document: str | dict[str, Any]) -> Policy:
     return _parse_text(document) if isinstance(document, str) else _parse_document(document)
 
 
+def is_policy_document(text: str) -> bool:
+    """Whether a text is a JSON object with statements, which services require of a policy that is set."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and bool(document.get("Statement"))
+
+
 @lru_cache(maxsize=2048)
 def _parse_text(text: str) -> Policy:
     try:

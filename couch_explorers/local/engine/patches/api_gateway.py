@@ -1,49 +1,71 @@
-"""REST APIs of API Gateway where LocalEmu's pipeline answers otherwise than AWS.
+"""API Gateway: REST APIs where LocalEmu's pipeline answers differently from AWS. The rules are in `engine.gateway`.
 
-- A stage's limits (`MethodSettings`) are kept while it runs, one bucket a method, and changed limits count at once.
-- Gateway responses fill in every variable, count `DEFAULT_4XX` and `DEFAULT_5XX`, and are imported from OpenAPI documents.
+LocalEmu throttles no stage, fills in only some variables of gateway responses, answers an unknown API or stage with 404, and lets
+integrations run for any time. Here:
+
+- A stage's limits (`MethodSettings`) hold, with one bucket for each method, and changed limits count at once.
+- Gateway responses fill in every variable, apply `DEFAULT_4XX` and `DEFAULT_5XX`, and are imported from OpenAPI documents.
 - An API or stage that does not exist is 403 "Forbidden".
-- Every request to a stage is told to the observers of `gateway.observe`.
+- An integration that is not done after its time-out (29 s) is 504 "Endpoint request timed out", and the function is not invoked
+  again by a retry.
+- A proxy response that is not in Lambda's proxy format is 502, whatever is wrong with it.
+- A service is called with the integration's role, whose credentials are fetched for each call, or as API Gateway itself, so that
+  permissions are checked.
+- Every request to a stage is reported to the observers of `gateway.observe`.
 
-Documentation: `api-gateway-request-throttling` and `supported-gateway-response-types` in the API Gateway developer guide.
+Documentation, in the API Gateway developer guide: `api-gateway-request-throttling`, `supported-gateway-response-types`,
+`set-up-lambda-proxy-integrations`, `api-gateway-execution-service-limits-table`.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
+from contextvars import ContextVar
 from typing import Any
 
-from couch_explorers.local.engine import gateway, patches
+from couch_explorers.local.engine import gateway
+from couch_explorers.local.engine.patches import when_loaded
 
 logger = logging.getLogger("couch.local")
 
-_EXECUTE = "localemu.services.apigateway.next_gen.execute_api"
 SEAMS = {
-    f"{_EXECUTE}.router:ApiGatewayEndpoint.__call__": "4ba22f601b4a",
-    f"{_EXECUTE}.router:ApiGatewayEndpoint.prepare_rest_api_invocation": "a6bffaeeb2ff",
-    f"{_EXECUTE}.handlers.throttle:ThrottleHandler.__call__": "6396a0e35a7b",
-    f"{_EXECUTE}.handlers.gateway_exception:GatewayExceptionHandler.__call__": "b04956ded9bd",
-    f"{_EXECUTE}.handlers.integration:IntegrationHandler.__call__": "18432b85ec73",
-    f"{_EXECUTE}.handlers.parse:InvocationRequestParser.__call__": "0bc1b6059807",
     "localemu.services.apigateway.legacy.provider:ApigatewayProvider.put_rest_api": "ef95748af522",
+    "localemu.services.apigateway.next_gen.execute_api.handlers.gateway_exception:GatewayExceptionHandler.__call__": "b04956ded9bd",
+    "localemu.services.apigateway.next_gen.execute_api.handlers.integration:IntegrationHandler.__call__": "18432b85ec73",
+    "localemu.services.apigateway.next_gen.execute_api.handlers.parse:InvocationRequestParser.__call__": "0bc1b6059807",
+    "localemu.services.apigateway.next_gen.execute_api.handlers.throttle:ThrottleHandler.__call__": "6396a0e35a7b",
+    "localemu.services.apigateway.next_gen.execute_api.integrations.aws:RestApiAwsProxyIntegration.call_lambda": "75964f5a1a6a",
+    "localemu.services.apigateway.next_gen.execute_api.integrations.aws:RestApiAwsProxyIntegration.invoke": "6fcff821de55",
+    "localemu.services.apigateway.next_gen.execute_api.integrations.aws:RestApiAwsProxyIntegration.parse_lambda_response": "27d74e1a1f1e",
+    "localemu.services.apigateway.next_gen.execute_api.integrations.aws:get_internal_mocked_headers": "c4162981bb34",
+    "localemu.services.apigateway.next_gen.execute_api.router:ApiGatewayEndpoint.__call__": "4ba22f601b4a",
+    "localemu.services.apigateway.next_gen.execute_api.router:ApiGatewayEndpoint.prepare_rest_api_invocation": "a6bffaeeb2ff",
 }
 
 LARGEST_PAYLOAD = 10_485_760
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
+# Milliseconds. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+LONGEST_INTEGRATION_MS = 29_000
+# The time-out of the integration that is about to be called.
+_limit_ms: ContextVar[int] = ContextVar("couch_integration_limit_ms", default=LONGEST_INTEGRATION_MS)
 
 
 def apply() -> None:
     """Change LocalEmu's API Gateway when it is loaded."""
-    patches.when_loaded("apigateway", change_pipeline)
+    when_loaded("apigateway", _change_classes)
 
 
-def change_pipeline() -> None:
-    """Change the classes of the pipeline; their instances stay."""
+def _change_classes() -> None:
+    """Change the classes of the pipeline and of the integrations; their instances stay."""
     _serve()
     _throttle()
     _refuse()
     _import()
+    _check_proxy_responses()
+    _limit_integration_time()
+    _call_services_as_principals()
 
 
 def _serve() -> None:
@@ -62,16 +84,12 @@ def _serve() -> None:
         time_s, began = time.time(), time.perf_counter()
         context, response = self.prepare_rest_api_invocation(request, api_id, stage)
         self.rest_gateway.process_with_context(context, response)
-        gateway.tell(
+        gateway.notify(
             gateway.StageRequest(
-                account_id=context.deployment.account_id,
                 region=context.deployment.region,
                 api_id=api_id,
                 api_name=context.deployment.rest_api.rest_api.get("name", ""),
                 stage=str(stage),
-                method=request.method,
-                path=(context.invocation_request or {}).get("path", request.path),
-                resource=context.resource["path"] if context.resource else None,
                 status=response.status_code,
                 time_s=time_s,
                 latency_ms=(time.perf_counter() - began) * 1000,
@@ -135,16 +153,16 @@ def _refuse() -> None:
         )
         status, headers, body = gateway.gateway_response(error, request, context.deployment.rest_api.gateway_responses)
         if context.context_variables is not None:
-            # Says to the steps after this one that the gateway answered by itself.
+            # Tells later steps of the pipeline that the gateway itself answered.
             context.context_variables["error"] = {"message": exception.message, "responseType": error.kind}
         response.update_from(Response(body, status=status, headers=headers))
 
     def parse(self: Any, _chain: Any, context: Any, _response: Any) -> None:
         context.account_id = context.deployment.account_id
         context.region = context.deployment.region
-        # Before the size is judged, so that a gateway response can name the request.
+        # Before the size is checked, so that a gateway response can refer to the request.
         self.parse_and_enrich(context)
-        # By whatever address it was reached, a function is told of AWS's.
+        # Functions see AWS's domain name, whatever address the API was called by.
         domain = f"{context.api_id}.execute-api.{context.region}.amazonaws.com"
         context.context_variables |= {"domainName": domain, "domainPrefix": context.api_id}
         if (context.request.content_length or 0) > LARGEST_PAYLOAD:
@@ -162,7 +180,7 @@ def _import() -> None:
     load = provider.import_api_from_openapi_spec
 
     def import_api(rest_api: Any, context: Any, open_api_spec: Any, mode: str) -> Any:
-        # Merging leaves out methods of paths that are there already, as "/" always is: nothing is lost by a new API's.
+        # Merging leaves out the methods of existing paths, and "/" always exists: a new API's document overwrites instead.
         is_new = not any(resource.resource_methods for resource in rest_api.resources.values())
         binary = list(rest_api.binaryMediaTypes or [])
         imported = load(rest_api, context=context, open_api_spec=open_api_spec, mode="overwrite" if is_new else mode)
@@ -183,3 +201,100 @@ def _import() -> None:
         return imported
 
     provider.import_api_from_openapi_spec = import_api
+
+
+def _check_proxy_responses() -> None:
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import InternalServerError  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
+
+    parse = aws.RestApiAwsProxyIntegration.parse_lambda_response
+
+    def parse_lambda_response(self: Any, payload: bytes) -> Any:
+        if not gateway.is_proxy_response(payload):
+            logger.info("A function's response is not in the proxy format: %.200r", payload)
+            raise InternalServerError("Internal server error", status_code=502)
+        return parse(self, payload)
+
+    aws.RestApiAwsProxyIntegration.parse_lambda_response = parse_lambda_response
+
+
+def _limit_integration_time() -> None:
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import ClientError, ReadTimeoutError  # noqa: PLC0415
+    from localemu.aws.connect import connect_to  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (  # noqa: PLC0415
+        BaseGatewayException,
+        IntegrationFailureError,
+        IntegrationTimeoutError,
+        RequestTooLargeError,
+    )
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
+    from localemu.utils.aws.arns import extract_region_from_arn  # noqa: PLC0415
+    from localemu.utils.aws.client_types import ServicePrincipal  # noqa: PLC0415
+
+    integration = aws.RestApiAwsProxyIntegration
+    invoke = integration.invoke
+
+    def invoke_within_time(self: Any, context: Any) -> Any:
+        asked = int(context.integration.get("timeoutInMillis") or LONGEST_INTEGRATION_MS)
+        _limit_ms.set(min(asked, LONGEST_INTEGRATION_MS))
+        try:
+            return invoke(self, context)
+        except IntegrationFailureError as failure:
+            if isinstance(failure.__cause__, BaseGatewayException):
+                raise failure.__cause__ from None
+            raise
+
+    @functools.cache
+    def config(limit_ms: int) -> Any:
+        # A retry would invoke the function again, and pay for another image.
+        return Config(read_timeout=limit_ms / 1000, retries={"total_max_attempts": 1})
+
+    def call_lambda(function_arn: str, event: bytes, source_arn: str, credentials: str | None = None) -> bytes:
+        region = extract_region_from_arn(function_arn)
+        if credentials:
+            factory = connect_to.with_assumed_role(
+                role_arn=credentials,
+                region_name=region,
+                service_principal=ServicePrincipal.apigateway,
+                session_name="BackplaneAssumeRoleSession",
+                config=config(_limit_ms.get()),
+            )
+        else:
+            factory = connect_to(region_name=region, config=config(_limit_ms.get()))
+        client = factory.lambda_.request_metadata(service_principal=ServicePrincipal.apigateway, source_arn=source_arn)
+        try:
+            answer = client.invoke(FunctionName=function_arn, Payload=event, InvocationType="RequestResponse")
+            return answer["Payload"].read() if answer.get("Payload") else b""
+        except ReadTimeoutError as error:
+            raise IntegrationTimeoutError("Endpoint request timed out") from error
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "RequestTooLargeException":
+                raise RequestTooLargeError("Request Too Long") from error
+            raise
+
+    integration.invoke = invoke_within_time
+    integration.call_lambda = staticmethod(call_lambda)
+
+
+def _call_services_as_principals() -> None:
+    from localemu.aws import connect  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
+    from localemu.utils.aws.client_types import ServicePrincipal  # noqa: PLC0415
+
+    def headers(service_name: str, region_name: str, source_arn: str, role_arn: str | None) -> dict[str, str]:
+        key, token = connect.INTERNAL_AWS_ACCESS_KEY_ID, None
+        if role_arn:
+            sts = connect.connect_to().sts.request_metadata(service_principal=ServicePrincipal.apigateway)
+            assumed = sts.assume_role(RoleArn=role_arn, RoleSessionName="BackplaneAssumeRoleSession")["Credentials"]
+            key, token = assumed["AccessKeyId"], assumed["SessionToken"]
+        source = connect.InternalRequestParameters(service_principal=ServicePrincipal.apigateway, source_arn=source_arn)
+        return {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20200101/{region_name}/{service_name}/aws4_request, "
+            "SignedHeaders=host, Signature=0",
+            # Without the secret of this process, LocalEmu ignores who calls, and checks the signature.
+            connect.INTERNAL_REQUEST_PARAMS_HEADER: connect.dump_dto(source),
+            connect.INTERNAL_REQUEST_AUTH_HEADER: connect.INTERNAL_REQUEST_AUTH_TOKEN,
+        } | ({"X-Amz-Security-Token": token} if token else {})
+
+    aws.get_internal_mocked_headers = headers

@@ -1,39 +1,61 @@
-"""CloudFormation where LocalEmu's engine does otherwise than AWS.
+"""CloudFormation: how stacks change, and with whose permissions, where LocalEmu differs from AWS.
 
 - Resources whose properties or updates LocalEmu drops get providers of our own (`engine.resource_providers`).
-- A resource is replaced when a property that only a creation can set has another value, not already when it refers to a resource
-  that is updated in place: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
-- A SAM template that comes out as before has no changes, as any other; LocalEmu takes each template with a transform for changed.
-- Addresses of APIs stay what the template makes of them, in outputs and in environment variables.
+- A resource is replaced when a create-only property has a new value. LocalEmu replaces it even where it only refers to a resource that
+  is updated in place: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
+- A SAM template whose expansion is unchanged has no changes. LocalEmu takes every template with a transform for changed.
+- URLs of APIs stay what the template says, in outputs and in environment variables. LocalEmu replaces AWS's domain by its own.
+- CloudFormation acts with the permissions of its caller, or of the stack's service role. LocalEmu acts as the account's root:
+  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
 """
 
-from typing import Any
+from __future__ import annotations
 
-from couch_explorers.local.engine import patches
+import contextvars
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
-# What these transforms make depends on template and parameters alone, so that comparing what they made tells whether it changed.
-_PURE_TRANSFORMS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"}
-_ENGINE = "localemu.services.cloudformation.engine.v2"
+from couch_explorers.local.engine.patches import service_error, when_loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SEAMS = {
-    "localemu.services.cloudformation.resource_provider:ResourceProviderExecutor.try_load_resource_provider": "9be7534427d3",
-    "localemu.services.apigateway.resource_providers.aws_apigateway_stage:ApiGatewayStageProvider.create": "7e638bf0813a",
     "localemu.services.apigateway.resource_providers.aws_apigateway_restapi:ApiGatewayRestApiProvider.create": "bbd05b25ed0f",
-    "localemu.services.logs.resource_providers.aws_logs_loggroup:LogsLogGroupProvider.create": "2a421d83feab",
+    "localemu.services.apigateway.resource_providers.aws_apigateway_stage:ApiGatewayStageProvider.create": "7e638bf0813a",
+    "localemu.services.cloudformation.engine.v2.change_set_model:ChangeSetModel._resolve_requires_replacement": "beabaec47ce8",
+    "localemu.services.cloudformation.engine.v2.change_set_model:NodeTemplate": "72ce65278212",
+    "localemu.services.cloudformation.engine.v2.change_set_model_executor:ChangeSetModelExecutor._execute_resource_change": "0515307288ef",
+    "localemu.services.cloudformation.engine.v2.change_set_model_executor:ChangeSetModelExecutor.create_resource_provider_payload": "ed5ea8bed76d",
+    "localemu.services.cloudformation.engine.v2.change_set_model_preproc:ChangeSetModelPreproc._perform_static_replacements": "5d1d67711a23",
+    "localemu.services.cloudformation.resource_provider:ResourceProviderExecutor.try_load_resource_provider": "9be7534427d3",
+    "localemu.services.cloudformation.resource_provider:convert_payload": "6de855abc845",
     "localemu.services.cloudformation.v2.entities:ChangeSet.has_changes": "9dc11f975823",
     "localemu.services.cloudformation.v2.provider:CloudformationProviderV2._setup_change_set_model": "2e921452edeb",
-    f"{_ENGINE}.change_set_model:NodeTemplate": "72ce65278212",
-    f"{_ENGINE}.change_set_model:ChangeSetModel._resolve_requires_replacement": "beabaec47ce8",
-    f"{_ENGINE}.change_set_model_executor:ChangeSetModelExecutor._execute_resource_change": "0515307288ef",
-    f"{_ENGINE}.change_set_model_preproc:ChangeSetModelPreproc._perform_static_replacements": "5d1d67711a23",
+    "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.create_change_set": "a54ec7fb592a",
+    "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.create_stack": "07029cc49afb",
+    "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.delete_stack": "26e638d31ec5",
+    "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.execute_change_set": "7d2b259938db",
+    "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.update_stack": "59f580964547",
+    "localemu.services.logs.resource_providers.aws_logs_loggroup:LogsLogGroupProvider.create": "2a421d83feab",
+    "localemu.utils.threads:start_worker_thread": "2d92ea2c0ce5",
 }
+
+# The results of these transforms depend on template and parameters only, so comparing them shows whether anything has changed.
+_PURE_TRANSFORMS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"}
+# The access key with which CloudFormation calls other services; "" for the account's root.
+_acting_key: contextvars.ContextVar[str] = contextvars.ContextVar("acting_key", default="")
+# The service role that was last given for a stack (account, region, name): CloudFormation keeps using it.
+_stack_roles: dict[tuple[str, str, str], str] = {}
 
 
 def apply() -> None:
-    """Change LocalEmu's CloudFormation when it is loaded."""
-    patches.when_loaded("cloudformation", change_engine)
+    """Act with the caller's permissions, and change the engine of stacks when it is loaded."""
+    _act_as_the_caller()
+    when_loaded("cloudformation", _change_classes)
 
 
-def change_engine() -> None:
+def _change_classes() -> None:
     """Change the classes of the engine; their instances stay."""
     from localemu.services.cloudformation.engine.v2.change_set_model_preproc import (  # noqa: PLC0415
         ChangeSetModelPreproc,
@@ -94,3 +116,69 @@ def _find_no_changes_in_unchanged_templates() -> None:
         return any(part.change_type != ChangeType.UNCHANGED for part in parts)
 
     ChangeSet.has_changes = has_changes_after_transforms
+
+
+def _act_as_the_caller() -> None:
+    """Make the calls of a stack operation with the access key of its caller, or of a session of the stack's service role."""
+    from localemu.services.cloudformation.engine.v2.change_set_model_executor import ChangeSetModelExecutor  # noqa: PLC0415
+    from localemu.services.cloudformation.v2 import provider  # noqa: PLC0415
+
+    for name in ("create_stack", "update_stack", "delete_stack", "execute_change_set", "create_change_set"):
+        setattr(provider.CloudformationProviderV2, name, _acting(getattr(provider.CloudformationProviderV2, name)))
+    start = provider.start_worker_thread
+    payload = ChangeSetModelExecutor.create_resource_provider_payload
+
+    @wraps(start)
+    def started(method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        context = contextvars.copy_context()
+        return start(lambda *given: context.run(method, *given), *arguments, **keywords)
+
+    @wraps(payload)
+    def with_credentials(*arguments: Any, **keywords: Any) -> Any:
+        made = payload(*arguments, **keywords)
+        if made and (key := _acting_key.get()):
+            made["requestData"]["callerCredentials"]["accessKeyId"] = key
+        return made
+
+    provider.start_worker_thread = started
+    ChangeSetModelExecutor.create_resource_provider_payload = with_credentials
+
+
+def _acting(operation: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(operation)
+    def as_caller(self: Any, context: Any, *arguments: Any, **parameters: Any) -> Any:
+        token = _acting_key.set(_key_to_act_with(context))
+        try:
+            return operation(self, context, *arguments, **parameters)
+        finally:
+            _acting_key.reset(token)
+
+    return as_caller
+
+
+def _key_to_act_with(context: Any) -> str:
+    request = context.service_request or {}
+    stack = str(request.get("StackName") or "")
+    name = stack.split(":stack/", 1)[-1].split("/", 1)[0]
+    place = (context.account_id, context.region, name)
+    if role := request.get("RoleARN"):
+        _stack_roles[place] = role
+    if role := _stack_roles.get(place):
+        return _session_of(role)
+    credentials = getattr(context, "caller", None)
+    if credentials is None or credentials.principal.kind == "Root":
+        return ""
+    return str(credentials.principal.access_key_id)
+
+
+def _session_of(role_arn: str) -> str:
+    """Return the access key of a new session of a stack's service role."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+    from localemu.aws.connect import connect_to  # noqa: PLC0415
+
+    sts = connect_to().sts.request_metadata(service_principal="cloudformation")
+    try:
+        credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName="AWSCloudFormation")["Credentials"]
+    except ClientError:
+        raise service_error("ValidationError", f"Role {role_arn} is invalid or cannot be assumed") from None
+    return str(credentials["AccessKeyId"])

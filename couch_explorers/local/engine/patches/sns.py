@@ -1,8 +1,8 @@
-"""What SNS does otherwise than LocalEmu: e-mail subscriptions that wait for their owner, delivery policies, counts, refusals.
+"""SNS: e-mail subscriptions, delivery policies, counts of subscriptions and refusals, where LocalEmu differs from AWS.
 
-An e-mail subscription is pending until its owner follows the link in the mail (or calls ConfirmSubscription with its token), and
-gets nothing before: https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html. The mails are written to the local
-cloud's inbox; LocalEmu would hand them to SES, which this system does not have.
+An e-mail subscription is pending until its owner follows the link in the e-mail (or calls ConfirmSubscription with its token), and
+gets nothing before; LocalEmu confirms it at once: https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html. E-mails
+are written to the local cloud's inbox; LocalEmu would send them by SES, which this system does not have.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from couch_explorers.local import mailbox
+from couch_explorers.local.engine.authorization.policies import is_policy_document
+from couch_explorers.local.engine.patches import service_error, when_gateway_is_created
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 SEAMS = {
-    "localemu.aws.app:LocalemuAwsGateway.__init__": "5f74a78d1e56",
     "localemu.services.sns.provider:SnsProvider.confirm_subscription": "2514dc9cfb3d",
     "localemu.services.sns.provider:SnsProvider.create_topic": "6e62e62a8303",
     "localemu.services.sns.provider:SnsProvider.get_topic_attributes": "22589f2841b0",
@@ -39,14 +40,17 @@ SEAMS = {
 }
 
 PENDING = "PendingConfirmation"
-# What a list says of a subscription: https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
+# The fields of a listed subscription: https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
 LISTED = ("SubscriptionArn", "Owner", "Protocol", "Endpoint", "TopicArn")
 API_VERSION = "2010-03-31"
-# One @, something on both sides, no white space: what SNS itself demands before it sends the first mail.
+# One @, something on both sides, no white space: what SNS requires before it sends the first e-mail.
 EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
-# SNS lets single separators stand between the digits of a number; E.164 allows fifteen digits.
+# SNS allows single separators between the digits of a number; E.164 allows fifteen digits.
 PHONE_NUMBER = re.compile(r"\+?\d+(?:[-./]?\d+)*")
 MOST_DIGITS = 15
+# "Less than 100 characters long", and "no line breaks or control characters"; one of 100 is still taken:
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+LONGEST_SUBJECT = 100
 # https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
 TOPIC_ATTRIBUTES = re.compile(
     r"DeliveryPolicy|DisplayName|Policy|TracingConfig|KmsMasterKeyId|SignatureVersion|ContentBasedDeduplication|ArchivePolicy"
@@ -73,7 +77,7 @@ def apply() -> None:
     sns.create_topic = _with_delivery_policy(sns.create_topic)
     sns.set_topic_attributes = _setting_delivery_policy(sns.set_topic_attributes)
     sns.get_topic_attributes = _counting_subscriptions(sns.get_topic_attributes)
-    _answer_unsigned_confirmations()
+    when_gateway_is_created(_answer_unsigned_confirmations)
 
 
 def _invalid(message: str) -> Exception:
@@ -84,7 +88,7 @@ def _invalid(message: str) -> Exception:
 
 
 def is_phone_number(text: str) -> bool:
-    """Whether SNS takes this as the number of an SMS subscription."""
+    """Whether SNS accepts this as the number of an SMS subscription."""
     return bool(PHONE_NUMBER.fullmatch(text)) and sum(letter.isdigit() for letter in text) <= MOST_DIGITS
 
 
@@ -119,7 +123,7 @@ def _deliver_mails(publisher: Any, inbox: mailbox.Mailbox) -> None:
 
 
 def _address(action: str, **parameters: str) -> str:
-    """A link that does something without credentials, as those in SNS's mails."""
+    """Return a link for an action without credentials, like those in SNS's e-mails."""
     return (
         f"http://{os.environ['LOCALEMU_HOST']}/?{urlencode({'Action': action, **parameters, 'Version': API_VERSION})}"
     )
@@ -218,29 +222,21 @@ def _hiding_pending_arns(list_by_topic: Callable[..., Any]) -> Callable[..., Any
     return listed
 
 
-def _answer_unsigned_confirmations() -> None:
-    """Let the links of mails work without credentials: the token, or an unsigned confirmation before, is the right."""
-    from localemu.aws import handlers  # noqa: PLC0415
-    from localemu.aws.app import LocalemuAwsGateway  # noqa: PLC0415
+def _answer_unsigned_confirmations(gateway: Any) -> None:
+    """Let the links in e-mails work without credentials: the token, or an earlier confirmation without signature, is enough."""
+    from localemu.aws import handlers  # noqa: PLC0415 - LocalEmu reads its settings on import
 
-    original = LocalemuAwsGateway.__init__
+    def answer(chain: Any, context: Any, response: Any) -> None:
+        if not context.service or context.service.service_name != "sns" or not _is_unsigned(context):
+            return
+        if context.operation.name == "ConfirmSubscription" or _may_unsubscribe_unsigned(context):
+            # An unsigned request names no region, but its topic does.
+            context.region = _region_of(context.service_request)
+            gateway.service_manager.require("sns")
+            gateway.service_request_router(chain, context, response)
+            chain.stop()
 
-    def initialize(self: Any, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **options)
-
-        def answer(chain: Any, context: Any, response: Any) -> None:
-            if not context.service or context.service.service_name != "sns" or not _is_unsigned(context):
-                return
-            if context.operation.name == "ConfirmSubscription" or _may_unsubscribe_unsigned(context):
-                # The caller said for which topic, not to which region it calls.
-                context.region = _region_of(context.service_request)
-                self.service_manager.require("sns")
-                self.service_request_router(chain, context, response)
-                chain.stop()
-
-        self.request_handlers.insert(self.request_handlers.index(handlers.parse_service_request) + 1, answer)
-
-    LocalemuAwsGateway.__init__ = initialize
+    gateway.request_handlers.insert(gateway.request_handlers.index(handlers.parse_service_request) + 1, answer)
 
 
 def _region_of(request: Mapping[str, Any]) -> str:
@@ -261,7 +257,20 @@ def _may_unsubscribe_unsigned(context: Any) -> bool:
     return bool(subscription.get("ConfirmationWasAuthenticated") == "false")
 
 
-# --- publishing and topics -----------------------------------------------------------------------------------------------
+# --- publishing and topics --------------------------------------------------------------------------------------------
+
+
+def check_request(context: Any, request: Mapping[str, Any]) -> None:
+    """Raise SNS's error for a Publish without a target, and for a subject that is too long or not printable."""
+    if context.operation.name == "Publish" and not any(
+        name in request for name in ("TopicArn", "TargetArn", "PhoneNumber")
+    ):
+        raise service_error(
+            "InvalidParameter", "Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter"
+        )
+    subject = request.get("Subject")
+    if subject is not None and (len(subject) > LONGEST_SUBJECT or not subject.isprintable()):
+        raise service_error("InvalidParameter", "Invalid parameter: Subject")
 
 
 def _checking_structure_first(publish_batch: Callable[..., Any]) -> Callable[..., Any]:
@@ -313,7 +322,7 @@ def _setting_delivery_policy(set_attributes: Callable[..., Any]) -> Callable[...
         topic = self._get_topic(arn=topic_arn, context=context)
         if not TOPIC_ATTRIBUTES.fullmatch(attribute_name):
             raise _invalid("Invalid parameter: AttributeName")
-        if attribute_name == "Policy" and attribute_value and not is_policy(attribute_value):
+        if attribute_name == "Policy" and attribute_value and not is_policy_document(attribute_value):
             raise _invalid("Invalid parameter: Policy Error: null")
         if attribute_name != "DeliveryPolicy":
             set_attributes(
@@ -331,19 +340,14 @@ def _setting_delivery_policy(set_attributes: Callable[..., Any]) -> Callable[...
     return changed
 
 
-def is_policy(text: str) -> bool:
-    """Whether a text is a JSON object with statements."""
-    try:
-        policy = json.loads(text)
-    except ValueError:
-        return False
-    return isinstance(policy, dict) and bool(policy.get("Statement"))
-
-
 def delivery_policies(text: str | None) -> dict[str, str]:
-    """A topic's attributes DeliveryPolicy, as it was set, and EffectiveDeliveryPolicy, with SNS's defaults filled in.
+    """Return a topic's attributes DeliveryPolicy, as it was set, and EffectiveDeliveryPolicy, with SNS's defaults filled in.
 
-    https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html. Raises InvalidParameter for what is no JSON object.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+
+    Raises:
+        InvalidParameterException: The policy is not a JSON object.
+
     """
     from localemu.services.sns.provider import _create_default_effective_delivery_policy  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
-"""What SQS refuses, and in which words: the limits and checks that LocalEmu leaves out or words otherwise.
+"""SQS: limits, checks and error messages that LocalEmu lacks or words differently.
 
 Limits and their errors: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html and
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html. LocalEmu's own settings for what AWS always
-does (one purge a minute, a name free again after a minute, retention) are switched on in `engine/settings.py`.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html. LocalEmu's settings for what AWS always
+does (one purge a minute, a deleted name reserved for a minute, retention) are in `engine/settings.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import time
 from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.engine.authorization.policies import is_policy_document
+from couch_explorers.local.engine.patches import service_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,9 +46,11 @@ MOST_RECEIVES = 1000
 # "A Number attribute can have up to 38 digits of precision, and it can be between 10^-128 and 10^+126":
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 LARGEST_NUMBER = Decimal(10) ** 126
-# Seconds between two looks for messages that have become visible again; LocalEmu looks once a second.
+# Seconds between two checks for messages that have become visible again; LocalEmu checks once a second.
 VISIBILITY_PERIOD_S = 0.2
 
+# How SQS's JSON protocol names the type of a value that is no string.
+JSON_TYPES = {str: "STRING_VALUE", bool: "TRUE_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE", list: "START_ARRAY"}
 # Queue attributes that are numbers: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 NUMBERS = {
     "DelaySeconds": (0, LONGEST_DELAY_S),
@@ -57,7 +62,7 @@ NUMBERS = {
 }
 BOOLEANS = ("ContentBasedDeduplication", "SqsManagedSseEnabled")
 
-# What AWS calls the errors of a batch's entries; LocalEmu gives the names of its classes.
+# AWS's codes for the errors of a batch's entries; LocalEmu returns the names of its classes.
 ENTRY_ERRORS = {
     "InvalidParameterValueException": "InvalidParameterValue",
     # A batch's entry without a body: the single call says MissingParameter.
@@ -96,6 +101,30 @@ def _invalid(message: str) -> Exception:
     return error
 
 
+def check_request(context: Any, request: Mapping[str, Any]) -> None:
+    """Raise SQS's error for a missing required parameter, a value that is no string, or a malformed source ARN."""
+    from localemu.services.sqs.exceptions import MissingRequiredParameterException  # noqa: PLC0415
+
+    shape = context.operation.input_shape
+    for name in shape.required_members if shape else ():
+        # Over the Query protocol the address of the request names the queue.
+        if request.get(name) is None and not (name == "QueueUrl" and context.request.path != "/"):
+            raise MissingRequiredParameterException(f"The request must contain the parameter {name}.")
+    for name, value in request.items():
+        member = shape.members.get(name)
+        if member is not None and member.type_name == "string" and value is not None and not isinstance(value, str):
+            found = JSON_TYPES.get(type(value), "START_OBJECT")
+            raise service_error("SerializationException", f"{found} can not be converted to a String")
+    source = request.get("SourceArn")
+    if source is not None and source.count(":") < 5:  # noqa: PLR2004 - the colons of an ARN
+        from localemu.services.sqs.exceptions import InvalidParameterValueException  # noqa: PLC0415
+
+        raise InvalidParameterValueException(
+            "You must use this format to specify the SourceArn: "
+            "arn:<partition>:<service>:<region>:<account-id>:<resource-id>"
+        )
+
+
 # --- messages ------------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +156,7 @@ def _checked_message(put: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_message_attributes(attributes: Mapping[str, Any] | None) -> None:
-    """Raise InvalidParameterValue for the first attribute that SQS would not take.
+    """Raise InvalidParameterValue for the first attribute that SQS does not accept.
 
     Names: letters, digits, `_`, `-` and single dots inside, none that begins with AWS. or Amazon., below 256 bytes. Types: String,
     Number, Binary, alone or with a suffix after a dot.
@@ -206,7 +235,7 @@ def _checked_receive(receive: Callable[..., Any]) -> Callable[..., Any]:
             [*(parameters.get("attribute_names") or ()), *(parameters.get("message_system_attribute_names") or ())]
         )
         if not queue_url.endswith(".fifo"):
-            # It means something for FIFO queues only; others do not mind it.
+            # It only applies to FIFO queues; others ignore it.
             parameters.pop("receive_request_attempt_id", None)
         return receive(self, context, queue_url=queue_url, **parameters)
 
@@ -244,7 +273,7 @@ def _checked_visibility(update: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _start_update_worker(self: Any) -> None:
-    """Look for messages that have become visible often enough that nobody waits for a second more than the queue says."""
+    """Check every `VISIBILITY_PERIOD_S` for messages that have become visible, so that they are not hidden for up to a second longer."""
     from localemu.utils.scheduler import Scheduler  # noqa: PLC0415
     from localemu.utils.threads import start_thread  # noqa: PLC0415
 
@@ -288,7 +317,7 @@ def _as_aws_answers_batches(operation: Callable[..., Any], name: str) -> Callabl
             failure["Message"] = failure["Message"].replace(
                 "parameters are invalid.", "parameters cannot be validated."
             )
-        # Over JSON, AWS leaves out the list that would be empty.
+        # In the JSON protocol, AWS leaves out empty lists.
         return {key: value for key, value in answer.items() if value}
 
     return batch
@@ -348,7 +377,7 @@ def _checked_attributes(operation: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_queue_attributes(provider: Any, context: Any, attributes: Mapping[str, str], *, fifo: bool) -> None:
-    """Raise SQS's error for the first attribute whose value a queue cannot have."""
+    """Raise SQS's error for the first queue attribute with an invalid value."""
     from localemu.aws.api.sqs import InvalidAttributeName  # noqa: PLC0415
     from localemu.services.sqs.exceptions import InvalidAttributeValue  # noqa: PLC0415
 
@@ -357,7 +386,7 @@ def check_queue_attributes(provider: Any, context: Any, attributes: Mapping[str,
             raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
         if name in BOOLEANS and value.lower() not in {"true", "false"}:
             raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
-        if name == "Policy" and value and not _is_policy(value):
+        if name == "Policy" and value and not is_policy_document(value):
             raise InvalidAttributeValue("Invalid value for the parameter Policy.")
         if name == "RedrivePolicy" and value:
             _check_redrive_policy(provider, context, value, fifo=fifo)
@@ -366,11 +395,6 @@ def check_queue_attributes(provider: Any, context: Any, attributes: Mapping[str,
             "You can use one type of server-side encryption (SSE) at one time. "
             "You can either enable KMS SSE or SQS SSE."
         )
-
-
-def _is_policy(text: str) -> bool:
-    document = _json_map(text)
-    return document is not None and bool(document.get("Statement"))
 
 
 def _json_map(text: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Tells the state of each change: LocalEmu saves at its shutdown only, all of it, into files tied to its version."""
+"""State: every change is reported to `engine.state`. LocalEmu saves only at its shutdown, everything, in files tied to its version."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from couch_explorers.local.engine.state.saver import State
 
-# What `state` reads and fills besides what is replaced here.
+# Includes what `engine.state` reads and restores.
 SEAMS: Mapping[str, str] = {
     "localemu.services.cloudwatch.provider_v2:CloudwatchProvider.on_after_state_load": "4ed2e5323592",
     "localemu.services.lambda_.provider:LambdaProvider.on_after_state_load": "f860433a167d",
@@ -45,7 +45,7 @@ SEAMS: Mapping[str, str] = {
 
 
 def apply() -> None:
-    """Install the state's eyes; after all other patches, so that methods which those replace are watched too."""
+    """Watch calls, queues and log streams; after all other patches, so that the methods that they replace are watched too."""
     from couch_explorers.local.engine.state import saver  # noqa: PLC0415
 
     state = saver.current()
@@ -77,7 +77,7 @@ def _watch_queues(state: "State") -> None:
 
     def receive(original: Callable[..., Any], queue: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(queue, *args, **kwargs)
-        # A message that goes to the dead-letter queue is noted when it is put there.
+        # A message that moves to the dead-letter queue is noted when it is put there.
         queues.change(queue, result.successful)
         return result
 
@@ -125,7 +125,7 @@ def _watch_logs(state: "State") -> None:
         state.logs.put(group.streams[log_stream_name])
         return result
 
-    # LocalEmu replaces the method of the stream when its own service loads, so the group's is watched.
+    # LocalEmu replaces the stream's method when its service loads, so the group's method is watched.
     _wrap(LogGroup, "put_log_events", put)
 
 
@@ -139,7 +139,7 @@ def _replace_object_store(state: "State") -> None:
 
 
 def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
-    """Replace a method by one that takes the original as its first argument."""
+    """Replace a method by a wrapper, which gets the original method as its first argument."""
     original = getattr(owner, name)
 
     @wraps(original)

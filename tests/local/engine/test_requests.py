@@ -1,10 +1,12 @@
-"""Requests that an SDK lets pass although they cannot be right."""
+"""Requests that an SDK would not send are refused as AWS does, and responses are the bytes that LocalEmu would write."""
 
 from contextlib import closing
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from tests.engine_python import in_engine
 
 UNCHECKED = Config(parameter_validation=False, retries={"max_attempts": 0}, s3={"addressing_style": "path"})
 
@@ -91,3 +93,39 @@ def test_request_is_refused_in_aws_words(call, service, operation, parameters, c
 
 def test_listing_never_promises_more_than_a_thousand_keys(call):
     assert call("s3", "list_objects_v2", Bucket="pictures", MaxKeys=5000)["MaxKeys"] == 1000
+
+
+# --- serializers: long lists are written at once, byte for byte as LocalEmu writes them one by one --------------------
+
+CODE = """
+import json
+from localemu.aws.protocol.serializer import create_serializer
+from localemu.aws.spec import load_service
+from couch_explorers.local.engine.patches import requests
+
+service = load_service("cloudwatch")
+shape = service.operation_model("GetMetricData").output_shape
+times = [1795608000 + 60 * number for number in range(40)]
+values = [number / 7 for number in range(40)]
+values[3] = {third}
+result = {{"Id": "m", "Label": "m", "Timestamps": times, "Values": values, "StatusCode": "Complete"}}
+
+def written(protocol):
+    serializer = create_serializer(service, protocol)
+    if protocol == "json":
+        body = {{}}
+        serializer._serialize(body, {{"MetricDataResults": [result]}}, shape, None, "application/json")
+        return json.dumps(body)
+    body = bytearray()
+    serializer._serialize_data_item(body, {{"MetricDataResults": [result]}}, shape)
+    return body.hex()
+
+before = [written(protocol) for protocol in ("json", "smithy-rpc-v2-cbor")]
+requests.serialize_long_lists_at_once()
+print(json.dumps(before == [written(protocol) for protocol in ("json", "smithy-rpc-v2-cbor")]))
+"""
+
+
+@pytest.mark.parametrize("third", ["0.5", "-3.0", "float('inf')", "1e300"])
+def test_page_is_what_the_engine_writes_item_by_item(third):
+    assert in_engine(CODE.format(third=third)) is True

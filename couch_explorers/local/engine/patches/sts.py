@@ -1,7 +1,7 @@
-"""STS as AWS has it: trust policies with all their conditions, web identities, and sessions whose credentials work.
+"""STS: trust policies with all their conditions, web identities, and sessions whose credentials work.
 
-LocalEmu knows two conditions of trust policies (external id, MFA), lets anybody assume a role that does not exist, takes any web
-identity token, hands the session policies of one role down to the next, and answers GetSessionToken with AWS's example key.
+LocalEmu supports two conditions of trust policies (external ID, MFA), lets anybody assume a role that does not exist, accepts any web
+identity token, passes the session policies of one role on to the next, and answers GetSessionToken with AWS's example key.
 https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
 """
 
@@ -27,7 +27,8 @@ from couch_explorers.local.engine.authorization.policies import (
     PrincipalPolicies,
     decide,
 )
-from couch_explorers.local.engine.patches.rights import condition_keys
+from couch_explorers.local.engine.patches import service_error
+from couch_explorers.local.engine.patches.iam import condition_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ SEAMS = {
 }
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]*")
-# Seconds that a session may last which a session asked for: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html
+# Seconds; the longest session by role chaining: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html
 CHAINED_SESSION_S = 3600
 _KEY_LETTERS = string.ascii_letters + string.digits + "+/"
 
@@ -78,12 +79,12 @@ def _wrapped(original: Callable[..., Any], operation: Callable[..., Any]) -> Cal
 
 
 def assume_role(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
-    """AssumeRole, when the role's trust policy and, where that names only the account, the caller's own policies allow it."""
+    """AssumeRole, if the role's trust policy allows it and, where that names only the account, the caller's own policies."""
     from localemu.services.sts.provider import ROLE_ARN_REGEX  # noqa: PLC0415
 
     role_arn, name = parameters["role_arn"], parameters["role_session_name"]
     if not _SESSION_NAME.fullmatch(name):
-        raise _error(
+        raise service_error(
             "ValidationError",
             f"1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: Member must satisfy "
             r"regular expression pattern: [\w+=,.@-]*",
@@ -123,7 +124,7 @@ def _authorize(context: Any, parameters: dict[str, Any]) -> None:
         decision = decide(request, principal, held, trust or Policy(()), account_of(role_arn), resource_must_allow=True)
         if not decision.allowed:
             why = f" {decision.reason}" if decision.reason.startswith("with") else ""
-            raise _error(
+            raise service_error(
                 "AccessDenied",
                 f"User: {principal.arn} is not authorized to perform: {action} on resource: {role_arn}{why}",
                 403,
@@ -132,7 +133,7 @@ def _authorize(context: Any, parameters: dict[str, Any]) -> None:
 
 
 def _caller(context: Any) -> tuple[Principal | None, ConditionContext, PrincipalPolicies]:
-    """Who asks, with condition keys and policies; None for the engine, where it asks for nobody."""
+    """Return the caller with its condition keys and policies; None for the engine itself."""
     params = context.internal_request_params or {}
     if name := params.get("service_principal"):
         source = params.get("source_arn")
@@ -155,12 +156,12 @@ def _check_duration(principal: Principal, role_arn: str, duration_s: int | None)
     if duration_s is None or role is None or principal.kind == "Service":
         return
     if principal.kind == "AssumedRole" and duration_s > CHAINED_SESSION_S:
-        raise _error(
+        raise service_error(
             "ValidationError",
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         )
     if duration_s > int(role.max_session_duration or CHAINED_SESSION_S):
-        raise _error(
+        raise service_error(
             "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )
 
@@ -170,15 +171,17 @@ def _session_policies(account: str, parameters: dict[str, Any]) -> list[dict[str
     for each in parameters.get("policy_arns") or []:
         document = principals.managed_document(account, each["arn"])
         if document is None:
-            raise _error("InvalidParameterValue", f"Session policy {each['arn']} does not exist or is not attachable.")
+            raise service_error(
+                "InvalidParameterValue", f"Session policy {each['arn']} does not exist or is not attachable."
+            )
         documents.append(document)
     return [json.loads(document) for document in documents]
 
 
 def assume_role_with_web_identity(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
-    """AssumeRoleWithWebIdentity, for a token of a provider that the account knows and the role's trust policy names.
+    """AssumeRoleWithWebIdentity, with a token of a provider that the account has and the role's trust policy names.
 
-    The token's own signature is not checked: the provider's keys are on the internet, and nothing here goes there.
+    The token's signature is not checked: that would take the provider's keys from the internet.
     """
     from localemu.services.sts.provider import ROLE_ARN_REGEX  # noqa: PLC0415
 
@@ -212,26 +215,26 @@ def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
         statement.allows and any(kind == "Federated" for kind, _ in statement.principals or ())
         for statement in trust.statements
     ):
-        raise _error("AccessDenied", _NOT_AUTHORIZED, 403)
+        raise service_error("AccessDenied", _NOT_AUTHORIZED, 403)
     claims = _claims(parameters["web_identity_token"])
     if not claims:
-        raise _error(
+        raise service_error(
             "InvalidIdentityToken",
             "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
         )
     issuer, account = str(claims.get("iss", "")), account_of(role_arn)
     provider = principals.open_id_provider(account, _provider_arn(account, issuer))
     if provider is None and _host(issuer) not in _BUILT_IN_PROVIDERS:
-        raise _error("InvalidIdentityToken", f"No OpenIDConnect provider found in your account for {issuer}")
+        raise service_error("InvalidIdentityToken", f"No OpenIDConnect provider found in your account for {issuer}")
     url, arn = (provider.url, provider.arn) if provider else (_host(issuer), _host(issuer))
     audience = claims.get("aud")
     audiences = [str(each) for each in (audience if isinstance(audience, list) else [audience])]
-    # A provider that every account knows has no list of audiences: the trust policy's condition names them.
+    # A built-in provider has no list of audiences: the trust policy's condition names them.
     if provider and not set(audiences) & set(provider.client_id_list):
-        raise _error("InvalidIdentityToken", "Incorrect token audience")
+        raise service_error("InvalidIdentityToken", "Incorrect token audience")
     expiry = datetime.fromtimestamp(float(claims.get("exp", 0)), UTC)
     if expiry < datetime.now(UTC):
-        raise _error(
+        raise service_error(
             "ExpiredTokenException", f"Token expired: the token's end, {expiry:%Y-%m-%dT%H:%M:%SZ}, is in the past"
         )
     keys: dict[str, ContextValue] = {
@@ -246,7 +249,7 @@ def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
     principal = Principal("WebIdentity", account, arn)
     request = AccessRequest("sts:AssumeRoleWithWebIdentity", (role_arn,), ConditionContext(keys))
     if not decide(request, principal, principals.NOBODY, trust, "").allowed:
-        raise _error("AccessDenied", _NOT_AUTHORIZED, 403)
+        raise service_error("AccessDenied", _NOT_AUTHORIZED, 403)
 
 
 def _provider_arn(account: str, issuer: str) -> str:
@@ -258,7 +261,7 @@ def _host(issuer: str) -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """What a JSON Web Token says; nothing where it is none."""
+    """Return the claims of a JSON Web Token; none where it is not one."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -271,7 +274,7 @@ def get_session_token(self: Any, original: Callable[..., Any], context: Any, **p
     """GetSessionToken: credentials that act as the caller until they expire."""
     credentials = getattr(context, "caller", None)
     if credentials and credentials.token is not None:
-        raise _error("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
+        raise service_error("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
     response = original(self, context, **parameters)
     session = _own_session(context, response)
     session["session_policies"] = []
@@ -281,14 +284,14 @@ def get_session_token(self: Any, original: Callable[..., Any], context: Any, **p
 
 
 def get_federation_token(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
-    """GetFederationToken: credentials of a federated user, narrowed by the policies that come along."""
+    """GetFederationToken: credentials of a federated user, limited by the given policies."""
     credentials = getattr(context, "caller", None)
     if credentials and credentials.token is not None:
-        raise _error("AccessDenied", "Cannot call GetFederationToken with session credentials", 403)
+        raise service_error("AccessDenied", "Cannot call GetFederationToken with session credentials", 403)
     response = original(self, context, **parameters)
     session = _own_session(context, response)
     policies = _session_policies(context.account_id, parameters)
-    # Without any policy a federated user has no rights but those that a resource's policy gives.
+    # Without any policy, a federated user has only the permissions that a resource's policy gives.
     session["session_policies"] = policies or [{"Version": "2012-10-17", "Statement": []}]
     session["session_kind"], session["federated_name"] = "federated", parameters["name"]
     _remember_base(session, credentials)
@@ -310,7 +313,7 @@ def _own_session(context: Any, response: Any) -> dict[str, Any]:
 
 
 def _session(account: str, response: Any) -> dict[str, Any]:
-    """LocalEmu's record of the session that a response gives credentials for."""
+    """Return LocalEmu's record of the session whose credentials a response holds."""
     from localemu.services.sts.models import sts_stores  # noqa: PLC0415
 
     session: dict[str, Any] = sts_stores[account]["us-east-1"].sessions[response["Credentials"]["AccessKeyId"]]
@@ -336,17 +339,10 @@ def _with_own_credentials(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def get_caller_identity(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
-    """GetCallerIdentity, of whoever signed the request."""
+    """GetCallerIdentity, for the principal that signed the request."""
     response = original(self, context, **parameters)
     credentials = getattr(context, "caller", None)
     if credentials is not None and credentials.principal.kind != "Anonymous":
         principal = credentials.principal
         response |= {"Account": principal.account, "Arn": principal.arn, "UserId": principal.user_id}
     return response
-
-
-def _error(code: str, message: str, status: int = 400) -> Exception:
-    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
-
-    error: Exception = CommonServiceException(code, message, status, sender_fault=True)
-    return error

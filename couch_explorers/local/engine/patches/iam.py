@@ -1,8 +1,8 @@
-"""Every API call is held against its signature and the policies of who makes it.
+"""IAM: every API call needs a valid signature and the permissions of its caller.
 
-Takes the place of LocalEmu's own check, which takes any secret, knows neither the services' condition keys nor who may pass a
-role, lets a resource's policy override a boundary, and lets through whatever one of its services does for somebody else. How
-AWS decides is in `engine.authorization`; here it is asked for what comes over the wire.
+This replaces LocalEmu's own check, which accepts any secret, knows neither the services' condition keys nor `iam:PassRole`, lets a
+resource's policy override a permissions boundary, and allows everything that one of its services does for another principal. The
+decision itself is in `engine.authorization`; here it is applied to requests.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from couch_explorers.local.engine.authorization.signatures import (
     read_signature,
     verify,
 )
+from couch_explorers.local.engine.patches import service_error, when_gateway_is_created
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from couch_explorers.local.engine.authorization.refusals import Refusal
 
 SEAMS = {
-    "localemu.aws.app:LocalemuAwsGateway.__init__": "5f74a78d1e56",
     "localemu.services.iam_enforcement.enforcer:IAMEnforcementHandler": "7c5fdd7c1bec",
     "localemu.aws.handlers.auth:TemporaryCredentialValidator": "8600852da49d",
     "localemu.aws.handlers.internal_requests:InternalRequestParamsEnricher": "c4b0d2efa167",
@@ -49,14 +49,14 @@ SEAMS = {
     "localemu.services.iam_enforcement.resource_tag_loader:load_resource_tags": "26960a338b4a",
 }
 
-# What one service does to the resource of another for a third: the resource's policy decides, by the source that comes along.
+# Calls that a service makes on behalf of another resource: the policy of the called resource decides, by the source's ARN.
 _SERVICE_CALLS = {
     ("lambda", "Invoke"): "lambda:InvokeFunction",
     ("sqs", "SendMessage"): "sqs:SendMessage",
     ("sqs", "SendMessageBatch"): "sqs:SendMessage",
     ("sns", "Publish"): "SNS:Publish",
 }
-# The root of an account can always mend a policy that shuts everybody out.
+# The root user of an account can always repair a policy that locks everybody out.
 _ROOT_ALWAYS = frozenset(
     {
         "s3:GetBucketPolicy",
@@ -66,30 +66,27 @@ _ROOT_ALWAYS = frozenset(
         "sqs:SetQueueAttributes",
     }
 )
-# Signed by nobody: who may, the role's trust policy says.
+# Operations without signature: the role's trust policy alone decides.
 _UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 
 
 def apply() -> None:
     """Put the two handlers into the gateway's chain."""
-    from localemu.aws import handlers  # noqa: PLC0415
-    from localemu.aws.app import LocalemuAwsGateway  # noqa: PLC0415
+    when_gateway_is_created(_change_handlers)
+
+
+def _change_handlers(gateway: Any) -> None:
+    from localemu.aws import handlers  # noqa: PLC0415 - LocalEmu reads its settings on import
     from localemu.services.iam_enforcement.enforcer import iam_enforcement_handler  # noqa: PLC0415
 
-    original = LocalemuAwsGateway.__init__
-
-    def with_rights(self: Any, service_manager: Any = None) -> None:
-        original(self, service_manager)
-        chain = self.request_handlers
-        chain.insert(chain.index(handlers.add_internal_request_params) + 1, remember_request)
-        chain[chain.index(iam_enforcement_handler)] = check_rights
-        chain.remove(handlers.validate_temporary_credentials)
-
-    LocalemuAwsGateway.__init__ = with_rights
+    chain = gateway.request_handlers
+    chain.insert(chain.index(handlers.add_internal_request_params) + 1, remember_request)
+    chain[chain.index(iam_enforcement_handler)] = check_rights
+    chain.remove(handlers.validate_temporary_credentials)
 
 
 def remember_request(_chain: Any, context: Any, _response: Any) -> None:
-    """Keep what was signed, before LocalEmu decodes the body and moves a presigned URL's parameters into headers."""
+    """Keep the request as signed, before LocalEmu decodes the body and moves a presigned URL's parameters into headers."""
     request = context.request
     authorization = request.headers.get("Authorization", "")
     query = request.query_string.decode("latin-1")
@@ -122,7 +119,7 @@ def _is_for_s3(authorization: str, query: str) -> bool:
 
 
 def _needs_body(received: ReceivedRequest, authorization: str) -> bool:
-    """S3's bodies are read only where their hash was signed, so that uploads of the root stay streams."""
+    """Whether the body is needed to check the signature; S3's are read only where their hash was signed, so that others are streamed."""
     key = authorization.partition("Credential=")[2].partition("/")[0]
     if principals.is_root_key(key):
         return False
@@ -133,7 +130,7 @@ def _needs_body(received: ReceivedRequest, authorization: str) -> bool:
 
 
 def check_rights(_chain: Any, context: Any, _response: Any) -> None:
-    """Refuse a call whose signature is wrong or that nothing allows, in the service's words."""
+    """Refuse a call with an invalid signature or without permission, with the service's own error."""
     if not context.service or not context.operation:
         return
     service = context.service.service_name
@@ -151,7 +148,7 @@ def check_rights(_chain: Any, context: Any, _response: Any) -> None:
 
 
 class RefusedError(Exception):
-    """A request that is refused before anybody asks for rights."""
+    """A request that is refused before its permissions are checked."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
@@ -159,9 +156,11 @@ class RefusedError(Exception):
 
 
 def authenticate(service: str, context: Any) -> Credentials:
-    """Whose request it is.
+    """Return the credentials of a request.
 
-    Raises RefusedError where the key is unknown, its session over or the signature wrong.
+    Raises:
+        RefusedError: The access key is unknown, its session has expired, or the signature is wrong.
+
     """
     received: ReceivedRequest | None = context.received
     signature: Signature | None = None
@@ -196,7 +195,7 @@ def _check(service: str, context: Any, credentials: Credentials) -> None:
         resource = right.resources[0]
         owner, policy = resource_policies.owner_and_policy(resource, context.account_id, context.region)
         if right.action.startswith("s3:") and service == "s3" and not owner and _names_a_bucket(context):
-            continue  # S3 says that a bucket is not there to everybody
+            continue  # S3 tells everybody that a bucket does not exist
         if principal.kind == "Root":
             if right.action in _ROOT_ALWAYS and owner in ("", principal.account):
                 continue
@@ -249,7 +248,7 @@ def _rights(service: str, context: Any, principal: Principal) -> list[Right]:
 
 
 def _rights_to_learn_that_it_is_missing(context: Any) -> list[Right]:
-    """S3 tells that a key is missing only to who may list the bucket.
+    """Return the right to list the bucket, without which S3 does not say that a key is missing.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions".
     """
@@ -268,7 +267,7 @@ def _rights_to_learn_that_it_is_missing(context: Any) -> list[Right]:
 
 
 def condition_keys(context: Any, credentials: Credentials) -> ConditionContext:
-    """The global condition keys of a call, and S3's about how it was signed.
+    """Return the global condition keys of a call, and S3's about its signature.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     """
@@ -286,7 +285,7 @@ def condition_keys(context: Any, credentials: Credentials) -> ConditionContext:
         "aws:Referer": context.request.headers.get("Referer"),
         "aws:CurrentTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:EpochTime": str(int(now.timestamp())),
-        # Nobody listens in on a laptop's loopback address: it counts as TLS.
+        # The loopback address is as private as TLS.
         "aws:SecureTransport": "true",
         "s3:TlsVersion": "1.3",
         "aws:RequestedRegion": "us-east-1" if context.service.service_name == "iam" else context.region,
@@ -294,7 +293,7 @@ def condition_keys(context: Any, credentials: Credentials) -> ConditionContext:
         **{f"aws:PrincipalTag/{name}": value for name, value in principal.tags},
     }
     if context.is_internal_call and principal.kind == "User":
-        # A service that acts with a user's own credentials: CloudFormation.
+        # The only service that acts with a user's own credentials.
         service = "cloudformation.amazonaws.com"
         keys |= {
             "aws:ViaAWSService": "true",
@@ -348,9 +347,9 @@ def _resource_tags(context: Any, resource: str) -> Callable[[str], ContextValue]
 
 
 def _check_internal(service: str, context: Any) -> None:
-    """Judge what one of the engine's own services does for somebody else; what it does for itself is its own affair.
+    """Check a call of one of the engine's own services that it makes for another principal; its calls for itself are allowed.
 
-    With a role's credentials it has the role's rights. With a source's name the resource's policy decides.
+    With a role's credentials it has the role's permissions. With a source's ARN, the policy of the called resource decides.
     """
     key = _access_key(context)
     if key and not principals.is_root_key(key):
@@ -365,7 +364,7 @@ def _check_internal(service: str, context: Any) -> None:
     if action is None or not name:
         return
     if source.startswith("arn:aws:sns:"):
-        # A subscription sends to its dead-letter queue in the name of its topic.
+        # A subscription sends to its dead-letter queue on behalf of its topic.
         source = ":".join(source.split(":")[:6])
     right = _rights(service, context, principals.service_principal(name))[0]
     decision = service_decision(name, action, right.resources[0], source, dict(right.keys))
@@ -385,15 +384,12 @@ def _access_key(context: Any) -> str:
 
 
 def _exception(service: str, refusal: Refusal) -> Exception:
-    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
     from localemu.aws.api import s3 as s3_api  # noqa: PLC0415
 
-    exception: Any
     shape = getattr(s3_api, refusal.code, None) if service == "s3" else None
-    if shape is not None and refusal.details:
-        exception = shape(refusal.message)
-        for name, value in refusal.details.items():
-            setattr(exception, name, value)
-        return exception  # type: ignore[no-any-return]
-    exception = CommonServiceException(refusal.code, refusal.message, refusal.status, sender_fault=True)
-    return exception  # type: ignore[no-any-return]
+    if shape is None or not refusal.details:
+        return service_error(refusal.code, refusal.message, refusal.status)
+    exception: Exception = shape(refusal.message)
+    for name, value in refusal.details.items():
+        setattr(exception, name, value)
+    return exception

@@ -1,0 +1,90 @@
+"""S3: listings, where LocalEmu differs from AWS.
+
+- A listing by prefix reads only the objects below the prefix. LocalEmu sorts and quotes all keys of a bucket for each listing, so that
+  looking for one key takes longer with every object, which it does not on AWS:
+  https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
+- A listing's parameters are checked and limited: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+"""
+
+from __future__ import annotations
+
+import functools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.engine.patches import before_loading, service_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEAMS = {
+    "localemu.services.s3.models:KeyStore.values": "ba3beb0f6548",
+    "localemu.services.s3.provider:S3Provider.list_objects": "85c18ad33a55",
+    "localemu.services.s3.provider:S3Provider.list_objects_v2": "faa96e9fada6",
+    "localemu.services.s3.utils:decode_continuation_token": "0f57ba5462b2",
+    "localemu.utils.aws.aws_stack:get_s3_hostname": "2e5622480672",
+}
+
+LISTINGS = ("ListObjects", "ListObjectsV2", "ListObjectVersions")
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html: "returns up to 1,000 key names".
+MOST_KEYS = 1000
+LARGEST_MAX_KEYS = 2_147_483_647
+# The prefix of the listing that is in progress.
+_prefix: ContextVar[str] = ContextVar("prefix", default="")
+
+
+def apply() -> None:
+    """Give listings only the objects below their prefix, and services an address of S3 that needs no look-up."""
+    from localemu.utils.aws import aws_stack  # noqa: PLC0415 - only the engine's environment has it
+
+    # What the look-up would find: a name below 127.0.0.1 does not exist.
+    aws_stack.CACHE_S3_HOSTNAME_DNS_STATUS = False
+    before_loading("s3", _replace_listings)
+
+
+def _replace_listings() -> None:
+    from localemu.services.s3.models import KeyStore  # noqa: PLC0415 - loads the service
+    from localemu.services.s3.provider import S3Provider  # noqa: PLC0415 - likewise
+
+    values = KeyStore.values
+
+    def values_below(self: Any, *arguments: Any, **options: Any) -> list[Any]:
+        found: list[Any] = values(self, *arguments, **options)
+        prefix = _prefix.get()
+        return [each for each in found if each.key.startswith(prefix)] if prefix else found
+
+    KeyStore.values = values_below
+    for name in ("list_objects", "list_objects_v2"):
+        setattr(S3Provider, name, _with_prefix(getattr(S3Provider, name)))
+
+
+def _with_prefix(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the listing with its prefix set while it runs."""
+
+    @functools.wraps(operation)
+    def listing(self: Any, context: Any, *arguments: Any, **parameters: Any) -> Any:
+        token = _prefix.set(str((context.service_request or {}).get("Prefix") or ""))
+        try:
+            return operation(self, context, *arguments, **parameters)
+        finally:
+            _prefix.reset(token)
+
+    return listing
+
+
+def check_request(context: Any, request: Any) -> None:
+    """Raise S3's error for a listing whose parameters are out of range or unknown."""
+    if context.operation.name not in LISTINGS:
+        return
+    most = request.get("MaxKeys")
+    if most is not None and not 0 <= most <= LARGEST_MAX_KEYS:
+        raise service_error("InvalidArgument", f"Argument maxKeys must be an integer between 0 and {LARGEST_MAX_KEYS}")
+    if most is not None and most > MOST_KEYS:
+        request["MaxKeys"] = MOST_KEYS
+    if token := request.get("ContinuationToken"):
+        from localemu.services.s3.utils import decode_continuation_token  # noqa: PLC0415
+
+        try:
+            decode_continuation_token(token)
+        except ValueError:
+            raise service_error("InvalidArgument", "The continuation token provided is incorrect") from None

@@ -1,4 +1,4 @@
-"""The local cloud on LocalEmu: AWS's answers from there; what it lacks or answers otherwise from here.
+"""The local cloud on LocalEmu, with what LocalEmu lacks or answers differently from AWS.
 
-Runs in an environment of its own (`local/environments/engine.in`); only `settings` and `lambda_runtime` are importable elsewhere.
+The server runs in a Python environment of its own (`local/environments/engine.in`), since LocalEmu pins botocore.
 """

@@ -1,7 +1,7 @@
-"""The alarms that LocalEmu keeps, judged by the clock on the metric store, and what they do when they change.
+"""CloudWatch alarms on LocalEmu: evaluated on the local cloud's metric store, with their actions and history.
 
-LocalEmu's own scheduler knows neither percentiles nor metric math, counts periods from the moment it looks, and reads only
-rules that join ALARM by OR. Source: "Using Amazon CloudWatch alarms",
+LocalEmu's own scheduler supports neither percentiles nor metric math, counts periods from the moment of its evaluation, and parses
+only composite rules that combine ALARM by OR. Source: "Using Amazon CloudWatch alarms",
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
 """
 
@@ -31,26 +31,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("couch.local")
 
+# An alarm as DescribeAlarms returns it, with times as datetimes in UTC.
 Alarm = dict[str, Any]
-"""As DescribeAlarms gives it; its times are datetimes in UTC"""
-
 TIMES = ("AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp", "StateTransitionedTimestamp")
-INITIAL_REASON = "Unchecked: Initial alarm creation"
-PUNCTUAL_S = 1.0
-"""How much earlier than its turn an alarm on seconds may be judged: the telemetry's beat is not exact"""
+# Seconds by which a high-resolution alarm may be evaluated early: the telemetry's ticks are not exact.
+TOLERANCE_S = 1.0
+# How often a change is passed on from one composite alarm to the next: rules may refer to each other in a circle.
 COMPOSITE_DEPTH = 10
-"""How far a change is passed on from one composite alarm to the next: rules may name each other in a circle"""
 
 
 def scope(account: str, region: str) -> str:
-    """How the metric store names an account's region: this cloud's own account by the region alone."""
+    """Return the metric store's name for an account's region: just the region for the cloud's own account."""
     return region if account == ACCOUNT_ID else f"{account}/{region}"
 
 
 class Alarms:
-    """Every alarm of every account and region: evaluated, changed, and their history.
+    """The alarms of every account and region: their evaluation, state changes and history.
 
-    `changed` is called after each change that no request made, so that it is saved.
+    `changed` is called after each change that no request has made, so that it is saved.
     """
 
     def __init__(
@@ -60,36 +58,36 @@ class Alarms:
         self.lock = threading.RLock()
         self._store = store
         self._clock = clock
-        self._judged_s: dict[str, float] = {}
+        self._evaluated_s: dict[str, float] = {}
 
     def stored(self, account: str, region: str) -> dict[str, Alarm]:
-        """The alarms of a region by their name."""
+        """Return the alarms of a region by their names."""
         kept = list(cloudwatch_stores[account][region].alarms.values())
         return {each.alarm["AlarmName"]: each.alarm for each in kept}
 
     def now(self) -> datetime:
-        """The time of this moment, as alarms keep it."""
+        """Return the current time as alarms keep it."""
         return datetime.fromtimestamp(round(self._clock(), 3), UTC)
 
     def evaluate(self, now_s: float) -> list[str]:
-        """Judge every alarm whose turn it is; give the names of those that changed their state."""
+        """Evaluate the alarms that are due; return the names of those whose state has changed."""
         changed: list[str] = []
         for account, region, alarm in list(self._everywhere()):
             try:
                 if alarm_history.alarm_type(alarm) == "CompositeAlarm":
                     with self.lock:
-                        changes = self._judge_composite(account, region, alarm, ())
+                        changes = self._evaluate_composite(account, region, alarm, ())
                 else:
-                    changes = self._judge(account, region, alarm, now_s)
+                    changes = self._evaluate(account, region, alarm, now_s)
                 changed += [alarm["AlarmName"]] if changes else []
             except Exception:
-                # One alarm that cannot be judged must not silence the others.
+                # One alarm that cannot be evaluated must not keep the others from it.
                 logger.exception("The alarm %s could not be evaluated", alarm["AlarmName"])
         return changed
 
     def hold(self, alarm: Alarm) -> None:
-        """Let an alarm keep its state until one interval from now: it was made, or its state set by hand."""
-        self._judged_s[alarm["AlarmArn"]] = self._clock()
+        """Do not evaluate an alarm for one interval: it was just created, or its state was set."""
+        self._evaluated_s[alarm["AlarmArn"]] = self._clock()
 
     def change(
         self,
@@ -101,7 +99,7 @@ class Alarms:
         reason_data: Mapping[str, Any] | None = None,
         depth: int = 0,
     ) -> None:
-        """Put an alarm into a state, note it, act on it, and let composite alarms follow."""
+        """Change an alarm's state: note it in the history, take its actions, and evaluate the composite alarms that refer to it."""
         with self.lock:
             old = {name: alarm.get(name) for name in ("StateValue", "StateReason", "StateReasonData", *TIMES)}
             moment = self.now()
@@ -120,7 +118,7 @@ class Alarms:
         self._follow(account, region, alarm, depth + 1)
 
     def note(self, account: str, region: str, item: Mapping[str, Any]) -> None:
-        """Write an item into a region's history, and forget what is older than CloudWatch keeps."""
+        """Add an item to a region's history, and drop those that are older than CloudWatch keeps."""
         with self.lock:
             items = cloudwatch_stores[account][region].histories
             items.append({**item, "Timestamp": datetime.fromtimestamp(item["Timestamp"], UTC)})
@@ -130,7 +128,7 @@ class Alarms:
         self._changed()
 
     def record_past(self, alarm_name: str, transitions: Sequence[alarm_history.Transition]) -> None:
-        """Put made-up transitions of an alarm in the place of those made up before; none takes them away."""
+        """Replace an alarm's synthetic transitions in the history; an empty sequence removes them."""
         with self.lock:
             items = cloudwatch_stores[ACCOUNT_ID][REGION].histories
             kept = [item for item in items if item["AlarmName"] != alarm_name or not alarm_history.is_synthetic(item)]
@@ -142,37 +140,37 @@ class Alarms:
             items.extend(kept)
 
     def thresholds(self, stem: str) -> dict[str, float]:
-        """The thresholds of the deployed alarms whose names begin with `stem` and a hyphen, by the rest of their names."""
+        """Return the thresholds of the deployed alarms named `stem-…`, by the rest of their names."""
         return {
             name.removeprefix(f"{stem}-"): alarm["Threshold"]
             for name, alarm in self.stored(ACCOUNT_ID, REGION).items()
             if name.startswith(f"{stem}-") and "Threshold" in alarm
         }
 
-    def judge_composite(self, account: str, region: str, alarm: Alarm) -> None:
-        """Judge a composite alarm that was just made: all of the alarms that it names are its reason."""
+    def evaluate_composite(self, account: str, region: str, alarm: Alarm) -> None:
+        """Evaluate a composite alarm that was just created: all of the alarms in its rule are its reason."""
         with self.lock:
-            self._judge_composite(account, region, alarm, ())
+            self._evaluate_composite(account, region, alarm, ())
 
     def _everywhere(self) -> Iterator[tuple[str, str, Alarm]]:
         for account, region, kept in list(cloudwatch_stores.iter_stores()):
             for each in list(kept.alarms.values()):
                 yield account, region, each.alarm
 
-    def _judge(self, account: str, region: str, alarm: Alarm, now_s: float) -> bool:
-        """Judge an alarm on metrics, if it is its turn; whether it changed."""
+    def _evaluate(self, account: str, region: str, alarm: Alarm, now_s: float) -> bool:
+        """Evaluate a metric alarm if it is due; return whether its state has changed."""
         try:
             rule = Rule.of(alarm)
         except UnsupportedAlarmError as why:
             alarm["StateReason"] = str(why) if alarm["StateValue"] == "INSUFFICIENT_DATA" else alarm["StateReason"]
             return False
-        # A minute's alarms are judged with each full minute, the others one interval after they were last judged.
-        judged_s = self._judged_s.get(alarm["AlarmArn"], 0.0)
-        if rule.is_high_resolution and now_s - judged_s < rule.interval_s - PUNCTUAL_S:
+        # Alarms on minutes are evaluated at each full minute, the others one interval after their last evaluation.
+        evaluated_s = self._evaluated_s.get(alarm["AlarmArn"], 0.0)
+        if rule.is_high_resolution and now_s - evaluated_s < rule.interval_s - TOLERANCE_S:
             return False
-        if not rule.is_high_resolution and now_s // rule.interval_s == judged_s // rule.interval_s:
+        if not rule.is_high_resolution and now_s // rule.interval_s == evaluated_s // rule.interval_s:
             return False
-        self._judged_s[alarm["AlarmArn"]] = now_s
+        self._evaluated_s[alarm["AlarmArn"]] = now_s
         try:
             outcome = alarm_evaluation.evaluate(self._store, rule, now_s, scope(account, region))
         except RefusedError as error:
@@ -182,25 +180,25 @@ class Alarms:
         with self.lock:
             current = self.stored(account, region).get(alarm["AlarmName"])
             if current is not alarm or judgement.state in (None, alarm["StateValue"]):
-                # Put anew or deleted while it was judged: the next turn judges what is there now.
+                # It was changed or deleted during the evaluation: the next one uses the new settings.
                 return False
         data = alarm_history.state_reason_data(rule, judgement, outcome.points, outcome.sample_counts, now_s)
         self.change(account, region, alarm, str(judgement.state), alarm_history.state_reason(rule, judgement), data)
         return True
 
     def _follow(self, account: str, region: str, child: Alarm, depth: int) -> None:
-        """Let the composite alarms that name an alarm follow its change."""
+        """Evaluate the composite alarms that refer to a changed alarm."""
         if depth > COMPOSITE_DEPTH:
             logger.warning("Composite alarms name each other in a circle, seen at %s", child["AlarmName"])
             return
         for alarm in list(self.stored(account, region).values()):
             if alarm_history.alarm_type(alarm) == "CompositeAlarm":
-                self._judge_composite(account, region, alarm, (child,), depth)
+                self._evaluate_composite(account, region, alarm, (child,), depth)
 
-    def _judge_composite(
+    def _evaluate_composite(
         self, account: str, region: str, alarm: Alarm, changed: Sequence[Alarm], depth: int = 0
     ) -> bool:
-        """Judge a composite alarm after some of its alarms changed, or all of them where none is named."""
+        """Evaluate a composite alarm after a change of some of its alarms; an empty sequence stands for all of them."""
         rule = alarm_evaluation.parse_composite_rule(alarm["AlarmRule"])
         children = self._named(account, region, rule.alarms)
         missing = [name for name in rule.alarms if name not in children]
@@ -224,7 +222,7 @@ class Alarms:
         return True
 
     def _named(self, account: str, region: str, names: Iterable[str]) -> dict[str, Alarm]:
-        """The alarms that a rule names, by the name or ARN by which it does."""
+        """Return the alarms that a rule refers to, by the name or ARN in the rule."""
         stored = self.stored(account, region)
         by_arn = {alarm["AlarmArn"]: alarm for alarm in stored.values()}
         return {name: alarm for name in names if (alarm := stored.get(name) or by_arn.get(name))}
@@ -252,7 +250,7 @@ class Alarms:
     def _act(
         self, account: str, region: str, alarm: Alarm, old: Mapping[str, Any], triggering: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Take the actions of the state that an alarm went into; one that fails does not stop the others."""
+        """Take the actions of an alarm's new state; one that fails does not keep the others from being taken."""
         if not alarm.get("ActionsEnabled", True):
             return
         for resource in alarm.get(ACTIONS[alarm["StateValue"]]) or ():
@@ -276,7 +274,7 @@ class Alarms:
         old: Mapping[str, Any],
         triggering: Sequence[Mapping[str, Any]],
     ) -> str:
-        """Tell a topic or call a function; why not, where the action is of another kind."""
+        """Publish to a topic or invoke a function; return why not for any other kind of action, else ""."""
         target = parse_arn(resource)
         client = connect_to(region_name=target["region"], aws_access_key_id=target["account"])
         plain, before = with_plain_times(alarm), with_plain_times(old)
@@ -304,5 +302,5 @@ class Alarms:
 
 
 def with_plain_times(alarm: Mapping[str, Any]) -> Alarm:
-    """An alarm, or its former state, with times as Unix time, as the engine-neutral code takes it."""
+    """Return an alarm, or its former state, with Unix times, as `local.cloudwatch` takes it."""
     return {**alarm} | {name: alarm[name].timestamp() for name in TIMES if alarm.get(name)}

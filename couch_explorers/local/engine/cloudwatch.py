@@ -1,7 +1,7 @@
-"""CloudWatch on LocalEmu: its protocols, dashboards and tags, with the local cloud's own metrics and alarms behind them.
+"""CloudWatch on LocalEmu: its protocols, dashboards and tags, with the local cloud's own metrics and alarms.
 
-LocalEmu's store takes 81 s for two weeks of 42 series, sums over foreign dimensions, and knows no percentiles, no metric math
-and no pages; its alarms: `alarms`.
+LocalEmu's metric store takes 81 s for two weeks of 42 series, sums over other series' dimensions, and supports no percentiles, metric
+math or pagination. For its alarms, see `alarms`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _operation(name: str) -> Callable[[Method], Method]:
 
 
 def make_provider(store: MetricStore, alarms: Alarms, clock: Callable[[], float]) -> type[CloudwatchProvider]:
-    """LocalEmu makes its provider without arguments: give the class that stands in for it, bound to store and alarms."""
+    """Return a provider class bound to store and alarms, since LocalEmu creates its provider without arguments."""
 
     class Bound(CloudWatch):
         def __init__(self) -> None:
@@ -52,37 +52,37 @@ def make_provider(store: MetricStore, alarms: Alarms, clock: Callable[[], float]
 
 
 class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
-    """LocalEmu's provider, of which dashboards and tags remain."""
+    """LocalEmu's provider, of which only dashboards and tags are still used."""
 
     metrics: MetricStore
     alarms: Alarms
     clock: Callable[[], float]
 
     def accept_state_visitor(self, visitor: Any) -> None:
-        """Alarms, their history, dashboards and tags are LocalEmu's state; metrics lie in a file of their own."""
+        """Visit alarms, their history, dashboards and tags; metrics are in a file of their own."""
         visitor.visit(cloudwatch_stores)
 
     def on_after_init(self) -> None:
-        """Nothing is registered: LocalEmu's own page of raw metrics reads its own database."""
+        """Do nothing: LocalEmu would register a page of the raw metrics in its own database."""
 
     def on_before_start(self) -> None:
-        """Nothing is started: the telemetry's clock judges the alarms."""
+        """Do nothing: the telemetry evaluates the alarms."""
 
     def on_before_state_reset(self) -> None:
-        """Forget every metric."""
+        """Delete every metric."""
         self.metrics.clear()
 
     def on_after_state_reset(self) -> None:
-        """Nothing is opened anew."""
+        """Do nothing."""
 
     def on_before_state_load(self) -> None:
-        """Nothing is stopped."""
+        """Do nothing."""
 
     def on_after_state_load(self) -> None:
-        """Nothing is scheduled anew."""
+        """Do nothing."""
 
     def on_before_stop(self) -> None:
-        """Nothing is stopped: the telemetry is, with the server."""
+        """Do nothing: the server stops the telemetry."""
 
     # --- Metrics -----------------------------------------------------------------------------------------------------
 
@@ -94,12 +94,12 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("GetMetricData")
     def get_metric_data(self, context: Any, request: Any) -> dict[str, Any]:
-        """Answer queries for metrics and metric math, a page at a time."""
+        """Return a page of the results of queries for metrics and metric math."""
         return self._read(api.get_metric_data, context, request)
 
     @_operation("GetMetricStatistics")
     def get_metric_statistics(self, context: Any, request: Any) -> dict[str, Any]:
-        """Answer with data points that hold several statistics."""
+        """Return data points with several statistics."""
         answer = self._read(api.get_metric_statistics, context, request)
         for datapoint in answer["Datapoints"]:
             datapoint["Timestamp"] = _time(datapoint["Timestamp"])
@@ -107,7 +107,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("ListMetrics")
     def list_metrics(self, context: Any, request: Any) -> dict[str, Any]:
-        """List metrics, a page at a time."""
+        """Return a page of metrics."""
         return self._read(api.list_metrics, context, request)
 
     def _read(self, answer: Callable[..., dict[str, Any]], context: Any, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,13 +121,13 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("PutMetricAlarm")
     def put_metric_alarm(self, context: Any, request: Any) -> None:
-        """Make an alarm on metrics, or change its settings: its state stays then."""
+        """Create a metric alarm, or change its settings and keep its state."""
         _served(alarm_evaluation.check_alarm, request)
         self._put(context, LocalEmuMetricAlarm(context.account_id, context.region, {**request}), request.get("Tags"))
 
     @_operation("PutCompositeAlarm")
     def put_composite_alarm(self, context: Any, request: Any) -> None:
-        """Make a composite alarm, or change its settings, and judge it."""
+        """Create a composite alarm, or change its settings, and evaluate it."""
         try:
             rule = alarm_evaluation.parse_composite_rule(request["AlarmRule"])
         except alarm_evaluation.CompositeRuleError as error:
@@ -138,7 +138,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
             raise _refused(validation_error(f"AlarmRule contains alarms that do not exist: {', '.join(unknown)}"))
         alarm = LocalEmuCompositeAlarm(context.account_id, context.region, {**request})
         self._put(context, alarm, request.get("Tags"))
-        self.alarms.judge_composite(context.account_id, context.region, alarm.alarm)
+        self.alarms.evaluate_composite(context.account_id, context.region, alarm.alarm)
 
     def _put(self, context: Any, made: Any, tags: Any) -> None:
         kept = self.get_store(context.account_id, context.region).alarms
@@ -176,7 +176,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
         state_reason_data: str | None = None,
         **_: Any,
     ) -> None:
-        """Put an alarm into a state until it is next judged; its actions are taken."""
+        """Set an alarm's state until its next evaluation; its actions are taken."""
         _served(alarm_evaluation.check_state, state_value)
         alarm = self.alarms.stored(context.account_id, context.region).get(alarm_name)
         if alarm is None:
@@ -190,7 +190,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("DescribeAlarms")
     def describe_alarms(self, context: Any, request: Any) -> dict[str, Any]:
-        """Describe alarms on metrics, and composite alarms where they are asked for, a page at a time."""
+        """Return a page of metric alarms, and of composite alarms if the request includes them."""
         stored = self.alarms.stored(context.account_id, context.region)
         found = _served(_described, stored, request)
         shown, token = _served(paginate, found, lambda alarm: alarm["AlarmName"], request, USUAL_RECORDS, MOST_RECORDS)
@@ -200,7 +200,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("DescribeAlarmsForMetric")
     def describe_alarms_for_metric(self, context: Any, request: Any) -> dict[str, Any]:
-        """Describe the alarms on one metric."""
+        """Return the alarms on one metric."""
         asked = {
             name: value
             for name in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Unit")
@@ -217,7 +217,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("DescribeAlarmHistory")
     def describe_alarm_history(self, context: Any, request: Any) -> dict[str, Any]:
-        """Tell what alarms did, the newest first, a page at a time."""
+        """Return a page of the history of alarms, the newest item first."""
         kinds = request.get("AlarmTypes") or ["MetricAlarm"]
         name, item_type = request.get("AlarmName"), request.get("HistoryItemType")
         start, end = request.get("StartDate"), request.get("EndDate")
@@ -249,7 +249,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("PutAnomalyDetector")
     def put_anomaly_detector(self, context: Any, request: Any) -> dict[str, Any]:
-        """Keep a detector. None is ever trained here: it stays PENDING_TRAINING, and there are no bands."""
+        """Keep a detector. It is never trained: it stays PENDING_TRAINING, and there are no bands."""
         metric = request.get("SingleMetricAnomalyDetector") or request
         detector = {name: metric[name] for name in ("Namespace", "MetricName", "Dimensions", "Stat") if name in metric}
         if not all(detector.get(name) for name in ("Namespace", "MetricName", "Stat")):
@@ -269,7 +269,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("DescribeAnomalyDetectors")
     def describe_anomaly_detectors(self, context: Any, request: Any) -> dict[str, Any]:
-        """Describe the detectors of a metric, or all, a page at a time."""
+        """Return a page of the detectors, of one metric or of all."""
         dimensions = request.get("Dimensions")
         found = {
             key: detector
@@ -284,14 +284,14 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
     @_operation("DeleteAnomalyDetector")
     def delete_anomaly_detector(self, context: Any, request: Any) -> dict[str, Any]:
-        """Forget a detector."""
+        """Delete a detector."""
         key = _detector_key(request.get("SingleMetricAnomalyDetector") or request)
         if self._detectors(context).pop(key, None) is None:
             raise _refused(RefusedError("ResourceNotFoundException", "There is no such anomaly detector."))
         return {}
 
     def _detectors(self, context: Any) -> dict[str, dict[str, Any]]:
-        """Kept beside the region's alarms, so that they are saved with them."""
+        """Return the region's detectors, which are kept with its alarms so that they are saved with them."""
         kept: dict[str, dict[str, Any]] = vars(self.get_store(context.account_id, context.region)).setdefault(
             "couch_anomaly_detectors", {}
         )
@@ -304,7 +304,12 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
 
 
 def _described(stored: Mapping[str, Alarm], request: Mapping[str, Any]) -> list[Alarm]:
-    """The alarms that DescribeAlarms is asked for, by name. RefusedError for filters that do not go together."""
+    """Return the alarms that a DescribeAlarms request selects, ordered by name.
+
+    Raises:
+        RefusedError: The filters exclude each other.
+
+    """
     names, prefix = request.get("AlarmNames"), request.get("AlarmNamePrefix")
     if names and prefix:
         raise validation_error("AlarmNames and AlarmNamePrefix are mutually exclusive.")
@@ -332,7 +337,7 @@ def _described(stored: Mapping[str, Alarm], request: Mapping[str, Any]) -> list[
 
 
 def _relatives(stored: Mapping[str, Alarm], parent: str | None, child: str | None) -> list[Alarm]:
-    """The alarms that a composite alarm names, or the composite alarms that name an alarm."""
+    """Return the alarms in a composite alarm's rule, or the composite alarms with an alarm in their rules."""
 
     def named(alarm: Alarm) -> set[str]:
         rule = alarm.get("AlarmRule")
@@ -346,13 +351,13 @@ def _relatives(stored: Mapping[str, Alarm], parent: str | None, child: str | Non
 
 
 def _detector_key(detector: Mapping[str, Any]) -> str:
-    """What tells one detector from another."""
+    """Return the identity of a detector."""
     dimensions = sorted(_as_set(detector.get("Dimensions")))
     return json.dumps([*(detector.get(name) for name in ("Namespace", "MetricName", "Stat")), dimensions])
 
 
 def _served(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Call what may refuse the request, and refuse it in LocalEmu's way."""
+    """Call a function, and turn its refusal into LocalEmu's exception."""
     try:
         return function(*arguments, **named)
     except RefusedError as error:
@@ -360,7 +365,7 @@ def _served(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 
 class ValidationException(CommonServiceException):  # type: ignore[misc]
-    """AWS's name of the error in the protocols that name classes."""
+    """AWS's name of the error in the protocols that send the exception's class."""
 
 
 def _refused(error: RefusedError) -> CommonServiceException:
@@ -369,7 +374,7 @@ def _refused(error: RefusedError) -> CommonServiceException:
 
 
 def _with_unix_times(value: Any) -> Any:
-    """A request with every time as Unix time, and without the fields that are None."""
+    """Return a request with every time as Unix time, and without the fields that are None."""
     if isinstance(value, dict):
         return {name: _with_unix_times(item) for name, item in value.items() if item is not None}
     if isinstance(value, list):
@@ -378,7 +383,7 @@ def _with_unix_times(value: Any) -> Any:
 
 
 def _aware(time: datetime) -> datetime:
-    """A time without a zone is UTC."""
+    """Return a time with its time zone, which is UTC where there is none."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

@@ -1,14 +1,12 @@
-"""The rules of a REST API's stage: throttling, the proxy format, gateway responses, and the observers of its requests.
+"""The rules of a REST API's stage: throttling, the proxy format, and gateway responses.
 
 `patches.api_gateway` puts them into LocalEmu's pipeline. Sources, in the API Gateway developer guide:
-api-gateway-request-throttling (limits), api-gateway-gatewayResponse-definition and supported-gateway-response-types (responses),
-api-gateway-metrics-and-dimensions (what is measured of a request).
+api-gateway-request-throttling (limits), api-gateway-gatewayResponse-definition and supported-gateway-response-types (responses).
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
 import time
@@ -17,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-logger = logging.getLogger("couch.local")
 
 # Requests a second, and requests at once, that are allowed where a stage sets no limits.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -31,43 +27,6 @@ JSON = "application/json"
 _VARIABLE = re.compile(
     r"\$((?:context|stageVariables|method\.request\.(?:header|querystring|path))\.[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
 )
-
-
-# --- observers --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class StageRequest:
-    """One request to a deployed stage of a REST API, and how it was answered, if only by the gateway itself.
-
-    `time_s` is Unix time; `integration_latency_ms` is None where no integration was called.
-    """
-
-    region: str
-    api_id: str
-    api_name: str
-    stage: str
-    status: int
-    time_s: float
-    latency_ms: float
-    integration_latency_ms: float | None
-
-
-_observers: list[Callable[[StageRequest], None]] = []
-
-
-def observe(observer: Callable[[StageRequest], None]) -> None:
-    """Call `observer` after each request to a stage, in the thread that serves it and before its response is sent."""
-    _observers.append(observer)
-
-
-def notify(request: StageRequest) -> None:
-    """Report a request to every observer; one that raises is logged, and does not disturb the request."""
-    for observer in _observers:
-        try:
-            observer(request)
-        except Exception:
-            logger.exception("A request to the API %s could not be observed", request.api_id)
 
 
 # --- throttling -------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""CloudFormation resources whose properties or updates LocalEmu leaves out, as subclasses of its providers.
+"""Providers of CloudFormation resource types whose properties or updates LocalEmu ignores, as subclasses of LocalEmu's.
 
-LocalEmu creates a stage without its method settings and a log group without its retention, and answers every update of an API, a
-stage, a gateway response or a log group with success, having changed nothing. Imported once CloudFormation is in use: it loads
-LocalEmu's providers. Properties: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApiGateway.html
+LocalEmu creates a stage without its method settings and a log group without its retention, and reports success for every update of an
+API, a stage, a gateway response or a log group without changing anything. Imported once CloudFormation is in use: it loads LocalEmu's
+providers. Properties: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApiGateway.html
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ METHOD_SETTINGS = {
 
 
 def done(request: Any, model: Any) -> Any:
-    """The event of a change that has succeeded."""
+    """Return the event of a successful change."""
     return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=model, custom_context=request.custom_context)
 
 
 def continued(request: Any) -> Any:
-    """What is wanted, with what only the cloud knows (ids, names it chose) taken over from before."""
+    """Return the desired state, with the values that the cloud has assigned (IDs, names) from the previous state."""
     return {
         **{key: value for key, value in request.previous_state.items() if key not in request.desired_state},
         **request.desired_state,
@@ -54,7 +54,7 @@ class Stage(ApiGatewayStageProvider):  # type: ignore[misc] # LocalEmu has no ty
     """AWS::ApiGateway::Stage."""
 
     def create(self, request: Any) -> Any:
-        """Make the stage, with its method settings."""
+        """Create the stage with its method settings."""
         event = super().create(request)
         model = event.resource_model
         if operations := method_operations(model.get("MethodSettings") or []):
@@ -117,7 +117,7 @@ class GatewayResponse(ApiGatewayGatewayResponseProvider):  # type: ignore[misc]
     """AWS::ApiGateway::GatewayResponse."""
 
     def update(self, request: Any) -> Any:
-        """Put the response anew."""
+        """Replace the response."""
         model = continued(request)
         wanted = request.desired_state
         optional = {
@@ -137,7 +137,7 @@ class LogGroup(LogsLogGroupProvider):  # type: ignore[misc]
     """AWS::Logs::LogGroup."""
 
     def create(self, request: Any) -> Any:
-        """Make the log group, with its retention and tags."""
+        """Create the log group with its retention and tags."""
         event = super().create(request)
         self._configure(request, event.resource_model, {})
         return event
@@ -167,7 +167,7 @@ class Queue(SQSQueueProvider):  # type: ignore[misc]
     """AWS::SQS::Queue."""
 
     def delete(self, request: Any) -> Any:
-        """Delete the queue, and give its name free: CloudFormation says that it is gone once another may have its name."""
+        """Delete the queue and release its name: on AWS, CloudFormation reports the deletion once the name is free."""
         event = super().delete(request)
         deleted = sqs_stores[request.account_id][request.region_name].deleted
         deleted.pop((request.previous_state or request.desired_state or {}).get("QueueName"), None)
@@ -177,7 +177,7 @@ class Queue(SQSQueueProvider):  # type: ignore[misc]
 def method_operations(
     settings: list[Mapping[str, Any]], before: list[Mapping[str, Any]] | None = None
 ) -> list[dict[str, str]]:
-    """UpdateStage's operations that make method settings out of those before."""
+    """Return UpdateStage's patch operations that turn the previous method settings into the new ones."""
     wanted, old = _by_path(settings), _by_path(before or [])
     operations = [{"op": "remove", "path": f"/{method}"} for method in old if method not in wanted]
     for method, values in wanted.items():
@@ -190,7 +190,7 @@ def method_operations(
 
 
 def _by_path(settings: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Method settings by `{resourcePath}/{httpMethod}` as UpdateStage writes it: `*/*`, `~1pictures/POST`."""
+    """Return method settings by `{resourcePath}/{httpMethod}` as in UpdateStage's paths: `*/*`, `~1pictures/POST`."""
     paths = {}
     for setting in settings:
         path = str(setting.get("ResourcePath") or "/*")
@@ -200,7 +200,7 @@ def _by_path(settings: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 def replaced(before: Mapping[str, Any], model: Mapping[str, Any], paths: Mapping[str, str]) -> list[dict[str, str]]:
-    """The operations for the properties that have another value than before."""
+    """Return the patch operations for the properties with a new value."""
     return [
         {"op": "replace", "path": path, "value": _patch_text(model.get(name) or "")}
         for name, path in paths.items()
@@ -209,7 +209,7 @@ def replaced(before: Mapping[str, Any], model: Mapping[str, Any], paths: Mapping
 
 
 def changed_entries(before: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str) -> list[dict[str, str]]:
-    """The operations that make one map of texts out of another."""
+    """Return the patch operations that turn one map of texts into another."""
     removed = [{"op": "remove", "path": prefix + key} for key in before if key not in wanted]
     return removed + [
         {"op": "replace", "path": prefix + key, "value": str(value)}
@@ -219,7 +219,7 @@ def changed_entries(before: Mapping[str, Any], wanted: Mapping[str, Any], prefix
 
 
 def _patch_text(value: Any) -> str:
-    """A value as patch operations carry it."""
+    """Return a value as text, as patch operations have it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

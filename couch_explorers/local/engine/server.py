@@ -27,7 +27,6 @@ from couch_explorers.local.administration import PREFIX, Administration
 from couch_explorers.local.asgi import reply
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.engine.bedrock import Bedrock
-from couch_explorers.local.engine.runtime import EngineRuntime
 from couch_explorers.local.engine.state.journal import StateError
 from couch_explorers.local.engine.telemetry import LocalEmu, messages_of
 from couch_explorers.local.request_log import logged
@@ -37,26 +36,27 @@ from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
     from couch_explorers.local.asgi import Application, Message, Receive, Send
+    from couch_explorers.local.engine.runtime import EngineRuntime
     from couch_explorers.local.engine.state.saver import State
 
 logger = logging.getLogger("couch.local")
 
-# API Gateway takes several slashes before a stage's name for one.
+# API Gateway treats several slashes before a stage's name as one.
 REPEATED_SLASHES = re.compile(rb"^(/_aws/execute-api/[^/]+)/{2,}")
 MODEL_CALL = re.compile(r"^/model/.+/invoke$")
-# LocalEmu's own administration: it can stop the process and change its settings, and nobody here asks for it.
+# LocalEmu's own administration, which can stop the process and change its settings; it is not used here.
 ENGINE_ADMINISTRATION = "/_localemu"
 
-# Seconds that requests in flight get when the server stops.
+# Seconds for requests in flight when the server stops.
 GRACE_S = 1.5
-# Seconds after which a stop that hangs is cut off; `couch down` waits longer than this.
+# Seconds after which a stop that hangs is aborted; `couch down` waits longer than this.
 STOP_DEADLINE_S = 4.0
-# As many connections may wait to be accepted while the server starts.
+# Connections that may wait to be accepted while the server starts.
 BACKLOG = 1024
 
 
 class LocalCloud:
-    """The ASGI application: answers `/_couch/…` itself and hands everything else to LocalEmu's gateway."""
+    """The ASGI application: answers `/_couch/…` itself, and passes everything else to LocalEmu's gateway."""
 
     def __init__(self, engine: Application, bedrock: Bedrock, administration: Administration) -> None:
         self.engine = engine
@@ -79,7 +79,7 @@ class LocalCloud:
         if b"//" in (scope.get("raw_path") or b""):
             scope["raw_path"] = REPEATED_SLASHES.sub(rb"\1/", scope["raw_path"])
             scope["path"] = unquote(scope["raw_path"].decode("latin-1"))
-        # A laptop's loopback is as private as TLS, so policies that demand TLS are kept as on AWS and met here.
+        # The loopback address is as private as TLS, so requests satisfy policies that require TLS on AWS.
         scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
         if scope["method"] == "POST" and MODEL_CALL.match(path):
             await self.bedrock.serve(self.engine, scope, receive, send)
@@ -94,12 +94,12 @@ class Server:
         self.port = port
         self.began = time.monotonic()
         self.models = ImageModelEmulator()
-        self.runtime = EngineRuntime()
+        self.runtime: EngineRuntime
         self.telemetry: service.Telemetry
         self.state: State
 
     def run(self) -> None:
-        """Start everything, serve, and end the process within the deadline of a stop, whatever hangs."""
+        """Start everything, serve, and end the process within the deadline of a stop, even if something hangs."""
         try:
             asyncio.run(self._serve())
         except StateError as error:
@@ -110,21 +110,22 @@ class Server:
         end_process(1)
 
     async def _serve(self) -> None:
-        # From here on a client that comes too early waits instead of being refused.
+        # From here on, a client that connects too early waits instead of being refused.
         listener = socket.create_server((HOST, self.port), backlog=BACKLOG)
         from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - heavy, like LocalEmu
         from hypercorn.config import Config  # noqa: PLC0415
 
-        from couch_explorers.local.engine.asgi_gateway import AsgiGateway  # noqa: PLC0415
+        from couch_explorers.local.engine.runtime import AsgiGateway, EngineRuntime  # noqa: PLC0415
 
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._begin_stop, stop, signal.Signals(number).name)
+        self.runtime = EngineRuntime()
         gateway = await asyncio.to_thread(self.runtime.start)
         bedrock = Bedrock(self.models)
         bedrock.register()
-        # The state's services are measured from their load on; alarms are judged when they are there again.
+        # The services of the saved state are measured once they are loaded; alarms are evaluated once they are restored.
         self.telemetry = service.Telemetry(Home.current(), LocalEmu())
         await asyncio.to_thread(self.telemetry.attach)
         self.state = await asyncio.to_thread(self._restore_state)
@@ -149,11 +150,11 @@ class Server:
             await hypercorn_serve(cloud, config, shutdown_trigger=stop.wait)
         finally:
             await asyncio.to_thread(self._stop_engine)
-        # LocalEmu leaves threads behind that would keep the interpreter from ending.
+        # LocalEmu leaves threads that would keep the interpreter from exiting.
         end_process(0)
 
     def _restore_state(self) -> State:
-        """Bring back what the engine held, before anybody can ask for it."""
+        """Restore the saved state, before requests are served."""
         from couch_explorers.local.engine.state import saver  # noqa: PLC0415 - heavy, like LocalEmu
 
         state = saver.current()
@@ -161,7 +162,7 @@ class Server:
         return state
 
     def _stop_engine(self) -> None:
-        """Let the services end what they do, and save the state."""
+        """Stop the services, and save the state."""
         self.models.close()
         self.runtime.stop()
         self.state.close()
@@ -169,15 +170,15 @@ class Server:
         logger.info("Stopped")
 
     def _save_state(self) -> None:
-        """Write what has changed since the last time."""
+        """Write what has changed since the last save."""
         self.state.save()
 
     def _begin_stop(self, stop: asyncio.Event, word: str) -> None:
-        """Stop in order; a thread cuts it off when that takes too long."""
+        """Stop in order; a timer aborts that when it takes too long."""
         if stop.is_set():
             return
         logger.info("Stopping (%s)", word)
-        # The second one needs no Python to work: it says where every thread hangs, and ends the process.
+        # Works even where no Python thread can run: it prints the stack of every thread, and ends the process.
         faulthandler.dump_traceback_later(STOP_DEADLINE_S + 0.5, exit=True)
         watchdog = threading.Timer(STOP_DEADLINE_S, self._cut_off)
         watchdog.daemon = True
@@ -187,14 +188,14 @@ class Server:
     def _cut_off(self) -> None:
         logger.error("The stop took longer than %.0f s and is cut off here:", STOP_DEADLINE_S)
         with suppress(Exception):
-            # Where a connection that stays open keeps the server from ending, what was acknowledged is saved all the same.
+            # An open connection may keep the server from ending; what was acknowledged is saved all the same.
             self.state.save()
         faulthandler.dump_traceback(all_threads=True)
         end_process(1)
 
 
 def end_process(code: int) -> None:
-    """End this process at once, and every process that it started."""
+    """End this process at once, with every process that it has started."""
     with suppress(psutil.Error):
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
@@ -207,7 +208,7 @@ def end_process(code: int) -> None:
 def main() -> None:
     """Run the server on the port given as the only argument."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # A line for each request, or for each service loaded, would hide what a person looks for.
+    # A line for each request and each loaded service would bury the important ones.
     for name in ("localemu", "hypercorn", "botocore", "werkzeug", "rolo"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Their warnings are about LocalEmu's own answers and SAM's own metrics.
@@ -218,7 +219,7 @@ def main() -> None:
 
 
 def _raise_file_limit() -> None:
-    """Let a burst of connections not run into the soft limit of open files (256 on macOS)."""
+    """Raise the soft limit of open files (256 on macOS), which a burst of connections would reach."""
     import resource  # noqa: PLC0415
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -11,8 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.aws import REGION
-from couch_explorers.local.engine import gateway, patches
-from couch_explorers.local.engine.lambda_runtime import observers
+from couch_explorers.local.engine import observers, patches
 from couch_explorers.local.telemetry import api_gateway, emf, lambda_, metric_filters, sqs
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from couch_explorers.local.cloudwatch.alarm_history import Transition
     from couch_explorers.local.cloudwatch.store import Sample
     from couch_explorers.local.engine.alarms import Alarms
-    from couch_explorers.local.engine.gateway import StageRequest
-    from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord
+    from couch_explorers.local.engine.observers import InvocationRecord, StageRequest
     from couch_explorers.local.telemetry.lambda_ import Concurrency
     from couch_explorers.local.telemetry.recorder import Recorder
     from couch_explorers.local.telemetry.service import Telemetry
@@ -57,8 +55,7 @@ class LocalEmu:
         patches.before_loading("cloudwatch", self._replace_provider)
         patches.before_loading("sqs", lambda: count_messages(telemetry.queues))
         patches.before_loading("logs", lambda: read_log_events(telemetry.recorder, telemetry.clock))
-        observers.subscribe(FunctionMeter(telemetry.recorder, telemetry.concurrency))
-        gateway.observe(lambda request: record_request(telemetry.recorder, request))
+        observers.subscribe(Meter(telemetry.recorder, telemetry.concurrency))
 
     def _replace_provider(self) -> None:
         from localemu.services.cloudwatch import provider_v2  # noqa: PLC0415 - LocalEmu reads its settings on import
@@ -226,11 +223,11 @@ def _described(message: Any) -> dict[str, Any]:
     }
 
 
-# --- functions --------------------------------------------------------------------------------------------------------
+# --- functions and REST APIs ------------------------------------------------------------------------------------------
 
 
-class FunctionMeter:
-    """Measures functions: each invocation once, however it was made, and how many run at once."""
+class Meter:
+    """Measures invocations of functions, how many run at once, and requests to REST APIs."""
 
     def __init__(self, recorder: Recorder, concurrency: Concurrency) -> None:
         self._recorder = recorder
@@ -257,28 +254,24 @@ class FunctionMeter:
             samples = lambda_.invocation(arn, record.started_at, record.duration_ms, failed=record.outcome != "ok")
         self._recorder.record(samples, record.region)
 
+    def requested(self, request: StageRequest) -> None:
+        """Record a request to a stage of a REST API."""
+        integration_ms = request.integration_latency_ms
+        samples = api_gateway.request(
+            api_gateway.api_name(request.api_name, request.api_id),
+            request.stage,
+            request.status,
+            time_s=request.time_s,
+            latency_s=request.latency_ms / 1000,
+            integration_s=None if integration_ms is None else integration_ms / 1000,
+        )
+        self._recorder.record(samples, request.region)
+
 
 def _concurrency_keys(function_arn: str) -> tuple[str, str]:
     """Return the keys of `lambda_.publish_concurrency` for a function: its account's region, and the function."""
     _, _, _, region, account, _, function = function_arn.split(":")
     return f"{account}:{region}", f"{account}:{region}:{function}"
-
-
-# --- REST APIs --------------------------------------------------------------------------------------------------------
-
-
-def record_request(recorder: Recorder, request: StageRequest) -> None:
-    """Record a request to a stage of a REST API, including those that the gateway itself refused."""
-    integration_ms = request.integration_latency_ms
-    samples = api_gateway.request(
-        api_gateway.api_name(request.api_name, request.api_id),
-        request.stage,
-        request.status,
-        time_s=request.time_s,
-        latency_s=request.latency_ms / 1000,
-        integration_s=None if integration_ms is None else integration_ms / 1000,
-    )
-    recorder.record(samples, request.region)
 
 
 # --- log events -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Throttling, gateway responses and observers of REST APIs, without a server."""
+"""Throttling, the proxy format and gateway responses of REST APIs, without a server."""
 
 import json
 
@@ -157,18 +157,6 @@ def test_value_of_the_request_is_not_read_as_a_template():
     _, _, body = gateway.gateway_response(THROTTLED, request(context={"path": "/$context.requestId"}), configured)
 
     assert body == '"/$context.requestId"'
-
-
-def test_observer_that_fails_costs_the_others_nothing(monkeypatch):
-    seen = []
-    monkeypatch.setattr(gateway, "_observers", [])
-    gateway.observe(lambda _: 1 / 0)
-    gateway.observe(seen.append)
-    request = gateway.StageRequest("eu-west-1", "a", "api", "prod", 403, 1.0, 2.0, None)
-
-    gateway.notify(request)
-
-    assert seen == [request]
 
 
 @pytest.mark.parametrize(

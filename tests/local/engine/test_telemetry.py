@@ -1,4 +1,4 @@
-"""What LocalEmu's queues and functions do becomes metrics; and what `couch job` sees of a queue."""
+"""What queues, functions and APIs do becomes metrics; and what `couch job` sees of a queue."""
 
 import time
 from dataclasses import replace
@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from couch_explorers.aws import REGION
-from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord
-from couch_explorers.local.engine.telemetry import FunctionMeter
+from couch_explorers.local.engine import observers
+from couch_explorers.local.engine.observers import InvocationRecord, StageRequest
+from couch_explorers.local.engine.telemetry import Meter
 from couch_explorers.local.settings import ACCOUNT_ID
 from couch_explorers.local.telemetry import lambda_
 from couch_explorers.local.telemetry.lambda_ import Concurrency
@@ -25,7 +26,7 @@ def concurrency(clock):
 
 @pytest.fixture
 def meter(noted, concurrency):
-    return FunctionMeter(noted, concurrency)
+    return Meter(noted, concurrency)
 
 
 @pytest.mark.parametrize(("outcome", "errors"), [("ok", 0), ("error", 1), ("timeout", 1)])
@@ -64,6 +65,17 @@ def test_most_that_ran_at_once_is_known_by_function_and_for_the_account(meter, n
 
     assert noted.values("ConcurrentExecutions", FunctionName="worker") == [2]
     assert noted.values("ConcurrentExecutions") == [3]
+
+
+def test_observer_that_fails_does_not_disturb_others(monkeypatch, meter, noted):
+    request = StageRequest("eu-west-1", "a", "api", "prod", 403, 1.0, 2.0, None)
+    monkeypatch.setattr(observers, "_observers", [])
+    observers.subscribe(None)
+    observers.subscribe(meter)
+
+    observers.notify_requested(request)
+
+    assert noted.values("4XXError", ApiName="api") == [1]
 
 
 # --- queues, in LocalEmu's own Python ---------------------------------------------------------------------------------

@@ -18,15 +18,15 @@ Values = tuple[str, ...]
 ContextValue = str | Iterable[str] | None
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-# The variables that stand for a character which would otherwise have a meaning.
+# The variables for characters that would otherwise have a special meaning.
 _ESCAPED_CHARACTERS = {"*": "*", "?": "?", "$": "$"}
 
 
 class ConditionContext:
-    """The condition keys of one request; names are compared without regard to case.
+    """The condition keys of one request, with case-insensitive names.
 
-    `families` holds what stands for many keys, such as "aws:ResourceTag/": a function from the rest of the name, called when a
-    policy first asks for such a key.
+    `families` has functions for many keys with a common prefix, such as "aws:ResourceTag/": each takes the rest of the key's name,
+    and is called only when a policy refers to such a key.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class ConditionContext:
     def derived(
         self, keys: Mapping[str, ContextValue], families: Mapping[str, Callable[[str], ContextValue]] | None = None
     ) -> ConditionContext:
-        """A copy with more keys; a value of None means that the request does not have the key."""
+        """Return a copy with more keys; a value of None means that the request does not have the key."""
         copy = ConditionContext(keys, families)
         copy._keys = {**self._keys, **copy._keys}
         copy._families = {**self._families, **copy._families}
         return copy
 
     def get(self, name: str) -> Values | None:
-        """All values of a key, or None where the request does not have it."""
+        """Return all values of a key, or None where the request does not have it."""
         name = name.lower()
         value = self._keys.get(name)
         if value is None and name not in self._keys:
@@ -60,7 +60,7 @@ class ConditionContext:
 
 
 class UndefinedVariableError(LookupError):
-    """A policy variable that the request has no value for and that names no default."""
+    """A policy variable without default that the request has no value for."""
 
 
 @lru_cache(maxsize=8192)
@@ -70,12 +70,12 @@ def _wildcard_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def matches_wildcard(pattern: str, value: str) -> bool:
-    """Whether a value fits a pattern in which `*` stands for any characters and `?` for one."""
+    """Whether a value matches a pattern with `*` for any characters and `?` for one."""
     return pattern == "*" or _wildcard_pattern(pattern).fullmatch(value) is not None
 
 
 def matches_template(template: str, value: str, context: ConditionContext | None) -> bool:
-    """Whether a value fits a pattern with policy variables; an undefined variable fits nothing."""
+    """Whether a value matches a pattern with policy variables; one with an undefined variable matches nothing."""
     if context is None or "${" not in template:
         return matches_wildcard(template, value)
     translated: list[str] = []
@@ -92,9 +92,11 @@ def matches_template(template: str, value: str, context: ConditionContext | None
 
 
 def substitute(template: str, context: ConditionContext | None) -> str:
-    """A value with its policy variables replaced.
+    """Replace the policy variables in a text.
 
-    Raises UndefinedVariableError for a variable that the request has no value for.
+    Raises:
+        UndefinedVariableError: The request has no value for a variable without default.
+
     """
     if context is None or "${" not in template:
         return template
@@ -117,16 +119,14 @@ def _variable(expression: str, context: ConditionContext) -> str:
 def condition_holds(
     operator: str, key: str, expected: Values, context: ConditionContext, *, variables: bool = True
 ) -> bool:
-    """Whether one line of a Condition block holds: any of the expected values fits, or none where the operator negates.
+    """Whether a condition holds: any of the expected values matches or, for a negated operator, none does.
 
     Args:
-        operator: such as "StringLike", "ForAnyValue:StringEquals", "NumericLessThanIfExists" or "Null".
-        key: the condition key, such as "s3:prefix".
-        expected: the values that the policy lists.
-        context: the request's keys.
-        variables: whether policy variables are replaced, which policies of version 2008-10-17 do not.
-
-    An operator that AWS does not know holds for nothing.
+        operator: Such as "StringLike", "ForAnyValue:StringEquals", "NumericLessThanIfExists" or "Null". An unknown one never holds.
+        key: The condition key, such as "s3:prefix".
+        expected: The values that the policy lists.
+        context: The request's condition keys.
+        variables: Whether policy variables are replaced, which is not so in policies of version 2008-10-17.
 
     """
     found = context.get(key)
@@ -178,7 +178,7 @@ def _like(value: str, pattern: str, scope: ConditionContext | None) -> bool:
 
 
 def matches_arn(pattern: str, value: str, scope: ConditionContext | None = None) -> bool:
-    """Whether an ARN fits a pattern, each of its six parts by itself."""
+    """Whether an ARN matches a pattern, each of its six parts separately."""
     patterns, parts = pattern.split(":", 5), value.split(":", 5)
     if "${" in pattern:  # a variable may hold colons
         return matches_template(pattern, value, scope)
@@ -212,14 +212,14 @@ def _dates(holds: Callable[[datetime, datetime], bool]) -> Comparison:
 
 
 def _moment(text: str) -> datetime:
-    """A moment from ISO 8601 or from seconds since 1970."""
+    """Parse a time in ISO 8601 or in seconds since 1970."""
     if re.fullmatch(r"\d+(\.\d+)?", text) and len(text) > len("2026"):
         return datetime.fromtimestamp(float(text), UTC)
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-# By the operator's name in lower case, without `IfExists`. A negated operator names what must not be.
+# By the operator's name in lower case, without `IfExists`; a negated operator has the comparison that must not hold.
 _OPERATORS: dict[str, Comparison] = {
     "stringequals": _equal,
     "stringnotequals": _equal,

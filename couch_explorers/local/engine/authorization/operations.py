@@ -1,4 +1,4 @@
-"""Which rights an operation needs: its IAM actions, the resources that they are asked for, and the service's own condition keys.
+"""The permissions that an operation needs: its IAM actions, their resources, and the service's own condition keys.
 
 Follows the Service Authorization Reference, https://docs.aws.amazon.com/service-authorization/latest/reference/.
 """
@@ -21,8 +21,8 @@ ANY_RESOURCE: Values = ("*",)
 
 
 @dataclass(frozen=True)
-class Right:
-    """One right that a call needs. `account` is whose the resource is, "" where it is the caller's; `keys` hold for this right only."""
+class Permission:
+    """One permission that a call needs. `account` owns the resource, "" for the caller's own; `keys` apply to this permission only."""
 
     action: str
     resources: Values = ANY_RESOURCE
@@ -41,9 +41,9 @@ class Call:
     region: str
     method: str = ""
     path: str = ""
-    # Who calls: what IAM's calls without a user name are about.
+    # The caller: IAM's calls without a user name are about it.
     caller_arn: str = ""
-    # Finds the path of a role, user, group or policy, which the call does not tell: (kind, name) → ARN, or "" where there is none.
+    # Finds the ARN of a role, user, group or policy, whose path the call does not name: (kind, name) → ARN, or "" where there is none.
     find_identity: Callable[[str, str], str] = lambda kind, name: ""  # noqa: ARG005
     # The function behind an event source mapping's UUID.
     find_mapping_function: Callable[[str], str] = lambda uuid: ""  # noqa: ARG005
@@ -51,31 +51,31 @@ class Call:
     find_models_behind: Callable[[str], tuple[str, ...]] = lambda arn: ()  # noqa: ARG005
 
     def get(self, name: str) -> str:
-        """A parameter as text, "" where the call has none."""
+        """Return a parameter as text, "" where the call does not have it."""
         value = self.parameters.get(name)
         return "" if value is None else str(value)
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
-        """The ARN of a resource of the caller's."""
+        """Return the ARN of one of the caller's own resources."""
         return f"arn:aws:{service}:{self.region if region is None else region}:{self.account}:{resource}"
 
 
-def rights_of(call: Call) -> list[Right]:
-    """Every right that a call needs; all of them must be given. None where AWS asks for none."""
-    if f"{call.service}:{call.operation}" in _WITHOUT_RIGHTS:
+def required_permissions(call: Call) -> list[Permission]:
+    """Return every permission that a call needs; all of them must be allowed. Some calls need none."""
+    if f"{call.service}:{call.operation}" in _WITHOUT_PERMISSION:
         return []
     describe = _SERVICES.get(call.service)
-    rights = list(describe(call)) if describe else [Right(f"{call.service}:{call.operation}")]
-    rights += _passed_roles(call)
+    permissions = list(describe(call)) if describe else [Permission(f"{call.service}:{call.operation}")]
+    permissions += _passed_roles(call)
     tags = _tag_keys(call.parameters)
-    for right in rights:
-        right.keys.update(tags)
-    return rights
+    for permission in permissions:
+        permission.keys.update(tags)
+    return permissions
 
 
-# Who asks for these needs no right: https://docs.aws.amazon.com/STS/latest/APIReference/. A web identity is judged by the role's
-# trust policy alone.
-_WITHOUT_RIGHTS = frozenset(
+# Calls without a permission of the caller's: https://docs.aws.amazon.com/STS/latest/APIReference/. The role's trust policy decides, or
+# nothing does.
+_WITHOUT_PERMISSION = frozenset(
     {
         "sts:GetCallerIdentity",
         "sts:GetSessionToken",
@@ -87,13 +87,13 @@ _WITHOUT_RIGHTS = frozenset(
 
 
 def account_of(arn: str) -> str:
-    """The account in an ARN; "" where it names none."""
+    """Return the account in an ARN; "" where it has none."""
     parts = arn.split(":", 5)
     return parts[4] if len(parts) == 6 else ""  # noqa: PLR2004 - the parts of an ARN
 
 
 def _tag_keys(parameters: Parameters) -> ConditionKeys:
-    """`aws:RequestTag/…` and `aws:TagKeys` of calls that tag."""
+    """Return `aws:RequestTag/…` and `aws:TagKeys` of calls that tag."""
     tags = parameters.get("Tags") or parameters.get("tags") or {}
     if isinstance(tags, list):
         tags = {
@@ -110,7 +110,7 @@ def _tag_keys(parameters: Parameters) -> ConditionKeys:
     return keys
 
 
-# Where an operation hands a role to a service: (parameter, service principal).
+# Operations that pass a role to a service: (parameter, service principal).
 _PASSED_ROLES: dict[tuple[str, str], tuple[str, str]] = {
     ("lambda", "CreateFunction"): ("Role", "lambda.amazonaws.com"),
     ("lambda", "UpdateFunctionConfiguration"): ("Role", "lambda.amazonaws.com"),
@@ -124,12 +124,12 @@ _PASSED_ROLES: dict[tuple[str, str], tuple[str, str]] = {
 }
 
 
-def _passed_roles(call: Call) -> list[Right]:
+def _passed_roles(call: Call) -> list[Permission]:
     parameter, service = _PASSED_ROLES.get((call.service, call.operation), ("", ""))
     role = call.get(parameter)
     if not role.startswith("arn:"):
         return []
-    return [Right("iam:PassRole", (role,), keys={"iam:PassedToService": service})]
+    return [Permission("iam:PassRole", (role,), keys={"iam:PassedToService": service})]
 
 
 # --- SQS and SNS ---
@@ -141,39 +141,39 @@ _SQS_ACTIONS = {
 }
 
 
-def _sqs(call: Call) -> Iterator[Right]:
+def _sqs(call: Call) -> Iterator[Permission]:
     action = f"sqs:{_SQS_ACTIONS.get(call.operation, call.operation)}"
     arn = call.get("SourceArn")
     if call.operation == "CancelMessageMoveTask":
-        yield Right(action)
+        yield Permission(action)
     elif arn:
-        yield Right(action, (arn,), account_of(arn))
+        yield Permission(action, (arn,), account_of(arn))
     elif url := call.get("QueueUrl"):
         *_, owner, name = ("", call.account, *url.rstrip("/").split("/"))
         owner = owner if owner.isdigit() else call.account
-        yield Right(action, (f"arn:aws:sqs:{call.region}:{owner}:{name}",), owner)
+        yield Permission(action, (f"arn:aws:sqs:{call.region}:{owner}:{name}",), owner)
     elif name := call.get("QueueName"):
         owner = call.get("QueueOwnerAWSAccountId") or call.account
-        yield Right(action, (f"arn:aws:sqs:{call.region}:{owner}:{name}",), owner)
+        yield Permission(action, (f"arn:aws:sqs:{call.region}:{owner}:{name}",), owner)
     else:
-        yield Right(action, (call.arn("sqs", ""),))
+        yield Permission(action, (call.arn("sqs", ""),))
 
 
 _SNS_ACTIONS = {"PublishBatch": "Publish"}
 
 
-def _sns(call: Call) -> Iterator[Right]:
+def _sns(call: Call) -> Iterator[Permission]:
     action = f"SNS:{_SNS_ACTIONS.get(call.operation, call.operation)}"
     keys: ConditionKeys = {"sns:Endpoint": call.get("Endpoint") or None, "sns:Protocol": call.get("Protocol") or None}
     if call.get("PhoneNumber"):
-        yield Right(action, keys=keys)
+        yield Permission(action, keys=keys)
         return
     arn = call.get("TopicArn") or call.get("TargetArn") or call.get("SubscriptionArn") or call.get("ResourceArn")
     if call.get("SubscriptionArn"):
         arn = arn.rpartition(":")[0] if arn.count(":") > 5 else arn  # noqa: PLR2004 - a subscription's ARN is its topic's and a UUID
     if not arn:
         arn = call.arn("sns", call.get("Name")) if call.get("Name") else "*"
-    yield Right(action, (arn,), account_of(arn), keys)
+    yield Permission(action, (arn,), account_of(arn), keys)
 
 
 # --- S3 ---
@@ -257,7 +257,7 @@ _S3_KEYS = {
 }
 
 
-def _s3(call: Call) -> Iterator[Right]:
+def _s3(call: Call) -> Iterator[Permission]:
     bucket, key = call.get("Bucket"), call.get("Key")
     keys: ConditionKeys = {
         name: call.get(parameter) for name, parameter in _S3_KEYS.items() if call.parameters.get(parameter) is not None
@@ -274,13 +274,13 @@ def _s3(call: Call) -> Iterator[Right]:
     elif call.operation == "DeleteObjects":
         for each in (call.parameters.get("Delete") or {}).get("Objects") or []:
             action = "s3:DeleteObjectVersion" if each.get("VersionId") else "s3:DeleteObject"
-            yield Right(action, (f"arn:aws:s3:::{bucket}/{each.get('Key')}",), keys=dict(keys))
+            yield Permission(action, (f"arn:aws:s3:::{bucket}/{each.get('Key')}",), keys=dict(keys))
     else:
         resources = (
             (f"arn:aws:s3:::{bucket}/{key}",) if key else (f"arn:aws:s3:::{bucket}",) if bucket else ANY_RESOURCE
         )
         for action in _s3_actions(call):
-            yield Right(f"s3:{action}", resources, keys=dict(keys))
+            yield Permission(f"s3:{action}", resources, keys=dict(keys))
 
 
 def _s3_actions(call: Call) -> list[str]:
@@ -293,15 +293,15 @@ def _s3_actions(call: Call) -> list[str]:
     return actions
 
 
-def _s3_copy(call: Call, keys: ConditionKeys) -> Iterator[Right]:
+def _s3_copy(call: Call, keys: ConditionKeys) -> Iterator[Permission]:
     source, version = _copy_source(call)
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
-    yield Right(action, (f"arn:aws:s3:::{source}",), keys=dict(keys))
-    yield Right("s3:PutObject", (f"arn:aws:s3:::{call.get('Bucket')}/{call.get('Key')}",), keys=dict(keys))
+    yield Permission(action, (f"arn:aws:s3:::{source}",), keys=dict(keys))
+    yield Permission("s3:PutObject", (f"arn:aws:s3:::{call.get('Bucket')}/{call.get('Key')}",), keys=dict(keys))
 
 
 def _copy_source(call: Call) -> tuple[str, str]:
-    """Bucket/key and version of what is copied."""
+    """Return BUCKET/KEY and version of the source of a copy."""
     source = call.parameters.get("CopySource")
     if isinstance(source, dict):
         return f"{source.get('Bucket')}/{source.get('Key')}", source.get("VersionId") or ""
@@ -322,7 +322,7 @@ _FUNCTION_ARN = re.compile(r"arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:.+")
 _PARTIAL_FUNCTION = re.compile(r"(\d{12}):function:(.+)")
 
 
-def _lambda(call: Call) -> Iterator[Right]:
+def _lambda(call: Call) -> Iterator[Permission]:
     keys: ConditionKeys = {}
     if call.operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping") and call.get("FunctionName"):
         keys["lambda:FunctionArn"] = _function_arn(call)
@@ -337,29 +337,29 @@ def _lambda(call: Call) -> Iterator[Right]:
         action = f"lambda:{name}"
         if "EventSourceMapping" in call.operation:
             resource = call.arn("lambda", f"event-source-mapping:{call.get('UUID') or '*'}")
-            yield Right(action, (resource,) if call.get("UUID") else ANY_RESOURCE, keys=keys)
+            yield Permission(action, (resource,) if call.get("UUID") else ANY_RESOURCE, keys=keys)
         elif call.get("FunctionName"):
             arn = _function_arn(call)
-            yield Right(action, (arn,), account_of(arn), keys)
+            yield Permission(action, (arn,), account_of(arn), keys)
         elif layer := call.get("LayerName"):
             arn = layer if layer.startswith("arn:") else call.arn("lambda", f"layer:{layer}")
             version = call.get("VersionNumber")
-            yield Right(action, (f"{arn}:{version}" if version else arn,), keys=keys)
+            yield Permission(action, (f"{arn}:{version}" if version else arn,), keys=keys)
         elif arn := call.get("Resource") or call.get("Arn"):
-            yield Right(action, (arn,), account_of(arn), keys)
+            yield Permission(action, (arn,), account_of(arn), keys)
         else:
-            yield Right(action, keys=keys)
+            yield Permission(action, keys=keys)
 
 
-def _code_object(call: Call) -> Iterator[Right]:
-    """Lambda fetches code with the rights of whoever creates the function or layer."""
+def _code_object(call: Call) -> Iterator[Permission]:
+    """Yield the permission to fetch the code, which Lambda does with the caller's permissions."""
     code = call.parameters.get("Code") or call.parameters.get("Content") or call.parameters
     if code.get("S3Bucket") and code.get("S3Key"):
-        yield Right("s3:GetObject", (f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}",))
+        yield Permission("s3:GetObject", (f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}",))
 
 
 def _function_arn(call: Call) -> str:
-    """A function's ARN from its name, partial or whole ARN; with its qualifier where the call names one."""
+    """Return a function's ARN from its name, partial or full ARN; with the qualifier where the call has one."""
     name, qualifier = call.get("FunctionName"), call.get("Qualifier")
     if _FUNCTION_ARN.fullmatch(name):
         arn = name
@@ -374,37 +374,37 @@ def _function_arn(call: Call) -> str:
 # --- Logs and CloudWatch ---
 
 
-def _logs(call: Call) -> Iterator[Right]:
+def _logs(call: Call) -> Iterator[Permission]:
     group = call.get("logGroupName") or call.get("logGroupIdentifier")
     if group.startswith("arn:"):
         group = group.split(":log-group:", 1)[-1].removesuffix(":*")
     action = f"logs:{call.operation}"
     if call.operation in ("TagResource", "UntagResource", "ListTagsForResource") and call.get("resourceArn"):
         arn = call.get("resourceArn").removesuffix(":*")
-        yield Right(action, (arn, f"{arn}:*"))
+        yield Permission(action, (arn, f"{arn}:*"))
     elif group:
-        # A group is written with the streams behind it; policies name it with ":*" and, for what concerns the group alone, without.
+        # AWS's ARN of a group includes its streams. Policies name it with ":*" and, for actions on the group alone, without.
         arn = call.arn("logs", f"log-group:{group}")
         stream = call.get("logStreamName")
-        yield Right(action, (f"{arn}:log-stream:{stream}",) if stream else (f"{arn}:log-stream:", arn))
+        yield Permission(action, (f"{arn}:log-stream:{stream}",) if stream else (f"{arn}:log-stream:", arn))
     elif call.operation == "DescribeLogGroups":
-        yield Right(action, (call.arn("logs", f"log-group:{call.get('logGroupNamePrefix')}:log-stream:"),))
+        yield Permission(action, (call.arn("logs", f"log-group:{call.get('logGroupNamePrefix')}:log-stream:"),))
     elif groups := call.parameters.get("logGroupNames") or call.parameters.get("logGroupIdentifiers"):
         for name in groups:
             arn = name if name.startswith("arn:") else call.arn("logs", f"log-group:{name}")
-            yield Right(action, (f"{arn}:log-stream:", arn))
+            yield Permission(action, (f"{arn}:log-stream:", arn))
     else:
-        yield Right(action)
+        yield Permission(action)
 
 
-def _cloudwatch(call: Call) -> Iterator[Right]:
+def _cloudwatch(call: Call) -> Iterator[Permission]:
     action, keys = f"cloudwatch:{call.operation}", ConditionKeys()
     if call.operation == "PutMetricData":
         keys["cloudwatch:namespace"] = call.get("Namespace")
     if actions := call.parameters.get("AlarmActions"):
         keys["cloudwatch:AlarmActions"] = list(actions)
     for resource in _cloudwatch_resources(call) or ["*"]:
-        yield Right(action, (resource,), keys=dict(keys))
+        yield Permission(action, (resource,), keys=dict(keys))
 
 
 def _cloudwatch_resources(call: Call) -> list[str]:
@@ -437,7 +437,7 @@ _ALARM_OPERATIONS = frozenset(
 # --- IAM and STS ---
 
 
-def _iam(call: Call) -> Iterator[Right]:
+def _iam(call: Call) -> Iterator[Permission]:
     action = f"iam:{call.operation}"
     keys: ConditionKeys = {"iam:PermissionsBoundary": call.get("PermissionsBoundary") or None}
     if call.operation.startswith(("Attach", "Detach")):
@@ -452,21 +452,21 @@ def _iam(call: Call) -> Iterator[Right]:
         if name := call.get(parameter):
             path = call.get("Path") or "/"
             arn = call.find_identity(kind, name) or call.arn("iam", f"{kind}{path}{name}", region="")
-            yield Right(action, (arn,), keys=keys)
+            yield Permission(action, (arn,), keys=keys)
             return
     if arn := call.get("PolicyArn") or call.get("OpenIDConnectProviderArn") or call.get("SAMLProviderArn"):
-        yield Right(action, (arn,), keys=keys)
+        yield Permission(action, (arn,), keys=keys)
     elif name := call.get("PolicyName"):
-        yield Right(action, (call.arn("iam", f"policy{call.get('Path') or '/'}{name}", region=""),), keys=keys)
+        yield Permission(action, (call.arn("iam", f"policy{call.get('Path') or '/'}{name}", region=""),), keys=keys)
     elif call.operation == "CreateOpenIDConnectProvider":
         url = call.get("Url").removeprefix("https://")
-        yield Right(action, (call.arn("iam", f"oidc-provider/{url}", region=""),), keys=keys)
+        yield Permission(action, (call.arn("iam", f"oidc-provider/{url}", region=""),), keys=keys)
     elif call.operation in _OWN_USER_OPERATIONS:
-        yield Right(action, (call.caller_arn,), keys=keys)
+        yield Permission(action, (call.caller_arn,), keys=keys)
     else:
         kind = call.operation.removeprefix("List").lower()
         prefix = {"roles": "role/", "users": "user/", "groups": "group/", "policies": "policy/"}.get(kind, "")
-        yield Right(action, (call.arn("iam", prefix, region=""),) if prefix else ANY_RESOURCE, keys=keys)
+        yield Permission(action, (call.arn("iam", prefix, region=""),) if prefix else ANY_RESOURCE, keys=keys)
 
 
 # Without a user name these are about the caller.
@@ -475,13 +475,13 @@ _OWN_USER_OPERATIONS = frozenset(
 )
 
 
-def _sts(call: Call) -> Iterator[Right]:
+def _sts(call: Call) -> Iterator[Permission]:
     resource = (
         call.arn("sts", f"federated-user/{call.get('Name')}", region="")
         if call.operation == "GetFederationToken"
         else "*"
     )
-    yield Right(f"sts:{call.operation}", (resource,))
+    yield Permission(f"sts:{call.operation}", (resource,))
 
 
 # --- Bedrock ---
@@ -497,40 +497,40 @@ _MODEL_ACTIONS = {
 }
 
 
-def _bedrock(call: Call) -> Iterator[Right]:
+def _bedrock(call: Call) -> Iterator[Permission]:
     action = f"bedrock:{_MODEL_ACTIONS.get(call.operation, call.operation)}"
     if call.operation == "CreateInferenceProfile":
         # On the profile that is to be, and on what it is made of.
         source = (call.parameters.get("modelSource") or {}).get("copyFrom")
-        yield Right(action, (call.arn("bedrock", "application-inference-profile/*"),))
-        yield Right(action, (source or "*",))
+        yield Permission(action, (call.arn("bedrock", "application-inference-profile/*"),))
+        yield Permission(action, (source or "*",))
         return
     if profile := call.get("inferenceProfileIdentifier"):
         arn = profile if profile.startswith("arn:") else call.arn("bedrock", f"application-inference-profile/{profile}")
-        yield Right(action, (arn,))
+        yield Permission(action, (arn,))
         return
     model = call.get("modelId") or call.get("modelIdentifier")
     if not model:
-        yield Right(action)
+        yield Permission(action)
         return
     arn = model if model.startswith("arn:") else f"arn:aws:bedrock:{call.region}::foundation-model/{model}"
-    yield Right(action, (arn,))
+    yield Permission(action, (arn,))
     # Not the profile alone: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
     for behind in call.find_models_behind(arn):
-        yield Right(action, (behind,), keys={"bedrock:InferenceProfileArn": arn})
+        yield Permission(action, (behind,), keys={"bedrock:InferenceProfileArn": arn})
 
 
 # --- API Gateway: its actions are HTTP methods on paths ---
 
 
-def _apigateway(call: Call) -> Iterator[Right]:
-    yield Right(f"apigateway:{call.method}", (f"arn:aws:apigateway:{call.region}::{call.path}",))
+def _apigateway(call: Call) -> Iterator[Permission]:
+    yield Permission(f"apigateway:{call.method}", (f"arn:aws:apigateway:{call.region}::{call.path}",))
 
 
 # --- CloudFormation ---
 
 
-def _cloudformation(call: Call) -> Iterator[Right]:
+def _cloudformation(call: Call) -> Iterator[Permission]:
     action = f"cloudformation:{call.operation}"
     stack, change_set = call.get("StackName"), call.get("ChangeSetName")
     keys: ConditionKeys = {
@@ -543,46 +543,48 @@ def _cloudformation(call: Call) -> Iterator[Right]:
         keys["cloudformation:ResourceTypes"] = list(types)
     if stack:
         arn = stack if stack.startswith("arn:") else call.arn("cloudformation", f"stack/{stack}/*")
-        yield Right(action, (arn,), keys=keys)
+        yield Permission(action, (arn,), keys=keys)
     elif change_set.startswith("arn:"):
-        yield Right(action, (change_set,), keys=keys)
+        yield Permission(action, (change_set,), keys=keys)
     else:
-        yield Right(action, keys=keys)
+        yield Permission(action, keys=keys)
 
 
 # --- KMS, Secrets Manager, SSM, tags ---
 
 
-def _kms(call: Call) -> Iterator[Right]:
+def _kms(call: Call) -> Iterator[Permission]:
     action = f"kms:{call.operation}"
     key = call.get("KeyId") or call.get("DestinationKeyId")
     if not key:
-        yield Right(action)
+        yield Permission(action)
         return
     arn = key if key.startswith("arn:") else call.arn("kms", key if key.startswith("alias/") else f"key/{key}")
-    yield Right(action, (arn,), account_of(arn))
+    yield Permission(action, (arn,), account_of(arn))
 
 
-def _secretsmanager(call: Call) -> Iterator[Right]:
+def _secretsmanager(call: Call) -> Iterator[Permission]:
     secret = call.get("SecretId") or call.get("Name")
     arn = secret if secret.startswith("arn:") else call.arn("secretsmanager", f"secret:{secret}") if secret else "*"
-    yield Right(f"secretsmanager:{call.operation}", (arn,), keys={"secretsmanager:Name": call.get("Name") or None})
+    yield Permission(f"secretsmanager:{call.operation}", (arn,), keys={"secretsmanager:Name": call.get("Name") or None})
 
 
-def _ssm(call: Call) -> Iterator[Right]:
+def _ssm(call: Call) -> Iterator[Permission]:
     action = f"ssm:{call.operation}"
     names = call.parameters.get("Names") or [name for name in (call.get("Name") or call.get("Path"),) if name]
     for name in names:
-        yield Right(action, (name if name.startswith("arn:") else call.arn("ssm", f"parameter/{name.lstrip('/')}"),))
+        yield Permission(
+            action, (name if name.startswith("arn:") else call.arn("ssm", f"parameter/{name.lstrip('/')}"),)
+        )
     if not names:
-        yield Right(action)
+        yield Permission(action)
 
 
-def _tagging(call: Call) -> Iterator[Right]:
-    yield Right(f"tag:{call.operation}")
+def _tagging(call: Call) -> Iterator[Permission]:
+    yield Permission(f"tag:{call.operation}")
 
 
-_SERVICES: dict[str, Callable[[Call], Iterator[Right]]] = {
+_SERVICES: dict[str, Callable[[Call], Iterator[Permission]]] = {
     "sqs": _sqs,
     "sns": _sns,
     "s3": _s3,

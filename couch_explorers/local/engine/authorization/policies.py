@@ -1,4 +1,4 @@
-"""IAM policy documents and how AWS decides by them.
+"""IAM policy documents, and how AWS evaluates them.
 
 Follows https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html: an explicit deny anywhere wins;
 within one account the identity's policies or the resource's policy must allow, narrowed by a permissions boundary and by session
@@ -29,7 +29,7 @@ PrincipalKind = Literal["Root", "User", "AssumedRole", "FederatedUser", "WebIden
 
 @dataclass(frozen=True)
 class Principal:
-    """Who makes a request.
+    """The principal of a request.
 
     `arn` is a user's ARN, a session's `arn:aws:sts::…:assumed-role/…`, the account's root, a service's name such as
     `sns.amazonaws.com`, or an identity provider's ARN or domain. `issuer` is the role of a session, the user of a federated one.
@@ -69,7 +69,7 @@ class Statement:
     variables: bool
 
     def covers(self, request: AccessRequest) -> bool:
-        """Whether the statement speaks of the request's action and resource under the request's conditions."""
+        """Whether the statement applies to the request's action and resource, and its conditions hold."""
         action = request.action.lower()
         if self.actions:
             if not any(matches_wildcard(pattern, action) for pattern in self.actions):
@@ -88,7 +88,7 @@ class Statement:
         )
 
     def grant_to(self, principal: Principal) -> Grant:
-        """How the statement of a resource's policy names a principal."""
+        """Return how the statement of a resource's policy names a principal."""
         if self.principals is not None:
             return max(
                 (_grant(kind, value, principal) for kind, values in self.principals for value in values),
@@ -116,7 +116,7 @@ def _grant(kind: str, value: str, principal: Principal) -> Grant:
     return Grant.DIRECT if value == principal.arn else Grant.ROLE if value == principal.issuer else Grant.NONE
 
 
-# Who is in no account, by the name that a Principal element has for them.
+# The principals without an account, by their key in a Principal element.
 _OUTSIDERS: dict[str, PrincipalKind] = {"Service": "Service", "Federated": "WebIdentity"}
 
 
@@ -138,7 +138,7 @@ class Policy:
         return any(statement.allows and statement.covers(request) for statement in self.statements)
 
     def grant(self, request: AccessRequest, principal: Principal) -> Grant:
-        """How directly the policy of a resource allows the principal what it asks."""
+        """Return how directly the policy of a resource allows the principal the request."""
         grant = Grant.NONE
         for statement in self.statements:
             if statement.allows and statement.grant_to(principal) > grant and statement.covers(request):
@@ -148,7 +148,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class AccessRequest:
-    """What somebody asks to do. `resources` are the names of one resource, where AWS knows it under several."""
+    """An action on a resource. `resources` are the ARNs of one resource, where AWS knows it by several."""
 
     action: str
     resources: Values
@@ -156,13 +156,13 @@ class AccessRequest:
 
     @property
     def resource(self) -> str:
-        """The name that an error tells."""
+        """The ARN that an error message names."""
         return self.resources[0]
 
 
 @dataclass(frozen=True)
 class PrincipalPolicies:
-    """What is attached to a principal. Each session policy that there is must allow; no boundary and no sessions narrow nothing."""
+    """The policies of a principal. A boundary and session policies limit it, where there are any."""
 
     identity: Sequence[Policy] = ()
     boundary: Policy | None = None
@@ -171,7 +171,7 @@ class PrincipalPolicies:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a request is allowed; else the end of AWS's sentence about it."""
+    """Whether a request is allowed; if not, `reason` is the end of AWS's error message."""
 
     allowed: bool
     reason: str = ""
@@ -192,12 +192,12 @@ def decide(
     """Decide as AWS does.
 
     Args:
-        request: action, resource and condition keys.
-        principal: who asks.
-        policies: what is attached to the principal; nothing for the root, services and anonymous requests.
-        resource_policy: the policy of the queue, topic, bucket, function, key or role that is asked for.
-        resource_account: whose the resource is; "" for what belongs to the principal's account.
-        resource_must_allow: whether the resource's policy has the last word within its account too, as for roles and keys.
+        request: Action, resource and condition keys.
+        principal: The caller.
+        policies: Those of the principal; none for root users, services and anonymous requests.
+        resource_policy: The policy of the queue, topic, bucket, function, key or role.
+        resource_account: The account that owns the resource; "" for the principal's own.
+        resource_must_allow: Whether the resource's policy must allow it within its account too, as for roles and keys.
 
     """
     if denied_by := _explicit_deny(request, principal, policies, resource_policy):
@@ -217,7 +217,7 @@ def decide(
 def _explicit_deny(
     request: AccessRequest, principal: Principal, policies: PrincipalPolicies, resource_policy: Policy | None
 ) -> str | None:
-    """The kind of policy that denies, as AWS calls it."""
+    """Return the kind of policy that denies the request, as AWS calls it."""
     if any(policy.denies(request) for policy in policies.identity):
         return "an identity-based policy"
     if policies.boundary and policies.boundary.denies(request):
@@ -248,9 +248,9 @@ def _refused(kind: str, request: AccessRequest) -> Decision:
 
 
 def parse_policy(document: str | dict[str, Any]) -> Policy:
-    """A policy from its JSON text or from the object that the text stands for.
+    """Parse a policy, given as JSON text or as the parsed object.
 
-    Texts are parsed once: a changed policy is another text. What is not JSON is a policy without statements.
+    Texts are cached, since a changed policy is another text. A text that is not JSON is a policy without statements.
     """
     return _parse_text(document) if isinstance(document, str) else _parse_document(document)
 
@@ -308,7 +308,7 @@ def _parse_principals(principals: str | dict[str, Any] | None) -> tuple[tuple[st
 
 
 def _texts(values: object) -> Values:
-    """One or many JSON values as texts, as policies may hold them."""
+    """Return one or several JSON values, as policies may have, as texts."""
     if values is None:
         return ()
     listed: Iterable[object] = values if isinstance(values, list | tuple) else (values,)

@@ -1,26 +1,31 @@
-"""Whose an access key is, and what is attached to whom, read where LocalEmu keeps users, roles and sessions."""
+"""Principals and their policies: who an access key belongs to, and what is attached to identities and to resources.
+
+Everything is read from LocalEmu's own records of users, roles, sessions, queues, topics, buckets, functions and keys.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.engine.authorization.operations import account_of
 from couch_explorers.local.engine.authorization.policies import Policy, Principal, PrincipalPolicies, parse_policy
-from couch_explorers.local.engine.authorization.resource_policies import find_role
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-# An access key of twelve digits is that account's root, with any secret.
+
+# An access key of twelve digits belongs to the root user of that account, with any secret.
 _ROOT_KEY = re.compile(r"\d{12}")
 NOBODY = PrincipalPolicies()
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A known access key. The root's secret is not checked: `secret` is None. `token` and `expires` belong to sessions."""
+    """A known access key. `secret` is None for a root user, whose secret is not checked; only sessions have `token` and `expires`."""
 
     principal: Principal
     secret: str | None = None
@@ -30,35 +35,35 @@ class Credentials:
 
 
 def root_of(account: str) -> Principal:
-    """The root user of an account."""
+    """Return the root user of an account."""
     return Principal("Root", account, f"arn:aws:iam::{account}:root", user_id=account)
 
 
 def service_principal(name: str, account: str = "") -> Principal:
-    """A service of AWS, by a name such as "sns" or "sns.amazonaws.com"; `account` is on whose behalf it acts."""
+    """Return an AWS service by a name such as "sns" or "sns.amazonaws.com"; `account` is the one that it acts for."""
     full = name if "." in name else f"{name}.amazonaws.com"
     return Principal("Service", account, full)
 
 
 def anonymous(account: str) -> Principal:
-    """Who signs nothing; `account` is the one whose resources the request lands in."""
+    """Return the principal of unsigned requests; `account` is the one whose resources are called."""
     return Principal("Anonymous", account, "*", user_id="anonymous")
 
 
 def is_root_key(access_key_id: str) -> bool:
-    """Whether an access key is an account's root."""
+    """Whether an access key belongs to a root user."""
     return _ROOT_KEY.fullmatch(access_key_id) is not None
 
 
 def account_of_key(access_key_id: str) -> str:
-    """The account that an access key belongs to by its letters."""
+    """Return the account that is encoded in an access key."""
     from localemu.aws.accounts import get_account_id_from_access_key_id  # noqa: PLC0415
 
     return str(get_account_id_from_access_key_id(access_key_id))
 
 
 def find_credentials(access_key_id: str) -> Credentials | None:
-    """What is known of an access key; None for a key that nobody made, that was deleted or that is inactive."""
+    """Return the credentials of an access key; None for one that does not exist, was deleted or is inactive."""
     if is_root_key(access_key_id):
         return Credentials(root_of(access_key_id))
     account = account_of_key(access_key_id)
@@ -112,7 +117,7 @@ def _session_credentials(access_key_id: str, account: str) -> Credentials | None
 
 
 def _own_session_principal(session: dict[str, Any], account: str, access_key_id: str) -> Principal | None:
-    """The principal of GetSessionToken and GetFederationToken, which act for the user that asked for them."""
+    """Return the principal of a session from GetSessionToken or GetFederationToken, which acts for the user that called it."""
     if session.get("session_kind") == "root":
         return root_of(account)
     user = _backend(account).users.get(session.get("base_username"))
@@ -128,7 +133,7 @@ def _own_session_principal(session: dict[str, Any], account: str, access_key_id:
     )
 
 
-# Sessions by account, looked up once: (the list that they were read from, how many it had, access key → session).
+# An index of each account's sessions: (the list that it was made from, that list's length, access key → session).
 _assumed_roles: dict[str, tuple[list[Any], int, dict[str, Any]]] = {}
 
 
@@ -160,18 +165,18 @@ def _role_principal(role_arn: str, session_name: str, access_key_id: str, sessio
 
 
 def role_session(role_arn: str, session_name: str) -> Principal:
-    """The principal that a service is when it acts with a role."""
+    """Return the principal of a service that acts with a role."""
     return _role_principal(role_arn, session_name, "", None)
 
 
 def _tags(tags: Any) -> tuple[tuple[str, str], ...]:
-    """Tags as LocalEmu keeps them: a list of {Key, Value}, or that by its key."""
+    """Return tags as pairs; LocalEmu keeps a list of {Key, Value}, or those by their keys."""
     listed = tags.values() if isinstance(tags, dict) else tags or []
     return tuple((tag["Key"], tag.get("Value", "")) for tag in listed if isinstance(tag, dict) and "Key" in tag)
 
 
 def policies_of(principal: Principal, session: dict[str, Any] | None = None) -> PrincipalPolicies:
-    """The identity's policies, its permissions boundary, and the policies of its session."""
+    """Return the principal's identity policies, its permissions boundary, and the policies of its session."""
     if principal.kind not in ("User", "AssumedRole", "FederatedUser"):
         return NOBODY
     backend = _backend(principal.account)
@@ -189,7 +194,7 @@ def policies_of(principal: Principal, session: dict[str, Any] | None = None) -> 
     boundary = getattr(holder, "permissions_boundary_arn", None) or getattr(holder, "permissions_boundary", None)
     return PrincipalPolicies(
         identity=identity,
-        # A boundary that is gone allows nothing.
+        # A boundary that no longer exists allows nothing.
         boundary=(_managed(backend, boundary) or Policy(())) if isinstance(boundary, str) and boundary else None,
         sessions=[parse_policy(document) for document in (session or {}).get("session_policies") or []],
     )
@@ -206,7 +211,7 @@ def _managed(backend: Any, arn: str) -> Policy | None:
 
 
 def managed_document(account: str, arn: str) -> str | None:
-    """The text of a managed policy's default version; None where there is none."""
+    """Return the text of a managed policy's default version; None where there is no such policy."""
     policy = _backend(account).managed_policies.get(arn)
     if policy is None:
         return None
@@ -214,7 +219,7 @@ def managed_document(account: str, arn: str) -> str | None:
 
 
 def identity_arn(account: str, kind: str, name: str) -> str:
-    """The ARN, with its path, of a role, user, group or instance profile; "" where there is none."""
+    """Return the ARN, with its path, of a role, user, group or instance profile; "" where there is none."""
     backend = _backend(account)
     holders = {
         "role": backend.roles,
@@ -226,5 +231,109 @@ def identity_arn(account: str, kind: str, name: str) -> str:
 
 
 def open_id_provider(account: str, arn: str) -> Any:
-    """LocalEmu's record of an identity provider; None where the account knows none by that ARN."""
+    """Return LocalEmu's record of an identity provider; None where the account has none with that ARN."""
     return _backend(account).open_id_providers.get(arn)
+
+
+# --- policies of resources --------------------------------------------------------------------------------------------
+
+
+# The services whose resources have policies of their own.
+SERVICES = frozenset({"sqs", "sns", "s3", "lambda", "kms"})
+
+
+def owner_and_policy(arn: str, account: str, region: str) -> tuple[str, Policy | None]:
+    """Return the account that owns a resource, and its policy: ("", None) where it does not exist or cannot have one.
+
+    Args:
+        arn: The resource; for S3, a bucket or an object.
+        account: The caller's, for an ARN without an account.
+        region: That of the call, for an ARN without a region.
+
+    """
+    service = arn.split(":", 3)[2] if arn.startswith("arn:") else ""
+    if service not in SERVICES:
+        return "", None
+    owner = account_of(arn) or account
+    parts = arn.split(":", 5)
+    owner, text = _READERS[service](arn, owner, parts[3] or region)
+    return owner, parse_policy(text) if text else None
+
+
+def _queue_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
+    from localemu.services.sqs.models import sqs_stores  # noqa: PLC0415
+
+    queue = sqs_stores[owner][region].queues.get(arn.rpartition(":")[2])
+    return (owner, queue.attributes.get("Policy")) if queue else ("", None)
+
+
+def _topic_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
+    from localemu.services.sns.models import sns_stores  # noqa: PLC0415
+
+    topic = sns_stores[owner][region].topics.get(arn)
+    return (owner, (topic.get("attributes") or {}).get("Policy")) if topic else ("", None)
+
+
+def _bucket_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:  # noqa: ARG001 - buckets are in no region
+    from localemu.constants import AWS_REGION_US_EAST_1  # noqa: PLC0415
+    from localemu.services.s3.models import s3_stores  # noqa: PLC0415
+
+    name = arn.split(":::", 1)[-1].split("/", 1)[0]
+    bucket_owner = s3_stores[owner][AWS_REGION_US_EAST_1].global_bucket_map.get(name)
+    if not bucket_owner:
+        return "", None
+    bucket = s3_stores[bucket_owner][AWS_REGION_US_EAST_1].buckets.get(name)
+    return bucket_owner, getattr(bucket, "policy", None)
+
+
+def _function_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
+    from localemu.services.lambda_.invocation.models import lambda_stores  # noqa: PLC0415
+
+    name, _, qualifier = arn.split(":function:", 1)[-1].partition(":") if ":function:" in arn else ("", "", "")
+    function = lambda_stores[owner][region].functions.get(name)
+    if not function:
+        return "", None
+    held = function.permissions.get(qualifier or "$LATEST")
+    return owner, json.dumps(dataclasses.asdict(held.policy)) if held else None
+
+
+def _key_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
+    from localemu.services.kms.models import kms_stores  # noqa: PLC0415
+
+    store = kms_stores[owner][region]
+    name = arn.rpartition(":")[2]
+    if name.startswith("alias/"):
+        alias = store.aliases.get(name)
+        key_id = alias.metadata["TargetKeyId"] if alias else ""
+    else:
+        key_id = name.removeprefix("key/")
+    key = store.keys.get(key_id)
+    return (owner, key.policy) if key else ("", None)
+
+
+_READERS = {
+    "sqs": _queue_policy,
+    "sns": _topic_policy,
+    "s3": _bucket_policy,
+    "lambda": _function_policy,
+    "kms": _key_policy,
+}
+
+
+def trust_policy(role_arn: str) -> Policy | None:
+    """Return the trust policy of a role; None where there is no such role."""
+    role = find_role(role_arn)
+    if role is None:
+        return None
+    document = role.assume_role_policy_document
+    return parse_policy(document)
+
+
+def find_role(role_arn: str) -> Any:
+    """Return LocalEmu's record of a role; None where there is none with that ARN."""
+    from moto.iam.models import iam_backends  # noqa: PLC0415
+
+    account = account_of(role_arn)
+    if not account.isdigit():
+        return None
+    return next((role for role in iam_backends[account]["aws"].roles.values() if role.arn == role_arn), None)

@@ -1,7 +1,7 @@
-"""How each service says that it refuses a request: error code, status and words.
+"""The errors with which each service refuses a request: code, status and message.
 
-Families of words, as AWS's SDKs meet them: services that speak the Query protocol
-(https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html), those that speak JSON
+They differ by family: services with the Query protocol
+(https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html), those with JSON
 (https://docs.aws.amazon.com/lambda/latest/dg/CommonErrors.html) and S3 (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
 """
 
@@ -34,7 +34,7 @@ _S3_MISMATCH = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error answer; `details` are members beside code and message, which S3 has."""
+    """An error response; `details` are S3's further fields besides code and message."""
 
     code: str
     message: str
@@ -45,7 +45,7 @@ class Refusal:
 def access_denied(
     service: str, principal: Principal, request: AccessRequest, decision: Decision, *, foreign: bool = False
 ) -> Refusal:
-    """The refusal of a request that no policy allows. What belongs to another account S3 refuses without a reason."""
+    """Return the refusal of a request that no policy allows. For another account's resource, S3 gives no reason."""
     if principal.kind == "Anonymous":
         return missing_token(service)
     action, resource, reason = request.action, request.resource, decision.reason
@@ -72,7 +72,7 @@ def access_denied(
 
 
 def missing_token(service: str) -> Refusal:
-    """The refusal of a request that nobody signed."""
+    """Return the refusal of an unsigned request."""
     if service in ("s3", "sqs"):
         return Refusal("AccessDenied", "Access Denied")
     message = "Request is missing Authentication Token" if service in _QUERY else "Missing Authentication Token"
@@ -80,7 +80,7 @@ def missing_token(service: str) -> Refusal:
 
 
 def unknown_key(service: str, access_key_id: str) -> Refusal:
-    """The refusal of an access key that is not known."""
+    """Return the refusal of an unknown access key."""
     if service == "s3":
         details = {"AWSAccessKeyId": access_key_id}
         return Refusal(
@@ -93,7 +93,7 @@ def unknown_key(service: str, access_key_id: str) -> Refusal:
 
 
 def invalid_token(service: str) -> Refusal:
-    """The refusal of a session token that is not the access key's."""
+    """Return the refusal of a session token that does not belong to the access key."""
     if service == "s3":
         return Refusal("InvalidToken", "The provided token is malformed or otherwise invalid.", BAD_REQUEST)
     code = "InvalidClientTokenId" if service in _QUERY else "UnrecognizedClientException"
@@ -101,7 +101,7 @@ def invalid_token(service: str) -> Refusal:
 
 
 def expired_token(service: str) -> Refusal:
-    """The refusal of a session that is over."""
+    """Return the refusal of an expired session."""
     if service == "s3":
         return Refusal("ExpiredToken", "The provided token has expired.", BAD_REQUEST)
     return Refusal(
@@ -110,7 +110,7 @@ def expired_token(service: str) -> Refusal:
 
 
 def bad_signature(service: str, signature: Signature | None, error: SignatureError) -> Refusal:
-    """The refusal of a signature."""
+    """Return the refusal of an invalid signature."""
     if service == "s3":
         return _s3_signature(signature, error)
     if error.fault in (Fault.INCOMPLETE, Fault.QUERY_PARAMETERS, Fault.UNSUPPORTED):

@@ -28,10 +28,10 @@ TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 STREAMING = "STREAMING-"
 SIGNED_STREAMING = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-# Seconds that a clock may be wrong by: S3's RequestTimeTooSkewed and the five minutes in the words of every other service.
+# How far a client's clock may be off: S3's RequestTimeTooSkewed, and the five minutes in every other service's error message.
 S3_SKEW = timedelta(minutes=15)
 SKEW = timedelta(minutes=5)
-# Seconds that a presigned URL may live for: seven days.
+# Seconds; the longest life of a presigned URL: seven days.
 MAX_EXPIRES_S = 604_800
 
 # Query parameters that belong to the resource in Signature Version 2.
@@ -83,7 +83,7 @@ _V4_QUERY = (
 
 
 class Fault(StrEnum):
-    """What is wrong with a signature; each service has its own words for it."""
+    """What is wrong with a signature; each service has its own error for it."""
 
     INCOMPLETE = "incomplete"
     MISMATCH = "mismatch"
@@ -108,7 +108,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request says about who signed it and how."""
+    """A request's signature, with its access key and its parameters."""
 
     version: int
     access_key_id: str
@@ -123,7 +123,7 @@ class Signature:
 
     @property
     def scope(self) -> str:
-        """Date, region and service that the signing key is for."""
+        """The credential scope: date, region and service of the signing key."""
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
     @property
@@ -144,29 +144,31 @@ class ReceivedRequest:
     is_s3: bool = False
 
     def header(self, name: str) -> str:
-        """A header's value, several joined by commas; "" where there is none."""
+        """Return a header's value, or several joined by commas; "" where there is none."""
         return ",".join(value for key, value in self.headers if key.lower() == name.lower())
 
     @cached_property
     def parameters(self) -> list[tuple[str, str]]:
-        """The query's parameters, decoded."""
+        """The decoded parameters of the query."""
         pairs = (pair.partition("=") for pair in self.query.split("&") if pair)
         return [(unquote(name), unquote(value)) for name, _, value in pairs]
 
     def parameter(self, name: str) -> str:
-        """A query parameter's value; "" where there is none."""
+        """Return a query parameter's value; "" where there is none."""
         return next((value for key, value in self.parameters if key == name), "")
 
     @property
     def token(self) -> str:
-        """The session token that came along."""
+        """The session token of the request."""
         return self.header("x-amz-security-token") or self.parameter("X-Amz-Security-Token")
 
 
 def read_signature(request: ReceivedRequest) -> Signature | None:
-    """Who signed a request, by header or query; None where nobody did.
+    """Read the signature in a request's header or query; None where it is unsigned.
 
-    Raises SignatureError where something is missing in it.
+    Raises:
+        SignatureError: The signature is incomplete.
+
     """
     authorization = request.header("authorization")
     if authorization.startswith(ALGORITHM):
@@ -266,12 +268,13 @@ def verify(request: ReceivedRequest, signature: Signature, secret: str | None, n
     """Check a signature, its age and, where it was hashed, the body.
 
     Args:
-        request: as received.
-        signature: what `read_signature` found.
-        secret: the secret of its access key; None for a key that takes any, whose presigned URLs grow old all the same.
-        now: the time on the server.
+        request: The request as received.
+        signature: The result of `read_signature`.
+        secret: The secret of its access key; None for a key with any secret, whose presigned URLs expire all the same.
+        now: The server's time.
 
-    Raises SignatureError where AWS would refuse.
+    Raises:
+        SignatureError: AWS would refuse the signature.
 
     """
     if secret is None and not signature.presigned:
@@ -299,7 +302,7 @@ def verify(request: ReceivedRequest, signature: Signature, secret: str | None, n
 
 def _check_age(request: ReceivedRequest, signature: Signature, now: datetime) -> None:
     if signature.presigned:
-        start = signature.timestamp or datetime.fromtimestamp(0, UTC)  # Version 2 tells the moment of its end itself
+        start = signature.timestamp or datetime.fromtimestamp(0, UTC)  # Version 2 has the time of its expiry itself
         expiry = start + timedelta(seconds=signature.expires_s)
         if now > expiry:
             raise SignatureError(Fault.PRESIGNED_EXPIRED, Expires=_iso(expiry), ServerTime=_iso(now))
@@ -319,7 +322,7 @@ def _check_age(request: ReceivedRequest, signature: Signature, now: datetime) ->
 
 
 def _check_unsigned_headers(request: ReceivedRequest, signature: Signature) -> None:
-    """S3 refuses headers of its own that a presigned URL does not sign: they could change what the signer meant."""
+    """Refuse unsigned S3 headers, which S3 does for presigned URLs: they could change what was signed."""
     names = {name.lower() for name, _ in request.headers}
     unsigned = sorted(
         name
@@ -346,7 +349,7 @@ def _payload_hash(request: ReceivedRequest, signature: Signature) -> str:
 
 
 def canonical_request(request: ReceivedRequest, signature: Signature, payload_hash: str) -> str:
-    """The text whose hash is signed."""
+    """Return the canonical request, whose hash is signed."""
     path = request.path or "/"
     if not request.is_s3:
         path = quote(_normalized(path), safe="/~")
@@ -376,7 +379,7 @@ def _trimmed(value: str) -> str:
 
 @lru_cache(maxsize=1024)
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    """The key of one day, region and service."""
+    """Return the signing key of a day, region and service."""
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -388,7 +391,7 @@ def _hex_mac(key: bytes, text: str) -> str:
 
 
 def _check_payload(request: ReceivedRequest, signature: Signature, payload_hash: str, key: bytes) -> None:
-    """Hold the body against the hash that was signed, chunk by chunk where each is signed."""
+    """Compare the body with the hash that was signed, chunk by chunk where each is signed."""
     if payload_hash == UNSIGNED_PAYLOAD:
         return
     if payload_hash.startswith(SIGNED_STREAMING):
@@ -425,9 +428,11 @@ def _check_chunks(body: bytes, signature: Signature, key: bytes) -> None:
 
 
 def _signed_chunks(body: bytes) -> Iterator[tuple[bytes, str, bool]]:
-    """Data and signature of every chunk of an `aws-chunked` body, last of its trailing headers where there are any.
+    """Yield data, signature and whether it is the trailer, for every chunk of an `aws-chunked` body and its trailing headers.
 
-    Raises SignatureError where the body is not made of signed chunks.
+    Raises:
+        SignatureError: The body does not consist of signed chunks.
+
     """
     position = 0
     try:

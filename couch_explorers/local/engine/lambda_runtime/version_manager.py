@@ -18,17 +18,16 @@ from localemu.services.lambda_.invocation.lambda_models import InvocationResult 
 from localemu.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 from localemu.services.lambda_.invocation.version_manager import LambdaVersionManager
 
-from couch_explorers.local.engine import settings
+from couch_explorers.local.engine import observers, settings
 from couch_explorers.local.engine.authorization import NOT_ASSUMABLE, assumable_by_service
-from couch_explorers.local.engine.lambda_runtime import observers
 from couch_explorers.local.engine.lambda_runtime.execution_environment import (
     EnvironmentPool,
     ExecutionEnvironment,
     FunctionSettings,
 )
 from couch_explorers.local.engine.lambda_runtime.function_logs import LogBatch, LogDelivery, LogEvent, LogStore
-from couch_explorers.local.engine.lambda_runtime.observers import InvocationRecord, Outcome
 from couch_explorers.local.engine.lambda_runtime.runtime_process import Invocation
+from couch_explorers.local.engine.observers import InvocationRecord, Outcome
 from couch_explorers.local.settings import HOST
 from couch_explorers.paths import Home
 

@@ -11,7 +11,7 @@ integrations run for any time. Here:
 - A proxy response that is not in Lambda's proxy format is 502, whatever is wrong with it.
 - A service is called with the integration's role, whose credentials are fetched for each call, or as API Gateway itself, so that
   permissions are checked.
-- Every request to a stage is reported to the observers of `gateway.observe`.
+- Every request to a stage is reported to the observers.
 
 Documentation, in the API Gateway developer guide: `api-gateway-request-throttling`, `supported-gateway-response-types`,
 `set-up-lambda-proxy-integrations`, `api-gateway-execution-service-limits-table`.
@@ -25,7 +25,7 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
-from couch_explorers.local.engine import gateway
+from couch_explorers.local.engine import gateway, observers
 from couch_explorers.local.engine.patches import when_loaded
 
 logger = logging.getLogger("couch.local")
@@ -84,8 +84,8 @@ def _serve() -> None:
         time_s, began = time.time(), time.perf_counter()
         context, response = self.prepare_rest_api_invocation(request, api_id, stage)
         self.rest_gateway.process_with_context(context, response)
-        gateway.notify(
-            gateway.StageRequest(
+        observers.notify_requested(
+            observers.StageRequest(
                 region=context.deployment.region,
                 api_id=api_id,
                 api_name=context.deployment.rest_api.rest_api.get("name", ""),

@@ -17,7 +17,6 @@ from couch_explorers.local.engine.authorization import (
     operations,
     principals,
     refusals,
-    resource_policies,
     service_decision,
 )
 from couch_explorers.local.engine.authorization.conditions import ConditionContext, ContextValue
@@ -37,7 +36,7 @@ from couch_explorers.local.engine.patches import service_error, when_gateway_is_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from couch_explorers.local.engine.authorization.operations import Right
+    from couch_explorers.local.engine.authorization.operations import Permission
     from couch_explorers.local.engine.authorization.principals import Credentials
     from couch_explorers.local.engine.authorization.refusals import Refusal
 
@@ -81,7 +80,7 @@ def _change_handlers(gateway: Any) -> None:
 
     chain = gateway.request_handlers
     chain.insert(chain.index(handlers.add_internal_request_params) + 1, remember_request)
-    chain[chain.index(iam_enforcement_handler)] = check_rights
+    chain[chain.index(iam_enforcement_handler)] = check_permissions
     chain.remove(handlers.validate_temporary_credentials)
 
 
@@ -129,7 +128,7 @@ def _needs_body(received: ReceivedRequest, authorization: str) -> bool:
     return given != UNSIGNED_PAYLOAD and (not given.startswith(STREAMING) or "AWS4-HMAC" in given)
 
 
-def check_rights(_chain: Any, context: Any, _response: Any) -> None:
+def check_permissions(_chain: Any, context: Any, _response: Any) -> None:
     """Refuse a call with an invalid signature or without permission, with the service's own error."""
     if not context.service or not context.operation:
         return
@@ -191,21 +190,21 @@ def _check(service: str, context: Any, credentials: Credentials) -> None:
     principal = credentials.principal
     held = principals.policies_of(principal, credentials.session)
     keys = condition_keys(context, credentials)
-    for right in _rights(service, context, principal):
-        resource = right.resources[0]
-        owner, policy = resource_policies.owner_and_policy(resource, context.account_id, context.region)
-        if right.action.startswith("s3:") and service == "s3" and not owner and _names_a_bucket(context):
+    for permission in _permissions(service, context, principal):
+        resource = permission.resources[0]
+        owner, policy = principals.owner_and_policy(resource, context.account_id, context.region)
+        if permission.action.startswith("s3:") and service == "s3" and not owner and _names_a_bucket(context):
             continue  # S3 tells everybody that a bucket does not exist
         if principal.kind == "Root":
-            if right.action in _ROOT_ALWAYS and owner in ("", principal.account):
+            if permission.action in _ROOT_ALWAYS and owner in ("", principal.account):
                 continue
             if policy is None and owner in ("", principal.account):
                 continue
         families = {"aws:ResourceTag/": _resource_tags(context, resource)}
         request = AccessRequest(
-            right.action, right.resources, keys.derived(_of_resource(context, right, owner), families)
+            permission.action, permission.resources, keys.derived(_of_resource(context, permission, owner), families)
         )
-        must_allow = right.action.startswith("kms:") and policy is not None
+        must_allow = permission.action.startswith("kms:") and policy is not None
         decision = decide(request, principal, held, policy, owner, resource_must_allow=must_allow)
         if not decision.allowed:
             foreign = owner not in ("", principal.account)
@@ -216,7 +215,7 @@ def _names_a_bucket(context: Any) -> bool:
     return context.operation.name != "CreateBucket" and bool(context.service_request.get("Bucket"))
 
 
-def _rights(service: str, context: Any, principal: Principal) -> list[Right]:
+def _permissions(service: str, context: Any, principal: Principal) -> list[Permission]:
     account = context.account_id
 
     def find_identity(kind: str, name: str) -> str:
@@ -241,14 +240,14 @@ def _rights(service: str, context: Any, principal: Principal) -> list[Right]:
         find_mapping_function,
         PROFILES.models_behind,
     )
-    rights = operations.rights_of(call)
+    permissions = operations.required_permissions(call)
     if service == "s3" and principal.kind != "Root":
-        rights += _rights_to_learn_that_it_is_missing(context)
-    return rights
+        permissions += _permission_to_learn_of_a_missing_key(context)
+    return permissions
 
 
-def _rights_to_learn_that_it_is_missing(context: Any) -> list[Right]:
-    """Return the right to list the bucket, without which S3 does not say that a key is missing.
+def _permission_to_learn_of_a_missing_key(context: Any) -> list[Permission]:
+    """Return the permission to list the bucket, without which S3 does not say that a key is missing.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions".
     """
@@ -263,7 +262,7 @@ def _rights_to_learn_that_it_is_missing(context: Any) -> list[Right]:
     bucket = s3_stores[owner][AWS_REGION_US_EAST_1].buckets.get(name) if owner else None
     if bucket is None or bucket.objects.get(key) is not None:
         return []
-    return [operations.Right("s3:ListBucket", (f"arn:aws:s3:::{name}",))]
+    return [operations.Permission("s3:ListBucket", (f"arn:aws:s3:::{name}",))]
 
 
 def condition_keys(context: Any, credentials: Credentials) -> ConditionContext:
@@ -328,12 +327,12 @@ def _s3_keys(context: Any, now: datetime) -> dict[str, ContextValue]:
     }
 
 
-def _of_resource(context: Any, right: Right, owner: str) -> dict[str, ContextValue]:
-    account = owner or operations.account_of(right.resources[0]) or context.account_id
+def _of_resource(context: Any, permission: Permission, owner: str) -> dict[str, ContextValue]:
+    account = owner or operations.account_of(permission.resources[0]) or context.account_id
     keys: dict[str, ContextValue] = {"aws:ResourceAccount": account}
-    if right.action.startswith("s3:"):
+    if permission.action.startswith("s3:"):
         keys["s3:ResourceAccount"] = account
-    return {**keys, **right.keys}
+    return {**keys, **permission.keys}
 
 
 def _resource_tags(context: Any, resource: str) -> Callable[[str], ContextValue]:
@@ -366,11 +365,11 @@ def _check_internal(service: str, context: Any) -> None:
     if source.startswith("arn:aws:sns:"):
         # A subscription sends to its dead-letter queue on behalf of its topic.
         source = ":".join(source.split(":")[:6])
-    right = _rights(service, context, principals.service_principal(name))[0]
-    decision = service_decision(name, action, right.resources[0], source, dict(right.keys))
+    permission = _permissions(service, context, principals.service_principal(name))[0]
+    decision = service_decision(name, action, permission.resources[0], source, dict(permission.keys))
     if not decision.allowed:
         principal = principals.service_principal(name)
-        request = AccessRequest(action, right.resources)
+        request = AccessRequest(action, permission.resources)
         raise _exception(service, refusals.access_denied(service, principal, request, decision))
 
 

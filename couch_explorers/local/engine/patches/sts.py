@@ -17,7 +17,7 @@ import string
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.engine.authorization import principals, resource_policies
+from couch_explorers.local.engine.authorization import principals
 from couch_explorers.local.engine.authorization.conditions import ConditionContext, ContextValue
 from couch_explorers.local.engine.authorization.operations import account_of
 from couch_explorers.local.engine.authorization.policies import (
@@ -118,7 +118,7 @@ def _authorize(context: Any, parameters: dict[str, Any]) -> None:
         + ["sts:TagSession"] * bool(tags)
         + ["sts:SetSourceIdentity"] * bool(parameters.get("source_identity"))
     )
-    trust = resource_policies.trust_policy(role_arn)
+    trust = principals.trust_policy(role_arn)
     for action in actions:
         request = AccessRequest(action, (role_arn,), keys.derived(more))
         decision = decide(request, principal, held, trust or Policy(()), account_of(role_arn), resource_must_allow=True)
@@ -152,7 +152,7 @@ def _caller(context: Any) -> tuple[Principal | None, ConditionContext, Principal
 
 
 def _check_duration(principal: Principal, role_arn: str, duration_s: int | None) -> None:
-    role = resource_policies.find_role(role_arn)
+    role = principals.find_role(role_arn)
     if duration_s is None or role is None or principal.kind == "Service":
         return
     if principal.kind == "AssumedRole" and duration_s > CHAINED_SESSION_S:
@@ -192,7 +192,7 @@ def assume_role_with_web_identity(self: Any, original: Callable[..., Any], conte
     account, claims = account_of(role_arn), _claims(parameters["web_identity_token"])
     session = _session(account, response)
     session["session_policies"] = _session_policies(account, parameters)
-    role = resource_policies.find_role(role_arn)
+    role = principals.find_role(role_arn)
     response["AssumedRoleUser"]["AssumedRoleId"] = f"{role.id}:{parameters['role_session_name']}"
     audience = claims.get("aud")
     response["SubjectFromWebIdentityToken"] = claims.get("sub")
@@ -210,7 +210,7 @@ _NOT_AUTHORIZED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 
 
 def _authorize_web_identity(role_arn: str, parameters: dict[str, Any]) -> None:
-    trust = resource_policies.trust_policy(role_arn)
+    trust = principals.trust_policy(role_arn)
     if trust is None or not any(
         statement.allows and any(kind == "Federated" for kind, _ in statement.principals or ())
         for statement in trust.statements

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import Metrics
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.config import Config
 
-from couch_explorers.core import generation, jobs
+from couch_explorers.core import generation, jobs, retries
 from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock
 from couch_explorers.core.errors import GenerationError, UnknownModelError
@@ -38,11 +38,6 @@ FUNCTION_TIMEOUT_S = float(os.environ["FUNCTION_TIMEOUT_S"])
 BEDROCK_ATTEMPTS = 4
 BEDROCK_READ_TIMEOUT_S = FUNCTION_TIMEOUT_S * 0.75
 AWS_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
-
-# Full jitter over 5 s · 2^(receives - 1): the first wait is about as long as a throttle lasts, ten receives outlast an
-# outage of half an hour.
-BACKOFF_BASE_S = 5
-BACKOFF_CAP_S = 900
 
 # What both queues take, body and attributes together, names and types of the attributes included: SQS allows 1 MiB, but
 # version 5 of the Terraform provider makes queues of 256 KiB and knows no more.
@@ -164,8 +159,7 @@ def postpone(record: SQSRecord, receives: int, failure: GenerationError) -> None
 
 def backoff_s(receives: int) -> int:
     """Draw the whole seconds until the next delivery; at least one, so that this delivery is over by then."""
-    ceiling = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** (receives - 1))
-    return max(1, math.ceil(random.uniform(0, ceiling)))  # noqa: S311 - spreads load, guards nothing
+    return max(1, math.ceil(random.uniform(0, retries.backoff_ceiling_s(receives))))  # noqa: S311 - spreads load, guards nothing
 
 
 def give_up(record: SQSRecord, body: str, job_id: str, job: jobs.Job | None, failure: GenerationError) -> None:

@@ -18,8 +18,8 @@ from couch_explorers.capacity import (
     simulate,
     simulate_stream,
 )
-from tests import handlers
-from tests.lambda_code.conftest import ENVIRONMENT, WORKER
+from couch_explorers.core import retries
+from tests.lambda_code.conftest import ENVIRONMENT
 
 
 def random_stream(n, arrivals_per_s, seed=1):
@@ -296,10 +296,8 @@ def test_the_same_seed_gives_the_same_summary():
 
 
 def test_retry_puts_off_as_the_worker_does():
-    worker = handlers.loaded(WORKER, ENVIRONMENT)
-
-    assert (Retry().base_s, Retry().cap_s) == (worker.BACKOFF_BASE_S, worker.BACKOFF_CAP_S)
-    assert Retry().max_receives == int(ENVIRONMENT["MAX_RECEIVE_COUNT"])
+    assert (Retry().base_s, Retry().cap_s) == (retries.BACKOFF_BASE_S, retries.BACKOFF_CAP_S)
+    assert Retry().max_receives == retries.MAX_RECEIVES == int(ENVIRONMENT["MAX_RECEIVE_COUNT"])
 
 
 def test_the_largest_wait_that_the_sketch_holds_is_counted():

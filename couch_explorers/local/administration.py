@@ -10,7 +10,7 @@ from typing import Any
 from couch_explorers.local import faults
 from couch_explorers.local.asgi import Receive, Send, read_body, reply
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
-from couch_explorers.local.history import DAYS, HistoryError
+from couch_explorers.local.synthetic_metrics.writer import DAYS, SyntheticMetricsError
 from couch_explorers.local.telemetry import service
 
 PREFIX = "/_couch/"
@@ -91,7 +91,7 @@ class Administration:
                 answer = await asyncio.to_thread(self.telemetry.write_history, days, seed)
         except service.NotDeployedError as error:
             return 409, {"error": str(error)}
-        except (HistoryError, ValueError) as error:
+        except (SyntheticMetricsError, ValueError) as error:
             return 400, {"error": str(error)}
         # The alarms' history is part of the engine's state, and a past that is half kept helps nobody.
         await asyncio.to_thread(self.save_state)

@@ -19,7 +19,7 @@ from couch_explorers.local.administration import Administration
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.engine.server import LocalCloud
-from couch_explorers.local.history import HistoryError
+from couch_explorers.local.synthetic_metrics.writer import SyntheticMetricsError
 from couch_explorers.local.telemetry import service
 from couch_explorers.paths import PROJECT_ROOT, Home
 from couch_explorers.workspace import local_session
@@ -116,7 +116,7 @@ def test_a_history_of_something_that_is_not_deployed_is_a_conflict(ask, telemetr
 
 
 def test_a_history_that_cannot_be_kept_is_a_bad_request(ask, telemetry):
-    telemetry.error = HistoryError("A history of 400 days cannot be kept.")
+    telemetry.error = SyntheticMetricsError("A history of 400 days cannot be kept.")
 
     assert ask("PUT", "/_couch/history") == (400, {"error": "A history of 400 days cannot be kept."})
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from couch_explorers.aws.alarms import COMPARISONS
 
@@ -120,8 +120,6 @@ def _counted(number: int, one: str, several: str) -> str:
 
 Item = dict[str, Any]
 AlarmType = Literal["MetricAlarm", "CompositeAlarm"]
-Transition = tuple[float, str, str, str]
-"""time, old state, new state, reason"""
 
 # "CloudWatch saves alarm history for 30 days":
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
@@ -129,6 +127,15 @@ KEPT_S = 30 * 86_400
 
 SYNTHETIC = "synthetic"
 """The mark, in its data, of a transition that was made up"""
+
+
+class Transition(NamedTuple):
+    """A change of an alarm's state: when (Unix time), from which state to which, and StateReason."""
+
+    time_s: float
+    old: str
+    new: str
+    reason: str
 
 
 def alarm_type(alarm: Mapping[str, Any]) -> AlarmType:

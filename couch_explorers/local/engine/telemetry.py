@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from couch_explorers.aws import REGION
 from couch_explorers.local.engine import observers, patches
-from couch_explorers.local.telemetry import api_gateway, emf, lambda_, metric_filters, sqs
+from couch_explorers.local.telemetry import api_gateway, lambda_, log_metrics, sqs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -315,9 +315,9 @@ def _samples(
     clock: Callable[[], float],
 ) -> Iterator[Sample]:
     message = event.get("message", "")
-    yield from emf.samples_or_warning(message)
+    yield from log_metrics.samples_or_warning(message)
     for each in filters:
         pattern = each.get("filterPattern", "")
         if matcher(pattern)(pattern, event):
             time_s = event["timestamp"] / 1000 if "timestamp" in event else clock()
-            yield from metric_filters.samples(each.get("metricTransformations"), message, time_s)
+            yield from log_metrics.filter_samples(each.get("metricTransformations"), message, time_s)

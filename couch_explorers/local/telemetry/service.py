@@ -1,29 +1,112 @@
-"""The local cloud's telemetry as a whole: started with the server, stopped with it.
+"""The telemetry of the local cloud, started and stopped with the server.
 
-Order at each full minute: queues and concurrency publish the minute that has ended, everything is written, alarms look.
+At each full minute queues and concurrency publish the minute that has ended, everything is written, and the alarms are evaluated.
+Between the minutes, every few seconds, the counts so far are written and the alarms on seconds are evaluated.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from couch_explorers.files import read_json
-from couch_explorers.local import history
-from couch_explorers.local.cloudwatch.store import MetricStore
+from couch_explorers.local.cloudwatch.store import MINUTE_S, MetricStore
 from couch_explorers.local.stacks import Settings
+from couch_explorers.local.synthetic_metrics import writer
 from couch_explorers.local.telemetry import lambda_, sqs
 from couch_explorers.local.telemetry.lambda_ import Concurrency
 from couch_explorers.local.telemetry.recorder import Recorder
 from couch_explorers.local.telemetry.sqs import QueueCounter
-from couch_explorers.local.telemetry.ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from couch_explorers.local.history import AlarmHistory
+    from couch_explorers.local.synthetic_metrics.writer import RecordTransitions
     from couch_explorers.paths import Home
+
+logger = logging.getLogger("couch.local")
+
+# Seconds after the full minute: what ended with the minute has been counted by then.
+AFTER_S = 0.2
+# Who wakes later than this (a laptop that slept) finds another state than the minute's: it stays a gap.
+LATE_S = 20
+HOUR_S = 3600
+BEAT_S = 5
+
+
+class Ticker:
+    """Calls the sources once a minute, the alarms after them, and the broom once an hour.
+
+    `sources` are called with (start of the minute that has ended, now), `evaluate`, `expire` and `beat` with now, all in
+    Unix time; `beat` every five seconds between the minutes.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Callable[[int, float], object]],
+        evaluate: Callable[[float], object],
+        expire: Callable[[float], object],
+        clock: Callable[[], float] = time.time,
+        beat: Callable[[float], object] | None = None,
+    ) -> None:
+        self._beat = beat
+        self._sources = dict(sources)
+        self._evaluate = evaluate
+        self._expire = expire
+        self._clock = clock
+        self._expired_s = clock()
+        self._done_s = int(clock() // MINUTE_S) * MINUTE_S
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="couch-metrics-minute", daemon=True)
+
+    def start(self) -> None:
+        """Tick from now on, in a thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Tick no more; waits for a tick that is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def tick(self) -> bool:
+        """Do what is due now; whether anything was. A minute is done once; one that was slept through never."""
+        now_s = self._clock()
+        begun_s = int(now_s // MINUTE_S) * MINUTE_S
+        if begun_s <= self._done_s:
+            return False
+        self._done_s = begun_s
+        if now_s - begun_s <= LATE_S:
+            for name, publish in self._sources.items():
+                self._try(f"The metrics of {name}", lambda publish=publish: publish(begun_s - MINUTE_S, now_s))  # type: ignore[misc]
+        else:
+            logger.warning("Woke %.0f s after the full minute: its metrics stay a gap", now_s - begun_s)
+        self._try("The alarms", lambda: self._evaluate(now_s))
+        if now_s - self._expired_s >= HOUR_S:
+            self._expired_s = now_s
+            self._try("What is too old", lambda: self._expire(now_s))
+        return True
+
+    def next_in_s(self) -> float:
+        """How many seconds until the next tick or beat is due."""
+        every_s = BEAT_S if self._beat else MINUTE_S
+        return every_s - self._clock() % every_s + AFTER_S
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.next_in_s()):
+            if not self.tick() and self._beat:
+                self._try("What was counted so far", lambda: self._beat(self._clock()))  # type: ignore[misc]
+
+    @staticmethod
+    def _try(what: str, task: Callable[[], object]) -> None:
+        try:
+            task()
+        except Exception:
+            # The others have their minute all the same, and this one the next.
+            logger.exception("%s could not be dealt with this minute", what)
+
 
 NOT_DEPLOYED = "Nothing is deployed on this local cloud, so there is nothing whose past could be written: couch up"
 
@@ -90,18 +173,18 @@ class Telemetry:
         self.recorder.stop()
         self.store.close()
 
-    def write_history(self, days: float = history.DAYS, seed: int = 1) -> dict[str, Any]:
+    def write_history(self, days: float = writer.DAYS, seed: int = 1) -> dict[str, Any]:
         """Write a made-up past of what is deployed, in place of an earlier one. NotDeployedError, HistoryError."""
         candidate = self._candidate()
         with self._history:
             self.recorder.flush()
-            return history.write(
+            return writer.write(
                 self.store,
                 candidate=candidate,
                 now_s=self.clock(),
                 days=days,
                 seed=seed,
-                alarm_history=self._record_past,
+                record_transitions=self._record_past,
                 thresholds=self._engine.alarm_thresholds(Settings(candidate).stem),
             ).to_json()
 
@@ -109,7 +192,7 @@ class Telemetry:
         """Forget the made-up past, and nothing that was measured. NotDeployedError."""
         candidate = self._candidate()
         with self._history:
-            return {"samples": history.erase(self.store, candidate, self._record_past)}
+            return {"samples": writer.erase(self.store, candidate, self._record_past)}
 
     def _candidate(self) -> str:
         deployment = read_json(self.home.deployment_file)
@@ -119,7 +202,7 @@ class Telemetry:
         return str(workspace["candidate"])
 
     @property
-    def _record_past(self) -> AlarmHistory:
+    def _record_past(self) -> RecordTransitions:
         return self._engine.record_past
 
     def _publish_functions(self, _minute_s: int, _now_s: float) -> None:

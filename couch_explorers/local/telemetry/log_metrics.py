@@ -1,6 +1,8 @@
-"""Metrics out of log lines: the embedded metric format.
+"""Metrics from log lines: the embedded metric format, and metric filters of log groups.
 
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+- https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+- https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html; whether an event matches a
+  filter's pattern is up to the engine
 """
 
 from __future__ import annotations
@@ -35,13 +37,13 @@ def samples_or_warning(line: str) -> list[Sample]:
     if MARK not in line:
         return []
     try:
-        return samples(line)
+        return embedded_samples(line)
     except EmbeddedMetricError as error:
         logger.warning("A log line's metrics are left out: %s The line: %.*s", error, SHOWN, line)
         return []
 
 
-def samples(line: str) -> list[Sample]:
+def embedded_samples(line: str) -> list[Sample]:
     """The samples of one log line: each value once for each dimension set. None where the line is no such document.
 
     Raises EmbeddedMetricError, and gives nothing at all, where the document breaks the format.
@@ -53,7 +55,7 @@ def samples(line: str) -> list[Sample]:
     metadata = root.get("_aws") if isinstance(root, dict) else None
     if not isinstance(metadata, dict) or "CloudWatchMetrics" not in metadata:
         return []
-    time_s = _number(metadata.get("Timestamp"), "_aws.Timestamp") / 1000
+    time_s = _finite_number(metadata.get("Timestamp"), "_aws.Timestamp") / 1000
     directives = _list(metadata["CloudWatchMetrics"], "_aws.CloudWatchMetrics")
     return [sample for directive in directives for sample in _directive(root, directive, time_s)]
 
@@ -70,7 +72,9 @@ def _directive(root: Mapping[str, Any], directive: Any, time_s: float) -> Iterat
         values = root.get(name)
         if not isinstance(values, list):
             values = [values]
-        numbers = [_number(value, f"the metric {name}") for value in _list(values, f"the metric {name}", MOST_VALUES)]
+        numbers = [
+            _finite_number(value, f"the metric {name}") for value in _list(values, f"the metric {name}", MOST_VALUES)
+        ]
         for dimensions in sets:
             for number in numbers:
                 yield Sample(namespace, name, time_s, unit, 1.0, number, number, number, dimensions, resolution_s)
@@ -103,7 +107,7 @@ def _text(value: Any, what: str) -> str:
     return value
 
 
-def _number(value: Any, what: str) -> float:
+def _finite_number(value: Any, what: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             number = float(value)
@@ -112,3 +116,50 @@ def _number(value: Any, what: str) -> float:
         if math.isfinite(number):
             return number
     raise EmbeddedMetricError(f"{what} is no number.")
+
+
+def filter_samples(transformations: Any, message: str, time_s: float) -> Iterator[Sample]:
+    """The samples of one event that matched; none for a value that the event does not have."""
+    fields = _json_fields(message)
+    for transformation in transformations or ():
+        value = _number(_resolved(str(transformation.get("metricValue", "1")), fields))
+        dimensions = {
+            name: _resolved(str(selector), fields)
+            for name, selector in (transformation.get("dimensions") or {}).items()
+        }
+        if value is None or any(each is None for each in dimensions.values()):
+            continue
+        yield Sample.of(
+            transformation["metricNamespace"],
+            transformation["metricName"],
+            value,
+            time_s=time_s,
+            unit=transformation.get("unit") or "None",
+            dimensions={name: str(each) for name, each in dimensions.items()},
+        )
+
+
+def _json_fields(message: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(message)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _resolved(selector: str, fields: Mapping[str, Any]) -> Any:
+    """A constant as it stands; `$.a.b` from the event's JSON, None where it is not there."""
+    if not selector.startswith("$."):
+        return selector
+    value: Any = fields
+    for part in selector[2:].split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -2,6 +2,7 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html,
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html and
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+Reasons of alarms: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 """
 
 from datetime import UTC, datetime
@@ -9,8 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
-from couch_explorers.local import history
+from couch_explorers.local.cloudwatch.alarm_history import Transition
 from couch_explorers.local.cloudwatch.store import MetricStore, Sample
+from couch_explorers.local.synthetic_metrics import writer
+from couch_explorers.local.synthetic_metrics.simulation import SeriesRecorder
 
 HOUR_S = 3600
 DAY_S = 86_400
@@ -32,8 +35,8 @@ class Week:
     def __init__(self, store, **arguments):
         self.store = store
         self.alarms = {}
-        self.written = history.write(
-            store, candidate="42", now_s=NOW, alarm_history=self.alarms.__setitem__, **arguments
+        self.written = writer.write(
+            store, candidate="42", now_s=NOW, record_transitions=self.alarms.__setitem__, **arguments
         )  # fmt: skip
 
     def points(self, namespace, metric, dimensions, statistic="Sum", start=NOW - 8 * DAY_S, end=NOW, period=60):
@@ -318,7 +321,7 @@ def test_erasing_leaves_what_was_measured_and_takes_the_alarms_past_too(store):
     week = Week(store, days=1)
     assert week.written.samples > 0
 
-    assert history.erase(store, "42", week.alarms.__setitem__) == week.written.samples
+    assert writer.erase(store, "42", week.alarms.__setitem__) == week.written.samples
 
     assert everything(store) == measured
     assert not any(week.alarms.values())
@@ -327,9 +330,9 @@ def test_erasing_leaves_what_was_measured_and_takes_the_alarms_past_too(store):
 def test_erasing_one_candidates_history_leaves_anothers(store):
     Week(store, days=0.1)
     before = everything(store)
-    history.write(store, candidate="7", now_s=NOW, days=0.1)
+    writer.write(store, candidate="7", now_s=NOW, days=0.1)
 
-    history.erase(store, "7")
+    writer.erase(store, "7")
 
     assert everything(store) == before
 
@@ -339,8 +342,8 @@ def test_a_history_of_days_that_are_not_kept_is_refused_and_nothing_is_erased(st
     Week(store, days=0.1)
     before = everything(store)
 
-    with pytest.raises(history.HistoryError, match=f"A history of {days} days cannot be kept by the minute"):
-        history.write(store, candidate="42", now_s=NOW, days=days)
+    with pytest.raises(writer.SyntheticMetricsError, match=f"A history of {days} days cannot be kept by the minute"):
+        writer.write(store, candidate="42", now_s=NOW, days=days)
 
     assert everything(store) == before
 
@@ -359,7 +362,7 @@ def test_the_incident_tells_the_same_story_at_any_hour(store, hour):
     now = NOW + hour * HOUR_S
 
     alarms = {}
-    history.write(store, candidate="42", now_s=now, days=1, alarm_history=alarms.__setitem__)
+    writer.write(store, candidate="42", now_s=now, days=1, record_transitions=alarms.__setitem__)
 
     asked = {"period_s": 60, "statistic": "Maximum", "now_s": now}
     age = store.points("AWS/SQS", "ApproximateAgeOfOldestMessage", JOBS, start_s=now - 9 * HOUR_S, end_s=now, **asked)
@@ -370,3 +373,96 @@ def test_the_incident_tells_the_same_story_at_any_hour(store, hour):
         "AWS/SQS", "ApproximateNumberOfMessagesVisible", DEAD_LETTERS, start_s=now - DAY_S, end_s=now, **asked
     )
     assert not any(value for minute, value in lying if minute > now - 7 * HOUR_S)
+
+
+# 25 November 2026, 09:41 UTC
+MINUTE = 1_795_599_660
+END = MINUTE + 3600
+NONE = {"oldest-message-age": 300.0, "dead-letters": 0.0, "worker-errors": 0.0, "failed-jobs": 0.0}
+
+
+@pytest.fixture
+def recorder():
+    return SeriesRecorder()
+
+
+def transitions(recorder, name, end_s=END):
+    found = writer.alarm_transitions(recorder, "42", NONE, end_s=end_s, worker_timeout_s=20)
+    return found[f"couch-explorers-42-{name}"]
+
+
+def ages(recorder, *values):
+    series = recorder.metric(
+        "AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "couch-explorers-42-jobs"}, "Seconds"
+    )
+    for minute, value in enumerate(values):
+        series.add(MINUTE + 60 * minute, value)
+
+
+def test_an_alarm_rings_from_the_end_of_the_first_minute_above_the_threshold_to_that_of_the_first_below(recorder):
+    ages(recorder, 12, 640, 700, 300, 5)
+
+    assert transitions(recorder, "oldest-message-age") == [
+        Transition(
+            MINUTE + 120,
+            "OK",
+            "ALARM",
+            "Threshold Crossed: 1 out of the last 1 datapoints [640.0 (25/11/26 09:42:00)] was greater than the threshold"
+            " (300.0) (minimum 1 datapoint for OK -> ALARM transition).",
+        ),
+        Transition(
+            MINUTE + 240,
+            "ALARM",
+            "OK",
+            "Threshold Crossed: 1 out of the last 1 datapoints [300.0 (25/11/26 09:44:00)] was not greater than the"
+            " threshold (300.0) (minimum 1 datapoint for ALARM -> OK transition).",
+        ),
+    ]
+
+
+def test_a_metric_that_stops_rings_until_its_last_point_is_out_of_sight(recorder):
+    series = recorder.metric("CouchExplorers", "FailedJobs", {"service": "couch-explorers-42-worker"})
+    series.add(MINUTE, 1)
+
+    alarm, ok = transitions(recorder, "failed-jobs")
+
+    # As with the live alarms: cloudwatch/alarm_evaluation.py looks two periods further back for real points.
+    assert (alarm.time_s, ok.time_s) == (MINUTE + 60, MINUTE + 240)
+    assert "treated as [NonBreaching]" in ok.reason
+
+
+def test_errors_are_looked_for_as_far_back_as_a_time_out_began(recorder):
+    series = recorder.metric("AWS/Lambda", "Errors", {"FunctionName": "couch-explorers-42-worker"})
+    for minute, errors in enumerate((1, 0, 0, 1, 0, 0, 0, 0)):
+        series.add(MINUTE + 60 * minute, errors)
+
+    # ceil(20 s / 60 s) + 2 = 3 periods, as in infra/alarms.tf.
+    assert [(step.time_s - MINUTE, step.new) for step in transitions(recorder, "worker-errors")] == [
+        (60, "ALARM"), (420, "OK"),
+    ]  # fmt: skip
+
+
+def test_two_bad_stretches_ring_twice(recorder):
+    ages(recorder, 640, 5, 5, 640, 5)
+
+    assert [step.new for step in transitions(recorder, "oldest-message-age")] == ["ALARM", "OK", "ALARM", "OK"]
+
+
+def test_an_alarm_that_still_rings_at_the_end_is_put_out_there(recorder):
+    ages(recorder, 640)
+
+    assert transitions(recorder, "oldest-message-age", end_s=MINUTE + 60)[-1].time_s == MINUTE + 60
+
+
+def test_an_alarm_without_a_breach_has_no_past(recorder):
+    ages(recorder, 12, 5)
+
+    assert transitions(recorder, "oldest-message-age") == []
+    assert transitions(recorder, "dead-letters") == []
+
+
+def test_the_default_thresholds_are_those_of_a_local_deployment():
+    thresholds = writer.default_thresholds("42")
+
+    assert thresholds["oldest-message-age"] == 100.0
+    assert thresholds["dead-letters"] == thresholds["failed-jobs"] == thresholds["worker-errors"] == 0.0

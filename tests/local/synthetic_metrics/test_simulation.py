@@ -1,31 +1,31 @@
 from couch_explorers.local.cloudwatch.store import MetricId
-from couch_explorers.local.history.recorder import InFlight, Line, Recorder
+from couch_explorers.local.synthetic_metrics.simulation import InFlight, MetricSeries, SeriesRecorder
 
 
 def peaks(*invocations):
-    line = Line("Count")
+    series = MetricSeries("Count")
     in_flight = InFlight()
     for start_s, seconds in invocations:
         in_flight.add(start_s, seconds)
-    in_flight.write(line)
-    return line.maxima()
+    in_flight.write(series)
+    return series.maxima()
 
 
 def test_the_same_value_in_the_same_minute_is_one_row_with_its_count():
-    line = Line("Milliseconds")
+    series = MetricSeries("Milliseconds")
     for time_s, value in ((120, 5), (179, 5), (130, 7), (60, 5)):
-        line.add(time_s, value)
+        series.add(time_s, value)
 
-    assert line.rows() == [(60, 1, 5, 5, 5), (120, 2, 10, 5, 5), (120, 1, 7, 7, 7)]
-    assert line.sums() == {60: 5, 120: 17}
-    assert line.maxima() == {60: 5, 120: 7}
+    assert series.rows() == [(60, 1, 5, 5, 5), (120, 2, 10, 5, 5), (120, 1, 7, 7, 7)]
+    assert series.sums() == {60: 5, 120: 17}
+    assert series.maxima() == {60: 5, 120: 7}
 
 
-def test_a_metric_has_one_line_whatever_the_order_of_its_dimensions():
-    recorder = Recorder()
+def test_a_metric_has_one_series_whatever_the_order_of_its_dimensions():
+    recorder = SeriesRecorder()
 
-    recorder.line("Own", "Made", {"service": "worker", "model": "core"}).add(60, 1)
-    recorder.line("Own", "Made", {"model": "core", "service": "worker"}).add(60, 1)
+    recorder.metric("Own", "Made", {"service": "worker", "model": "core"}).add(60, 1)
+    recorder.metric("Own", "Made", {"model": "core", "service": "worker"}).add(60, 1)
 
     metric = MetricId("Own", "Made", (("model", "core"), ("service", "worker")))
     assert list(recorder.series()) == [(metric, "Count", [(60, 2, 2, 1, 1)])]

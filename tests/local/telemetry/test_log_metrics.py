@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from couch_explorers.local.telemetry.emf import EmbeddedMetricError, samples
+from couch_explorers.local.telemetry.log_metrics import EmbeddedMetricError, embedded_samples
 
 DIRECTIVE = {
     "Namespace": "CouchExplorers",
@@ -23,7 +23,7 @@ def line(root=ROOT, timestamp=1_795_578_544_289, **changes):
 
 
 def test_a_value_counts_once_for_each_dimension_set():
-    first, second = samples(line())
+    first, second = embedded_samples(line())
 
     assert first.dimensions == {"service": "couch-explorers-42-worker"}
     assert second.dimensions == {"service": "couch-explorers-42-worker", "reason": "Throttled"}
@@ -33,23 +33,23 @@ def test_a_value_counts_once_for_each_dimension_set():
 
 
 def test_a_sample_has_the_time_that_the_document_says():
-    assert {each.time_s for each in samples(line())} == {1_795_578_544.289}
+    assert {each.time_s for each in embedded_samples(line())} == {1_795_578_544.289}
 
 
 def test_each_value_of_a_list_is_a_sample_of_its_own():
-    found = samples(line(ROOT | {"FailedJobs": [1, 2.5]}, Dimensions=[["service"]]))
+    found = embedded_samples(line(ROOT | {"FailedJobs": [1, 2.5]}, Dimensions=[["service"]]))
 
     assert [(each.count, each.total) for each in found] == [(1.0, 1.0), (1.0, 2.5)]
 
 
 def test_an_empty_dimension_set_is_the_metric_without_any():
-    (sample,) = samples(line(Dimensions=[[]]))
+    (sample,) = embedded_samples(line(Dimensions=[[]]))
 
     assert sample.dimensions == {}
 
 
 def test_a_metric_without_a_unit_has_the_unit_none_and_high_resolution_is_taken_as_the_minutes():
-    (sample,) = samples(line(Dimensions=[[]], Metrics=[{"Name": "FailedJobs", "StorageResolution": 1}]))
+    (sample,) = embedded_samples(line(Dimensions=[[]], Metrics=[{"Name": "FailedJobs", "StorageResolution": 1}]))
 
     assert sample.unit == "None"
 
@@ -58,7 +58,7 @@ def test_several_directives_are_all_read():
     other = {"Namespace": "Other", "Dimensions": [[]], "Metrics": [{"Name": "FailedJobs"}]}
     text = json.dumps(ROOT | {"_aws": {"Timestamp": 1000, "CloudWatchMetrics": [DIRECTIVE, other]}})
 
-    assert [each.namespace for each in samples(text)] == ["CouchExplorers", "CouchExplorers", "Other"]
+    assert [each.namespace for each in embedded_samples(text)] == ["CouchExplorers", "CouchExplorers", "Other"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_several_directives_are_all_read():
     ],
 )
 def test_a_line_that_is_no_such_document_has_no_metrics(text):
-    assert samples(text) == []
+    assert embedded_samples(text) == []
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,6 @@ def test_a_line_that_is_no_such_document_has_no_metrics(text):
 )
 def test_a_document_that_breaks_the_format_gives_nothing_and_says_where(text, sentence):
     with pytest.raises(EmbeddedMetricError) as error:
-        samples(text)
+        embedded_samples(text)
 
     assert str(error.value) == sentence

@@ -1,0 +1,1 @@
+"""A synthetic week of metrics for the local cloud."""

@@ -20,7 +20,6 @@ from couch_explorers.core.retries import MAX_RECEIVES, backoff_ceiling_s
 from couch_explorers.local.cloudwatch.store import MINUTE_S, MetricId, Row
 from couch_explorers.local.stacks import Settings
 from couch_explorers.local.synthetic_metrics.scenario import Scenario, jobs_a_minute
-from couch_explorers.local.telemetry.sqs import ACTIVE_S, AGE_ENDS_AT_RECEIVES, LONG_POLL_S, POLLERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -208,7 +207,10 @@ def poisson(random: Random, mean: float) -> int:
 
 CONCURRENCY = Settings.worker_concurrency
 VISIBILITY_TIMEOUTS = 6  # infra/queue.tf: the visibility time-out in time-outs of the worker
-EMPTY_RECEIVES_A_MINUTE = POLLERS * MINUTE_S // LONG_POLL_S
+# As telemetry/sqs.py measures; a test compares them, because telemetry writes these metrics and cannot be imported here.
+AGE_ENDS_AT_RECEIVES = 3
+ACTIVE_S = 6 * 3600
+EMPTY_RECEIVES_A_MINUTE = 15
 
 LONGEST_SHARE = 0.93  # of the time-out: a slower call would have ended by its read time-out
 

@@ -1,5 +1,7 @@
 from couch_explorers.local.cloudwatch.store import MetricId
+from couch_explorers.local.synthetic_metrics import simulation
 from couch_explorers.local.synthetic_metrics.simulation import InFlight, MetricSeries, SeriesRecorder
+from couch_explorers.local.telemetry import sqs
 
 
 def peaks(*invocations):
@@ -49,3 +51,9 @@ def test_a_minute_in_which_nothing_ran_has_no_value():
 
 def test_nothing_has_no_peaks():
     assert peaks() == {}
+
+
+def test_queues_follow_the_rules_of_the_measured_ones():
+    assert simulation.AGE_ENDS_AT_RECEIVES == sqs.AGE_ENDS_AT_RECEIVES
+    assert simulation.ACTIVE_S == sqs.ACTIVE_S
+    assert simulation.EMPTY_RECEIVES_A_MINUTE == sqs.POLLERS * 60 // sqs.LONG_POLL_S

@@ -250,6 +250,6 @@ def test_operation_that_is_not_offered_says_so(runtime):
 
     assert refused.value.response["Error"] == {
         "Code": "InternalFailure",
-        "Message": "The local cloud does not offer Converse of the service bedrock-runtime (README.md, What is not like AWS).",
+        "Message": "The local cloud does not offer Converse of the service bedrock-runtime (README.md, Differences from AWS).",
     }
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

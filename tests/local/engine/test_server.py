@@ -108,7 +108,7 @@ def test_service_that_is_off_is_named(engine_cloud, service, operation, argument
         getattr(engine_cloud.client(service, config=NO_RETRY), operation)(**arguments)
 
     assert refused.value.response["Error"]["Message"] == (
-        f"The local cloud does not offer the service {service} (README.md, What is not like AWS)."
+        f"The local cloud does not offer the service {service} (README.md, Differences from AWS)."
     )
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 

@@ -55,7 +55,7 @@ CHECKS: dict[str, Callable[[Any, Any], None]] = {
     "sns": sns.check_request,
     "sqs": sqs.check_request,
 }
-README_SECTION = "README.md, What is not like AWS"
+README_SECTION = "README.md, Differences from AWS"
 NOT_AN_INTEGER = re.compile(r"'.*' cannot be parsed to integer", re.DOTALL)
 
 

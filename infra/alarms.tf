@@ -11,13 +11,14 @@ locals {
 
   alarms = {
     oldest-message-age = {
-      # Maximum: the metric has no percentiles, and an average of ages hides the one who waits. One period is enough, for an age has already lasted.
+      # Maximum: the metric has no percentiles, and an average of ages hides the one who waits.
       namespace  = "AWS/SQS"
       metric     = "ApproximateAgeOfOldestMessage"
       dimensions = { QueueName = aws_sqs_queue.jobs.name }
       statistic  = "Maximum"
       threshold  = var.oldest_message_age_threshold_s
-      periods    = 1
+      periods    = var.oldest_message_age_periods
+      datapoints = var.oldest_message_age_datapoints
       # The age does not count a message received three times or more: hence the second look.
       runbook = "A job has waited for more than ${var.oldest_message_age_threshold_s} s: see ${aws_cloudwatch_log_group.worker.name} for throttling, then raise maximum_concurrency (${var.maximum_concurrency}) within the model's quota; look at ${local.dead_letter_name} too, for a job that keeps failing no longer counts as old."
     }
@@ -28,6 +29,7 @@ locals {
       statistic  = "Maximum"
       threshold  = var.dead_letters_threshold
       periods    = 1
+      datapoints = 1
       runbook    = "Jobs were given up on: read the attributes reason and detail of the messages in ${local.dead_letter_name}, mend the cause, then start a DLQ redrive to ${local.queue_name}; a redriven job is never paid twice."
     }
     worker-errors = {
@@ -37,6 +39,7 @@ locals {
       statistic  = "Sum"
       threshold  = var.worker_errors_threshold
       periods    = local.worker_errors_periods
+      datapoints = 1
       # A failed job is no error of the function: this counts crashes and time-outs only.
       runbook = "The worker crashed or ran into its time-out of ${var.function_timeout_s} s: search ${aws_cloudwatch_log_group.worker.name} for \"Task timed out\" and \"Traceback\"; the job comes back by itself after ${local.visibility_timeout_s} s."
     }
@@ -47,6 +50,7 @@ locals {
       statistic  = "Sum"
       threshold  = var.failed_jobs_threshold
       periods    = 1
+      datapoints = 1
       runbook    = "Jobs failed for good: see the metric FailedJobs by reason in ${local.metrics_namespace}; AccessDenied and ModelRetired are ours to mend (model_arns), ContentFiltered and InvalidRequest are the sender's; s3://${var.bucket_name}/${var.candidate}/<id>.error.json tells each job's."
     }
   }
@@ -92,7 +96,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   statistic           = each.value.statistic
   period              = local.alarm_period_s
   evaluation_periods  = each.value.periods
-  datapoints_to_alarm = 1
+  datapoints_to_alarm = each.value.datapoints
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
 

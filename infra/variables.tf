@@ -111,7 +111,7 @@ variable "memory_mb" {
 }
 
 variable "maximum_concurrency" {
-  description = "How many jobs run at once: what the image model's quota carries."
+  description = "How many jobs run at once: what the load needs, within what the image model's quota carries."
   type        = number
   default     = 5
   nullable    = false
@@ -160,6 +160,9 @@ variable "alarm_email" {
   }
 }
 
+# Threshold, periods and datapoints of the age alarm, and maximum_concurrency, are what couch_explorers/capacity/alarm_advice.py recommends for its
+# default load: at most one false alarm a month, and the soonest alarm then. notebooks/capacity_planning.ipynb shows the choice, and makes it for
+# another load.
 variable "oldest_message_age_threshold_s" {
   description = "Seconds that the oldest job may wait before the alarm goes off."
   type        = number
@@ -174,6 +177,31 @@ variable "oldest_message_age_threshold_s" {
   validation {
     condition     = var.oldest_message_age_threshold_s < var.queue_retention_days * 86400
     error_message = "No message gets ${var.oldest_message_age_threshold_s} s old where the queue keeps it for ${var.queue_retention_days} days (queue_retention_days): ask for less."
+  }
+}
+
+variable "oldest_message_age_periods" {
+  description = "Minutes that the age alarm looks at."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    # A day of minutes: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    condition     = var.oldest_message_age_periods >= 1 && var.oldest_message_age_periods <= 1440 && floor(var.oldest_message_age_periods) == var.oldest_message_age_periods
+    error_message = "The age alarm looks at 1 to 1440 whole minutes; this is ${var.oldest_message_age_periods}."
+  }
+}
+
+variable "oldest_message_age_datapoints" {
+  description = "In how many of these minutes the age must be above the threshold."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.oldest_message_age_datapoints >= 1 && var.oldest_message_age_datapoints <= var.oldest_message_age_periods && floor(var.oldest_message_age_datapoints) == var.oldest_message_age_datapoints
+    error_message = "The minutes above the threshold are a whole number from 1 to the ${var.oldest_message_age_periods} that are looked at (oldest_message_age_periods); this is ${var.oldest_message_age_datapoints}."
   }
 }
 

@@ -231,3 +231,30 @@ run "an_age_alarm_that_could_never_ring" {
     var.oldest_message_age_threshold_s,
   ]
 }
+
+run "an_age_alarm_of_more_minutes_than_it_looks_at" {
+  command = plan
+
+  variables {
+    oldest_message_age_periods    = 3
+    oldest_message_age_datapoints = 4
+  }
+
+  expect_failures = [
+    var.oldest_message_age_datapoints,
+  ]
+}
+
+run "an_age_alarm_that_looks_at_no_minute_or_a_part_of_one" {
+  command = plan
+
+  variables {
+    oldest_message_age_periods    = 0
+    oldest_message_age_datapoints = 0.5
+  }
+
+  expect_failures = [
+    var.oldest_message_age_periods,
+    var.oldest_message_age_datapoints,
+  ]
+}

@@ -1,8 +1,8 @@
-"""How long do jobs wait? Exact waits of a first-in-first-out queue served by many workers, for any arrivals and service times.
+"""The queue: exact waits of a first-in-first-out queue served by many workers, for any arrivals and service times.
 
-`simulate` gives each job's wait, `simulate_stream` a summary of any number of jobs in flat memory, optionally with cold starts,
-Lambda's ramp of pollers, retries with the worker's own backoff, and a model's quota. `erlang_c` is the formula that both are
-checked against. Times are seconds from any origin; the loops are compiled by numba at the first call.
+`simulate` gives each job's wait, `simulate_stream` a summary of any number of jobs in flat memory, and `simulate_jobs` what
+happened to each job, with cold starts, Lambda's ramp of pollers, retries with the worker's own backoff, a model's quota and
+disruptions. `erlang_c` is the formula that the waits are checked against. Times are seconds from any origin.
 """
 
 from __future__ import annotations
@@ -10,23 +10,16 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 
+from couch_explorers.capacity import kernels
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-# Relative error of a percentile that `simulate_stream` reports: its histogram has bins whose edges grow by a constant factor,
-# as in DDSketch (Masson, Rim, Lee: "DDSketch: a fast and fully-mergeable quantile sketch", VLDB 2019).
-SKETCH_ERROR = 0.005
-_GROWTH = (1 + SKETCH_ERROR) / (1 - SKETCH_ERROR)
-# The bins reach from a microsecond, below which a wait counts as none, to thirty years.
-_SMALLEST_S, _LARGEST_S = 1e-6, 1e9
-_BINS = math.ceil(math.log(_LARGEST_S / _SMALLEST_S) / math.log(_GROWTH)) + 1
 
 MINUTE_S = 60.0
 
@@ -67,8 +60,8 @@ class Retry:
 
     A share `failure_rate` of attempts fails at its end and is put off by full jitter over `base_s` * 2^(receives - 1), at most
     `cap_s`, in whole seconds, as the worker does it (lambda_code/lambda_sqs.py). A share `crash_rate` ends without a word at
-    its end: the job is hidden until `visibility_timeout_s` after its start. After `max_receives` attempts a job goes to the
-    dead-letter queue.
+    its end: the job is hidden until `visibility_timeout_s` after its start. An attempt that would take longer than `timeout_s`
+    fails then; the picture may have been billed. After `max_receives` attempts a job goes to the dead-letter queue.
     """
 
     failure_rate: float = 0.0
@@ -77,6 +70,7 @@ class Retry:
     base_s: float = 5.0
     cap_s: float = 900.0
     max_receives: int = 10
+    timeout_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -89,6 +83,23 @@ class Quota:
     images_per_minute: float
     burst: float | None = None
     throttled_s: float = 0.5
+
+
+@dataclass(frozen=True)
+class Disruption:
+    """A stretch of time, from `start_s` to `end_s`, in which attempts go worse.
+
+    Service times are multiplied by `service_factor`, the quota by `quota_factor`; shares `failure_rate` and `crash_rate` of
+    attempts fail on top of those of `Retry`, after `failure_s` each where that is given, and else at their ordinary end.
+    """
+
+    start_s: float
+    end_s: float
+    service_factor: float = 1.0
+    quota_factor: float = 1.0
+    failure_rate: float = 0.0
+    crash_rate: float = 0.0
+    failure_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,35 @@ class WaitSummary:
     growth_per_minute: float
 
 
+@dataclass(frozen=True)
+class JobTrace:
+    """What happened to each job, as arrays of shape (n,) in the order of arrival; times in seconds, as they were given.
+
+    `left_s` is when the job left the queue: as a picture, or (`succeeded` is False) for the dead-letter queue.
+    `third_receive_s` is infinite for a job that was received less often. `timeouts` counts a job's attempts that ran into
+    `Retry.timeout_s`. `throttled` is the number of attempts that the quota refused.
+    """
+
+    arrival_s: NDArray[np.float64]
+    first_start_s: NDArray[np.float64]
+    last_start_s: NDArray[np.float64]
+    third_receive_s: NDArray[np.float64]
+    left_s: NDArray[np.float64]
+    receives: NDArray[np.int64]
+    succeeded: NDArray[np.bool_]
+    timeouts: NDArray[np.int64]
+    throttled: int
+
+    @property
+    def time_to_picture_s(self) -> NDArray[np.float64]:
+        """Seconds from arrival to picture, retries and waits included; infinite for a job that never became one."""
+        return np.where(self.succeeded, self.left_s - self.arrival_s, np.inf)
+
+    def attained(self, objective_s: float) -> float:
+        """Share of all jobs whose picture was there within `objective_s` seconds."""
+        return float(np.mean(self.time_to_picture_s <= objective_s))
+
+
 def simulate(arrivals_s: ArrayLike, service_s: ArrayLike, workers: int) -> NDArray[np.float64]:
     """Give each job's wait in a first-in-first-out queue with `workers` workers.
 
@@ -135,10 +175,10 @@ def simulate(arrivals_s: ArrayLike, service_s: ArrayLike, workers: int) -> NDArr
         OverloadWarning: Where more work arrives than the workers can do, with the backlog's growth.
 
     """
-    arrivals, service = _checked(arrivals_s, service_s)
+    arrivals, service = checked_times(arrivals_s, service_s)
     free_s = np.full(_checked_workers(workers), -np.inf)
     waits = np.empty(len(arrivals))
-    _serve(arrivals, service, free_s, waits)
+    kernels.serve(arrivals, service, free_s, waits)
     utilization, growth = _load(len(arrivals), float(arrivals[-1] - arrivals[0]), float(service.sum()), workers)
     _warn_overload(utilization, growth, workers)
     return waits
@@ -177,10 +217,61 @@ def simulate_stream(
     """
     run = _Run(_checked_workers(workers), cold_start, poller_ramp, retry, quota, rng)
     for arrivals_s, service_s in chunks:
-        run.add(*_checked(arrivals_s, service_s))
+        run.add(*checked_times(arrivals_s, service_s))
     summary = run.summary()
     _warn_overload(summary.utilization, summary.growth_per_minute, workers)
     return summary
+
+
+def simulate_jobs(
+    arrivals_s: ArrayLike,
+    service_s: ArrayLike,
+    workers: int,
+    *,
+    cold_start: ColdStart | None = None,
+    poller_ramp: PollerRamp | None = None,
+    retry: Retry | None = None,
+    quota: Quota | None = None,
+    disruptions: Sequence[Disruption] = (),
+    rng: np.random.Generator | None = None,
+) -> JobTrace:
+    """Follow each job from its arrival to its picture, or to the dead-letter queue.
+
+    Args:
+        arrivals_s: Times at which jobs arrive, ascending; seconds, shape (n,).
+        service_s: How long each job keeps a worker; seconds, shape (n,), or one number for all.
+        workers: How many jobs are served at once, at least 1.
+        cold_start: As `simulate_stream` takes it; so are `poller_ramp`, `retry` and `quota`.
+        poller_ramp: How Lambda adds workers after the first arrival.
+        retry: Failures and their retries.
+        quota: The model's limit of images a minute.
+        disruptions: Stretches in which attempts go worse; where two overlap, the first counts.
+        rng: Draws failures and backoffs; needed with `retry`, `quota` or `disruptions`.
+
+    Returns:
+        One entry a job, in the order of arrival. No warning is given for an overload: it shows in the trace.
+
+    Raises:
+        CapacityError: As `simulate_stream`; also for a disruption that is out of range.
+
+    """
+    run = _Run(_checked_workers(workers), cold_start, poller_ramp, retry, quota, rng, disruptions)
+    arrivals, service = checked_times(arrivals_s, service_s)
+    run.jobs = np.full((len(arrivals), kernels.JOB_COLUMNS), np.inf)
+    run.add(arrivals, service)
+    run.finish()
+    jobs = run.jobs
+    return JobTrace(
+        arrival_s=arrivals,
+        first_start_s=jobs[:, kernels.FIRST_START],
+        last_start_s=jobs[:, kernels.LAST_START],
+        third_receive_s=jobs[:, kernels.THIRD_RECEIVE],
+        left_s=jobs[:, kernels.LEFT],
+        receives=jobs[:, kernels.RECEIVED].astype(np.int64),
+        succeeded=jobs[:, kernels.SUCCESS] == 1.0,
+        timeouts=jobs[:, kernels.TIMED_OUT].astype(np.int64),
+        throttled=int(run.counters[kernels.THROTTLED]),
+    )
 
 
 def erlang_c(arrivals_per_s: float, service_s: float, workers: int) -> tuple[float, float]:
@@ -210,22 +301,28 @@ class _Run:
         retry: Retry | None,
         quota: Quota | None,
         rng: np.random.Generator | None,
+        disruptions: Sequence[Disruption] = (),
     ) -> None:
-        if (retry or quota) and rng is None:
+        if (retry or quota or disruptions) and rng is None:
             raise CapacityError("Retries are drawn at random: give rng, such as numpy.random.default_rng(1).")
         self.workers, self.poller_ramp = workers, poller_ramp
         self.options = _options(cold_start, retry, quota)
+        self.disruptions = _disruption_rows(disruptions)
         # Without a generator nothing is drawn; numba wants one all the same.
         self.rng = rng or np.random.default_rng(0)
         self.servers: NDArray[np.float64] | None = None
-        self.retries = np.empty((0, 4))
+        self.retries = np.empty((0, 5))
         self.starts = np.empty(0)
-        # How many retries wait, how many entries of `starts` count, and the counters in the order of _COUNTERS.
+        # How many retries wait, how many entries of `starts` count, and the counters in the order of kernels.COUNTERS.
         self.sizes = np.zeros(2, dtype=np.int64)
-        self.counters = np.zeros(len(_COUNTERS), dtype=np.int64)
-        self.histogram = np.zeros(_BINS + 1, dtype=np.int64)
-        # Sum and largest of the waits; tokens of the quota and when they were counted.
-        self.totals = np.array([0.0, 0.0, self.options[_BURST], -np.inf])
+        self.counters = np.zeros(len(kernels.COUNTERS), dtype=np.int64)
+        self.histogram = np.zeros(kernels.BINS + 1, dtype=np.int64)
+        # Sum and largest of the waits.
+        self.totals = np.zeros(2)
+        # Tokens of the quota, and when they were counted.
+        self.bucket = np.array([self.options[kernels.BURST], -np.inf])
+        # What happens to each job, where that is kept.
+        self.jobs = np.empty((0, kernels.JOB_COLUMNS))
         self.n, self.work_s, self.first_s, self.last_s = 0, 0.0, math.nan, -math.inf
 
     def add(self, arrivals: NDArray[np.float64], service: NDArray[np.float64]) -> None:
@@ -246,11 +343,9 @@ class _Run:
         """Serve what is still to be retried, and sum up."""
         if self.servers is None:
             raise CapacityError("There are no jobs: give at least one chunk with at least one arrival.")
-        nothing = np.empty(0)
-        at_end = int(self.counters[_AT_END])
-        self._make_room(0)
-        self._step(nothing, nothing)
-        count = {name: int(value) for name, value in zip(_COUNTERS, self.counters, strict=True)}
+        at_end = int(self.counters[kernels.AT_END])
+        self.finish()
+        count = {name: int(value) for name, value in zip(kernels.COUNTERS, self.counters, strict=True)}
         succeeded = count["succeeded"]
         utilization, growth = _load(self.n, self.last_s - self.first_s, self.work_s, self.workers)
         p50, p95, p99 = (_percentile(self.histogram, share) for share in (0.50, 0.95, 0.99))
@@ -264,10 +359,16 @@ class _Run:
             utilization=utilization, growth_per_minute=growth,
         )  # fmt: skip
 
+    def finish(self) -> None:
+        """Serve all retries that are still to come."""
+        nothing = np.empty(0)
+        self._make_room(0)
+        self._step(nothing, nothing)
+
     def _step(self, arrivals: NDArray[np.float64], service: NDArray[np.float64]) -> None:
-        _serve_chunk(
+        kernels.serve_chunk(
             arrivals, service, self.servers, self.retries, self.starts, self.sizes, self.counters, self.histogram,
-            self.totals, self.options, self.rng,
+            self.totals, self.bucket, self.options, self.disruptions, self.jobs, self.rng,
         )  # fmt: skip
 
     def _make_room(self, arriving: int) -> None:
@@ -275,16 +376,9 @@ class _Run:
         retries, starts = (int(size) for size in self.sizes)
         jobs = retries + starts + arriving + 1
         if len(self.retries) < jobs:
-            self.retries = np.concatenate([self.retries[:retries], np.empty((2 * jobs, 4))])
+            self.retries = np.concatenate([self.retries[:retries], np.empty((2 * jobs, 5))])
         if len(self.starts) < jobs:
             self.starts = np.concatenate([self.starts[:starts], np.empty(2 * jobs)])
-
-
-_COUNTERS = ("succeeded", "attempts", "throttled", "dead_lettered", "backlog", "at_end")
-_SUCCEEDED, _ATTEMPTS, _THROTTLED, _DEAD_LETTERED, _BACKLOG, _AT_END = range(len(_COUNTERS))
-
-# The options as one row of numbers, which numba takes.
-_COLD, _IDLE, _FAIL, _CRASH, _HIDDEN, _BASE, _CAP, _RECEIVES, _RATE, _BURST, _REFUSAL = range(11)
 
 
 def _options(cold_start: ColdStart | None, retry: Retry | None, quota: Quota | None) -> NDArray[np.float64]:
@@ -303,7 +397,8 @@ def _options(cold_start: ColdStart | None, retry: Retry | None, quota: Quota | N
     burst = limit.images_per_minute if limit.burst is None else limit.burst
     seconds = {
         "seconds": cold.seconds, "idle_s": cold.idle_s, "visibility_timeout_s": again.visibility_timeout_s,
-        "base_s": again.base_s, "cap_s": again.cap_s, "throttled_s": limit.throttled_s,
+        "base_s": again.base_s, "cap_s": again.cap_s, "timeout_s": again.timeout_s,
+        "throttled_s": limit.throttled_s,
     }  # fmt: skip
     for name, value in seconds.items():
         if not value >= 0:
@@ -312,8 +407,24 @@ def _options(cold_start: ColdStart | None, retry: Retry | None, quota: Quota | N
         raise CapacityError(f"burst is {burst:g}: a bucket that holds less than one token lets nothing through.")
     return np.array([
         cold.seconds, cold.idle_s, again.failure_rate, again.crash_rate, again.visibility_timeout_s, again.base_s,
-        again.cap_s, float(again.max_receives), limit.images_per_minute / MINUTE_S, burst, limit.throttled_s,
+        again.cap_s, float(again.max_receives), again.timeout_s, limit.images_per_minute / MINUTE_S, burst, limit.throttled_s,
     ])  # fmt: skip
+
+
+def _disruption_rows(disruptions: Sequence[Disruption]) -> NDArray[np.float64]:
+    rows = np.empty((len(disruptions), kernels.DISRUPTION_COLUMNS))
+    for place, each in enumerate(disruptions):
+        if not each.start_s < each.end_s:
+            raise CapacityError(f"A disruption from {each.start_s:g} s to {each.end_s:g} s has no length.")
+        if not (each.service_factor >= 0 and each.quota_factor >= 0):
+            raise CapacityError("A disruption's service_factor and quota_factor are 0 or more.")
+        if not (each.failure_rate >= 0 and each.crash_rate >= 0 and each.failure_rate + each.crash_rate <= 1):
+            raise CapacityError("A disruption's failure_rate and crash_rate are shares, together at most 1.")
+        rows[place] = (
+            each.start_s, each.end_s, each.service_factor, each.quota_factor, each.failure_rate, each.crash_rate,
+            math.nan if each.failure_s is None else each.failure_s,
+        )  # fmt: skip
+    return rows
 
 
 def _free_from(first_s: float, workers: int, ramp: PollerRamp | None) -> NDArray[np.float64]:
@@ -327,7 +438,7 @@ def _free_from(first_s: float, workers: int, ramp: PollerRamp | None) -> NDArray
     return free_s
 
 
-def _checked(arrivals_s: ArrayLike, service_s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def checked_times(arrivals_s: ArrayLike, service_s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both as arrays of floats of one length; raises CapacityError with the first value that is wrong."""
     arrivals = np.ascontiguousarray(arrivals_s, dtype=np.float64)
     if arrivals.ndim != 1 or not len(arrivals):
@@ -383,179 +494,4 @@ def _percentile(histogram: NDArray[np.int64], share: float) -> float:
         return math.nan
     place = int(np.searchsorted(np.cumsum(histogram), max(1, math.ceil(share * total))))
     # The middle of a bin, by which neither of its edges is off by more than SKETCH_ERROR.
-    return 0.0 if place == 0 else _SMALLEST_S * _GROWTH**place * 2 / (1 + _GROWTH)
-
-
-def _compiled(function: Any) -> Any:
-    # nogil: a notebook's other threads go on; cache: the second process does not compile again.
-    return numba.njit(function, nogil=True, cache=True)
-
-
-@_compiled
-def _sift_down(heap: NDArray[np.float64]) -> None:
-    """Restore a heap whose first value was replaced by a larger one."""
-    value, place, size = heap[0], 0, len(heap)
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= value:
-            break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = value
-
-
-@_compiled
-def _serve(
-    arrivals: NDArray[np.float64], service: NDArray[np.float64], free_s: NDArray[np.float64], waits: NDArray[np.float64]
-) -> None:
-    """Give each job to the worker that is free first; `free_s` is a heap of when each worker is free."""
-    for place in range(len(arrivals)):
-        start = max(arrivals[place], free_s[0])
-        waits[place] = start - arrivals[place]
-        free_s[0] = start + service[place]
-        _sift_down(free_s)
-
-
-@_compiled
-def _sift_down_server(servers: NDArray[np.float64]) -> None:
-    """The same for rows of (free, whether it has served), ordered by the first."""
-    free, served, place = servers[0, 0], servers[0, 1], 0
-    while True:
-        child = 2 * place + 1
-        if child >= len(servers):
-            break
-        if child + 1 < len(servers) and servers[child + 1, 0] < servers[child, 0]:
-            child += 1
-        if servers[child, 0] >= free:
-            break
-        servers[place, 0], servers[place, 1] = servers[child, 0], servers[child, 1]
-        place = child
-    servers[place, 0], servers[place, 1] = free, served
-
-
-@_compiled
-def _push_retry(retries: NDArray[np.float64], size: int, row: tuple[float, float, float, float]) -> None:
-    """Put (ready, arrival, service, receives) on the heap of retries, which is ordered by the first."""
-    place = size
-    while place > 0:
-        parent = (place - 1) // 2
-        if retries[parent, 0] <= row[0]:
-            break
-        retries[place] = retries[parent]
-        place = parent
-    for column in range(4):
-        retries[place, column] = row[column]
-
-
-@_compiled
-def _pop_retry(retries: NDArray[np.float64], size: int) -> tuple[float, float, float, float]:
-    """Take the retry that is ready first off the heap."""
-    first = (retries[0, 0], retries[0, 1], retries[0, 2], retries[0, 3])
-    last = retries[size - 1].copy()
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= size - 1:
-            break
-        if child + 1 < size - 1 and retries[child + 1, 0] < retries[child, 0]:
-            child += 1
-        if retries[child, 0] >= last[0]:
-            break
-        retries[place] = retries[child]
-        place = child
-    retries[place] = last
-    return first
-
-
-@_compiled
-def _serve_chunk(  # noqa: C901, PLR0912, PLR0915 - one loop, which numba compiles as a whole
-    arrivals: NDArray[np.float64],
-    service: NDArray[np.float64],
-    servers: NDArray[np.float64],
-    retries: NDArray[np.float64],
-    starts: NDArray[np.float64],
-    sizes: NDArray[np.int64],
-    counters: NDArray[np.int64],
-    histogram: NDArray[np.int64],
-    totals: NDArray[np.float64],
-    options: NDArray[np.float64],
-    rng: np.random.Generator,
-) -> None:
-    """Serve jobs and retries in the order in which they are ready, up to the last arrival; all retries where none arrives.
-
-    `starts` holds when the jobs that have not begun at the present time will begin, ascending: its length is the backlog.
-    """
-    log_growth, begun, place = math.log(_GROWTH), 0, 0
-    waiting = sizes[1]
-    flush = len(arrivals) == 0
-    while True:
-        fresh = place < len(arrivals)
-        if sizes[0] > 0 and (flush or (fresh and retries[0, 0] < arrivals[place])):
-            ready, arrival, needs, receives = _pop_retry(retries, sizes[0])
-            sizes[0] -= 1
-        elif fresh:
-            ready, arrival, needs, receives = arrivals[place], arrivals[place], service[place], 0.0
-            place += 1
-        else:
-            break
-        receives += 1.0
-        counters[_ATTEMPTS] += 1
-        start = max(ready, servers[0, 0])
-        while begun < waiting and starts[begun] <= ready:
-            begun += 1
-        if start > ready:
-            if waiting == len(starts):
-                for index in range(begun, waiting):
-                    starts[index - begun] = starts[index]
-                begun, waiting = 0, waiting - begun
-            starts[waiting] = start
-            waiting += 1
-        counters[_BACKLOG] = max(counters[_BACKLOG], waiting - begun)
-        takes = needs
-        if servers[0, 1] == 0.0 or start - servers[0, 0] > options[_IDLE]:
-            takes += options[_COLD]
-        allowed = True
-        if options[_RATE] < np.inf:
-            if totals[3] > -np.inf:
-                totals[2] = min(options[_BURST], totals[2] + (start - totals[3]) * options[_RATE])
-            totals[3] = start
-            allowed = totals[2] >= 1.0
-            totals[2] -= 1.0 if allowed else 0.0
-        fails, crashes = not allowed, False
-        if not allowed:
-            takes = options[_REFUSAL]
-            counters[_THROTTLED] += 1
-        elif options[_FAIL] + options[_CRASH] > 0:
-            chance = rng.random()
-            fails = chance < options[_FAIL] + options[_CRASH]
-            crashes = fails and chance >= options[_FAIL]
-        servers[0, 0], servers[0, 1] = start + takes, 1.0
-        _sift_down_server(servers)
-        if not fails:
-            wait = start - arrival
-            counters[_SUCCEEDED] += 1
-            totals[0] += wait
-            totals[1] = max(totals[1], wait)
-            bin_ = 0 if wait <= _SMALLEST_S else min(_BINS, math.ceil(math.log(wait / _SMALLEST_S) / log_growth))
-            histogram[bin_] += 1
-        elif receives >= options[_RECEIVES]:
-            counters[_DEAD_LETTERED] += 1
-        else:
-            if crashes:
-                again = start + max(takes, options[_HIDDEN])
-            else:
-                ceiling = min(options[_CAP], options[_BASE] * 2.0 ** (receives - 1.0))
-                again = start + takes + max(1.0, math.ceil(rng.random() * ceiling))
-            _push_retry(retries, sizes[0], (again, arrival, needs, receives))
-            sizes[0] += 1
-    while begun < waiting and len(arrivals) and starts[begun] <= arrivals[-1]:
-        begun += 1
-    for index in range(begun, waiting):
-        starts[index - begun] = starts[index]
-    sizes[1] = waiting - begun
-    if not flush:
-        counters[_AT_END] = sizes[1]
+    return 0.0 if place == 0 else kernels.SMALLEST_S * kernels.GROWTH**place * 2 / (1 + kernels.GROWTH)

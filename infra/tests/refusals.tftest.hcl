@@ -245,16 +245,26 @@ run "an_age_alarm_of_more_minutes_than_it_looks_at" {
   ]
 }
 
-run "an_age_alarm_that_looks_at_no_minute_or_a_part_of_one" {
+run "an_age_alarm_that_looks_at_no_minute" {
   command = plan
 
   variables {
-    oldest_message_age_periods    = 0
-    oldest_message_age_datapoints = 0.5
+    oldest_message_age_periods = 0
   }
 
   expect_failures = [
     var.oldest_message_age_periods,
+  ]
+}
+
+run "an_age_alarm_that_needs_half_a_minute" {
+  command = plan
+
+  variables {
+    oldest_message_age_datapoints = 0.5
+  }
+
+  expect_failures = [
     var.oldest_message_age_datapoints,
   ]
 }

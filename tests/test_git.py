@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from couch_explorers import git
-from couch_explorers.deliverables import repository
+from couch_explorers.deliverables import workflow_runs
 from couch_explorers.local import deploy
 
 
@@ -28,7 +28,7 @@ def test_a_folder_of_another_user_is_read_as_ones_own(folder, monkeypatch, varia
 
     assert git.ask(folder, "branch", "--show-current") == "main"
     assert len(deploy.commit(folder)) == 7
-    assert repository.origin(folder) == "https://github.com/kari/couch.git"
+    assert workflow_runs.origin(folder) == "https://github.com/kari/couch.git"
 
 
 def test_no_repository_and_no_git_are_no_answer(tmp_path, monkeypatch):

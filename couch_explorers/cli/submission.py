@@ -28,12 +28,11 @@ def deliverables(
     With `--target aws`, GitHub is asked for the runs of the workflows; GITHUB_TOKEN is used where it is set.
     """
     from couch_explorers import paths
-    from couch_explorers.deliverables import rendering, rows, writing
-    from couch_explorers.deliverables.facts import NOTHING_DEPLOYED
-    from couch_explorers.deliverables.repository import NAME
-    from couch_explorers.deliverables.words import in_language
+    from couch_explorers.deliverables import render
+    from couch_explorers.deliverables.model import NOTHING_DEPLOYED
+    from couch_explorers.deliverables.workflow_runs import REPOSITORY_NAME
 
-    if repository and not NAME.fullmatch(repository):
+    if repository and not REPOSITORY_NAME.fullmatch(repository):
         raise UsageError(f"--repository takes OWNER/NAME, such as octocat/couch-explorers, not {repository!r}.")
     if write and target == "local" and not empty:
         raise UsageError(
@@ -45,7 +44,7 @@ def deliverables(
     else:
         import os
 
-        from couch_explorers.deliverables.collecting import collect
+        from couch_explorers.deliverables.collect import collect
 
         facts = collect(
             connect(target, candidate),
@@ -54,15 +53,15 @@ def deliverables(
             given_repository=repository,
             given_image=image,
         )
-    words = in_language(language)
+    words = render.in_language(language)
     if as_json:
-        typer.echo(json.dumps(rendering.as_json(facts, words), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(render.as_json(facts, words), indent=2, ensure_ascii=False))
     else:
-        typer.echo(rendering.markdown(facts, words), nl=False)
+        typer.echo(render.markdown(facts, words), nl=False)
     if write:
-        changed, unchanged = writing.write(facts, paths.PROJECT_ROOT)
+        changed, unchanged = render.write(facts, paths.PROJECT_ROOT)
         for said, names in (("written", changed), ("unchanged", unchanged)):
             if names:
                 typer.echo(f"{said}: {', '.join(names)}", err=True)
-        if count := sum(row.empty is not None for task in rows.tasks(facts, words) for row in task.rows):
+        if count := sum(row.empty is not None for task in render.tasks(facts, words) for row in task.rows):
             typer.echo(f"empty: {count} row{'s' if count > 1 else ''}, each of which says why", err=True)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from couch_explorers.deliverables.facts import Alarm, Facts, Run
+from couch_explorers.deliverables.model import Alarm, Facts, Run
 
 from .github_stand_in import StandIn, run, serve
 

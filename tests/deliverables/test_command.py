@@ -10,10 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from couch_explorers import cli, paths
-from couch_explorers.deliverables.facts import NOTHING_DEPLOYED
-from couch_explorers.deliverables.rendering import markdown
-from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
-from couch_explorers.deliverables.words import in_language
+from couch_explorers.deliverables.model import NOTHING_DEPLOYED
+from couch_explorers.deliverables.render import POSTMAN_COLLECTION, in_language, markdown
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 

@@ -6,8 +6,7 @@ import re
 import pytest
 
 from couch_explorers.core import image_models
-from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
-from couch_explorers.deliverables.writing import as_text
+from couch_explorers.deliverables.render import POSTMAN_COLLECTION, as_text
 from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.samples import SAMPLE_PROMPTS
 

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from couch_explorers.deliverables import writing
-from couch_explorers.deliverables.collecting import collect
-from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
+from couch_explorers.deliverables import render
+from couch_explorers.deliverables.collect import collect
+from couch_explorers.deliverables.render import POSTMAN_COLLECTION
 from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import connect
 
@@ -99,8 +99,8 @@ def test_the_list_is_written_into_the_pages_of_a_copy(workspace, environment, mo
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
         monkeypatch.setenv(name, environment[name])
 
-    writing.write(collect(connect("aws", "42"), environment, tmp_path), tmp_path)
+    render.write(collect(connect("aws", "42"), environment, tmp_path), tmp_path)
 
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert f"<{workspace.api_url}>" in writing.read_between(readme, "README.md")
+    assert f"<{workspace.api_url}>" in render.read_between(readme, "README.md")
     assert f'"value": "{workspace.api_url}"' in (tmp_path / POSTMAN_COLLECTION).read_text(encoding="utf-8")

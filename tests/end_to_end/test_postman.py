@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from couch_explorers.deliverables.rows import POSTMAN_COLLECTION
+from couch_explorers.deliverables.render import POSTMAN_COLLECTION
 from couch_explorers.paths import PROJECT_ROOT
 
 # As .ci/run installs it.

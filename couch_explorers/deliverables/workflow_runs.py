@@ -1,4 +1,7 @@
-"""Successful runs of the workflows, asked of GitHub (REST API, "Workflow runs": list workflow runs for a workflow)."""
+"""Successful runs of the workflows on GitHub: which repository this is a copy of, and what its REST API lists.
+
+"Workflow runs", list workflow runs for a workflow: https://docs.github.com/en/rest/actions/workflow-runs.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from couch_explorers.deliverables.facts import Missing, Reason, Run
+from couch_explorers import git
+from couch_explorers.deliverables.model import Missing, Reason, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 API_URL = "https://api.github.com"
 MAIN = "main"
@@ -27,8 +32,45 @@ TIMEOUT_S = 10.0
 RUNS_A_PAGE = 50
 PAGES = 4
 
-# A push of a tag runs terraform_deploy too and names the tag where a branch's name stands. docker_publish tells how tags look.
+# A push of a tag runs terraform_deploy too and names the tag where a branch's name stands. docker_publish says how tags look.
 TAG = re.compile(r"v\d+(\.\d+)*")
+
+REPOSITORY_NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9._-]+/(?!\.{1,2}$)[A-Za-z0-9._-]+")
+# What git takes without a scheme: git@github.com:owner/name.git
+SCP_FORM = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:@]+):(?P<path>[^/].*)")
+
+
+def find_repository(given: str | None, environment: Mapping[str, str], folder: Path) -> str | Missing:
+    """OWNER/NAME: what was given, else GITHUB_REPOSITORY, else the origin of the folder's git repository."""
+    return given or environment.get("GITHUB_REPOSITORY") or repository_of_remote(origin(folder), environment)
+
+
+def origin(folder: Path) -> str:
+    """The address of git's remote `origin`; empty where there is none, or no git."""
+    return git.ask(folder, "remote", "get-url", "origin")
+
+
+def repository_of_remote(address: str, environment: Mapping[str, str]) -> str | Missing:
+    """OWNER/NAME of a remote's address at GitHub, or at the server that GITHUB_SERVER_URL names.
+
+    Only the host of the address is ever shown: some people keep a password in it.
+    """
+    host, path = _host_and_path(address)
+    name = path.strip("/").removesuffix(".git")
+    if not host or not REPOSITORY_NAME.fullmatch(name):
+        return Missing(Reason.NO_REPOSITORY)
+    if host not in ("github.com", "ssh.github.com", urlsplit(environment.get("GITHUB_SERVER_URL", "")).hostname):
+        return Missing(Reason.NOT_ON_GITHUB, {"host": host})
+    return name
+
+
+def _host_and_path(address: str) -> tuple[str, str]:
+    """Host and path of an address; empty where it has none, as a folder on this machine."""
+    if "://" in address:
+        parts = urlsplit(address)
+        return (parts.hostname or "").lower(), parts.path
+    match = SCP_FORM.fullmatch(address)
+    return (match["host"].lower(), match["path"]) if match else ("", "")
 
 
 class NoAnswerError(Exception):

@@ -1,4 +1,4 @@
-"""What the list of deliverables tells, in no language: values that were found, and reasons why one was not."""
+"""What the list of deliverables says, in no language: values that were found, and reasons why one was not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
+
+
+class DeliverablesError(Exception):
+    """The list could not be written; the message says where and what to do."""
 
 
 class Reason(StrEnum):
@@ -57,9 +61,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Alarm:
-    """The deployed alarm on the age of the oldest job, and who hears it.
+    """The deployed alarm on the age of the oldest job, and how many it notifies.
 
-    `operator` is CloudWatch's word for the comparison; `topic` is None where it tells nobody; subscriptions are counted,
+    `operator` is CloudWatch's ComparisonOperator; `topic` is None where it notifies nobody; subscriptions are counted,
     not named, because the list is published.
     """
 
@@ -77,7 +81,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that the list tells and that is not the same in every copy of this repository.
+    """Everything in the list that is not the same in every copy of this repository.
 
     `target` is None before anything is deployed; `endpoint` is the address that stands in for AWS's own, where one is set.
     """

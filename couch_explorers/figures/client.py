@@ -11,7 +11,7 @@ from couch_explorers.figures.figure import Made
 from couch_explorers.figures.rows import Group, Row
 from couch_explorers.metrics import words
 from couch_explorers.metrics.plots import style
-from couch_explorers.metrics.plots.panel import Panel
+from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
 from couch_explorers.metrics import words
 from couch_explorers.metrics.plots import style
-from couch_explorers.metrics.plots.panel import DOTS_AN_INCH, Panel
+from couch_explorers.metrics.plots.figure import DOTS_AN_INCH, Panel
 from couch_explorers.samples import SAMPLE_PROMPTS
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import money, prices, series, words
 from couch_explorers.metrics.facts import API_FUNCTION, WORKER
 from couch_explorers.metrics.plots import style
-from couch_explorers.metrics.plots.panel import Panel
+from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
     import pandas as pd

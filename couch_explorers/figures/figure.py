@@ -12,7 +12,7 @@ from couch_explorers.html import with_code
 
 if TYPE_CHECKING:
     from couch_explorers.figures.sources import Source
-    from couch_explorers.metrics.plots.panel import Panel
+    from couch_explorers.metrics.plots.figure import Panel
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from couch_explorers.figures.figure import Made
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import plots, series, words
 from couch_explorers.metrics.facts import SeriesState
-from couch_explorers.metrics.plots import absent, curves, style
+from couch_explorers.metrics.plots import absent, resampling, style
 from couch_explorers.metrics.reading import STACK
 from couch_explorers.workspace import not_deployed
 
@@ -25,7 +25,7 @@ REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a
 
 def age(frame: pd.DataFrame) -> Made:
     """Draw the age of the oldest message with its alarm; FigureError where nothing was measured."""
-    if curves.curve(frame, series.AGE).empty:
+    if resampling.resample(frame, series.AGE).empty:
         raise FigureError(lacking(known.of(frame), series.AGE))
     return Made(plots.age(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True))
 
@@ -33,7 +33,7 @@ def age(frame: pd.DataFrame) -> Made:
 def duration(frame: pd.DataFrame) -> Made:
     """Draw how long the Lambdas ran, against their time-outs; FigureError where neither ran."""
     keys = [series.duration(resource, "Maximum") for resource in series.FUNCTIONS]
-    empty = [key for key in keys if curves.curve(frame, key).empty]
+    empty = [key for key in keys if resampling.resample(frame, key).empty]
     missing = lacking(known.of(frame), *empty)
     if len(empty) == len(keys):
         raise FigureError(missing)

@@ -12,7 +12,7 @@ from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import words
-from couch_explorers.metrics.plots import curves
+from couch_explorers.metrics.plots import resampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,7 +73,7 @@ def measured(frame: pd.DataFrame, *, compared: bool = False) -> Source:
     window = facts.window()
     written = tuple(_inside(facts.synthetic, window))
     behind: tuple[Stretch, ...] = ()
-    if compared and (name := curves.windows_shown(facts)[0]) != window.name:
+    if compared and (name := resampling.windows_shown(facts)[0]) != window.name:
         behind = tuple(_inside(facts.synthetic, facts.window(name)))
     kind = Kind.SYNTHETIC if written or behind else _kind(facts.target)
     return Source(

@@ -10,7 +10,7 @@ from couch_explorers.exploration import ExplorationError
 from couch_explorers.figures import contact
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.sources import Kind
-from couch_explorers.metrics.plots.panel import Panel
+from couch_explorers.metrics.plots.figure import Panel
 from tests.exploration.fake_aws import drawn, fake_workspace, refusal
 
 

@@ -4,7 +4,7 @@ from couch_explorers.checks import Verdict
 from couch_explorers.figures import canvas
 from couch_explorers.figures.figure import Absent, Figure, Made
 from couch_explorers.figures.sources import Kind, Source
-from couch_explorers.metrics.plots.panel import Panel
+from couch_explorers.metrics.plots.figure import Panel
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from couch_explorers.figures import canvas, saving
 from couch_explorers.figures.figure import Absent, Figure, Made
 from couch_explorers.figures.sources import Kind, Source
 from couch_explorers.metrics.plots import style
-from couch_explorers.metrics.plots.panel import Panel
+from couch_explorers.metrics.plots.figure import Panel
 from couch_explorers.reports.beside import OUT_VARIABLE
 
 SVG = "{http://www.w3.org/2000/svg}svg"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from couch_explorers.figures import sources
 from couch_explorers.figures.architecture import drawing, reading, telling
 from couch_explorers.figures.figure import Made
-from couch_explorers.metrics.plots.panel import Panel
+from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import words
 from couch_explorers.metrics.facts import SeriesState
-from couch_explorers.metrics.plots import absent, curves, happenings
+from couch_explorers.metrics.plots import absent, resampling
+from couch_explorers.metrics.plots.annotations import still_rings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.metrics.facts import Facts, SeriesKey
-    from couch_explorers.metrics.plots.curves import Curve
+    from couch_explorers.metrics.plots.resampling import Curve
 
 # SQS and Lambda publish each minute, and a point may be some minutes late; what is older than this is not the end.
 END = timedelta(minutes=5)
@@ -69,7 +70,7 @@ def alarm(facts: Facts, short_name: str, name: str = "its alarm") -> str:
     if found is None or not found.rang:
         return ""
     start, until = found.rang[-1]
-    if happenings.still_rings(facts, found, until):
+    if still_rings(facts, found, until):
         earlier = len(found.rang) - 1
         return f"{name} rings since {words.when(start, facts)}" + (
             f" and rang {words.count(earlier, 'time')} before" if earlier else ""
@@ -82,10 +83,10 @@ def alarm(facts: Facts, short_name: str, name: str = "its alarm") -> str:
 def counted(frame: pd.DataFrame, key: SeriesKey, one: str, many: str, *, none: str = "no", detail: str = "") -> str:
     """Say how many, when most of them, and how many in the window before: "7 jobs failed (most 03:30-03:40, the day before none)"."""
     facts = known.of(frame)
-    now = curves.curve(frame, key, period_s=curves.joined_period_s(facts, curves.MOST_STEPS))
+    now = resampling.resample(frame, key, period_s=resampling.coarser_period_s(facts, resampling.MOST_STEPS))
     if unknown(facts, now, key):
         return f"{many}: {absent.why(facts, key)}"
-    earlier = curves.counted_before(frame, key)
+    earlier = resampling.resample_counts_before(frame, key)
     beside = [
         _most(now, facts),
         f"{words.before_name(facts)} {words.number(earlier.total) if earlier.total else 'none'}" if earlier else "",

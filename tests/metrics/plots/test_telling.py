@@ -5,7 +5,7 @@ import pytest
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import series
 from couch_explorers.metrics.facts import WORKER, SeriesState
-from couch_explorers.metrics.plots import curves, telling
+from couch_explorers.metrics.plots import resampling, telling
 
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 ALARM = "dead-letters"
@@ -20,8 +20,8 @@ def test_a_minute_is_told_by_its_beginning_and_a_longer_period_by_both_ends(fram
     frame = frame_of({series.SENT: {600: 9}})
     facts = known.of(frame)
 
-    assert telling.peak(curves.curve(frame, series.SENT), facts) == "19:00"
-    assert telling.peak(curves.curve(frame, series.SENT, period_s=600), facts) == "19:00\u201319:10"
+    assert telling.peak(resampling.resample(frame, series.SENT), facts) == "19:00"
+    assert telling.peak(resampling.resample(frame, series.SENT, period_s=600), facts) == "19:00\u201319:10"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import series, words
-from couch_explorers.metrics.plots import absent, chart, curves, lines, telling
+from couch_explorers.metrics.plots import absent, artists, axes, resampling, telling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +21,16 @@ HEIGHT_PT = 145.0
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the age with its alarm's threshold, and when the alarm rang."""
     facts = known.of(frame)
-    period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
-    now = curves.curve(frame, series.AGE, period_s=period_s)
-    before = curves.before(frame, series.AGE, period_s=period_s)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    now = resampling.resample(frame, series.AGE, period_s=period_s)
+    before = resampling.resample_before(frame, series.AGE, period_s=period_s)
     line = facts.line(ALARM)
 
-    labels = chart.begin(ax, facts, TITLE, ("Maximum", period_s), keys=(series.AGE,), alarms=(ALARM,))
-    lines.scale(ax, [now, before], *([line.value] if line else ()), unit="seconds")
-    chart.pair(labels, facts, now, before, "oldest job", lines.line)
+    labels = axes.setup_axes(ax, facts, TITLE, ("Maximum", period_s), keys=(series.AGE,), alarms=(ALARM,))
+    artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="seconds")
+    artists.plot_with_previous(labels, facts, now, before, "oldest job", artists.draw_line)
     if line:
-        lines.threshold(labels, line.value, f"alarm {line.sign} {words.seconds(line.value)}")
+        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {words.seconds(line.value)}")
     if now.empty:
         absent.write(ax, absent.why(facts, series.AGE))
     labels.place()
@@ -44,8 +44,8 @@ def read(frame: pd.DataFrame) -> str:
     metrics for Amazon SQS", ApproximateAgeOfOldestMessage).
     """
     facts = known.of(frame)
-    age = curves.curve(frame, series.AGE)
-    letters = curves.curve(frame, series.DEAD_LETTERS_VISIBLE)
+    age = resampling.resample(frame, series.AGE)
+    letters = resampling.resample(frame, series.DEAD_LETTERS_VISIBLE)
     beside = f"dead letters: {telling.depth(letters, facts)}" if not letters.empty else ""
     if age.empty:
         return words.sentence(f"age of the oldest job: {absent.why(facts, series.AGE)}", beside)
@@ -55,7 +55,7 @@ def read(frame: pd.DataFrame) -> str:
         f"the oldest job had waited at most {words.seconds(age.highest)} ({telling.peak(age, facts)}{f', {limit}' if limit else ''}), "
         f"{telling.end(age, facts, words.seconds)}",
         telling.alarm(facts, ALARM),
-        telling.before(curves.before(frame, series.AGE), facts, words.seconds),
+        telling.before(resampling.resample_before(frame, series.AGE), facts, words.seconds),
         beside,
         absent.note(facts, series.AGE),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import series, words
-from couch_explorers.metrics.plots import absent, chart, curves, lines, style, telling
+from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,25 +16,25 @@ TITLE, LETTERS_TITLE = "Backlog", "Dead letters"
 KIND = "Two line charts: jobs that wait and are worked on; dead letters"
 ALARM = "dead-letters"
 HEIGHT_PT, LETTERS_HEIGHT_PT = 120.0, 62.0
-IN_FLIGHT = lines.Look(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
+IN_FLIGHT = artists.LineStyle(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
 
 
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the jobs that wait, and those in a worker's hands."""
     facts = known.of(frame)
-    period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
-    coarse_s = curves.joined_period_s(facts, curves.MOST_STEPS)
-    now = curves.curve(frame, series.VISIBLE, period_s=period_s)
-    before = curves.before(frame, series.VISIBLE, period_s=period_s)
-    in_flight = curves.curve(frame, series.IN_FLIGHT, period_s=coarse_s)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    coarse_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    now = resampling.resample(frame, series.VISIBLE, period_s=period_s)
+    before = resampling.resample_before(frame, series.VISIBLE, period_s=period_s)
+    in_flight = resampling.resample(frame, series.IN_FLIGHT, period_s=coarse_s)
 
     keys = (series.VISIBLE, series.IN_FLIGHT)
-    labels = chart.begin(
+    labels = axes.setup_axes(
         ax, facts, TITLE, ("Maximum", period_s), keys=keys, beside=f"in flight: of {words.period(coarse_s)}"
     )
-    lines.scale(ax, [now, before, in_flight], unit="jobs", whole=True)
-    chart.pair(labels, facts, now, before, "waiting", lines.line)
-    lines.area(ax, in_flight, IN_FLIGHT)
+    artists.set_scale(ax, [now, before, in_flight], unit="jobs", whole=True)
+    artists.plot_with_previous(labels, facts, now, before, "waiting", artists.draw_line)
+    artists.draw_area(ax, in_flight, IN_FLIGHT)
     labels.add("in flight", in_flight.latest, IN_FLIGHT)
     if now.empty:
         absent.write(ax, absent.why(facts, series.VISIBLE))
@@ -46,15 +46,18 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the jobs in the dead-letter queue, with its alarm."""
     facts = known.of(frame)
     key = series.DEAD_LETTERS_VISIBLE
-    period_s = curves.joined_period_s(facts, curves.MOST_POINTS)
-    now, before = curves.curve(frame, key, period_s=period_s), curves.before(frame, key, period_s=period_s)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    now, before = (
+        resampling.resample(frame, key, period_s=period_s),
+        resampling.resample_before(frame, key, period_s=period_s),
+    )
     line = facts.line(ALARM)
 
-    labels = chart.begin(ax, facts, LETTERS_TITLE, ("Maximum", period_s), keys=(key,), alarms=(ALARM,), first=False)
-    lines.scale(ax, [now, before], *([line.value] if line else ()), unit="jobs", whole=True)
-    chart.pair(labels, facts, now, before, "dead letters", lines.line)
+    labels = axes.setup_axes(ax, facts, LETTERS_TITLE, ("Maximum", period_s), keys=(key,), alarms=(ALARM,), first=False)
+    artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="jobs", whole=True)
+    artists.plot_with_previous(labels, facts, now, before, "dead letters", artists.draw_line)
     if line:
-        lines.threshold(labels, line.value, f"alarm {line.sign} {words.number(line.value)}")
+        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {words.number(line.value)}")
     if now.empty:
         absent.write(ax, absent.why(facts, key))
     labels.place()
@@ -64,8 +67,11 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
 def read(frame: pd.DataFrame) -> str:
     """Say how many jobs waited at most and wait at the end, against the window before; and the dead letters."""
     facts = known.of(frame)
-    waiting, letters = curves.curve(frame, series.VISIBLE), curves.curve(frame, series.DEAD_LETTERS_VISIBLE)
-    before = curves.before(frame, series.VISIBLE)
+    waiting, letters = (
+        resampling.resample(frame, series.VISIBLE),
+        resampling.resample(frame, series.DEAD_LETTERS_VISIBLE),
+    )
+    before = resampling.resample_before(frame, series.VISIBLE)
     told = (
         f"backlog: {absent.why(facts, series.VISIBLE)}"
         if waiting.empty

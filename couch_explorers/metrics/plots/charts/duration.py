@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import series, words
 from couch_explorers.metrics.facts import API_FUNCTION, WORKER
-from couch_explorers.metrics.plots import absent, chart, curves, lines, percentiles, style, telling
+from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
     from couch_explorers.metrics.facts import FunctionFacts
-    from couch_explorers.metrics.plots.curves import Curve
+    from couch_explorers.metrics.plots.resampling import Curve
 
 TITLE = "Durations of worker and API function"
 TITLES = {WORKER: "Worker's duration", API_FUNCTION: "API function's duration"}
@@ -22,10 +22,10 @@ NAMES = {WORKER: "the worker", API_FUNCTION: "the API's function"}
 KIND = "Two charts of the durations of the worker and of the API's function: median, 95th and 99th percentile, maximum"
 HEIGHT_PT, API_HEIGHT_PT = 130.0, 110.0
 SECONDS_A_MS = 1e-3
-MEDIAN = lines.Look(style.BLUE, 2.0)
-P95 = lines.Look(style.VERMILLION, 1.5, style.DASHED, 3.2)
-P99 = lines.Look(style.GREEN, 1.4, style.DASH_DOT, 3.1)
-MAXIMUM = lines.Look(style.SOFT, 1.0, style.DOTTED, 2.8)
+MEDIAN = artists.LineStyle(style.BLUE, 2.0)
+P95 = artists.LineStyle(style.VERMILLION, 1.5, style.DASHED, 3.2)
+P99 = artists.LineStyle(style.GREEN, 1.4, style.DASH_DOT, 3.1)
+MAXIMUM = artists.LineStyle(style.SOFT, 1.0, style.DOTTED, 2.8)
 # A time-out that is this much above all durations is named at the upper edge: on its scale they would lie on the axis.
 FAR_ABOVE = 3.0
 
@@ -43,31 +43,31 @@ def draw_api_function(frame: pd.DataFrame, ax: Axes) -> Axes:
 def _draw(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
     facts = known.of(frame)
     # On fewer points fewer steps can be told apart.
-    coarse_s = curves.joined_period_s(facts, round(curves.MOST_STEPS * style.width_of(ax) / style.PLOT_PT))
+    coarse_s = resampling.coarser_period_s(facts, round(resampling.MOST_STEPS * style.width_of(ax) / style.PLOT_PT))
     median, p95, p99, before = _percentiles(frame, resource)
     key = series.duration(resource, "Maximum")
-    longest = curves.curve(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)
+    longest = resampling.resample(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)
     function = facts.function(resource)
 
     told = (("Percentiles", median.period_s), ("Maximum", longest.period_s))
     keys = (key, series.duration(resource, "p50"), series.duration(resource, "p95"), series.duration(resource, "p99"))
-    labels = chart.begin(ax, facts, TITLES[resource], *told, keys=keys, first=first)
+    labels = axes.setup_axes(ax, facts, TITLES[resource], *told, keys=keys, first=first)
     shown = [median, p95, p99, longest, before]
     timeout_s = function.timeout_s if function else None
-    lines.scale(ax, shown, unit="seconds", limit=timeout_s, far_above=FAR_ABOVE)
+    artists.set_scale(ax, shown, unit="seconds", limit=timeout_s, far_above=FAR_ABOVE)
     for curve, name, look in (
         (longest, "maximum", MAXIMUM),
         (p99, "p99", P99),
         (p95, "p95", P95),
         (median, "median", MEDIAN),
     ):
-        lines.steps(ax, curve, look)
+        artists.draw_steps(ax, curve, look)
         labels.add(name, curve.latest, look)
     if before is not None:
-        lines.steps(ax, before, lines.BEFORE)
-        labels.add(f"p95 {chart.before_label(facts)}", before.latest, lines.BEFORE)
+        artists.draw_steps(ax, before, artists.BEFORE)
+        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
     if timeout_s:
-        lines.threshold(labels, timeout_s, f"time-out {words.seconds(timeout_s)}")
+        artists.draw_threshold(labels, timeout_s, f"time-out {words.seconds(timeout_s)}")
     if median.empty and longest.empty:
         absent.write(ax, absent.why(facts, key))
     labels.place()
@@ -78,7 +78,7 @@ def read(frame: pd.DataFrame) -> str:
     """Say for both functions the median, the worst p95 and the longest run against the time-out and the window before."""
     statistics: tuple[series.DurationStatistic, ...] = ("p95", "p99")
     left_out = {
-        percentiles.note(
+        resampling.missing_percentiles(
             frame,
             [series.duration(resource, statistic) for statistic in statistics],
             series.invocations(resource),
@@ -93,7 +93,7 @@ def _read(frame: pd.DataFrame, resource: str) -> str:
     facts = known.of(frame)
     median, p95, _, before = _percentiles(frame, resource)
     key = series.duration(resource, "Maximum")
-    longest = curves.curve(frame, key).scaled(SECONDS_A_MS)
+    longest = resampling.resample(frame, key).scaled(SECONDS_A_MS)
     if median.empty and longest.empty:
         return f"{NAMES[resource]}'s duration: {absent.why(facts, key)}"
     function = facts.function(resource)
@@ -122,8 +122,8 @@ def _percentiles(frame: pd.DataFrame, resource: str) -> tuple[Curve, Curve, Curv
     """Give median, p95 and p99 of the window now, and the p95 of the one before."""
     runs = series.invocations(resource)
     median, p95, p99 = (
-        percentiles.carried(frame, series.duration(resource, statistic), runs).scaled(SECONDS_A_MS)
+        resampling.with_min_samples(frame, series.duration(resource, statistic), runs).scaled(SECONDS_A_MS)
         for statistic in ("p50", "p95", "p99")
     )
-    before = percentiles.carried_before(frame, series.duration(resource, "p95"), runs)
+    before = resampling.with_min_samples_before(frame, series.duration(resource, "p95"), runs)
     return median, p95, p99, before.scaled(SECONDS_A_MS) if before else None

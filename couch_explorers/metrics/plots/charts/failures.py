@@ -10,7 +10,7 @@ import numpy as np
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import series, words
 from couch_explorers.metrics.facts import API_FUNCTION, WORKER
-from couch_explorers.metrics.plots import absent, chart, curves, style, tallies, telling
+from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from couch_explorers.metrics.facts import Facts
-    from couch_explorers.metrics.plots.curves import Curve
-    from couch_explorers.metrics.plots.tallies import Row
+    from couch_explorers.metrics.plots.artists import CountRow
+    from couch_explorers.metrics.plots.resampling import Curve
 
 TITLE = "Errors and failed jobs"
 KIND = "Rows of bars: errors of each function, jobs that failed for good by reason, postponed jobs"
@@ -32,15 +32,15 @@ HEAD = "Failed: "
 
 def height_pt(frame: pd.DataFrame) -> float:
     """How high the axes are, by the number of rows."""
-    return tallies.height_pt(len(_rows(frame)))
+    return artists.count_rows_height_pt(len(_rows(frame)))
 
 
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a row of bars for each kind of trouble."""
     facts = known.of(frame)
     keys = (series.errors(WORKER), series.errors(API_FUNCTION), series.FAILED_JOBS, series.POSTPONED_JOBS)
-    chart.begin(ax, facts, TITLE, (tallies.STATISTIC, _period_s(facts)), keys=keys, alarms=ALARMS)
-    tallies.draw(ax, facts, _rows(frame))
+    axes.setup_axes(ax, facts, TITLE, (artists.COUNT_STATISTIC, _period_s(facts)), keys=keys, alarms=ALARMS)
+    artists.draw_count_rows(ax, facts, _rows(frame))
     return ax
 
 
@@ -59,23 +59,27 @@ def read(frame: pd.DataFrame) -> str:
     )
 
 
-def _rows(frame: pd.DataFrame) -> list[Row]:
+def _rows(frame: pd.DataFrame) -> list[CountRow]:
     period_s = _period_s(known.of(frame))
     return [
-        tallies.row(frame, series.errors(WORKER), "Worker errors", period_s, group="failures"),
-        tallies.row(frame, series.errors(API_FUNCTION), "API function errors", period_s, group="failures"),
+        artists.count_row(frame, series.errors(WORKER), "Worker errors", period_s, group="failures"),
+        artists.count_row(frame, series.errors(API_FUNCTION), "API function errors", period_s, group="failures"),
         *_failed(frame),
-        tallies.row(frame, series.POSTPONED_JOBS, "Postponed jobs", period_s, colour=style.ORANGE, group="postponed"),
+        artists.count_row(
+            frame, series.POSTPONED_JOBS, "Postponed jobs", period_s, colour=style.ORANGE, group="postponed"
+        ),
     ]
 
 
-def _failed(frame: pd.DataFrame) -> list[Row]:
+def _failed(frame: pd.DataFrame) -> list[CountRow]:
     """Make a row for each reason, the most frequent first; one for all where no reason is known."""
     facts = known.of(frame)
     period_s = _period_s(facts)
-    total = tallies.row(frame, series.FAILED_JOBS, "Failed jobs", period_s, colour=style.BLUE, group="failures")
+    total = artists.count_row(frame, series.FAILED_JOBS, "Failed jobs", period_s, colour=style.BLUE, group="failures")
     by_reason = (
-        tallies.row(frame, series.failed_jobs(reason), f"{HEAD}{reason}", period_s, colour=style.BLUE, group="failures")
+        artists.count_row(
+            frame, series.failed_jobs(reason), f"{HEAD}{reason}", period_s, colour=style.BLUE, group="failures"
+        )
         for reason in series.reasons(facts)
     )
     rows = sorted((row for row in by_reason if row.everything), key=lambda row: (-row.now.total, row.name))
@@ -94,4 +98,4 @@ def _rest(total: Curve, parts: Sequence[Curve]) -> Curve:
 
 
 def _period_s(facts: Facts) -> int:
-    return curves.joined_period_s(facts, curves.MOST_STEPS)
+    return resampling.coarser_period_s(facts, resampling.MOST_STEPS)

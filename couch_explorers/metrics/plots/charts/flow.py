@@ -8,20 +8,20 @@ import numpy as np
 
 from couch_explorers.metrics import facts as known
 from couch_explorers.metrics import series, words
-from couch_explorers.metrics.plots import absent, chart, curves, lines, style, telling
+from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
     from couch_explorers.metrics.facts import Facts, SeriesKey
-    from couch_explorers.metrics.plots.curves import Curve
+    from couch_explorers.metrics.plots.resampling import Curve
 
 TITLE = "Jobs sent and done"
 KIND = "Two lines: jobs sent to the queue and jobs deleted from it"
 HEIGHT_PT = 135.0
-DONE = lines.Look(style.PALE_BLUE, 7.0, style.SOLID, 1.2)
-SURPLUS = lines.Look(style.PALE_ORANGE, 7.0, style.SOLID, 1.3)
+DONE = artists.LineStyle(style.PALE_BLUE, 7.0, style.SOLID, 1.2)
+SURPLUS = artists.LineStyle(style.PALE_ORANGE, 7.0, style.SOLID, 1.3)
 # From this share on, two windows were measured for as good as the same time.
 NEARLY_ALL = 0.9
 
@@ -29,13 +29,13 @@ NEARLY_ALL = 0.9
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw both as stairs, and the surplus of jobs sent as a filled area."""
     facts = known.of(frame)
-    period_s = curves.joined_period_s(facts, curves.MOST_STEPS)
-    sent = curves.curve(frame, series.SENT, period_s=period_s)
-    done = curves.curve(frame, series.DELETED, period_s=period_s)
-    before = curves.before(frame, series.SENT, period_s=period_s)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    sent = resampling.resample(frame, series.SENT, period_s=period_s)
+    done = resampling.resample(frame, series.DELETED, period_s=period_s)
+    before = resampling.resample_before(frame, series.SENT, period_s=period_s)
 
-    labels = chart.begin(ax, facts, TITLE, ("Sum", period_s), keys=(series.SENT, series.DELETED))
-    lines.scale(ax, [sent, done, before], unit=f"jobs {words.rate(period_s)}", whole=True)
+    labels = axes.setup_axes(ax, facts, TITLE, ("Sum", period_s), keys=(series.SENT, series.DELETED))
+    artists.set_scale(ax, [sent, done, before], unit=f"jobs {words.rate(period_s)}", whole=True)
     surplus = np.where(sent.points > done.points, sent.points, np.nan)
     if not np.isnan(surplus).all():
         ax.stairs(
@@ -48,9 +48,9 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
             zorder=SURPLUS.order,
         )
         labels.add("backlog grows", done.latest, SURPLUS)
-    lines.area(ax, done, DONE)
+    artists.draw_area(ax, done, DONE)
     labels.add("done", done.latest, DONE)
-    chart.pair(labels, facts, sent, before, "sent", lines.steps)
+    artists.plot_with_previous(labels, facts, sent, before, "sent", artists.draw_steps)
     if sent.empty and done.empty:
         absent.write(ax, absent.why(facts, series.SENT))
     labels.place()
@@ -60,12 +60,12 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
 def read(frame: pd.DataFrame) -> str:
     """Say how many were sent and done, against the window before, and when the backlog grew fastest."""
     facts = known.of(frame)
-    period_s = curves.joined_period_s(facts, curves.MOST_STEPS)
-    sent = curves.curve(frame, series.SENT, period_s=period_s)
-    done = curves.curve(frame, series.DELETED, period_s=period_s)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    sent = resampling.resample(frame, series.SENT, period_s=period_s)
+    done = resampling.resample(frame, series.DELETED, period_s=period_s)
     if sent.empty and done.empty:
         return words.sentence(f"jobs sent and done: {absent.why(facts, series.SENT)}")
-    before = curves.before(frame, series.SENT, period_s=period_s)
+    before = resampling.resample_before(frame, series.SENT, period_s=period_s)
     return words.sentence(
         _total(sent, series.SENT, facts, "sent")
         + (f" ({_before(sent, before, facts)})" if before and not sent.empty else ""),

@@ -4,7 +4,7 @@ import numpy as np
 
 from couch_explorers.metrics import series
 from couch_explorers.metrics.facts import SeriesState
-from couch_explorers.metrics.plots import lines, style
+from couch_explorers.metrics.plots import artists, style
 from couch_explorers.metrics.plots.charts import age
 
 
@@ -18,7 +18,7 @@ def test_the_line_of_the_day_before_lies_behind_and_is_lighter(frame_of, ax):
     before, now = ax.lines[:2]
     assert (now.get_ydata()[0], before.get_ydata()[0]) == (7, 3)
     assert before.get_zorder() < now.get_zorder()
-    assert (before.get_color(), now.get_color()) == (style.BEFORE, lines.NOW.colour)
+    assert (before.get_color(), now.get_color()) == (style.BEFORE, artists.NOW.colour)
 
 
 def test_the_threshold_is_the_alarms_own(frame_of, alarms_of, ax, written):

@@ -2,7 +2,7 @@ import pytest
 
 from couch_explorers.metrics import series
 from couch_explorers.metrics.facts import API_FUNCTION, WORKER, SeriesState
-from couch_explorers.metrics.plots import tallies
+from couch_explorers.metrics.plots import artists
 from couch_explorers.metrics.plots.charts import failures
 
 THROTTLED, FILTERED = (series.failed_jobs(reason) for reason in ("Throttled", "ContentFiltered"))
@@ -41,7 +41,7 @@ def test_rare_reasons_share_a_row(frame_of, ax):
         *(f"Failed: Reason{letter}" for letter in "ABCDEF"),
         "Failed: other reasons",
     ]
-    assert failures.height_pt(frame) == tallies.height_pt(10)
+    assert failures.height_pt(frame) == artists.count_rows_height_pt(10)
 
 
 def test_a_day_without_failed_jobs_has_one_row_for_them(frame_of, ax):

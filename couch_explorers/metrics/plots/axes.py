@@ -1,6 +1,7 @@
-"""The time axis: seconds from the window's start, labelled with the clock of the review's time zone.
+"""Set up the axes of a chart: time axis, title, statistic and time zone.
 
-On the day of a clock change the axis has 23 or 25 hours, and each label stands where that clock showed it.
+The time axis counts seconds from the window's start and is labelled with the clock of the review's time zone. On the day of
+a clock change it has 23 or 25 hours, and each label stands where that clock showed it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,70 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from couch_explorers.metrics import words
-from couch_explorers.metrics.plots import style
+from couch_explorers.metrics.plots import absent, style
+from couch_explorers.metrics.plots.annotations import draw_annotations
+from couch_explorers.metrics.plots.artists import LineLabels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.facts import Facts
+    from couch_explorers.metrics.facts import Facts, SeriesKey
+
+
+def setup_axes(
+    ax: Axes,
+    facts: Facts,
+    title: str,
+    *told: tuple[str, float],
+    keys: Sequence[SeriesKey] = (),
+    beside: str = "",
+    alarms: Sequence[str] = (),
+    first: bool = True,
+) -> LineLabels:
+    """Dress axes for a chart of the window `now`; give what collects the names of its lines.
+
+    `told` names each statistic with its period in seconds. `keys` are the series drawn: where one of them is only partly
+    known, the title says so. `alarms` watch them. Axes that are not the `first` of a figure leave the rest to those.
+    """
+    format_time_axis(ax, facts)
+    rows_pt = draw_annotations(ax, facts, alarms, first=first)
+    statistic = statistic_label(facts, *told, beside=f" ({beside})" if beside else "")
+    write_title(ax, title, "; ".join(filter(None, (statistic, absent.note(facts, *keys)))), rows_pt)
+    return LineLabels(ax)
+
+
+# In points: from what stands above the axes to the foot of the title, between its two halves, and from line to line.
+RISE_PT, BETWEEN_PT, LINE_PT = 6.0, 9.0, 13.0
+
+
+def write_title(ax: Axes, title: str, told: str, rows_pt: float) -> None:
+    """Write a title over the rows that stand above the axes; `told` goes into lines of its own where it is too long."""
+    title_pt = style.text_width(title, style.TITLE_SIZE, bold=True) + BETWEEN_PT
+    foot_pt = rows_pt + RISE_PT
+    room = style.width_of(ax) + style.RIGHT_PT - style.EDGE_PT
+    beside = title_pt + style.text_width(told, style.TEXT_SIZE) <= room
+    below = told if beside else style.broken(told, room, style.TEXT_SIZE)
+    ax.set_title(title, loc="left", pad=foot_pt if beside else foot_pt + LINE_PT * (1 + below.count("\n")))
+    ax.annotate(
+        below,
+        (0, 1),
+        xytext=(title_pt if beside else 0, foot_pt),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="baseline",
+        fontsize=style.TEXT_SIZE,
+        color=style.SOFT,
+        annotation_clip=False,
+    )
+
+
+def statistic_label(facts: Facts, *told: tuple[str, float], beside: str = "") -> str:
+    """Say what the numbers are: "Maximum of each minute, Europe/Oslo"."""
+    parts = words.join(f"{name.lower()} of {words.period(period_s)}" for name, period_s in told)
+    return f"{parts[:1].upper()}{parts[1:]}{beside}, {facts.timezone}"
+
 
 MINUTE_S, DAY_S = 60, 86400
 DAY_MIN = 1440
@@ -41,7 +98,7 @@ class Tick:
     mark: bool = True
 
 
-def dress(ax: Axes, facts: Facts) -> None:
+def format_time_axis(ax: Axes, facts: Facts) -> None:
     """Set the limits, ticks and labels of the time axis."""
     ax.set_xlim(0, facts.window().length.total_seconds())
     found = ticks(facts, style.width_of(ax))
@@ -74,32 +131,6 @@ def ticks(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Tick]:
         Tick(at, f"{local:%b}", f"{local:%Y}" if local.month == 1 or not place else "")
         for place, (at, local) in enumerate(months)
     ]
-
-
-def clock_changes(facts: Facts) -> list[tuple[datetime, timedelta]]:
-    """Find when the clock of the time zone is changed inside the window, and by how much it is put forward."""
-    window = facts.window()
-    changes = []
-    time = window.start.astimezone(UTC)
-    while time < window.end:
-        following = min(time + timedelta(hours=1), window.end)
-        put_forward = _offset(following, facts) - _offset(time, facts)
-        if put_forward:
-            changes.append((_moment(time, following, facts), put_forward))
-        time = following
-    return changes
-
-
-def _moment(before: datetime, after: datetime, facts: Facts) -> datetime:
-    """Find the whole minute of a change between two times."""
-    while after - before > timedelta(minutes=1):
-        middle = before + timedelta(minutes=(after - before) // timedelta(minutes=2))
-        before, after = (middle, after) if _offset(middle, facts) == _offset(before, facts) else (before, middle)
-    return after
-
-
-def _offset(time: datetime, facts: Facts) -> timedelta:
-    return time.astimezone(facts.zone).utcoffset() or timedelta()
 
 
 def _hours(facts: Facts, step_min: int, width_pt: float) -> list[Tick]:

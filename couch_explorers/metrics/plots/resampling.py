@@ -1,7 +1,7 @@
-"""One series of one window on its period's grid: a gap is a NaN, and what was not measured is never drawn.
+"""One series of one window on its period's grid: a gap is NaN, and what was not measured is never drawn.
 
 Time is seconds from the window's start. So the window before lies under today's, and an hour that the clock repeats keeps
-its place.
+its place. Percentiles of too few samples are gaps: a p95 of three runs is only the longest of three.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import grouping, series
+from couch_explorers.metrics import grouping, limits, series, words
 from couch_explorers.metrics.facts import SeriesState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     import pandas as pd
     from numpy.typing import NDArray
 
     from couch_explorers.metrics.facts import Facts, SeriesKey, Window
+
 
 # What several periods may be joined to, in seconds.
 ROUND_PERIODS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800)
@@ -99,14 +101,14 @@ class Curve:
         return Curve(self.edges, self.points * factor, self.period_s, self.window)
 
 
-def curve(frame: pd.DataFrame, key: SeriesKey, window: str = "now", *, period_s: int | None = None) -> Curve:
+def resample(frame: pd.DataFrame, key: SeriesKey, window: str = "now", *, period_s: int | None = None) -> Curve:
     """Put a series on its grid, joined to `period_s` where that is longer; all gaps where there is no such series.
 
     Raises ValueError for a statistic that cannot be joined, such as a percentile.
     """
     facts = known.of(frame)
     stretch = facts.window(window)
-    own_s = own_period_s(facts, key)
+    own_s = period_of(facts, key)
     step_s = max(own_s, period_s or own_s)
     if step_s > own_s and key[2] not in JOINS:
         raise ValueError(f"{key[2]} of {own_s} s cannot be joined to {step_s} s; only {', '.join(JOINS)} can.")
@@ -132,25 +134,25 @@ def curve(frame: pd.DataFrame, key: SeriesKey, window: str = "now", *, period_s:
     return Curve(np.clip(edges, 0, length), values, step_s, stretch)
 
 
-def before(frame: pd.DataFrame, key: SeriesKey, *, period_s: int | None = None) -> Curve | None:
+def resample_before(frame: pd.DataFrame, key: SeriesKey, *, period_s: int | None = None) -> Curve | None:
     """Give the same series of the window that is compared with; None where there is no such window or nothing in it."""
     shown = windows_shown(known.of(frame))
     if len(shown) == 1:
         return None
-    found = curve(frame, key, shown[0], period_s=period_s)
+    found = resample(frame, key, shown[0], period_s=period_s)
     return None if found.empty else found
 
 
-def counted_before(frame: pd.DataFrame, key: SeriesKey, *, period_s: int | None = None) -> Curve | None:
+def resample_counts_before(frame: pd.DataFrame, key: SeriesKey, *, period_s: int | None = None) -> Curve | None:
     """Give the same for what is counted, where nothing measured is none, not unknown; None only where it is unknown."""
     facts = known.of(frame)
     shown = windows_shown(facts)
     if len(shown) == 1 or facts.state(key, shown[0]) not in {SeriesState.IDLE, SeriesState.COMPLETE}:
         return None
-    return curve(frame, key, shown[0], period_s=period_s)
+    return resample(frame, key, shown[0], period_s=period_s)
 
 
-def own_period_s(facts: Facts, key: SeriesKey) -> int:
+def period_of(facts: Facts, key: SeriesKey) -> int:
     """Seconds that one point of a series stands for."""
     asked = next((each.period_s for each in facts.series if each.key == key), None)
     if asked is not None:
@@ -158,7 +160,7 @@ def own_period_s(facts: Facts, key: SeriesKey) -> int:
     return facts.percentile_period_s if series.is_percentile(key) else facts.period_s
 
 
-def joined_period_s(facts: Facts, most: int) -> int:
+def coarser_period_s(facts: Facts, most: int) -> int:
     """Choose the shortest round period of which the window holds at most `most`; never shorter than the frame's own."""
     length = facts.window().length.total_seconds()
     fitting = (
@@ -194,3 +196,51 @@ def _measured(frame: pd.DataFrame, key: SeriesKey, window: Window) -> tuple[NDAr
     values = frame["value"].to_numpy(dtype=np.float64)[rows]
     order = np.argsort(offsets, kind="stable")
     return offsets[order], values[order]
+
+
+def with_min_samples(frame: pd.DataFrame, key: SeriesKey, samples: SeriesKey, window: str = "now") -> Curve:
+    """Give a percentile with a gap wherever `samples` (a Sum) counts too few in its period.
+
+    Where the samples are not known, nobody knows whether there were enough: only what needs no more than one stays.
+    """
+    percentile = resample(frame, key, window)
+    least = limits.LEAST_SAMPLES.get(key[2], 1)
+    counted = resample(frame, samples, window)
+    if percentile.empty or (counted.empty and least == 1):
+        return percentile
+    # Periods of both kinds need not begin together: each count falls into the period in which it began.
+    places = np.searchsorted(percentile.edges, counted.edges[:-1], side="right") - 1
+    sums = np.zeros(len(percentile.points))
+    np.add.at(sums, places.clip(0, len(sums) - 1), np.nan_to_num(counted.points))
+    return percentile.keep(sums >= least)
+
+
+def with_min_samples_before(frame: pd.DataFrame, key: SeriesKey, samples: SeriesKey) -> Curve | None:
+    """Give the same of the window that is compared with; None where there is none or nothing in it."""
+    shown = windows_shown(known.of(frame))
+    if len(shown) == 1:
+        return None
+    found = with_min_samples(frame, key, samples, shown[0])
+    return None if found.empty else found
+
+
+def missing_percentiles(frame: pd.DataFrame, keys: Sequence[SeriesKey], samples: SeriesKey, noun: str) -> str:
+    """Say which percentiles are left out for want of samples: "p95 needs 20 runs a period to be drawn and p99 100"; empty where none is."""
+    left_out = []
+    for key in keys:
+        least = limits.LEAST_SAMPLES.get(key[2])
+        if least and _gaps(with_min_samples(frame, key, samples)) > _gaps(resample(frame, key)):
+            left_out.append((key[2], least))
+    if not left_out:
+        return ""
+    if resample(frame, samples).empty:
+        names = words.join(name for name, _ in left_out)
+        return f"how many {noun} there were is not known: {names} {'are' if len(left_out) > 1 else 'is'} not drawn"
+    first, *rest = left_out
+    return words.join(
+        [f"{first[0]} needs {first[1]} {noun} a period to be drawn", *(f"{name} {least}" for name, least in rest)]
+    )
+
+
+def _gaps(curve: Curve) -> int:
+    return int(np.isnan(curve.points).sum())

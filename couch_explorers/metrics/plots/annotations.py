@@ -1,0 +1,301 @@
+"""Annotate charts with events: alarms, deploys, clock changes and synthetic data.
+
+Each event is marked through the axes and explained in a row above them, where no line of data can hide the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import blended_transform_factory
+
+from couch_explorers.metrics import words
+from couch_explorers.metrics.plots import style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from matplotlib.axes import Axes
+
+    from couch_explorers.metrics.facts import Alarm, Deploy, Facts
+
+
+COMMIT_LETTERS = 7
+HOUR = timedelta(hours=1)
+# Between the words of two deploys, in points.
+APART_PT = 14.0
+# An alarm that rang more often is counted.
+MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that lasted from `start_s` to `end_s` (seconds from the window's start), in words; the longest text first.
+
+    `moments` are those at which something happened, where it did not last.
+    """
+
+    start_s: float
+    end_s: float
+    texts: tuple[str, ...]
+    moments: tuple[float, ...] = ()
+
+
+def alarm_events(facts: Facts, short_name: str, *, named: bool = False) -> list[Event]:
+    """List when an alarm rang: each time in words, or where they are many the last with their number."""
+    found = facts.alarm(short_name)
+    if found is None or not found.rang:
+        return []
+    head = f"{short_name} " if named else ""
+    times = len(found.rang)
+    entries = []
+    for place, (start, end) in enumerate(found.rang, start=1):
+        said = f"since {words.when(start, facts)}" if still_rings(facts, found, end) else words.span(start, end, facts)
+        many = f"{times} times"
+        texts = (f"{head}{said}",) if times <= MOST_TOLD else (f"{head}{many}, last {said}", f"{head}{many}", many)
+        entries.append(_event(facts, start, end, *(texts if times <= MOST_TOLD or place == times else ())))
+    return entries
+
+
+def still_rings(facts: Facts, alarm: Alarm, end: datetime) -> bool:
+    """Whether a stretch in which an alarm rang has not ended yet."""
+    return alarm.state == "ALARM" and end >= facts.window().end
+
+
+def deploy_events(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Event]:
+    """List the deploys; those whose words would run into each other on a time line of that width become one entry."""
+    window = facts.window()
+    inside = (deploy for deploy in facts.deploys if window.start <= deploy.time < window.end)
+    groups = [[deploy] for deploy in sorted(inside, key=lambda deploy: deploy.time)]
+    scale = width_pt / window.length.total_seconds()
+    while True:
+        entries = [_moments(facts, [deploy.time for deploy in group], *_deploys_told(group, facts)) for group in groups]
+        near = (
+            place
+            for place, (left, right) in enumerate(pairwise(entries))
+            if (right.start_s - left.end_s) * scale < style.text_width(left.texts[0], style.SMALL_SIZE) + APART_PT
+        )
+        place = next(near, None)
+        if place is None:
+            return entries
+        groups[place : place + 2] = [groups[place] + groups[place + 1]]
+
+
+def clock_change_events(facts: Facts) -> list[Event]:
+    """List the changes of the clock."""
+    return [
+        _moments(
+            facts, [time], f"put {'forward' if by > timedelta() else 'back'} {words.count(abs(by) / HOUR, 'hour')}"
+        )
+        for time, by in clock_changes(facts)
+    ]
+
+
+def synthetic_events(facts: Facts) -> list[Event]:
+    """List the stretches whose figures the local history wrote."""
+    window = facts.window()
+    inside = ((start, end) for start, end in facts.synthetic if end > window.start and start < window.end)
+    return [
+        _event(facts, start, end, "written by the local history, not measured", "not measured") for start, end in inside
+    ]
+
+
+def _deploys_told(group: Sequence[Deploy], facts: Facts) -> tuple[str, ...]:
+    last = group[-1]
+    time = words.when(last.time, facts)
+    # A plus at the end says that the commit was not all that was deployed.
+    commit = last.commit.rstrip("+")[:COMMIT_LETTERS] + "+" * last.commit.endswith("+")
+    if len(group) == 1:
+        return (f"{time} {commit}".strip(), time)
+    many = f"{len(group)} deploys"
+    return (f"{many}, last {time} {commit}".strip(), f"{many}, last {time}", many)
+
+
+def _event(facts: Facts, start: datetime, end: datetime, *texts: str) -> Event:
+    window = facts.window()
+    length = window.length.total_seconds()
+    first, last = (min(max((time - window.start).total_seconds(), 0.0), length) for time in (start, end))
+    return Event(first, last, texts)
+
+
+def _moments(facts: Facts, times: Sequence[datetime], *texts: str) -> Event:
+    start = facts.window().start
+    entry = _event(facts, times[0], times[-1], *texts)
+    return replace(entry, moments=tuple((time - start).total_seconds() for time in times))
+
+
+def clock_changes(facts: Facts) -> list[tuple[datetime, timedelta]]:
+    """Find when the clock of the time zone is changed inside the window, and by how much it is put forward."""
+    window = facts.window()
+    changes = []
+    time = window.start.astimezone(UTC)
+    while time < window.end:
+        following = min(time + timedelta(hours=1), window.end)
+        put_forward = _offset(following, facts) - _offset(time, facts)
+        if put_forward:
+            changes.append((_moment(time, following, facts), put_forward))
+        time = following
+    return changes
+
+
+def _moment(before: datetime, after: datetime, facts: Facts) -> datetime:
+    """Find the whole minute of a change between two times."""
+    while after - before > timedelta(minutes=1):
+        middle = before + timedelta(minutes=(after - before) // timedelta(minutes=2))
+        before, after = (middle, after) if _offset(middle, facts) == _offset(before, facts) else (before, middle)
+    return after
+
+
+def _offset(time: datetime, facts: Facts) -> timedelta:
+    return time.astimezone(facts.zone).utcoffset() or timedelta()
+
+
+# All in points: from the axes to the first row, from row to row, how thick a bar is, between a bar and its words.
+FOOT_PT, ROW_PT, BAR_PT, GAP_PT = 5.0, 13.0, 6.0, 4.0
+SHORTEST_BAR_PT, FLAG_PT = 1.5, 5.0
+# Of one group of deploys.
+MOST_LINES = 5
+NAME_LEFT_PT = -5.0
+INCH = 1 / style.POINTS_AN_INCH
+
+
+@dataclass
+class _Row:
+    """A line of entries above the axes, `middle_pt` points up; `taken` are the stretches that hold something, in points."""
+
+    ax: Axes
+    middle_pt: float
+    scale: float
+    taken: list[tuple[float, float]] = field(default_factory=list)
+
+
+def draw_annotations(ax: Axes, facts: Facts, alarms: Sequence[str] = (), *, first: bool = True) -> float:
+    """Draw the marks; give the height in points of the rows above the axes, 0 where nothing happened.
+
+    `alarms` are the short names of those that watch what is shown. Axes that are not the `first` of their figure have no
+    other rows than these.
+    """
+    width_pt = style.width_of(ax)
+    found = [("alarm", alarm_events(facts, short_name, named=len(alarms) > 1)) for short_name in alarms]
+    found += [
+        ("deploy", deploy_events(facts, width_pt)),
+        ("clock", clock_change_events(facts)),
+        ("synthetic", synthetic_events(facts)),
+    ]
+    shown = [(kind, entries) for kind, entries in found if entries and (first or kind == "alarm")]
+    for kind, entries in found:
+        _through(ax, kind, entries)
+    for place, (kind, entries) in enumerate(shown):
+        row = _Row(ax, FOOT_PT + place * ROW_PT + BAR_PT / 2, width_pt / facts.window().length.total_seconds())
+        _explain(row, kind, entries)
+    return FOOT_PT + len(shown) * ROW_PT if shown else 0.0
+
+
+def _through(ax: Axes, kind: str, entries: list[Event]) -> None:
+    """Draw bands and lines through the axes, behind the data."""
+    for entry in entries:
+        if not entry.moments:
+            ground, order = (style.ALARM_GROUND, 0.2) if kind == "alarm" else (style.SYNTHETIC_GROUND, 0.1)
+            ax.axvspan(entry.start_s, entry.end_s, facecolor=ground, linewidth=0, zorder=order)
+        colour, dashes = (style.INK, style.DOTTED) if kind == "deploy" else (style.SOFT, style.DASH_DOT)
+        # Many deploys in a row would hide the data: their first and last are enough.
+        many = len(entry.moments) > MOST_LINES
+        for at_s in (entry.moments[0], entry.moments[-1]) if many else entry.moments:
+            ax.axvline(at_s, color=colour, linewidth=0.9, linestyle=dashes, zorder=1.5)
+
+
+def _explain(row: _Row, kind: str, entries: list[Event]) -> None:
+    """Name the row, draw its entries, and write of their words what has room."""
+    row.ax.annotate(
+        kind,
+        (0, 1),
+        xytext=(NAME_LEFT_PT, row.middle_pt),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=style.SMALL_SIZE,
+        color=style.SOFT,
+        annotation_clip=False,
+    )
+    for entry in entries:
+        beyond = FLAG_PT / 2 if entry.moments else 0.0
+        row.taken.append((entry.start_s * row.scale - beyond, entry.end_s * row.scale + beyond))
+    for place, entry in enumerate(entries):
+        if entry.moments:
+            _flag(row, kind, entry)
+        else:
+            _bar(row, kind, entry)
+        _write(row, place, entry, inside=kind == "synthetic")
+
+
+def _bar(row: _Row, kind: str, entry: Event) -> None:
+    look = (
+        {"facecolor": style.ALARM, "linewidth": 0}
+        if kind == "alarm"
+        else {"facecolor": style.SYNTHETIC_GROUND, "edgecolor": style.FRAME, "linewidth": 0.5, "hatch": "//////"}
+    )
+    bottom, height = (row.middle_pt - BAR_PT / 2) * INCH, BAR_PT * INCH
+    width = max(entry.end_s - entry.start_s, SHORTEST_BAR_PT / row.scale)
+    bar = Rectangle((entry.start_s, bottom), width, height, clip_on=False, **look)  # type: ignore[arg-type]
+    bar.set_transform(_above(row.ax))
+    row.ax.add_artist(bar)
+
+
+def _flag(row: _Row, kind: str, entry: Event) -> None:
+    row.ax.plot(
+        entry.moments,
+        [row.middle_pt * INCH] * len(entry.moments),
+        marker="v" if kind == "deploy" else "D",
+        markersize=FLAG_PT if kind == "deploy" else 3.5,
+        color=style.INK,
+        linestyle="none",
+        clip_on=False,
+        transform=_above(row.ax),
+    )
+
+
+def _write(row: _Row, place: int, entry: Event, *, inside: bool) -> None:
+    """Write the longest text that has room: in a long bar, else at its right, else at its left."""
+    start, end = row.taken[place]
+    others = [stretch for number, stretch in enumerate(row.taken) if number != place]
+    for text in entry.texts:
+        width = style.text_width(text, style.SMALL_SIZE)
+        if inside and width + 4 * GAP_PT <= end - start:
+            _text(row, (start + end) / 2, text, "center")
+            return
+        right, left = (end + GAP_PT, end + GAP_PT + width), (start - GAP_PT - width, start - GAP_PT)
+        margin = (style.width_of(row.ax) + GAP_PT, style.width_of(row.ax) + GAP_PT + width)
+        for side, (first, last) in (("left", right), ("right", left), ("left", margin)):
+            free = all(last + GAP_PT <= other[0] or first - GAP_PT >= other[1] for other in others)
+            if free and first >= 0 and last <= style.width_of(row.ax) + style.RIGHT_PT - style.EDGE_PT:
+                _text(row, first if side == "left" else last, text, side)
+                row.taken.append((first, last))
+                return
+
+
+def _text(row: _Row, at_pt: float, text: str, side: str) -> None:
+    row.ax.annotate(
+        text,
+        (0, 1),
+        xytext=(at_pt, row.middle_pt),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        fontsize=style.SMALL_SIZE,
+        color=style.INK,
+        annotation_clip=False,
+        bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5} if side == "center" else None,
+    )
+
+
+def _above(ax: Axes) -> blended_transform_factory:  # type: ignore[valid-type]
+    """Coordinates above the axes: seconds across, and inches up from the upper edge."""
+    up = ax.figure.dpi_scale_trans + style.corner(ax, 0, 1)
+    return blended_transform_factory(ax.transData, up)

@@ -1,0 +1,399 @@
+"""What a chart draws on axes: lines with gaps, thresholds, their names at the right end, and rows of counts.
+
+A line stops at each gap, an isolated point between two gaps is a dot, thresholds are dashed and named. Count rows are small
+bars, one row a kind of thing: a measured zero has a fine line under it, a gap has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import blended_transform_factory
+
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import words
+from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics.plots import absent, resampling, style
+from couch_explorers.metrics.plots.resampling import MOST_POINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from matplotlib.axes import Axes
+    from matplotlib.typing import LineStyleType
+    from numpy.typing import NDArray
+
+    from couch_explorers.metrics.plots.resampling import Curve
+
+    Numbers = NDArray[np.float64]
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from couch_explorers.metrics.facts import Facts, SeriesKey
+
+# Room above the highest point, as a part of the scale.
+HEADROOM = 1.08
+MOST_TICKS = 5
+MOST_STAIRS = 400
+# A step shorter than this needs a dot to be seen.
+SHORTEST_STEP_PT = 4.0
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """How a line is drawn."""
+
+    colour: str
+    width: float = 1.5
+    dashes: LineStyleType = style.SOLID
+    order: float = 3.0
+
+    def lighter(self) -> LineStyle:
+        """The same for the window that is compared with, behind all others."""
+        return replace(self, colour=style.BEFORE, width=1.1, order=2.0)
+
+
+NOW = LineStyle(style.BLUE, 1.6)
+BEFORE = NOW.lighter()
+THRESHOLD = LineStyle(style.ALARM, 1.2, style.DASHED, 2.5)
+
+
+def draw_line(ax: Axes, curve: Curve, look: LineStyle) -> None:
+    """Draw values that were read at moments: straight from point to point."""
+    times, points = decimated(curve.middles, curve.points)
+    ax.plot(times, points, color=look.colour, linewidth=look.width, linestyle=look.dashes, zorder=look.order)
+    _dots(ax, curve, look, isolated_points(curve.points))
+
+
+def decimated(times: Numbers, points: Numbers) -> tuple[Numbers, Numbers]:
+    """Leave out what a line of very many points does not show: of each narrow stretch its lowest, its highest and a gap stay."""
+    if len(points) <= MOST_POINTS:
+        return times, points
+    kept = set[int]()
+    for stretch in np.array_split(np.arange(len(points)), MOST_POINTS // 3):
+        gaps = np.isnan(points[stretch])
+        kept |= {int(place) for place in stretch[gaps][:1]}
+        if not gaps.all():
+            kept |= {int(stretch[np.nanargmin(points[stretch])]), int(stretch[np.nanargmax(points[stretch])])}
+    places = sorted(kept)
+    return times[places], points[places]
+
+
+def draw_steps(ax: Axes, curve: Curve, look: LineStyle) -> None:
+    """Draw values that each hold for a whole period: as stairs, or where these are too narrow to be seen as a line."""
+    if len(curve.points) > MOST_STAIRS:
+        draw_line(ax, curve, look)
+        return
+    ax.stairs(
+        curve.points,
+        curve.edges,
+        baseline=None,
+        color=look.colour,
+        linewidth=look.width,
+        linestyle=look.dashes,
+        zorder=look.order,
+    )
+    length = curve.window.length.total_seconds()
+    if curve.period_s * style.width_of(ax) / length < SHORTEST_STEP_PT:
+        _dots(ax, curve, look, isolated_points(curve.points))
+
+
+def draw_area(ax: Axes, curve: Curve, look: LineStyle) -> None:
+    """Draw values that each hold for a whole period: as a pale ground under stairs."""
+    if not curve.empty:
+        ax.stairs(curve.points, curve.edges, baseline=0, fill=True, color=look.colour, linewidth=0, zorder=look.order)
+
+
+def isolated_points(points: Numbers) -> NDArray[np.bool_]:
+    """Find the points that have a gap, or the window's edge, on both sides."""
+    gap = np.concatenate(([True], np.isnan(points), [True]))
+    found: NDArray[np.bool_] = ~gap[1:-1] & gap[:-2] & gap[2:]
+    return found
+
+
+def draw_threshold(labels: LineLabels, value: float, text: str) -> None:
+    """Draw a limit with its name; one that lies above the scale is named at its upper edge, with an arrow."""
+    top = labels.ax.get_ylim()[1]
+    if value > top:
+        labels.add(f"↑ {text}", top, THRESHOLD)
+        return
+    line = labels.ax.axhline(value, color=THRESHOLD.colour, linewidth=THRESHOLD.width, zorder=THRESHOLD.order)
+    line.set_linestyle(THRESHOLD.dashes)
+    labels.add(text, value, THRESHOLD)
+
+
+def set_scale(
+    ax: Axes,
+    curves: Iterable[Curve | None],
+    *limits: float,
+    unit: str,
+    limit: float | None = None,
+    far_above: float = np.inf,
+    whole: bool = False,
+) -> None:
+    """Let the axis begin at 0 and hold all curves and `limits`; `whole` where there are no halves.
+
+    A `limit` that is more than `far_above` times as high as all of them stays outside.
+    """
+    highest = [curve.highest for curve in curves if curve is not None and not curve.empty]
+    top = max([*highest, *limits, 0.0])
+    if limit is not None and (limit <= top * far_above or not highest):
+        top = max(top, limit)
+    ax.set_ylabel(unit)
+    if not highest and not top:
+        ax.set_ylim(0, 1)
+        ax.set_yticks([])
+        return
+    top = top * HEADROOM or 1.0
+    ax.set_ylim(0, max(top, HEADROOM) if whole else top)
+    ax.yaxis.set_major_locator(MaxNLocator(MOST_TICKS, integer=whole, steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: words.number(value)))
+
+
+def _dots(ax: Axes, curve: Curve, look: LineStyle, where: NDArray[np.bool_]) -> None:
+    if where.any():
+        ax.plot(
+            curve.middles[where],
+            curve.points[where],
+            linestyle="none",
+            marker="o",
+            markersize=look.width + 1.2,
+            color=look.colour,
+            zorder=look.order,
+        )
+
+
+# In points: from the axes to the sample, how long it is, from it to the words, from line to line of text.
+SAMPLE_AT_PT, SAMPLE_PT, WORDS_AT_PT, LABEL_LINE_PT = 5.0, 14.0, 22.0, 11.5
+
+
+@dataclass(frozen=True)
+class _Label:
+    text: str
+    value: float
+    look: LineStyle
+
+    @property
+    def height_pt(self) -> float:
+        return LABEL_LINE_PT * (1 + self.text.count("\n"))
+
+
+@dataclass
+class LineLabels:
+    """The names at the right edge of one set of axes; `place` writes them once all are known and the scale is set."""
+
+    ax: Axes
+    _labels: list[_Label] = field(default_factory=list)
+
+    def add(self, text: str, value: float, look: LineStyle) -> None:
+        """Name what ends at a value; nothing for what was never measured (NaN)."""
+        if not np.isnan(value):
+            room = style.RIGHT_PT - WORDS_AT_PT - style.EDGE_PT
+            self._labels.append(_Label(style.broken(text, room, style.SMALL_SIZE), value, look))
+
+    def place(self) -> None:
+        """Write the names as near to their values as they fit."""
+        if not self._labels:
+            return
+        height = style.height_of(self.ax)
+        low, high = self.ax.get_ylim()
+        ordered = sorted(self._labels, key=lambda label: label.value)
+        wished = [(min(max(label.value, low), high) - low) / (high - low) * height for label in ordered]
+        for label, middle in zip(
+            ordered, avoid_overlap(wished, [label.height_pt for label in ordered], height), strict=True
+        ):
+            self._write(label, middle / height)
+
+    def _write(self, label: _Label, fraction: float) -> None:
+        inch = 1 / style.POINTS_AN_INCH
+        across = self.ax.figure.dpi_scale_trans + style.corner(self.ax, 1, 0)
+        sample = Line2D(
+            [SAMPLE_AT_PT * inch, (SAMPLE_AT_PT + SAMPLE_PT) * inch],
+            [fraction, fraction],
+            color=label.look.colour,
+            linewidth=label.look.width,
+            linestyle=label.look.dashes,
+            clip_on=False,
+        )
+        sample.set_transform(blended_transform_factory(across, self.ax.transAxes))
+        self.ax.add_artist(sample)
+        self.ax.annotate(
+            label.text,
+            (1, fraction),
+            xytext=(WORDS_AT_PT, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL_SIZE,
+            color=style.INK,
+            linespacing=1.1,
+            annotation_clip=False,
+        )
+
+
+def avoid_overlap(wished: Sequence[float], heights: Sequence[float], room: float) -> list[float]:
+    """Move middles, ascending, as little as possible, so that things of these heights do not overlap within 0 to `room`.
+
+    Where they do not all fit, they still keep their distance and reach beyond the upper end.
+    """
+    # Blocks of things that touch: each lies at the mean of what its members wish for (isotonic regression).
+    tops = np.cumsum(heights)
+    offsets = tops - np.asarray(heights) / 2
+    blocks: list[list[float]] = []
+    for wish, offset in zip(wished, offsets, strict=True):
+        blocks.append([wish - offset])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    # The middle of the lowest may lie on the axis; above the axes stand other words.
+    least, most = -heights[0] / 2, room - float(tops[-1])
+    starts = [float(np.mean(block)) for block in blocks for _ in block]
+    return [max(least, min(start, most)) + float(offset) for start, offset in zip(starts, offsets, strict=True)]
+
+
+def previous_label(facts: Facts) -> str:
+    """Name the line of the compared window: "day before"."""
+    return words.before_name(facts).removeprefix("the ")
+
+
+def plot_with_previous(
+    labels: LineLabels,
+    facts: Facts,
+    now: Curve,
+    before: Curve | None,
+    name: str,
+    drawn: Callable[[Axes, Curve, LineStyle], None],
+) -> None:
+    """Draw a curve over that of the window before, and name both."""
+    if before is not None:
+        drawn(labels.ax, before, BEFORE)
+        labels.add(previous_label(facts), before.latest, BEFORE)
+    drawn(labels.ax, now, NOW)
+    labels.add(name, now.latest, NOW)
+
+
+# In points: a row, of which its bars take this much; a bar that stands for something is at least this high.
+ROW_PT, BAR_PT, SHORTEST_BAR_PT = 34.0, 14.0, 2.5
+NAME_AT_PT = 21.0
+# Rows have no scale beside them: the title line says what their numbers are.
+COUNT_STATISTIC = "Count, sum"
+# From line to line of the totals.
+TOTAL_LINE_PT = 10.5
+TOTAL_AT_PT = 8.0
+
+
+@dataclass(frozen=True)
+class CountRow:
+    """A kind of thing: its name, when how many, the same of the window before, and why there is nothing.
+
+    Rows of one `group` have one scale.
+    """
+
+    name: str
+    now: Curve
+    before: Curve | None = None
+    colour: str = style.VERMILLION
+    group: str = ""
+    nothing: str = ""
+
+    @property
+    def everything(self) -> float:
+        """How many in both windows."""
+        return self.now.total + (self.before.total if self.before else 0.0)
+
+
+def count_row(
+    frame: pd.DataFrame, key: SeriesKey, name: str, period_s: int, *, colour: str = style.VERMILLION, group: str = ""
+) -> CountRow:
+    """Make the row of one series."""
+    facts = known.of(frame)
+    now = resampling.resample(frame, key, period_s=period_s)
+    unknown = facts.state(key) in {SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL}
+    nothing = absent.why(facts, key) if now.empty and unknown else ""
+    return CountRow(name, now, resampling.resample_counts_before(frame, key, period_s=period_s), colour, group, nothing)
+
+
+def count_rows_height_pt(rows: int) -> float:
+    """How high axes of so many rows are."""
+    return ROW_PT * max(rows, 1)
+
+
+def draw_count_rows(ax: Axes, facts: Facts, rows: Sequence[CountRow]) -> None:
+    """Draw the rows, the first on top."""
+    ax.set_ylim(0, len(rows) * ROW_PT)
+    ax.set_yticks([])
+    tops = {group: _top([row for row in rows if row.group == group]) for group in {row.group for row in rows}}
+    for place, row in enumerate(rows, start=1):
+        foot = (len(rows) - place) * ROW_PT
+        ax.axhline(foot, color=style.RULE, linewidth=0.7, zorder=1)
+        _bars(ax, row, foot, tops[row.group])
+        _words(ax, facts, row, foot)
+
+
+def _top(rows: Sequence[CountRow]) -> float:
+    highest = [
+        curve.highest for row in rows for curve in (row.now, row.before) if curve is not None and not curve.empty
+    ]
+    return max([*highest, 1.0])
+
+
+def _bars(ax: Axes, row: CountRow, foot: float, top: float) -> None:
+    if row.before is not None and not row.before.empty:
+        heights = foot + np.nan_to_num(row.before.points) / top * BAR_PT
+        ax.stairs(heights, row.before.edges, baseline=foot, color=style.BEFORE, linewidth=0.9, zorder=2)
+    measured = np.where(np.isnan(row.now.points), np.nan, foot)
+    ax.stairs(measured, row.now.edges, baseline=None, color=style.FRAME, linewidth=0.9, zorder=2.2)
+    some = np.nan_to_num(row.now.points) > 0
+    heights = np.maximum(row.now.points[some] / top * BAR_PT, SHORTEST_BAR_PT)
+    starts, widths = row.now.edges[:-1][some], np.diff(row.now.edges)[some]
+    ax.bar(starts, heights, widths, bottom=foot, align="edge", color=row.colour, linewidth=0, zorder=3)
+
+
+def _words(ax: Axes, facts: Facts, row: CountRow, foot: float) -> None:
+    """Write name and peak above the bars, and the totals at their right."""
+    above = foot + NAME_AT_PT
+    ax.text(0, above, row.name, va="center", fontsize=style.SMALL_SIZE, color=style.INK, zorder=4)
+    told = row.nothing if row.now.empty else _peak(facts, row.now)
+    ax.annotate(
+        told,
+        (0, above),
+        xytext=(style.text_width(row.name, style.SMALL_SIZE) + 7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=style.SMALL_SIZE,
+        color=style.SOFT,
+        zorder=4,
+    )
+    total = words.DASH if row.nothing else words.number(row.now.total)
+    _total(ax, total, foot + NAME_AT_PT - TOTAL_LINE_PT, bold=True)
+    if row.before is not None:
+        number = words.number(row.before.total)
+        before = f"{previous_label(facts)} {number}"
+        if TOTAL_AT_PT + style.text_width(before, style.SMALL_SIZE) > style.RIGHT_PT - style.EDGE_PT:
+            before = f"before {number}"
+        _total(ax, before, foot + NAME_AT_PT - 2 * TOTAL_LINE_PT, bold=False)
+
+
+def _total(ax: Axes, text: str, at: float, *, bold: bool) -> None:
+    ax.annotate(
+        text,
+        (1, at),
+        xytext=(TOTAL_AT_PT, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="baseline",
+        fontsize=style.SMALL_SIZE,
+        fontweight="bold" if bold else "normal",
+        color=style.INK if bold else style.SOFT,
+        annotation_clip=False,
+    )
+
+
+def _peak(facts: Facts, curve: Curve) -> str:
+    if curve.highest == curve.total:
+        return words.span(*curve.highest_at, facts) if curve.total else ""
+    return f"at most {words.number(curve.highest)}, {words.span(*curve.highest_at, facts)}" if curve.highest > 1 else ""

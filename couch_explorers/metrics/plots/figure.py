@@ -1,0 +1,217 @@
+"""A figure with its caption and alternative text, and how it is laid out, rendered and saved.
+
+A figure is several axes under each other with the same time axis, as high as what they hold. Notebooks show it as SVG inside
+the page, with ids of its own, no styles that leak, no date and few digits; reports save it as SVG, PDF or PNG.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import re
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from couch_explorers.files import write_whole
+from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import words
+from couch_explorers.metrics.plots import style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+DOTS_AN_INCH = 300
+# No dates and no program versions: the same figure is the same file.
+METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure, the sentence that reads it, and an alternative text for those who cannot see it.
+
+    The figure belongs to no pyplot state: nothing is shown by itself, and nothing need be closed.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    alternative: str
+    figure: Figure
+    # What explains the numbers that stand for characters that no font has; empty without any.
+    note: str = field(default="", init=False)
+    _rendered: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        note = style.spell(self.figure)
+        object.__setattr__(self, "note", note)
+        object.__setattr__(self, "sentence", " ".join(filter(None, (self.sentence, note))))
+
+    def svg(self) -> str:
+        """Give the figure as SVG for the inside of a page."""
+        return inline_svg(self._file("svg").decode(), name=self.name, label=self.alternative)
+
+    def save(self, folder: Path | str, formats: Iterable[str] = ("svg", "pdf", "png")) -> list[Path]:
+        """Write `<folder>/<name>.<format>` for each format, pixels at 300 an inch; give the paths.
+
+        Raises ValueError for a format that is none of svg, pdf, png.
+        """
+        wanted = [form.lower().lstrip(".") for form in ([formats] if isinstance(formats, str) else formats)]
+        unknown = [form for form in wanted if form not in METADATA]
+        if unknown:
+            raise ValueError(f"A figure cannot be saved as {', '.join(unknown)}: choose among {', '.join(METADATA)}.")
+        return [write_whole(Path(folder) / f"{self.name}.{form}", self._content(form)) for form in wanted]
+
+    def _content(self, form: str) -> bytes:
+        if form == "svg":
+            text = self._file("svg").decode()
+            return standalone_svg(text, name=self.name, label=self.alternative).encode()
+        return self._file(form)
+
+    def _file(self, form: str) -> bytes:
+        """Render once."""
+        if form not in self._rendered:
+            buffer = io.BytesIO()
+            with style.sheet():
+                self.figure.savefig(buffer, format=form, dpi=DOTS_AN_INCH, metadata=METADATA[form])
+            self._rendered[form] = buffer.getvalue()
+        return self._rendered[form]
+
+    def __str__(self) -> str:
+        return f"{self.title}. {self.sentence}"
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        caption = f'<figcaption style="margin:.4em 0 0">{escape(self.sentence)}</figcaption>'
+        html = f'<figure class="couch-figure" style="margin:.8em 0 1.6em">{self.svg()}{caption}</figure>'
+        return {"text/html": html, "text/plain": str(self)}
+
+
+# In points: at the upper and lower edge, and between what belongs to two axes.
+EDGE_PT, BETWEEN_PT = 5.0, 15.0
+# Anything: axes are measured at it, and it changes nothing in points.
+MEASURED_AT_DPI = 72.0
+
+
+@dataclass(frozen=True)
+class Subplot:
+    """One set of axes: how it is drawn, and its height in points without title and labels."""
+
+    draw: Callable[[pd.DataFrame, Axes], Axes]
+    height_pt: float
+
+
+class Chart(Protocol):
+    """What a module of `charts` has."""
+
+    TITLE: str
+    KIND: str
+
+    def read(self, frame: pd.DataFrame) -> str:
+        """Say in one sentence what the figure shows."""
+
+
+def make_panel(
+    frame: pd.DataFrame, name: str, chart: Chart, parts: Sequence[Subplot], width_pt: float = style.WIDTH_PT
+) -> Panel:
+    """Draw the parts of a chart under each other, `width_pt` points wide in all, and put its sentence beside them."""
+    with style.sheet():
+        figure = Figure(figsize=(1, 1), dpi=MEASURED_AT_DPI)
+        FigureCanvasAgg(figure)
+        _stack(figure, frame, parts, width_pt)
+    sentence = chart.read(frame)
+    return Panel(name, chart.TITLE, sentence, f"{chart.KIND}, {_stretch(frame)}. {sentence}", figure)
+
+
+def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_pt: float) -> None:
+    """Draw each part at its size, measure what stands out above and below, then move all to their places."""
+    height = sum(part.height_pt for part in parts)
+    left, across = style.LEFT_PT / width_pt, (width_pt - style.LEFT_PT - style.RIGHT_PT) / width_pt
+    figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
+    drawn = []
+    for place, part in enumerate(parts):
+        ax = figure.add_axes((left, 0, across, part.height_pt / height))
+        part.draw(frame, ax)
+        if place < len(parts) - 1:
+            ax.tick_params(axis="x", which="both", labelbottom=False)
+        drawn.append((ax, part.height_pt, *_overhang(ax)))
+    height = 2 * EDGE_PT + BETWEEN_PT * (len(parts) - 1) + sum(own + above + below for _, own, above, below in drawn)
+    figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
+    top = height - EDGE_PT
+    for ax, own, above, below in drawn:
+        bottom = top - above - own
+        ax.set_position((left, bottom / height, across, own / height))
+        top = bottom - below - BETWEEN_PT
+
+
+def _overhang(ax: Axes) -> tuple[float, float]:
+    """Measure in points how far titles and labels stand out above and below axes."""
+    box = ax.get_tightbbox()
+    if box is None:
+        return 0.0, 0.0
+    return max(0.0, float(box.y1 - ax.bbox.y1)), max(0.0, float(ax.bbox.y0 - box.y0))
+
+
+def _stretch(frame: pd.DataFrame) -> str:
+    """Name the window for an alternative text."""
+    facts = known.of(frame)
+    start, end = (time.astimezone(facts.zone) for time in (facts.window().start, facts.window().end))
+    return f"{words.day(start)} {start:%H:%M} to {words.day(end)} {end:%H:%M} {facts.timezone}"
+
+
+_PROLOGUE = re.compile(r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*|<metadata>.*?</metadata>\s*", re.DOTALL)
+# matplotlib styles every element of the page it stands in; on the root both properties are inherited.
+_STYLE = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>\s*", re.DOTALL)
+_INHERITED = "stroke-linejoin:round;stroke-linecap:butt"
+_ROOT = re.compile(r"<svg\b(?P<attributes>[^>]*)>")
+_SIZE = re.compile(r'\s(?:width|height|version)="[^"]*"')
+_NAMED = re.compile(r'(?P<before>\bid="|href="#|url\(#)(?P<id>[^")]+)')
+# A scale keeps all its digits: two of 0.015625 would be a quarter too much.
+_NUMBER = re.compile(r"(?P<kept>(?:scale|matrix)\([^)]*\))|-?\d+\.\d{3,}")
+_BETWEEN = re.compile(r">\s+<")
+_LINE_END = re.compile(r"\s*\n\s*")
+# Of a point, which is 4/3 of a pixel on the page; glyphs have their own, larger units.
+DIGITS = 2
+
+_shown = itertools.count(1)
+
+
+def inline_svg(text: str, *, name: str, label: str) -> str:
+    """Make SVG for the inside of an HTML page. Each call gives other ids, so that one page may hold it twice."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return _fitted(text, f"{name}-{digest}-{next(_shown)}-", label, ' style="display:block;width:100%;height:auto;{}"')
+
+
+def standalone_svg(text: str, *, name: str, label: str) -> str:
+    """Make SVG for a file of its own: the same for the same figure."""
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + _fitted(text, f"{name}-", label, ' style="{}"', sized=True)
+
+
+def _fitted(text: str, prefix: str, label: str, styled: str, *, sized: bool = False) -> str:
+    text = _STYLE.sub("", _PROLOGUE.sub("", text))
+    text = _NAMED.sub(lambda found: f"{found['before']}{prefix}{found['id']}", text)
+    text = _NUMBER.sub(_shortened, text)
+    text = _LINE_END.sub(" ", _BETWEEN.sub("><", text))
+
+    def root(found: re.Match[str]) -> str:
+        attributes = found["attributes"] if sized else _SIZE.sub("", found["attributes"])
+        return f'<svg{attributes} role="img" aria-label="{escape(label)}"{styled.format(_INHERITED)}>'
+
+    return _ROOT.sub(root, text, count=1).strip() + "\n"
+
+
+def _shortened(found: re.Match[str]) -> str:
+    if found["kept"]:
+        return found["kept"]
+    return f"{float(found[0]):.{DIGITS}f}".rstrip("0").rstrip(".") or "0"

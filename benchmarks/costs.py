@@ -3,8 +3,8 @@
 from results import Results, parser
 
 from couch_explorers.core import image_models
-from couch_explorers.metrics import prices
-from couch_explorers.metrics.money import MB_A_GB
+from couch_explorers.metrics import cost
+from couch_explorers.metrics.cost import MB_A_GB
 
 # What the exam says of a picture, and what the worker is given (infra/variables.tf, memory_mb).
 PICTURE_S, WORKER_MB = 10, 512
@@ -18,8 +18,8 @@ def main() -> None:
     options = parser(__doc__, runs=1).parse_args()
     gigabytes = WORKER_MB / MB_A_GB
     model = image_models.get(image_models.DEFAULT_MODEL_ID)
-    lambda_usd = PICTURE_S * gigabytes * prices.LAMBDA_GB_SECOND + prices.LAMBDA_REQUEST
-    container_usd = CONTAINER_VCPU * prices.FARGATE_VCPU_HOUR + gigabytes * prices.FARGATE_GB_HOUR
+    lambda_usd = PICTURE_S * gigabytes * cost.LAMBDA_GB_SECOND + cost.LAMBDA_REQUEST
+    container_usd = CONTAINER_VCPU * cost.FARGATE_VCPU_HOUR + gigabytes * cost.FARGATE_GB_HOUR
     results = Results("costs", options.runs)
     results.add("picture.model", f"a picture by {model.name}", model.price_usd(), "USD")
     results.add("picture.lambda", f"Lambda for it, {WORKER_MB} MB for {PICTURE_S} s", lambda_usd, "USD")
@@ -30,8 +30,8 @@ def main() -> None:
     results.add(
         "container.break_even", "pictures an hour at which both cost the same", container_usd / lambda_usd, "pictures"
     )
-    looks = prices.POLLERS * SECONDS_A_MONTH / prices.POLL_S
-    results.add("queue.idle_month", "Lambda's looks into an empty queue, 30 days", looks * prices.SQS_REQUEST, "USD")
+    looks = cost.POLLERS * SECONDS_A_MONTH / cost.POLL_S
+    results.add("queue.idle_month", "Lambda's looks into an empty queue, 30 days", looks * cost.SQS_REQUEST, "USD")
     results.show(save=options.save)
 
 

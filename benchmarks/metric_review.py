@@ -9,18 +9,18 @@ from own_cloud import OwnCloud, own_cloud
 from results import Results, parser
 
 from couch_explorers import metrics, workspace
-from couch_explorers.metrics.facts import Facts
-from couch_explorers.metrics.windows import POINTS_A_CALL
+from couch_explorers.metrics.model import Context
+from couch_explorers.metrics.time_windows import POINTS_PER_CALL
 
 HOURS = {"day": 24, "week": 168}
 
 
-def fewest_calls(facts: Facts) -> int:
+def fewest_calls(facts: Context) -> int:
     """In how many calls CloudWatch could answer if every series had a point for each of its periods."""
     points = [
         sum(window.length.total_seconds() / series.period_s for series in facts.series) for window in facts.windows
     ]
-    return sum(math.ceil(each / POINTS_A_CALL) for each in points)
+    return sum(math.ceil(each / POINTS_PER_CALL) for each in points)
 
 
 def time_notebook(results: Results, cloud: OwnCloud) -> None:

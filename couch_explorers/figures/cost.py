@@ -11,9 +11,8 @@ from couch_explorers.figures import measured, rows, sources, thousand
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
 from couch_explorers.figures.rows import Group, Row
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import money, prices, series, words
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER
+from couch_explorers.metrics import cost, series, words
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, context_of
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
 
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.figures.thousand import Way
-    from couch_explorers.metrics.facts import Facts
-    from couch_explorers.metrics.money import Cost
+    from couch_explorers.metrics.cost import Cost
+    from couch_explorers.metrics.model import Context
 
 NAME, TITLE = "cost", "What pictures cost"
 WAYS = {WORKER: "the queue", API_FUNCTION: "the API"}
@@ -43,8 +42,8 @@ def make(frame: pd.DataFrame, model: str) -> Made:
 
     FigureError where neither way made a picture, so that there is nothing to compute with.
     """
-    facts = known.of(frame)
-    spent, found = money.of(frame), thousand.ways(frame, model)
+    facts = context_of(frame)
+    spent, found = cost.cost_of_window(frame), thousand.ways(frame, model)
     idle = [way for way in found if not way.made > 0]
     gone = [resource for resource in WAYS if resource not in {way.resource for way in found}]
     missing = measured.lacking(facts, *(series.pictures(part) for part in (*gone, *(way.resource for way in idle))))
@@ -60,7 +59,7 @@ def make(frame: pd.DataFrame, model: str) -> Made:
     return Made(panel, sources.measured(frame), " ".join(filter(None, (missing, without))))
 
 
-def _window(facts: Facts, spent: Cost, made: float) -> Group:
+def _window(facts: Context, spent: Cost, made: float) -> Group:
     parts = {
         MODEL: spent.pictures, "Lambda": spent.functions, REQUESTS[WORKER]: spent.queue, REQUESTS[API_FUNCTION]: spent.api,
     }  # fmt: skip
@@ -83,7 +82,7 @@ def _group(title: str, parts: dict[str, float], total: float, unknown: dict[str,
     return Group(title, tuple(listed), "" if math.isnan(total) else f"in all USD {amount(total)}{told}")
 
 
-def _sentence(facts: Facts, spent: Cost, found: list[Way], model: str) -> str:
+def _sentence(facts: Context, spent: Cost, found: list[Way], model: str) -> str:
     hours = words.count(facts.window().length.total_seconds() / HOUR_S, "hour")
     part = share(spent.pictures, spent.total)
     clauses = [f"the last {hours} cost USD {amount(spent.total)}{f', {part} of it for the model' if part else ''}"]
@@ -100,13 +99,13 @@ def _sentence(facts: Facts, spent: Cost, found: list[Way], model: str) -> str:
     return words.sentence(*clauses)
 
 
-def _prices(facts: Facts) -> str:
+def _prices(facts: Context) -> str:
     """Say whose prices these are, of which day, and what is not in them."""
     where = (
         "At AWS's list prices (the local cloud costs nothing)" if facts.target == "local" else "At AWS's list prices"
     )
     models = f"pictures as of {image_models.PRICES_AS_OF} ({image_models.PRICES_SOURCE})"
-    rest = f"the rest in eu-west-1 as of {prices.PRICES_AS_OF} ({', '.join(prices.SOURCES.values())})"
+    rest = f"the rest in eu-west-1 as of {cost.PRICES_AS_OF} ({', '.join(cost.SOURCES.values())})"
     return f"{where}: {models}, {rest}; without free tiers, S3, logs and metrics."
 
 

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 from couch_explorers.figures import sources
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import plots, series, words
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics import model, plots, series, words
+from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent, resampling, style
-from couch_explorers.metrics.reading import STACK
+from couch_explorers.metrics.review_data import STACK
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from couch_explorers.metrics.facts import Facts, SeriesKey
+    from couch_explorers.metrics.model import Context, SeriesKey
 
 # Where nothing was measured only work helps.
 REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a minute"}
@@ -26,7 +25,7 @@ REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a
 def age(frame: pd.DataFrame) -> Made:
     """Draw the age of the oldest message with its alarm; FigureError where nothing was measured."""
     if resampling.resample(frame, series.AGE).empty:
-        raise FigureError(lacking(known.of(frame), series.AGE))
+        raise FigureError(lacking(model.context_of(frame), series.AGE))
     return Made(plots.age(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True))
 
 
@@ -34,13 +33,13 @@ def duration(frame: pd.DataFrame) -> Made:
     """Draw how long the Lambdas ran, against their time-outs; FigureError where neither ran."""
     keys = [series.duration(resource, "Maximum") for resource in series.FUNCTIONS]
     empty = [key for key in keys if resampling.resample(frame, key).empty]
-    missing = lacking(known.of(frame), *empty)
+    missing = lacking(model.context_of(frame), *empty)
     if len(empty) == len(keys):
         raise FigureError(missing)
     return Made(plots.duration(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True), missing)
 
 
-def lacking(facts: Facts, *keys: SeriesKey) -> str:
+def lacking(facts: Context, *keys: SeriesKey) -> str:
     """Say why series have no points, and what to do so that they have; empty for no series."""
     gone = [key for key in keys if facts.state(key) is SeriesState.MISSING]
     others = [key for key in keys if key not in gone]
@@ -50,7 +49,7 @@ def lacking(facts: Facts, *keys: SeriesKey) -> str:
     return " ".join(filter(None, (*told, words.sentence(*reasons, *remedies))))
 
 
-def _work(facts: Facts) -> str:
+def _work(facts: Context) -> str:
     """Say how to get something to measure."""
     hours = "ask for more hours (`-p hours 168`)"
     target = "" if facts.target == "local" else f" --target {facts.target}"

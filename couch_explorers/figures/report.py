@@ -14,8 +14,8 @@ from couch_explorers.exploration import ExplorationError
 from couch_explorers.figures import architecture, client, contact, cost, measured, saving
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Absent, Figure
-from couch_explorers.metrics.errors import MetricsError, MetricsParameterError
-from couch_explorers.metrics.fetching import DEFAULT_TIMEZONE
+from couch_explorers.metrics.cloudwatch import DEFAULT_TIMEZONE
+from couch_explorers.metrics.model import MetricsError, MetricsParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from couch_explorers.figures.figure import Made
     from couch_explorers.figures.saving import Saved
-    from couch_explorers.metrics.windows import Compare
+    from couch_explorers.metrics.time_windows import Compare
     from couch_explorers.workspace import Workspace
 
 # The figures in the order of the report, with what each shows.

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers import html
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import words
+from couch_explorers.metrics import model, words
 from couch_explorers.metrics.plots import resampling
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.figures.saved_run import SavedRun
-    from couch_explorers.metrics.facts import Facts, Window
+    from couch_explorers.metrics.model import Context, Window
     from couch_explorers.workspace import Workspace
 
 Stretch = tuple[datetime, datetime]
@@ -69,7 +68,7 @@ def asked(workspace: Workspace, now: datetime | None = None) -> Source:
 
 def measured(frame: pd.DataFrame, *, compared: bool = False) -> Source:
     """The source of the metrics of the window `now`; with `compared`, of the window that is drawn behind it too."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     window = facts.window()
     written = tuple(_inside(facts.synthetic, window))
     behind: tuple[Stretch, ...] = ()
@@ -108,11 +107,11 @@ def _kind(target: str) -> Kind:
     return Kind.LOCAL if target == "local" else Kind.AWS
 
 
-def _place(there: Workspace | Facts) -> str:
+def _place(there: Workspace | Context) -> str:
     return f"{PLACES[there.target]} (candidate {there.candidate})"
 
 
-def _told(facts: Facts, written: tuple[Stretch, ...]) -> str:
+def _told(facts: Context, written: tuple[Stretch, ...]) -> str:
     """Say what was measured and what was written in the window now."""
     window = facts.window()
     if not written:
@@ -124,7 +123,7 @@ def _told(facts: Facts, written: tuple[Stretch, ...]) -> str:
     return f"written by the local history, not measured, {stretches} {facts.timezone}; {rest}"
 
 
-def _told_behind(facts: Facts, written: tuple[Stretch, ...], behind: tuple[Stretch, ...]) -> str:
+def _told_behind(facts: Context, written: tuple[Stretch, ...], behind: tuple[Stretch, ...]) -> str:
     if not behind:
         return ""
     name = words.before_name(facts)
@@ -137,7 +136,7 @@ def _inside(stretches: Iterable[Stretch], window: Window) -> Iterator[Stretch]:
             yield max(start, window.start), min(end, window.end)
 
 
-def _span(start: datetime, end: datetime, facts: Facts) -> str:
+def _span(start: datetime, end: datetime, facts: Context) -> str:
     first, last = start.astimezone(facts.zone), end.astimezone(facts.zone)
     until = f"{last:%H:%M}" if first.date() == last.date() else moment(end, facts.zone)
     return f"{moment(start, facts.zone)} to {until}"

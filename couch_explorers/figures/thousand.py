@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
-from couch_explorers.metrics import derived, money, prices, series
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER, SeriesState
+from couch_explorers.metrics import cost, series, statistics
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState, context_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +41,7 @@ class Way:
 
 def ways(frame: pd.DataFrame, model: str) -> list[Way]:
     """Price a thousand pictures of a model, given by its id or ARN, by each way that is deployed."""
-    facts = known.of(frame)
+    facts = context_of(frame)
     deployed = [
         resource
         for resource in (WORKER, API_FUNCTION)
@@ -53,25 +52,25 @@ def ways(frame: pd.DataFrame, model: str) -> list[Way]:
 
 def idle_month() -> float:
     """USD of a month of Lambda's looks into the queue, which it takes whether anybody paints or not."""
-    return money.idle_requests(MONTH_S) * prices.SQS_REQUEST
+    return cost.idle_requests(MONTH_S) * cost.SQS_REQUEST
 
 
 def _way(frame: pd.DataFrame, resource: str, price: float) -> Way:
-    made = money.counted(frame, series.pictures(resource))
+    made = cost.count_of(frame, series.pictures(resource))
 
     def each(total: float) -> float:
-        return derived.share(total, made)
+        return statistics.share(total, made)
 
     if resource == WORKER:
-        requests = money.queue_requests(frame) * prices.SQS_REQUEST
+        requests = cost.queue_requests(frame) * cost.SQS_REQUEST
     else:
-        requests = money.counted(frame, series.API_COUNT) * prices.API_REQUEST
+        requests = cost.count_of(frame, series.API_COUNT) * cost.API_REQUEST
     return Way(
         resource,
         pictures=THOUSAND * price,
-        functions=THOUSAND * each(money.of_function(frame, resource)),
+        functions=THOUSAND * each(cost.function_cost(frame, resource)),
         requests=THOUSAND * each(requests),
-        seconds=each(money.run_seconds(frame, resource)),
+        seconds=each(cost.run_seconds(frame, resource)),
         made=made,
     )
 

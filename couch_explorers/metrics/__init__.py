@@ -1,10 +1,8 @@
 """CloudWatch to frame, to verdicts, to figures: what `notebooks/metric_review.ipynb` shows."""
 
-from couch_explorers.metrics.conclusion import conclude
-from couch_explorers.metrics.facts import of as facts_of
-from couch_explorers.metrics.fetching import fetch, fetch_hours
-from couch_explorers.metrics.review_display import show
-from couch_explorers.metrics.reviewing import review
-from couch_explorers.metrics.saving import save
+from couch_explorers.metrics.cloudwatch import fetch, fetch_hours
+from couch_explorers.metrics.model import context_of as facts_of
+from couch_explorers.metrics.review import review, save, show
+from couch_explorers.metrics.summary import conclude
 
 __all__ = ["conclude", "facts_of", "fetch", "fetch_hours", "review", "save", "show"]

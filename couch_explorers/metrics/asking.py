@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from couch_explorers.core.aws_errors import describe
-from couch_explorers.metrics.errors import MetricsError
+from couch_explorers.metrics.model import MetricsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, Facts, Series, SeriesKey
+from couch_explorers.metrics.model import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, Context, Series, SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,17 +88,17 @@ def api_latency(statistic: LatencyStatistic) -> SeriesKey:
     return (API, "Latency", statistic)
 
 
-def reasons(facts: Facts) -> tuple[str, ...]:
+def reasons(facts: Context) -> tuple[str, ...]:
     """The reasons of failed jobs that were asked for, in alphabetical order."""
     return _after(facts, WORKER, "FailedJobs ")
 
 
-def models(facts: Facts, resource: str) -> tuple[str, ...]:
+def models(facts: Context, resource: str) -> tuple[str, ...]:
     """The ids of the models whose pictures by this function were asked for, in alphabetical order."""
     return _after(facts, resource, "PicturesMade ")
 
 
-def _after(facts: Facts, resource: str, head: str) -> tuple[str, ...]:
+def _after(facts: Context, resource: str, head: str) -> tuple[str, ...]:
     metrics = {each.metric for each in facts.series if each.resource == resource}
     return tuple(sorted(metric.removeprefix(head) for metric in metrics if metric.startswith(head)))
 

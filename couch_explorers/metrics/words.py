@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from couch_explorers.metrics.facts import Facts
+    from couch_explorers.metrics.model import Context
 
 DAY = timedelta(days=1)
 DASH = "\u2013"
@@ -61,7 +61,7 @@ def sentence(*clauses: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def when(time: datetime, facts: Facts) -> str:
+def when(time: datetime, facts: Context) -> str:
     """Say a time of the review in its time zone, with the day where the window is longer than one."""
     local = time.astimezone(facts.zone)
     length = facts.window().length
@@ -70,7 +70,7 @@ def when(time: datetime, facts: Facts) -> str:
     return f"{local:%a} {clock(local)}" if length < WEEK_DAYS * DAY else f"{day(local)} {clock(local)}"
 
 
-def span(start: datetime, end: datetime, facts: Facts) -> str:
+def span(start: datetime, end: datetime, facts: Context) -> str:
     """Say from when to when, parted by a dash: "03:12-04:05"; the day of the end only where it is another one."""
     first, last = start.astimezone(facts.zone), end.astimezone(facts.zone)
     return f"{when(start, facts)}{DASH}{clock(last) if first.date() == last.date() else when(end, facts)}"
@@ -87,7 +87,7 @@ def day(local: datetime) -> str:
     return f"{local:%a} {local.day} {local:%b}"
 
 
-def before_name(facts: Facts) -> str:
+def before_name(facts: Context) -> str:
     """Name the compared window: "the day before", "the week before", "3 days before"; empty where there is none."""
     if facts.compare is None or facts.compare not in {window.name for window in facts.windows}:
         return ""

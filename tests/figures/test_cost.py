@@ -5,8 +5,9 @@ import pytest
 from couch_explorers.core import image_models
 from couch_explorers.figures import cost
 from couch_explorers.figures.errors import FigureError
-from couch_explorers.metrics import money, prices, series
-from couch_explorers.metrics.facts import WORKER, SeriesState
+from couch_explorers.metrics import series
+from couch_explorers.metrics.cost import PRICES_AS_OF, SOURCES, cost_of_window
+from couch_explorers.metrics.model import WORKER, SeriesState
 from tests.metrics.believable import CORE
 
 
@@ -16,7 +17,7 @@ def test_window_and_both_ways_stand_there_with_their_sums(frame_of, written):
 
     told = written(made.panel.figure)
     assert "The last 24 hours" in told
-    assert f"in all USD {cost.amount(money.of(frame).total)} for " in told
+    assert f"in all USD {cost.amount(cost_of_window(frame).total)} for " in told
     assert "1,000 pictures by the queue" in told
     assert "1,000 pictures by the API" in told
     assert told.count("40.00") == 2
@@ -26,7 +27,7 @@ def test_window_and_both_ways_stand_there_with_their_sums(frame_of, written):
 def test_the_caption_says_the_prices_days_and_sources(frame_of):
     sentence = cost.make(frame_of(target="aws"), CORE).panel.sentence
 
-    for text in (image_models.PRICES_AS_OF, image_models.PRICES_SOURCE, prices.PRICES_AS_OF, *prices.SOURCES.values()):
+    for text in (image_models.PRICES_AS_OF, image_models.PRICES_SOURCE, PRICES_AS_OF, *SOURCES.values()):
         assert text in sentence
     assert "local cloud" not in sentence
 

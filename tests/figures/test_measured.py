@@ -3,9 +3,8 @@ import pytest
 from couch_explorers.figures import measured
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.sources import Kind
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER, SeriesState
+from couch_explorers.metrics import model, series
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState
 
 
 @pytest.mark.parametrize("make", [measured.age, measured.duration])
@@ -48,7 +47,7 @@ def test_on_aws_no_synthetic_week_is_proposed(frame_of):
     ],
 )
 def test_each_reason_for_no_points_has_its_own_remedy(frame_of, state, told):
-    facts = known.of(frame_of(calm=False, states={series.AGE: state}))
+    facts = model.context_of(frame_of(calm=False, states={series.AGE: state}))
 
     assert told in measured.lacking(facts, series.AGE)
 

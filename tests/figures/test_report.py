@@ -5,7 +5,7 @@ from couch_explorers.figures import contact, report, saved_run
 from couch_explorers.figures.figure import Absent, Figure
 from couch_explorers.figures.report import Report
 from couch_explorers.figures.sources import Kind
-from couch_explorers.metrics.errors import MetricsParameterError
+from couch_explorers.metrics.model import MetricsParameterError
 from tests.metrics.fake_aws import client_error
 
 

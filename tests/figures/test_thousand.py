@@ -1,4 +1,4 @@
-"""By the prices of couch_explorers/metrics/prices.py and of the image models."""
+"""By the prices of couch_explorers/metrics/cost.py and of the image models."""
 
 import math
 
@@ -6,8 +6,8 @@ import pytest
 
 from couch_explorers.core import image_models
 from couch_explorers.figures import thousand
-from couch_explorers.metrics import prices, series
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER, SeriesState
+from couch_explorers.metrics import cost, series
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState
 from tests.metrics.believable import CORE
 
 
@@ -37,16 +37,16 @@ def test_the_lambdas_time_is_what_the_windows_pictures_took_failed_runs_included
 
     # 88 s of 512 MB in 12 runs for 10 pictures; 50 s of 1,024 MB in 5 runs for 5.
     assert queue.seconds == pytest.approx(8.8)
-    assert queue.functions == pytest.approx(100 * (44 * prices.LAMBDA_GB_SECOND + 12 * prices.LAMBDA_REQUEST))
-    assert api.functions == pytest.approx(200 * (50 * prices.LAMBDA_GB_SECOND + 5 * prices.LAMBDA_REQUEST))
+    assert queue.functions == pytest.approx(100 * (44 * cost.LAMBDA_GB_SECOND + 12 * cost.LAMBDA_REQUEST))
+    assert api.functions == pytest.approx(200 * (50 * cost.LAMBDA_GB_SECOND + 5 * cost.LAMBDA_REQUEST))
 
 
 def test_requests_are_those_that_the_pictures_caused(frame_of):
     queue, api = thousand.ways(worked(frame_of), CORE)
 
     # 10 sends, 12 receives, 10 deletions, 2 put off; 6 requests for 5 pictures.
-    assert queue.requests == pytest.approx(100 * 34 * prices.SQS_REQUEST)
-    assert api.requests == pytest.approx(200 * 6 * prices.API_REQUEST)
+    assert queue.requests == pytest.approx(100 * 34 * cost.SQS_REQUEST)
+    assert api.requests == pytest.approx(200 * 6 * cost.API_REQUEST)
 
 
 def test_a_way_that_made_no_picture_has_a_price_for_the_model_only(frame_of):

@@ -6,15 +6,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from couch_explorers.metrics import frames, series
-from couch_explorers.metrics.facts import (
+from couch_explorers.metrics import model, series
+from couch_explorers.metrics.model import (
     API_FUNCTION,
     WORKER,
     Alarm,
+    Context,
     Deploy,
-    Facts,
-    FunctionFacts,
-    LogFacts,
+    FunctionConfiguration,
+    LogSummary,
     SeriesState,
     Window,
 )
@@ -28,12 +28,12 @@ NAMES = series.Names(
 REASONS = ("ContentFiltered", "ModelUnavailable", "Throttled")
 INCIDENT_BEFORE_END, INCIDENT_LASTS, DEPLOY_AFTER = timedelta(hours=9), timedelta(minutes=50), timedelta(minutes=50)
 FUNCTION_FACTS = (
-    FunctionFacts(WORKER, NAMES.worker, 60.0, 512, maximum_concurrency=8),
-    FunctionFacts(API_FUNCTION, NAMES.api_function, 28.0, 1024),
+    FunctionConfiguration(WORKER, NAMES.worker, 60.0, 512, maximum_concurrency=8),
+    FunctionConfiguration(API_FUNCTION, NAMES.api_function, 28.0, 1024),
 )
 LOG_FACTS = (
-    LogFacts(WORKER, 420, complete=True, cold_starts=9, longest_init_ms=612.0, highest_memory_mb=131.0, billed_ms=4.1e6),
-    LogFacts(
+    LogSummary(WORKER, 420, complete=True, cold_starts=9, longest_init_ms=612.0, highest_memory_mb=131.0, billed_ms=4.1e6),
+    LogSummary(
         API_FUNCTION, 160, complete=True, cold_starts=4, longest_init_ms=587.0, highest_memory_mb=128.0, billed_ms=1.5e6
     ),
 )  # fmt: skip
@@ -105,7 +105,7 @@ def frame_of(
             state = overridden.get((window.name, line.key), SeriesState.COMPLETE if len(times) else SeriesState.IDLE)
             answered[window.name, line.key] = state
             if state in (SeriesState.COMPLETE, SeriesState.PARTIAL):
-                points.append(frames.Points(window.name, line, times, values))
+                points.append(model.Points(window.name, line, times, values))
     if incident:
         rang = {
             "oldest-message-age": [(began + timedelta(minutes=7), began + timedelta(minutes=58))],
@@ -114,13 +114,13 @@ def frame_of(
         }
         alarms = alarms_of(rang=rang) if alarms is None else alarms
         deploys = (Deploy(began + DEPLOY_AFTER, (WORKER,), "ab12cd3"),) if deploys is None else deploys
-    facts = Facts(
+    facts = Context(
         target, "42", timezone, end, windows, compare if compare in kept else None, period_s, percentile_period_s,
         series=lines, states=answered, alarms=alarms_of() if alarms is None else tuple(alarms), functions=tuple(functions),
         logs=tuple(logs), deploys=tuple(deploys or ()), synthetic=tuple(synthetic), metrics_requested=31 * len(windows),
         calls=len(windows), cost_usd=31 * len(windows) * 1e-5, notes=tuple(notes),
     )  # fmt: skip
-    return frames.build(points, facts)
+    return model.build_frame(points, facts)
 
 
 def _placed(given, line, window):

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER
+from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from tests.metrics.believable import CORE, NAMES, STEM
 
 QUEUE_URL = f"https://sqs.eu-west-1.amazonaws.com/000000000000/{STEM}-jobs"

@@ -2,13 +2,13 @@
 
 from types import SimpleNamespace
 
-from couch_explorers.metrics.reading import Reading
-from couch_explorers.metrics.reviewing import CHECKS
+from couch_explorers.metrics.review import CHECKS
+from couch_explorers.metrics.review_data import ReviewData
 
 
 def row_of(frame, check):
     """Make one check of a frame and give its row as a review has it: `.verdict`, `.value`, `.reason` and the others."""
-    return SimpleNamespace(**CHECKS[check](Reading(frame)).record())
+    return SimpleNamespace(**CHECKS[check](ReviewData(frame)).record())
 
 
 def lately(*values, minutes=1440):

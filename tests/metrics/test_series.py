@@ -1,7 +1,7 @@
 import pytest
 
 from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER
+from couch_explorers.metrics.model import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER
 from tests.metrics.believable import CORE, NAMES
 from tests.metrics.fake_aws import workspace_of
 

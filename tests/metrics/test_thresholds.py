@@ -1,7 +1,7 @@
-from couch_explorers.metrics import limits, thresholds
-from couch_explorers.metrics.thresholds import Threshold
+from couch_explorers.metrics import thresholds
+from couch_explorers.metrics.thresholds import ReviewThreshold
 
-ALL = [value for value in vars(thresholds).values() if isinstance(value, Threshold)]
+ALL = [value for value in vars(thresholds).values() if isinstance(value, ReviewThreshold)]
 
 
 def test_each_threshold_says_where_it_comes_from():
@@ -24,5 +24,5 @@ def test_the_api_is_judged_by_awss_recommended_alarms():
 
 
 def test_a_percentile_needs_so_many_samples_that_one_lies_above_it():
-    for statistic, least in limits.LEAST_SAMPLES.items():
+    for statistic, least in thresholds.MIN_SAMPLES.items():
         assert least * (1 - float(statistic[1:]) / 100) >= 0.99

@@ -2,8 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import words
+from couch_explorers.metrics import model, words
 
 # Europe/Oslo puts the clock back at 03:00 summer time, which is 01:00 UTC.
 CLOCK_CHANGE = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
@@ -37,7 +36,7 @@ def test_a_sentence_is_made_of_the_clauses_that_say_something():
 
 
 def test_a_time_of_the_last_day_needs_no_date(frame_of):
-    facts = known.of(frame_of())
+    facts = model.context_of(frame_of())
 
     assert words.when(facts.window().start, facts) == "09:00"
 
@@ -45,12 +44,12 @@ def test_a_time_of_the_last_day_needs_no_date(frame_of):
 def test_a_time_of_a_longer_window_names_its_day(frame_of):
     start = datetime(2026, 11, 24, 6, 5, tzinfo=UTC)
 
-    assert words.when(start, known.of(frame_of(hours=48))) == "Tue 07:05"
-    assert words.when(start, known.of(frame_of(hours=240, period_s=300))) == "Tue 24 Nov 07:05"
+    assert words.when(start, model.context_of(frame_of(hours=48))) == "Tue 07:05"
+    assert words.when(start, model.context_of(frame_of(hours=240, period_s=300))) == "Tue 24 Nov 07:05"
 
 
 def test_an_hour_that_the_clock_repeats_is_told_apart_by_its_zone(frame_of):
-    facts = known.of(frame_of(end=datetime(2026, 10, 25, 8, tzinfo=UTC)))
+    facts = model.context_of(frame_of(end=datetime(2026, 10, 25, 8, tzinfo=UTC)))
 
     assert words.when(CLOCK_CHANGE - timedelta(minutes=30), facts) == "02:30 CEST"
     assert words.when(CLOCK_CHANGE + timedelta(minutes=30), facts) == "02:30 CET"
@@ -58,14 +57,14 @@ def test_an_hour_that_the_clock_repeats_is_told_apart_by_its_zone(frame_of):
 
 
 def test_the_hour_that_is_jumped_over_in_spring_needs_no_zone(frame_of):
-    facts = known.of(frame_of(end=datetime(2026, 3, 29, 8, tzinfo=UTC)))
+    facts = model.context_of(frame_of(end=datetime(2026, 3, 29, 8, tzinfo=UTC)))
 
     assert words.when(datetime(2026, 3, 29, 0, 59, tzinfo=UTC), facts) == "01:59"
     assert words.when(datetime(2026, 3, 29, 1, 0, tzinfo=UTC), facts) == "03:00"
 
 
 def test_a_stretch_names_the_day_of_its_end_only_where_it_is_another(frame_of):
-    facts = known.of(frame_of(hours=48))
+    facts = model.context_of(frame_of(hours=48))
     start = datetime(2026, 11, 24, 21, 0, tzinfo=UTC)
 
     assert words.span(start, start + timedelta(minutes=50), facts) == "Tue 22:00\u201322:50"
@@ -82,7 +81,7 @@ def test_a_stretch_names_the_day_of_its_end_only_where_it_is_another(frame_of):
     ],
 )
 def test_the_window_compared_with_is_named_by_its_distance(frame_of, keywords, name):
-    assert words.before_name(known.of(frame_of(**keywords))) == name
+    assert words.before_name(model.context_of(frame_of(**keywords))) == name
 
 
 def test_a_period_is_named_in_the_largest_unit_that_fits():

@@ -23,8 +23,8 @@ from couch_explorers.figures.architecture.deployed import (
     Topic,
 )
 from couch_explorers.metrics import asking
+from couch_explorers.metrics.context import GONE
 from couch_explorers.metrics.series import Names
-from couch_explorers.metrics.surroundings_functions import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

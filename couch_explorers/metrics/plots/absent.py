@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics.facts import PARTS, SeriesState
+from couch_explorers.metrics.model import PARTS, SeriesState
 from couch_explorers.metrics.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.facts import Facts, SeriesKey
+    from couch_explorers.metrics.model import Context, SeriesKey
 
 # In points, between such a text and the edges of its axes.
 EDGE_PT = 20.0
 
 
-def why(facts: Facts, key: SeriesKey) -> str:
+def why(facts: Context, key: SeriesKey) -> str:
     """Say in a clause, without a full stop, why a series has no points."""
     part = PARTS.get(key[0], key[0])
     return {
@@ -28,7 +28,7 @@ def why(facts: Facts, key: SeriesKey) -> str:
     }[facts.state(key)]
 
 
-def note(facts: Facts, *keys: SeriesKey) -> str:
+def note(facts: Context, *keys: SeriesKey) -> str:
     """Say so where CloudWatch gave only a part of the points; empty otherwise."""
     partial = any(facts.state(key) is SeriesState.PARTIAL for key in keys)
     return "CloudWatch gave only a part of the points" if partial else ""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.facts import Alarm, Deploy, Facts
+    from couch_explorers.metrics.model import Alarm, Context, Deploy
 
 
 COMMIT_LETTERS = 7
@@ -46,7 +46,7 @@ class Event:
     moments: tuple[float, ...] = ()
 
 
-def alarm_events(facts: Facts, short_name: str, *, named: bool = False) -> list[Event]:
+def alarm_events(facts: Context, short_name: str, *, named: bool = False) -> list[Event]:
     """List when an alarm rang: each time in words, or where they are many the last with their number."""
     found = facts.alarm(short_name)
     if found is None or not found.rang:
@@ -62,12 +62,12 @@ def alarm_events(facts: Facts, short_name: str, *, named: bool = False) -> list[
     return entries
 
 
-def still_rings(facts: Facts, alarm: Alarm, end: datetime) -> bool:
+def still_rings(facts: Context, alarm: Alarm, end: datetime) -> bool:
     """Whether a stretch in which an alarm rang has not ended yet."""
     return alarm.state == "ALARM" and end >= facts.window().end
 
 
-def deploy_events(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Event]:
+def deploy_events(facts: Context, width_pt: float = style.PLOT_PT) -> list[Event]:
     """List the deploys; those whose words would run into each other on a time line of that width become one entry."""
     window = facts.window()
     inside = (deploy for deploy in facts.deploys if window.start <= deploy.time < window.end)
@@ -86,7 +86,7 @@ def deploy_events(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Event]:
         groups[place : place + 2] = [groups[place] + groups[place + 1]]
 
 
-def clock_change_events(facts: Facts) -> list[Event]:
+def clock_change_events(facts: Context) -> list[Event]:
     """List the changes of the clock."""
     return [
         _moments(
@@ -96,7 +96,7 @@ def clock_change_events(facts: Facts) -> list[Event]:
     ]
 
 
-def synthetic_events(facts: Facts) -> list[Event]:
+def synthetic_events(facts: Context) -> list[Event]:
     """List the stretches whose figures the local history wrote."""
     window = facts.window()
     inside = ((start, end) for start, end in facts.synthetic if end > window.start and start < window.end)
@@ -105,7 +105,7 @@ def synthetic_events(facts: Facts) -> list[Event]:
     ]
 
 
-def _deploys_told(group: Sequence[Deploy], facts: Facts) -> tuple[str, ...]:
+def _deploys_told(group: Sequence[Deploy], facts: Context) -> tuple[str, ...]:
     last = group[-1]
     time = words.when(last.time, facts)
     # A plus at the end says that the commit was not all that was deployed.
@@ -116,20 +116,20 @@ def _deploys_told(group: Sequence[Deploy], facts: Facts) -> tuple[str, ...]:
     return (f"{many}, last {time} {commit}".strip(), f"{many}, last {time}", many)
 
 
-def _event(facts: Facts, start: datetime, end: datetime, *texts: str) -> Event:
+def _event(facts: Context, start: datetime, end: datetime, *texts: str) -> Event:
     window = facts.window()
     length = window.length.total_seconds()
     first, last = (min(max((time - window.start).total_seconds(), 0.0), length) for time in (start, end))
     return Event(first, last, texts)
 
 
-def _moments(facts: Facts, times: Sequence[datetime], *texts: str) -> Event:
+def _moments(facts: Context, times: Sequence[datetime], *texts: str) -> Event:
     start = facts.window().start
     entry = _event(facts, times[0], times[-1], *texts)
     return replace(entry, moments=tuple((time - start).total_seconds() for time in times))
 
 
-def clock_changes(facts: Facts) -> list[tuple[datetime, timedelta]]:
+def clock_changes(facts: Context) -> list[tuple[datetime, timedelta]]:
     """Find when the clock of the time zone is changed inside the window, and by how much it is put forward."""
     window = facts.window()
     changes = []
@@ -143,7 +143,7 @@ def clock_changes(facts: Facts) -> list[tuple[datetime, timedelta]]:
     return changes
 
 
-def _moment(before: datetime, after: datetime, facts: Facts) -> datetime:
+def _moment(before: datetime, after: datetime, facts: Context) -> datetime:
     """Find the whole minute of a change between two times."""
     while after - before > timedelta(minutes=1):
         middle = before + timedelta(minutes=(after - before) // timedelta(minutes=2))
@@ -151,7 +151,7 @@ def _moment(before: datetime, after: datetime, facts: Facts) -> datetime:
     return after
 
 
-def _offset(time: datetime, facts: Facts) -> timedelta:
+def _offset(time: datetime, facts: Context) -> timedelta:
     return time.astimezone(facts.zone).utcoffset() or timedelta()
 
 
@@ -174,7 +174,7 @@ class _Row:
     taken: list[tuple[float, float]] = field(default_factory=list)
 
 
-def draw_annotations(ax: Axes, facts: Facts, alarms: Sequence[str] = (), *, first: bool = True) -> float:
+def draw_annotations(ax: Axes, facts: Context, alarms: Sequence[str] = (), *, first: bool = True) -> float:
     """Draw the marks; give the height in points of the rows above the axes, 0 where nothing happened.
 
     `alarms` are the short names of those that watch what is shown. Axes that are not the `first` of their figure have no

@@ -14,9 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import words
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics import model, words
+from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent, resampling, style
 from couch_explorers.metrics.plots.resampling import MOST_POINTS
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from couch_explorers.metrics.facts import Facts, SeriesKey
+    from couch_explorers.metrics.model import Context, SeriesKey
 
 # Room above the highest point, as a part of the scale.
 HEADROOM = 1.08
@@ -255,14 +254,14 @@ def avoid_overlap(wished: Sequence[float], heights: Sequence[float], room: float
     return [max(least, min(start, most)) + float(offset) for start, offset in zip(starts, offsets, strict=True)]
 
 
-def previous_label(facts: Facts) -> str:
+def previous_label(facts: Context) -> str:
     """Name the line of the compared window: "day before"."""
     return words.before_name(facts).removeprefix("the ")
 
 
 def plot_with_previous(
     labels: LineLabels,
-    facts: Facts,
+    facts: Context,
     now: Curve,
     before: Curve | None,
     name: str,
@@ -310,7 +309,7 @@ def count_row(
     frame: pd.DataFrame, key: SeriesKey, name: str, period_s: int, *, colour: str = style.VERMILLION, group: str = ""
 ) -> CountRow:
     """Make the row of one series."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     now = resampling.resample(frame, key, period_s=period_s)
     unknown = facts.state(key) in {SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL}
     nothing = absent.why(facts, key) if now.empty and unknown else ""
@@ -322,7 +321,7 @@ def count_rows_height_pt(rows: int) -> float:
     return ROW_PT * max(rows, 1)
 
 
-def draw_count_rows(ax: Axes, facts: Facts, rows: Sequence[CountRow]) -> None:
+def draw_count_rows(ax: Axes, facts: Context, rows: Sequence[CountRow]) -> None:
     """Draw the rows, the first on top."""
     ax.set_ylim(0, len(rows) * ROW_PT)
     ax.set_yticks([])
@@ -353,7 +352,7 @@ def _bars(ax: Axes, row: CountRow, foot: float, top: float) -> None:
     ax.bar(starts, heights, widths, bottom=foot, align="edge", color=row.colour, linewidth=0, zorder=3)
 
 
-def _words(ax: Axes, facts: Facts, row: CountRow, foot: float) -> None:
+def _words(ax: Axes, facts: Context, row: CountRow, foot: float) -> None:
     """Write name and peak above the bars, and the totals at their right."""
     above = foot + NAME_AT_PT
     ax.text(0, above, row.name, va="center", fontsize=style.SMALL_SIZE, color=style.INK, zorder=4)
@@ -393,7 +392,7 @@ def _total(ax: Axes, text: str, at: float, *, bold: bool) -> None:
     )
 
 
-def _peak(facts: Facts, curve: Curve) -> str:
+def _peak(facts: Context, curve: Curve) -> str:
     if curve.highest == curve.total:
         return words.span(*curve.highest_at, facts) if curve.total else ""
     return f"at most {words.number(curve.highest)}, {words.span(*curve.highest_at, facts)}" if curve.highest > 1 else ""

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.facts import Facts, SeriesKey
+    from couch_explorers.metrics.model import Context, SeriesKey
 
 
 def setup_axes(
     ax: Axes,
-    facts: Facts,
+    facts: Context,
     title: str,
     *told: tuple[str, float],
     keys: Sequence[SeriesKey] = (),
@@ -71,7 +71,7 @@ def write_title(ax: Axes, title: str, told: str, rows_pt: float) -> None:
     )
 
 
-def statistic_label(facts: Facts, *told: tuple[str, float], beside: str = "") -> str:
+def statistic_label(facts: Context, *told: tuple[str, float], beside: str = "") -> str:
     """Say what the numbers are: "Maximum of each minute, Europe/Oslo"."""
     parts = words.join(f"{name.lower()} of {words.period(period_s)}" for name, period_s in told)
     return f"{parts[:1].upper()}{parts[1:]}{beside}, {facts.timezone}"
@@ -98,7 +98,7 @@ class Tick:
     mark: bool = True
 
 
-def format_time_axis(ax: Axes, facts: Facts) -> None:
+def format_time_axis(ax: Axes, facts: Context) -> None:
     """Set the limits, ticks and labels of the time axis."""
     ax.set_xlim(0, facts.window().length.total_seconds())
     found = ticks(facts, style.width_of(ax))
@@ -112,7 +112,7 @@ def format_time_axis(ax: Axes, facts: Facts) -> None:
     ax.tick_params(axis="x", which="minor", length=0)
 
 
-def ticks(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Tick]:
+def ticks(facts: Context, width_pt: float = style.PLOT_PT) -> list[Tick]:
     """Choose the ticks for a window drawn `width_pt` points wide, ascending."""
     length_min = facts.window().length.total_seconds() / MINUTE_S
     most = min(MOST_STEPS, width_pt / (style.text_width(WIDEST_LABEL, style.SMALL_SIZE) + APART_PT))
@@ -133,7 +133,7 @@ def ticks(facts: Facts, width_pt: float = style.PLOT_PT) -> list[Tick]:
     ]
 
 
-def _hours(facts: Facts, step_min: int, width_pt: float) -> list[Tick]:
+def _hours(facts: Context, step_min: int, width_pt: float) -> list[Tick]:
     """Mark the moments at which the wall clock shows a round time, and write the date under the first of each day."""
     moments = [*_round_moments(facts, step_min)]
     first_of_day = [
@@ -161,7 +161,7 @@ def _thinned(found: list[Tick], scale: float) -> list[Tick]:
     return kept
 
 
-def _round_moments(facts: Facts, step_min: int) -> Iterator[tuple[float, datetime]]:
+def _round_moments(facts: Context, step_min: int) -> Iterator[tuple[float, datetime]]:
     """Walk the window in real time, so that no hour is left out or seen once too little."""
     window = facts.window()
     walk = timedelta(minutes=min(step_min, QUARTER_MIN))
@@ -174,7 +174,7 @@ def _round_moments(facts: Facts, step_min: int) -> Iterator[tuple[float, datetim
         time += walk
 
 
-def _days(facts: Facts, width_pt: float) -> Iterator[Tick]:
+def _days(facts: Context, width_pt: float) -> Iterator[Tick]:
     """Mark each midnight, and write each day's name between two of them."""
     end_s = facts.window().length.total_seconds()
     midnights = _midnights(facts, around=True)
@@ -190,7 +190,7 @@ def _days(facts: Facts, width_pt: float) -> Iterator[Tick]:
                 break
 
 
-def _midnights(facts: Facts, *, around: bool = False) -> list[tuple[float, datetime]]:
+def _midnights(facts: Context, *, around: bool = False) -> list[tuple[float, datetime]]:
     """List the midnights of the window, each with its seconds from the start; with the ones just outside if `around`."""
     window = facts.window()
     date = window.start.astimezone(facts.zone).date()

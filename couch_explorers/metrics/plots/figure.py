@@ -19,8 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from couch_explorers.files import write_whole
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import words
+from couch_explorers.metrics import model, words
 from couch_explorers.metrics.plots import style
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ def _overhang(ax: Axes) -> tuple[float, float]:
 
 def _stretch(frame: pd.DataFrame) -> str:
     """Name the window for an alternative text."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     start, end = (time.astimezone(facts.zone) for time in (facts.window().start, facts.window().end))
     return f"{words.day(start)} {start:%H:%M} to {words.day(end)} {end:%H:%M} {facts.timezone}"
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import grouping, limits, series, words
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics import model, series, thresholds, words
+from couch_explorers.metrics.model import SeriesState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from couch_explorers.metrics.facts import Facts, SeriesKey, Window
+    from couch_explorers.metrics.model import Context, SeriesKey, Window
 
 
 # What several periods may be joined to, in seconds.
@@ -106,7 +105,7 @@ def resample(frame: pd.DataFrame, key: SeriesKey, window: str = "now", *, period
 
     Raises ValueError for a statistic that cannot be joined, such as a percentile.
     """
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     stretch = facts.window(window)
     own_s = period_of(facts, key)
     step_s = max(own_s, period_s or own_s)
@@ -136,7 +135,7 @@ def resample(frame: pd.DataFrame, key: SeriesKey, window: str = "now", *, period
 
 def resample_before(frame: pd.DataFrame, key: SeriesKey, *, period_s: int | None = None) -> Curve | None:
     """Give the same series of the window that is compared with; None where there is no such window or nothing in it."""
-    shown = windows_shown(known.of(frame))
+    shown = windows_shown(model.context_of(frame))
     if len(shown) == 1:
         return None
     found = resample(frame, key, shown[0], period_s=period_s)
@@ -145,14 +144,14 @@ def resample_before(frame: pd.DataFrame, key: SeriesKey, *, period_s: int | None
 
 def resample_counts_before(frame: pd.DataFrame, key: SeriesKey, *, period_s: int | None = None) -> Curve | None:
     """Give the same for what is counted, where nothing measured is none, not unknown; None only where it is unknown."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     shown = windows_shown(facts)
     if len(shown) == 1 or facts.state(key, shown[0]) not in {SeriesState.IDLE, SeriesState.COMPLETE}:
         return None
     return resample(frame, key, shown[0], period_s=period_s)
 
 
-def period_of(facts: Facts, key: SeriesKey) -> int:
+def period_of(facts: Context, key: SeriesKey) -> int:
     """Seconds that one point of a series stands for."""
     asked = next((each.period_s for each in facts.series if each.key == key), None)
     if asked is not None:
@@ -160,7 +159,7 @@ def period_of(facts: Facts, key: SeriesKey) -> int:
     return facts.percentile_period_s if series.is_percentile(key) else facts.period_s
 
 
-def coarser_period_s(facts: Facts, most: int) -> int:
+def coarser_period_s(facts: Context, most: int) -> int:
     """Choose the shortest round period of which the window holds at most `most`; never shorter than the frame's own."""
     length = facts.window().length.total_seconds()
     fitting = (
@@ -171,7 +170,7 @@ def coarser_period_s(facts: Facts, most: int) -> int:
     return next(fitting, facts.period_s)
 
 
-def windows_shown(facts: Facts) -> tuple[str, ...]:
+def windows_shown(facts: Context) -> tuple[str, ...]:
     """Name the windows that a figure draws: the one compared with, where there is one, and "now" over it."""
     names = {window.name for window in facts.windows}
     return (facts.compare, "now") if facts.compare in names and facts.compare is not None else ("now",)
@@ -190,7 +189,7 @@ def _joined_edges(length: float, step_s: int) -> NDArray[np.float64]:
 
 def _measured(frame: pd.DataFrame, key: SeriesKey, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the seconds from the window's start, ascending, and the values of one series."""
-    rows = grouping.rows_of(frame, (window.name, *key))
+    rows = model.rows_of(frame, (window.name, *key))
     times = frame.index[rows]
     offsets = (times - window.start).total_seconds().to_numpy(dtype=np.float64)
     values = frame["value"].to_numpy(dtype=np.float64)[rows]
@@ -204,7 +203,7 @@ def with_min_samples(frame: pd.DataFrame, key: SeriesKey, samples: SeriesKey, wi
     Where the samples are not known, nobody knows whether there were enough: only what needs no more than one stays.
     """
     percentile = resample(frame, key, window)
-    least = limits.LEAST_SAMPLES.get(key[2], 1)
+    least = thresholds.MIN_SAMPLES.get(key[2], 1)
     counted = resample(frame, samples, window)
     if percentile.empty or (counted.empty and least == 1):
         return percentile
@@ -217,7 +216,7 @@ def with_min_samples(frame: pd.DataFrame, key: SeriesKey, samples: SeriesKey, wi
 
 def with_min_samples_before(frame: pd.DataFrame, key: SeriesKey, samples: SeriesKey) -> Curve | None:
     """Give the same of the window that is compared with; None where there is none or nothing in it."""
-    shown = windows_shown(known.of(frame))
+    shown = windows_shown(model.context_of(frame))
     if len(shown) == 1:
         return None
     found = with_min_samples(frame, key, samples, shown[0])
@@ -228,7 +227,7 @@ def missing_percentiles(frame: pd.DataFrame, keys: Sequence[SeriesKey], samples:
     """Say which percentiles are left out for want of samples: "p95 needs 20 runs a period to be drawn and p99 100"; empty where none is."""
     left_out = []
     for key in keys:
-        least = limits.LEAST_SAMPLES.get(key[2])
+        least = thresholds.MIN_SAMPLES.get(key[2])
         if least and _gaps(with_min_samples(frame, key, samples)) > _gaps(resample(frame, key)):
             left_out.append((key[2], least))
     if not left_out:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import words
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics import model, words
+from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent, resampling
 from couch_explorers.metrics.plots.annotations import still_rings
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from couch_explorers.metrics.facts import Facts, SeriesKey
+    from couch_explorers.metrics.model import Context, SeriesKey
     from couch_explorers.metrics.plots.resampling import Curve
 
 # SQS and Lambda publish each minute, and a point may be some minutes late; what is older than this is not the end.
@@ -28,13 +27,13 @@ TIMES = 1.5
 MOST_LISTED = 2
 
 
-def peak(curve: Curve, facts: Facts) -> str:
+def peak(curve: Curve, facts: Context) -> str:
     """Say when the highest value was: a minute by its beginning, a longer period from when to when."""
     start, end = curve.highest_at
     return words.when(start, facts) if curve.period_s <= MINUTE_S else words.span(start, end, facts)
 
 
-def end(curve: Curve, facts: Facts, told: Callable[[float], str] = words.number) -> str:
+def end(curve: Curve, facts: Context, told: Callable[[float], str] = words.number) -> str:
     """Say the last value: "3 at the end", or when it was measured where that is not the end."""
     last = curve.latest_until
     if curve.window.end - last <= max(END, timedelta(seconds=curve.period_s)):
@@ -42,7 +41,7 @@ def end(curve: Curve, facts: Facts, told: Callable[[float], str] = words.number)
     return f"{told(curve.latest)} when last measured, {words.when(last, facts)}"
 
 
-def before(curve: Curve | None, facts: Facts, told: Callable[[float], str] = words.number) -> str:
+def before(curve: Curve | None, facts: Context, told: Callable[[float], str] = words.number) -> str:
     """Say the highest value of the window compared with; empty without one."""
     if curve is None:
         return ""
@@ -57,14 +56,14 @@ def against(value: float, limit: float, name: str) -> str:
     return f"{words.percent(share)} of {name}" if share < TIMES else f"{words.number(round(share, 1))} times {name}"
 
 
-def depth(curve: Curve, facts: Facts) -> str:
+def depth(curve: Curve, facts: Context) -> str:
     """Say how many lay somewhere: "none", "at most 3, 0 at the end"."""
     if curve.highest == 0:
         return "none"
     return f"at most {words.number(curve.highest)} ({peak(curve, facts)}), {end(curve, facts)}"
 
 
-def alarm(facts: Facts, short_name: str, name: str = "its alarm") -> str:
+def alarm(facts: Context, short_name: str, name: str = "its alarm") -> str:
     """Say when an alarm rang in the window; empty where it did not, or where there is none."""
     found = facts.alarm(short_name)
     if found is None or not found.rang:
@@ -82,7 +81,7 @@ def alarm(facts: Facts, short_name: str, name: str = "its alarm") -> str:
 
 def counted(frame: pd.DataFrame, key: SeriesKey, one: str, many: str, *, none: str = "no", detail: str = "") -> str:
     """Say how many, when most of them, and how many in the window before: "7 jobs failed (most 03:30-03:40, the day before none)"."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     now = resampling.resample(frame, key, period_s=resampling.coarser_period_s(facts, resampling.MOST_STEPS))
     if unknown(facts, now, key):
         return f"{many}: {absent.why(facts, key)}"
@@ -97,12 +96,12 @@ def counted(frame: pd.DataFrame, key: SeriesKey, one: str, many: str, *, none: s
     return f"{number} {one if now.total == 1 else many}{f' ({told})' if shown else ''}"
 
 
-def unknown(facts: Facts, curve: Curve, key: SeriesKey, window: str = "now") -> bool:
+def unknown(facts: Context, curve: Curve, key: SeriesKey, window: str = "now") -> bool:
     """Whether nothing is there because it was not told, and not because there was nothing."""
     return curve.empty and facts.state(key, window) not in {SeriesState.IDLE, SeriesState.COMPLETE}
 
 
-def _most(curve: Curve, facts: Facts) -> str:
+def _most(curve: Curve, facts: Context) -> str:
     """Say when most of what was counted fell; nothing where it came one at a time."""
     if curve.highest == curve.total:
         return peak(curve, facts) if curve.total else ""

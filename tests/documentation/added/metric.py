@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import fetching, review, series
+from couch_explorers.metrics import cloudwatch, model, review, series
 from tests.metrics.rows import lately, row_of
 
 NOW = datetime(2026, 11, 25, 8, 0, 27, tzinfo=UTC)
@@ -12,9 +11,9 @@ NOW = datetime(2026, 11, 25, 8, 0, 27, tzinfo=UTC)
 def test_the_metric_is_fetched_into_the_frame(aws, workspace):
     aws.put(series.RECEIVED, {NOW.replace(second=0) - timedelta(minutes=1): 5})
 
-    frame = fetching.fetch_hours(workspace, 24, now=NOW)
+    frame = cloudwatch.fetch_hours(workspace, 24, now=NOW)
 
-    assert known.points(frame, series.RECEIVED).tolist() == [5]
+    assert model.points(frame, series.RECEIVED).tolist() == [5]
 
 
 def test_the_review_tells_it(frame_of):

@@ -1,8 +1,7 @@
 import pytest
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics import model, series
+from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent
 
 
@@ -16,13 +15,13 @@ from couch_explorers.metrics.plots import absent
     ],
 )
 def test_each_of_the_reasons_for_no_points_has_other_words(frame_of, state, told):
-    facts = known.of(frame_of({series.AGE: None}, states={series.AGE: state}))
+    facts = model.context_of(frame_of({series.AGE: None}, states={series.AGE: state}))
 
     assert told in absent.why(facts, series.AGE)
 
 
 def test_a_series_of_which_a_part_came_is_noted(frame_of):
-    partial = known.of(frame_of(states={series.AGE: SeriesState.PARTIAL}))
+    partial = model.context_of(frame_of(states={series.AGE: SeriesState.PARTIAL}))
 
     assert absent.note(partial, series.AGE, series.SENT) == "CloudWatch gave only a part of the points"
     assert absent.note(partial, series.SENT) == ""

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import WORKER, SeriesState, Window
+from couch_explorers.metrics import model, series
+from couch_explorers.metrics.model import WORKER, SeriesState, Window
 from couch_explorers.metrics.plots import artists, axes
 from couch_explorers.metrics.plots.artists import LineLabels
 from couch_explorers.metrics.plots.resampling import Curve
@@ -149,8 +148,8 @@ ERRORS = series.errors(WORKER)
 
 def drawn(ax, frame, *keys):
     rows = [artists.count_row(frame, key, "Worker errors", 600, group="failures") for key in keys]
-    axes.format_time_axis(ax, known.of(frame))
-    artists.draw_count_rows(ax, known.of(frame), rows)
+    axes.format_time_axis(ax, model.context_of(frame))
+    artists.draw_count_rows(ax, model.context_of(frame), rows)
     return [text.get_text() for text in ax.texts]
 
 

@@ -2,12 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from couch_explorers.metrics import facts as known
+from couch_explorers.metrics import model
 from couch_explorers.metrics.plots import annotations, axes
 
 
 def test_a_title_says_statistic_period_and_time_zone(frame_of):
-    facts = known.of(frame_of(timezone="UTC"))
+    facts = model.context_of(frame_of(timezone="UTC"))
 
     assert axes.statistic_label(facts, ("Maximum", 60)) == "Maximum of each minute, UTC"
     assert (
@@ -36,7 +36,7 @@ HOUR_S = 3600
 
 
 def facts_of(frame_of, **keywords):
-    return known.of(frame_of(calm=False, **keywords))
+    return model.context_of(frame_of(calm=False, **keywords))
 
 
 def labels(found):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from couch_explorers.metrics import plots, series
-from couch_explorers.metrics.facts import WORKER, Deploy, SeriesState
+from couch_explorers.metrics.model import WORKER, Deploy, SeriesState
 from couch_explorers.metrics.plots import style
 
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)

@@ -3,9 +3,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from couch_explorers.metrics import derived, limits, series
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics.facts import WORKER, SeriesState
+from couch_explorers.metrics import model, series, statistics, thresholds
+from couch_explorers.metrics.model import WORKER, SeriesState
 from couch_explorers.metrics.plots import resampling
 
 
@@ -77,16 +76,16 @@ def test_the_highest_of_several_equal_values_is_the_last(frame_of):
     frame = frame_of({series.AGE: {10: 40, 20: 40, 30: 1}})
     age = resampling.resample(frame, series.AGE)
 
-    start = known.of(frame).window().start
+    start = model.context_of(frame).window().start
     assert age.highest_at == (start + timedelta(minutes=20), start + timedelta(minutes=21))
     assert age.latest == 1
     assert age.latest_until == start + timedelta(minutes=31)
 
 
 def test_the_joined_period_is_the_shortest_round_one_that_leaves_few_enough_points(frame_of):
-    assert resampling.coarser_period_s(known.of(frame_of()), 170) == 600
-    assert resampling.coarser_period_s(known.of(frame_of()), 1500) == 60
-    assert resampling.coarser_period_s(known.of(frame_of(hours=168, period_s=300)), 170) == 3600
+    assert resampling.coarser_period_s(model.context_of(frame_of()), 170) == 600
+    assert resampling.coarser_period_s(model.context_of(frame_of()), 1500) == 60
+    assert resampling.coarser_period_s(model.context_of(frame_of(hours=168, period_s=300)), 170) == 3600
 
 
 def test_rows_that_are_added_to_a_frame_are_seen(frame_of):
@@ -103,7 +102,7 @@ P95, RUNS = series.duration(WORKER, "p95"), series.invocations(WORKER)
 
 
 def test_a_percentile_of_too_few_runs_is_a_gap(frame_of):
-    least = limits.LEAST_SAMPLES["p95"]
+    least = thresholds.MIN_SAMPLES["p95"]
     frame = frame_of({P95: [9000] * 24, RUNS: {0: least, 60: least - 1, 119: 1, 120: least - 1}})
 
     points = resampling.with_min_samples(frame, P95, RUNS).points
@@ -126,7 +125,7 @@ def test_a_percentile_is_drawn_no_more_than_judged_where_the_runs_are_not_known(
     frame = frame_of({P95: [9000] * 24, RUNS: None}, states={RUNS: state})
 
     assert resampling.with_min_samples(frame, P95, RUNS).empty
-    assert derived.worst_percentile(frame, P95).value is None
+    assert statistics.worst_percentile(frame, P95).value is None
 
 
 def test_a_median_stays_where_the_runs_are_not_known_for_there_was_one(frame_of):

@@ -2,9 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import WORKER, SeriesState
+from couch_explorers.metrics import model, series
+from couch_explorers.metrics.model import WORKER, SeriesState
 from couch_explorers.metrics.plots import resampling, telling
 
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
@@ -18,7 +17,7 @@ def counted(frame):
 
 def test_a_minute_is_told_by_its_beginning_and_a_longer_period_by_both_ends(frame_of):
     frame = frame_of({series.SENT: {600: 9}})
-    facts = known.of(frame)
+    facts = model.context_of(frame)
 
     assert telling.peak(resampling.resample(frame, series.SENT), facts) == "19:00"
     assert telling.peak(resampling.resample(frame, series.SENT, period_s=600), facts) == "19:00\u201319:10"
@@ -56,8 +55,8 @@ def test_an_answer_that_was_denied_is_not_none(frame_of):
 
 
 def test_an_alarm_that_never_rang_is_not_told(frame_of, alarms_of):
-    assert telling.alarm(known.of(frame_of(alarms=alarms_of())), ALARM) == ""
-    assert telling.alarm(known.of(frame_of(alarms=())), ALARM) == ""
+    assert telling.alarm(model.context_of(frame_of(alarms=alarms_of())), ALARM) == ""
+    assert telling.alarm(model.context_of(frame_of(alarms=())), ALARM) == ""
 
 
 def test_an_alarm_tells_each_time_or_how_often(frame_of, alarms_of):
@@ -66,7 +65,7 @@ def test_an_alarm_tells_each_time_or_how_often(frame_of, alarms_of):
             (END - timedelta(hours=hour), END - timedelta(hours=hour - 1)) for hour in range(2 * times - 1, 0, -2)
         ]
         alarms = alarms_of(rang={ALARM: stretches}, states={ALARM: state})
-        return telling.alarm(known.of(frame_of(alarms=alarms)), ALARM)
+        return telling.alarm(model.context_of(frame_of(alarms=alarms)), ALARM)
 
     assert told(2) == "its alarm rang 06:00\u201307:00 and 08:00\u201309:00"
     assert told(4) == "its alarm rang 4 times, last 08:00\u201309:00"

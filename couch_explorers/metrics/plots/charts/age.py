@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series, words
+from couch_explorers.metrics import model, series, words
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, telling
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ HEIGHT_PT = 145.0
 
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the age with its alarm's threshold, and when the alarm rang."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
     now = resampling.resample(frame, series.AGE, period_s=period_s)
     before = resampling.resample_before(frame, series.AGE, period_s=period_s)
@@ -43,7 +42,7 @@ def read(frame: pd.DataFrame) -> str:
     An age alone deceives: a job that was received three times no longer counts (SQS developer guide, "Available CloudWatch
     metrics for Amazon SQS", ApproximateAgeOfOldestMessage).
     """
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     age = resampling.resample(frame, series.AGE)
     letters = resampling.resample(frame, series.DEAD_LETTERS_VISIBLE)
     beside = f"dead letters: {telling.depth(letters, facts)}" if not letters.empty else ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series, words
+from couch_explorers.metrics import model, series, words
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ IN_FLIGHT = artists.LineStyle(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
 
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the jobs that wait, and those in a worker's hands."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
     coarse_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
     now = resampling.resample(frame, series.VISIBLE, period_s=period_s)
@@ -44,7 +43,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the jobs in the dead-letter queue, with its alarm."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     key = series.DEAD_LETTERS_VISIBLE
     period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
     now, before = (
@@ -66,7 +65,7 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def read(frame: pd.DataFrame) -> str:
     """Say how many jobs waited at most and wait at the end, against the window before; and the dead letters."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     waiting, letters = (
         resampling.resample(frame, series.VISIBLE),
         resampling.resample(frame, series.DEAD_LETTERS_VISIBLE),

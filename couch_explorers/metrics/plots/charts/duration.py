@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series, words
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER
+from couch_explorers.metrics import model, series, words
+from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.facts import FunctionFacts
+    from couch_explorers.metrics.model import FunctionConfiguration
     from couch_explorers.metrics.plots.resampling import Curve
 
 TITLE = "Durations of worker and API function"
@@ -41,7 +40,7 @@ def draw_api_function(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def _draw(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     # On fewer points fewer steps can be told apart.
     coarse_s = resampling.coarser_period_s(facts, round(resampling.MOST_STEPS * style.width_of(ax) / style.PLOT_PT))
     median, p95, p99, before = _percentiles(frame, resource)
@@ -90,7 +89,7 @@ def read(frame: pd.DataFrame) -> str:
 
 
 def _read(frame: pd.DataFrame, resource: str) -> str:
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     median, p95, _, before = _percentiles(frame, resource)
     key = series.duration(resource, "Maximum")
     longest = resampling.resample(frame, key).scaled(SECONDS_A_MS)
@@ -112,7 +111,7 @@ def _read(frame: pd.DataFrame, resource: str) -> str:
     return f"{NAMES[resource]}: {', '.join([*parts, *([note] if note else [])])}"
 
 
-def _share(longest: Curve, function: FunctionFacts | None) -> str:
+def _share(longest: Curve, function: FunctionConfiguration | None) -> str:
     if function is None:
         return ""
     return f", {telling.against(longest.highest, function.timeout_s, f'its time-out of {words.seconds(function.timeout_s)}')}"

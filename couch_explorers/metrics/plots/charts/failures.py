@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series, words
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER
+from couch_explorers.metrics import model, series, words
+from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.facts import Facts
+    from couch_explorers.metrics.model import Context
     from couch_explorers.metrics.plots.artists import CountRow
     from couch_explorers.metrics.plots.resampling import Curve
 
@@ -37,7 +36,7 @@ def height_pt(frame: pd.DataFrame) -> float:
 
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a row of bars for each kind of trouble."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     keys = (series.errors(WORKER), series.errors(API_FUNCTION), series.FAILED_JOBS, series.POSTPONED_JOBS)
     axes.setup_axes(ax, facts, TITLE, (artists.COUNT_STATISTIC, _period_s(facts)), keys=keys, alarms=ALARMS)
     artists.draw_count_rows(ax, facts, _rows(frame))
@@ -46,7 +45,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def read(frame: pd.DataFrame) -> str:
     """Say how many jobs failed and why, how many were put off, how often functions crashed; against the window before."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     reasons = [row for row in _failed(frame) if row.now.total and row.name.startswith(HEAD)]
     by_reason = words.join(f"{words.number(row.now.total)} {row.name.removeprefix(HEAD)}" for row in reasons)
     return words.sentence(
@@ -60,7 +59,7 @@ def read(frame: pd.DataFrame) -> str:
 
 
 def _rows(frame: pd.DataFrame) -> list[CountRow]:
-    period_s = _period_s(known.of(frame))
+    period_s = _period_s(model.context_of(frame))
     return [
         artists.count_row(frame, series.errors(WORKER), "Worker errors", period_s, group="failures"),
         artists.count_row(frame, series.errors(API_FUNCTION), "API function errors", period_s, group="failures"),
@@ -73,7 +72,7 @@ def _rows(frame: pd.DataFrame) -> list[CountRow]:
 
 def _failed(frame: pd.DataFrame) -> list[CountRow]:
     """Make a row for each reason, the most frequent first; one for all where no reason is known."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     period_s = _period_s(facts)
     total = artists.count_row(frame, series.FAILED_JOBS, "Failed jobs", period_s, colour=style.BLUE, group="failures")
     by_reason = (
@@ -97,5 +96,5 @@ def _rest(total: Curve, parts: Sequence[Curve]) -> Curve:
     return replace(total, points=np.clip(total.points - counted, 0, None))
 
 
-def _period_s(facts: Facts) -> int:
+def _period_s(facts: Context) -> int:
     return resampling.coarser_period_s(facts, resampling.MOST_STEPS)

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import series, words
+from couch_explorers.metrics import model, series, words
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.facts import Facts, SeriesKey
+    from couch_explorers.metrics.model import Context, SeriesKey
     from couch_explorers.metrics.plots.resampling import Curve
 
 TITLE = "Jobs sent and done"
@@ -28,7 +27,7 @@ NEARLY_ALL = 0.9
 
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw both as stairs, and the surplus of jobs sent as a filled area."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
     sent = resampling.resample(frame, series.SENT, period_s=period_s)
     done = resampling.resample(frame, series.DELETED, period_s=period_s)
@@ -59,7 +58,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def read(frame: pd.DataFrame) -> str:
     """Say how many were sent and done, against the window before, and when the backlog grew fastest."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
     sent = resampling.resample(frame, series.SENT, period_s=period_s)
     done = resampling.resample(frame, series.DELETED, period_s=period_s)
@@ -75,20 +74,20 @@ def read(frame: pd.DataFrame) -> str:
     )
 
 
-def _total(curve: Curve, key: SeriesKey, facts: Facts, what: str) -> str:
+def _total(curve: Curve, key: SeriesKey, facts: Context, what: str) -> str:
     if telling.unknown(facts, curve, key):
         return f"jobs {what}: {absent.why(facts, key)}"
     return f"{words.count(curve.total, 'job')} {what}"
 
 
-def _before(sent: Curve, before: Curve, facts: Facts) -> str:
+def _before(sent: Curve, before: Curve, facts: Context) -> str:
     """Say how many were sent in the window before, and where it was measured for a shorter time, for how long."""
     told = f"{words.before_name(facts)} {words.number(before.total)}"
     measured = int((~np.isnan(before.points)).sum()) / max(1, int((~np.isnan(sent.points)).sum()))
     return told if measured >= NEARLY_ALL else f"{told}, but measured for {words.percent(measured)} of the time only"
 
 
-def _grew(sent: Curve, done: Curve, facts: Facts) -> str:
+def _grew(sent: Curve, done: Curve, facts: Context) -> str:
     surplus = sent.points - done.points
     if np.isnan(surplus).all():
         return ""

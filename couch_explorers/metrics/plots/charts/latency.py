@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import facts as known
-from couch_explorers.metrics import limits, series, words
+from couch_explorers.metrics import model, series, thresholds, words
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ LATENCY_KEYS = (series.api_latency("p50"), series.api_latency("p95"))
 
 def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw median and 95th percentile against the gateway's limit."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     median, p95 = (
         resampling.with_min_samples(frame, key, series.API_COUNT).scaled(SECONDS_A_MS) for key in LATENCY_KEYS
     )
@@ -33,14 +32,18 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     before = before.scaled(SECONDS_A_MS) if before else None
 
     labels = axes.setup_axes(ax, facts, TITLE, ("Percentiles", median.period_s), keys=LATENCY_KEYS)
-    artists.set_scale(ax, [median, p95, before], unit="seconds", limit=limits.GATEWAY_WAITS_S, far_above=FAR_ABOVE)
+    artists.set_scale(
+        ax, [median, p95, before], unit="seconds", limit=thresholds.API_GATEWAY_TIMEOUT_S, far_above=FAR_ABOVE
+    )
     for curve, name, look in ((p95, "p95", P95), (median, "median", MEDIAN)):
         artists.draw_steps(ax, curve, look)
         labels.add(name, curve.latest, look)
     if before is not None:
         artists.draw_steps(ax, before, artists.BEFORE)
         labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
-    artists.draw_threshold(labels, limits.GATEWAY_WAITS_S, f"gateway ends at {words.seconds(limits.GATEWAY_WAITS_S)}")
+    artists.draw_threshold(
+        labels, thresholds.API_GATEWAY_TIMEOUT_S, f"gateway ends at {words.seconds(thresholds.API_GATEWAY_TIMEOUT_S)}"
+    )
     if median.empty and p95.empty:
         absent.write(ax, absent.why(facts, LATENCY_KEYS[0]))
     labels.place()
@@ -49,7 +52,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def draw_counts(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw when how many requests came, were refused (4XX), and failed (5XX)."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
     keys = (series.API_COUNT, series.API_5XX, series.API_4XX)
     axes.setup_axes(ax, facts, COUNTS_TITLE, (artists.COUNT_STATISTIC, period_s), keys=keys, first=False)
@@ -65,17 +68,17 @@ def draw_counts(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def read(frame: pd.DataFrame) -> str:
     """Say how many requests there were, how slow, how many failed or were refused, against limit and window before."""
-    facts = known.of(frame)
+    facts = model.context_of(frame)
     count = resampling.resample(frame, series.API_COUNT)
     p95 = resampling.with_min_samples(frame, LATENCY_KEYS[1], series.API_COUNT).scaled(SECONDS_A_MS)
     before = resampling.with_min_samples_before(frame, LATENCY_KEYS[1], series.API_COUNT)
     if count.empty and p95.empty:
         return words.sentence(f"API requests: {absent.why(facts, series.API_COUNT)}")
-    limit = f"the {words.seconds(limits.GATEWAY_WAITS_S)} that the gateway waits"
+    limit = f"the {words.seconds(thresholds.API_GATEWAY_TIMEOUT_S)} that the gateway waits"
     slow = (
         "too few at a time for a 95th percentile"
         if p95.empty
-        else f"p95 at most {words.seconds(p95.highest)} ({telling.peak(p95, facts)}), {telling.against(p95.highest, limits.GATEWAY_WAITS_S, limit)}"
+        else f"p95 at most {words.seconds(p95.highest)} ({telling.peak(p95, facts)}), {telling.against(p95.highest, thresholds.API_GATEWAY_TIMEOUT_S, limit)}"
     )
     return words.sentence(
         f"{words.count(count.total, 'request')}, {slow}",

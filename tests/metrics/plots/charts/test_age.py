@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import artists, style
 from couch_explorers.metrics.plots.charts import age
 

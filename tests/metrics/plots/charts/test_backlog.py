@@ -1,5 +1,5 @@
 from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import backlog as make
 from couch_explorers.metrics.plots.charts import backlog
 

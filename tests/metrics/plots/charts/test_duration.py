@@ -1,7 +1,7 @@
 import numpy as np
 
 from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER, FunctionFacts
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, FunctionConfiguration
 from couch_explorers.metrics.plots import duration as make
 from couch_explorers.metrics.plots.charts import duration
 
@@ -28,13 +28,13 @@ def test_milliseconds_are_shown_as_seconds(frame_of, ax):
 
 
 def test_the_time_out_is_the_functions_own(frame_of, ax, written):
-    duration.draw(frame_of(functions=[FunctionFacts(WORKER, "worker", 25.0, 512)]), ax)
+    duration.draw(frame_of(functions=[FunctionConfiguration(WORKER, "worker", 25.0, 512)]), ax)
 
     assert "time-out 25 s" in written(ax)
 
 
 def test_a_time_out_far_above_is_named_at_the_edge(frame_of, ax, written):
-    duration.draw(frame_of(functions=[FunctionFacts(WORKER, "worker", 900.0, 512)]), ax)
+    duration.draw(frame_of(functions=[FunctionConfiguration(WORKER, "worker", 900.0, 512)]), ax)
 
     assert "\u2191 time-out 900 s" in written(ax)
     assert ax.get_ylim()[1] < 50

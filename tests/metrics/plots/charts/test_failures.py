@@ -1,7 +1,7 @@
 import pytest
 
 from couch_explorers.metrics import series
-from couch_explorers.metrics.facts import API_FUNCTION, WORKER, SeriesState
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState
 from couch_explorers.metrics.plots import artists
 from couch_explorers.metrics.plots.charts import failures
 

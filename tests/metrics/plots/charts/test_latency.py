@@ -1,5 +1,5 @@
-from couch_explorers.metrics import limits, series
-from couch_explorers.metrics.facts import SeriesState
+from couch_explorers.metrics import series, thresholds
+from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import latency as make
 from couch_explorers.metrics.plots.charts import latency
 
@@ -21,7 +21,7 @@ def test_the_gateways_limit_is_drawn_and_named(frame_of, ax, written):
     latency.draw(frame_of({P95: [20_000] * 24, series.API_COUNT: 1}), ax)
 
     assert "gateway ends at 29 s" in written(ax).replace("\n", " ")
-    assert [limits.GATEWAY_WAITS_S] * 2 in [list(line.get_ydata()) for line in ax.lines]
+    assert [thresholds.API_GATEWAY_TIMEOUT_S] * 2 in [list(line.get_ydata()) for line in ax.lines]
 
 
 def test_the_sentence_tells_latency_and_what_went_wrong(frame_of):

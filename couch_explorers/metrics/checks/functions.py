@@ -1,0 +1,188 @@
+"""The checks of a Lambda function: errors, how long it runs against its time-out, throttles, memory."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from couch_explorers.checks import Verdict
+from couch_explorers.metrics import context, series, statistics, thresholds, words
+from couch_explorers.metrics.findings import RUN_AGAIN, SHARE, Finding, format_change, sentences, verdict
+from couch_explorers.metrics.model import PARTS, WORKER
+from couch_explorers.metrics.review_data import DENIED, IDLE, MISSING
+from couch_explorers.metrics.thresholds import (
+    FUNCTION_ERRORS,
+    FUNCTION_THROTTLES,
+    LONGEST_RUN,
+    MEMORY,
+    SLOW_RUNS,
+    SLOWER,
+)
+
+if TYPE_CHECKING:
+    from couch_explorers.metrics.review_data import ReviewData
+    from couch_explorers.metrics.statistics import Percentile
+
+ALARMS = {WORKER: "worker-errors"}
+P95: Literal["p95"] = "p95"
+
+
+def check_name(resource: str, what: str) -> str:
+    """Name a check of a function: "worker errors", "API function errors"."""
+    return f"{resource.replace('api', 'API')} {what}"
+
+
+def errors(reading: ReviewData, resource: str) -> Finding:
+    """Judge crashes and time-outs: BAD where one happened in the last minutes. A job that fails is no error of the function."""
+    check, key = check_name(resource, "errors"), series.errors(resource)
+    if row := reading.unanswered(check, key, series.invocations(resource)):
+        return row
+    line = reading.line(ALARMS.get(resource, ""), FUNCTION_ERRORS)
+    count, runs = reading.total(key), reading.total(series.invocations(resource))
+    late = reading.recent(key)
+    said = f"{words.number(count)} of {words.count(runs, 'run')} ended in an error ({words.percent(statistics.error_rate(reading.frame, resource))})" if count else (
+        f"none in {words.count(runs, 'run')}" if runs else "none: nothing ran"
+    )  # fmt: skip
+    last = reading.points(key)[reading.points(key) > 0]
+    row = Finding(
+        check,
+        verdict(bad=len(late) > 0 and line.is_crossed(float(late.max())), warn=count > 0),
+        sentences(said, f"the last began {reading.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
+        count, "errors", line.value, reading.total_before(key),
+        f'Search {reading.log(resource)} for "Task timed out" and "Traceback".',
+    )  # fmt: skip
+    return reading.believed(row, key)
+
+
+def throttles(reading: ReviewData, resource: str) -> Finding:
+    """Judge the calls that Lambda refused for want of concurrency: for a queue each costs its job a receive, for the API an answer."""
+    check, key = check_name(resource, "throttles"), series.throttles(resource)
+    if row := reading.unanswered(check, key):
+        return row
+    count = reading.total(key)
+    share = statistics.throttle_share(reading.frame, resource)
+    line = FUNCTION_THROTTLES.warn
+    bound = "; maximum_concurrency must stay below it" if resource == WORKER else ""
+    row = Finding(
+        check,
+        verdict(bad=float(reading.recent(key).sum()) > line, warn=count > line),
+        sentences(f"{words.count(count, 'call')} refused ({words.percent(share)})") if count else "None.",
+        count, "calls", line, reading.total_before(key),
+        f"The account's concurrency is used up: see what else runs, or reserve some for this function{bound}.",
+    )  # fmt: skip
+    return reading.believed(row, key)
+
+
+def duration(reading: ReviewData, resource: str) -> Finding:
+    """Judge the longest run and the p95 by the function's time-out, and the p95 by the window before.
+
+    Without a run there is no verdict: an OK would promise that the next one is quick.
+    """
+    check, key = check_name(resource, "duration"), series.duration(resource, "Maximum")
+    if row := reading.unanswered(check, key):
+        return row
+    values = reading.points(key)
+    if values.empty and reading.total(series.invocations(resource)) > 0:
+        return Finding(check, Verdict.NO_DATA, "Runs were counted, but CloudWatch gave no duration.", action=RUN_AGAIN)
+    if values.empty:
+        return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.")
+    longest, moment = reading.peak(key)
+    worst = statistics.worst_percentile(reading.frame, series.duration(resource, P95))
+    before = reading.highest_before(key) / 1000
+    said = f"at most {words.seconds(longest / 1000)} ({reading.at(moment)})"
+    function = reading.facts.function(resource)
+    if function is None:
+        why = reading.facts.unanswered.get(context.GET_FUNCTION, "")
+        reason = sentences(said, f"{DENIED if why else MISSING}: the time-out, by which it is judged, is not known")
+        return Finding(check, Verdict.NO_DATA, reason, longest / 1000, "s", before=before, action=why)
+    p95_before = reading.percentile_before(series.duration(resource, P95))
+    slow, slower = _p95(reading, resource, worst, p95_before)
+    late = reading.recent(key)
+    lately = statistics.share_of_timeout(reading.facts, resource, float(late.max()) if len(late) else 0.0)
+    share = statistics.share_of_timeout(reading.facts, resource, longest)
+    row = Finding(
+        check,
+        verdict(bad=lately > LONGEST_RUN.warn, warn=share > LONGEST_RUN.warn or slow or slower),
+        sentences(
+            f"{said}, {words.percent(share)} of the time-out of {words.seconds(function.timeout_s)}",
+            describe_percentile(reading, worst, p95_before, "run"),
+        ),
+        longest / 1000, "s", LONGEST_RUN.warn * function.timeout_s, before,
+        f"See what takes so long: {reading.log(resource)}; the model may be slow, or the time-out too short.",
+    )  # fmt: skip
+    return reading.believed(row, key)
+
+
+def _p95(reading: ReviewData, resource: str, worst: Percentile, before: float | None) -> tuple[bool, bool]:
+    """Whether the p95 comes near the time-out, and whether it grew; neither where too few runs carry it."""
+    if worst.value is None:
+        return False, False
+    slow = statistics.share_of_timeout(reading.facts, resource, worst.value) > SLOW_RUNS.warn
+    return slow, before is not None and worst.value > SLOWER.warn * before
+
+
+def describe_percentile(reading: ReviewData, worst: Percentile, before: float | None, of: str) -> str:
+    """Say the worst p95, when, and against before; or that there are too few samples for one."""
+    least = thresholds.MIN_SAMPLES[P95]
+    if worst.value is None or worst.start is None:
+        if math.isnan(worst.samples):
+            return f"no p95: how many {of}s there were is not known, and {least} are needed"
+        length = words.rate(reading.facts.percentile_period_s)
+        few = f"no p95: {words.count(worst.samples, of)} {length} at most, and {least} are needed"
+        return few if worst.samples else ""
+    changed = "" if before is None else format_change(worst.value, before)
+    than = words.before_name(reading.facts)
+    against = f", {'as' if changed == 'same' else f'{changed} against'} {than}" if changed else ""
+    when = words.span(worst.start, worst.start + timedelta(seconds=reading.facts.percentile_period_s), reading.facts)
+    return f"p95 at most {words.seconds(worst.value / 1000)} ({when}, {words.count(worst.samples, of)}){against}"
+
+
+def memory(reading: ReviewData, resource: str) -> Finding:
+    """Judge the memory by the function's REPORT lines, which tell of cold starts too."""
+    check = check_name(resource, "memory")
+    log = statistics.log_of(reading.facts, resource)
+    function = reading.facts.function(resource)
+    if log is None or function is None:
+        return _no_memory(reading, resource, check)
+    if not log.reports and reading.total(series.invocations(resource)) > 0:
+        invented = ": hours of the local history have none" if reading.facts.synthetic else ""
+        return Finding(
+            check, Verdict.NO_DATA, sentences(f"runs were counted, but the log has no REPORT line of them{invented}")
+        )
+    if not log.reports:
+        return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.")
+    cold = _cold_starts(reading, resource)
+    share = statistics.memory_share(reading.facts, resource)
+    if math.isnan(share):
+        return Finding(check, Verdict.NO_DATA, sentences("no REPORT line tells the memory used", cold))
+    used = f"at most {words.number(log.highest_memory_mb or 0)} of {words.number(function.memory_mb)} MB"
+    partly = "" if log.complete else f"of the first {words.number(log.reports)} runs only"
+    return Finding(
+        check,
+        verdict(bad=False, warn=share > MEMORY.warn),
+        sentences(f"{used} ({words.percent(share)})", cold, partly),
+        100 * share, SHARE, 100 * MEMORY.warn,
+        action="Give the function more memory: beyond it a run is killed.",
+    )  # fmt: skip
+
+
+def _cold_starts(reading: ReviewData, resource: str) -> str:
+    log = statistics.log_of(reading.facts, resource)
+    share = statistics.cold_start_share(reading.facts, resource)
+    if log is None or math.isnan(share):
+        return ""
+    longest = f", the longest in {words.seconds(log.longest_init_ms / 1000)}" if log.longest_init_ms else ""
+    return f"{words.number(log.cold_starts or 0)} of {words.count(log.reports, 'run')} began cold ({words.percent(share)}){longest}"
+
+
+def _no_memory(reading: ReviewData, resource: str, check: str) -> Finding:
+    asked = (context.FILTER_LOG_EVENTS, context.GET_FUNCTION)
+    why = next((reading.facts.unanswered[action] for action in asked if action in reading.facts.unanswered), "")
+    if why:
+        return Finding(
+            check, Verdict.NO_DATA, f"{DENIED}: log or limits of {PARTS[resource]} could not be read.", action=why
+        )
+    return Finding(
+        check, Verdict.NO_DATA, f"{MISSING}: {PARTS[resource]} is not deployed.", action=reading.deploy(resource)
+    )

@@ -1,0 +1,240 @@
+"""The review: each check of a window's numbers as a row with its verdict, reason and what to do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from couch_explorers import checks as found
+from couch_explorers import html
+from couch_explorers.checks import Check, Verdict
+from couch_explorers.files import reason, write_json, write_whole
+from couch_explorers.metrics import cloudwatch, cost, model
+from couch_explorers.metrics.checks import api, functions, queue, service
+from couch_explorers.metrics.findings import COLUMNS, format_amount
+from couch_explorers.metrics.model import API_FUNCTION, WORKER
+from couch_explorers.metrics.review_data import ReviewData
+from couch_explorers.reports import beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from couch_explorers.metrics.findings import Finding
+    from couch_explorers.metrics.model import Context
+
+# By topic, in the order of the rows.
+CHECKS: dict[str, Callable[[ReviewData], Finding]] = {
+    service.ALARMS_CHECK: service.alarms,
+    queue.AGE_CHECK: queue.age,
+    queue.DEAD_LETTERS_CHECK: queue.dead_letters,
+    queue.BACKLOG_CHECK: queue.backlog,
+    queue.FAILED_JOBS_CHECK: queue.failed_jobs,
+    queue.POSTPONED_CHECK: queue.postponed_jobs,
+    functions.check_name(WORKER, "errors"): partial(functions.errors, resource=WORKER),
+    functions.check_name(WORKER, "duration"): partial(functions.duration, resource=WORKER),
+    functions.check_name(WORKER, "throttles"): partial(functions.throttles, resource=WORKER),
+    functions.check_name(WORKER, "memory"): partial(functions.memory, resource=WORKER),
+    api.ERRORS_CHECK: api.errors,
+    api.REFUSALS_CHECK: api.refusals,
+    api.LATENCY_CHECK: api.latency,
+    functions.check_name(API_FUNCTION, "errors"): partial(functions.errors, resource=API_FUNCTION),
+    functions.check_name(API_FUNCTION, "duration"): partial(functions.duration, resource=API_FUNCTION),
+    functions.check_name(API_FUNCTION, "throttles"): partial(functions.throttles, resource=API_FUNCTION),
+    functions.check_name(API_FUNCTION, "memory"): partial(functions.memory, resource=API_FUNCTION),
+    service.COST_CHECK: service.window_cost,
+    service.DATA_CHECK: service.data,
+}
+
+
+def review(frame: pd.DataFrame) -> pd.DataFrame:
+    """Judge a frame of `metrics.fetch`; one row a check, by topic, columns `findings.COLUMNS`.
+
+    `verdict` is a checks.Verdict: BAD needs somebody now; WARN happened in the window and is over, or comes near a line;
+    NO DATA says which it is of denied, missing, partial and idle, or too few samples; OK is the rest. A service that
+    nobody used is OK where things are counted. `value` is the worst of the window, `before` that of the window compared
+    with, `threshold` the line above which it is no longer OK; NaN where there is none. `attrs["facts"]` are the frame's.
+    """
+    reading = ReviewData(frame)
+    verdicts = pd.DataFrame([check(reading).record() for check in CHECKS.values()], columns=list(COLUMNS))
+    verdicts.attrs["facts"] = frame.attrs["facts"]
+    return verdicts
+
+
+# Trouble first; within a verdict the checks keep their order.
+ORDER = (Verdict.BAD, Verdict.WARN, Verdict.NO_DATA, Verdict.OK, Verdict.SKIPPED)
+ARROW = "\u2192"
+SOFT = "color:#5b6472"
+CELL = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0"
+NUMBER = f"{CELL};font-variant-numeric:tabular-nums"
+
+
+@dataclass(frozen=True)
+class Review:
+    """Verdicts, shown: HTML for people, text for terminals, checks for `couch run`."""
+
+    verdicts: pd.DataFrame
+
+    @property
+    def checks(self) -> list[Check]:
+        """The verdicts as checks."""
+        return as_checks(self.verdicts)
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        checks = self.checks
+        lines = [f"{check.verdict:8}  {check.name:24}{check.detail}" for check in checks]
+        return found.bundle(checks, _table(_ordered(self.verdicts))) | {"text/plain": "\n".join(lines)}
+
+
+def show(verdicts: pd.DataFrame) -> Review:
+    """Show the verdicts of `metrics.review`."""
+    return Review(verdicts)
+
+
+def as_checks(verdicts: pd.DataFrame) -> list[Check]:
+    """Make checks of verdicts, the worst first; the detail is the reason and what to do."""
+    return [
+        Check(row["check"], Verdict(row["verdict"]), 0.0, " ".join(filter(None, (row["reason"], row["action"]))))
+        for row in _ordered(verdicts)
+    ]
+
+
+def _ordered(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = verdicts.to_dict("records")
+    return sorted(rows, key=lambda row: ORDER.index(Verdict(row["verdict"])))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    # Fixed widths: the column of words takes what the short ones leave.
+    widths = {"Verdict": "7.4em", "Check": "8.6em", "Value": "6.2em", "Change": "5.4em", "Why, and what to do": "auto"}
+    head = "".join(f'<th style="{CELL};width:{width}">{title}</th>' for title, width in widths.items())
+    return (
+        '<table class="couch-review" style="table-layout:fixed;width:100%">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(map(_row, rows))}</tbody></table>"
+    )
+
+
+def _row(row: dict[str, Any]) -> str:
+    unit = row["unit"]
+    # A line of nothing goes without saying.
+    value, line = format_amount(row["value"], unit), format_amount(row["threshold"] or math.nan, unit)
+    limit = f'<br><span style="{SOFT};font-size:.85em">line {escape(line)}</span>' if value and line else ""
+    action = f"<br><b>{ARROW}</b> {html.with_code(row['action'])}" if row["action"] else ""
+    return (
+        f'<tr><td style="{CELL}">{found.badge(Verdict(row["verdict"]))}</td><td style="{CELL}">{escape(row["check"])}</td>'
+        f'<td style="{NUMBER}">{escape(value)}{limit}</td><td style="{NUMBER}">{escape(row["change"])}</td>'
+        f'<td style="{CELL};padding-right:0;overflow-wrap:anywhere">{html.with_code(row["reason"])}{action}</td></tr>'
+    )
+
+
+POINTS_FILE, VERDICTS_FILE = "metric_review.csv", "metric_review_verdicts.json"
+HEAD = f"time,{','.join(model.LABEL_COLUMNS)},value,synthetic\n"
+
+
+class Saved(list[Path]):
+    """The files that were written; a notebook shows links to them and what asking CloudWatch cost."""
+
+    def __init__(self, files: list[Path], cost: str, trouble: str = "") -> None:
+        """`trouble` says why there are no files."""
+        super().__init__(files)
+        self.cost, self.trouble = cost, trouble
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        if self.trouble:
+            return {
+                "text/html": f"<p>{escape(self.trouble)} {escape(self.cost)}</p>",
+                "text/plain": f"{self.trouble}\n{self.cost}",
+            }
+        # The report lies in the same folder: a bare name works wherever that goes.
+        links = ", ".join(f'<a href="{quote(file.name)}">{escape(file.name)}</a>' for file in self)
+        where = f"{beside.shown(self[0].parent)}: {', '.join(file.name for file in self)}"
+        return {"text/html": f"<p>{links}. {escape(self.cost)}</p>", "text/plain": f"{where}\n{self.cost}"}
+
+
+def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None = None) -> Saved:
+    """Write the points (ISO times, UTC; `synthetic` is 1 for what the local history wrote) and the verdicts.
+
+    Without a folder they go beside the report that `couch run` makes, else into `metric_review` of the local home; where
+    that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
+    """
+    into = Path(folder or beside.folder("metric_review"))
+    facts = model.context_of(frame)
+    cost = cloudwatch.request_sentence(facts)
+    try:
+        points = write_whole(into / POINTS_FILE, _csv(frame, facts))
+        return Saved([points, write_json(into / VERDICTS_FILE, _plain(_verdicts(frame, verdicts, facts)))], cost)
+    except OSError as error:
+        if folder is not None:
+            raise
+        return Saved([], cost, f"The files could not be written into {into}: {reason(error)}.")
+
+
+def _csv(frame: pd.DataFrame, facts: Context) -> str:
+    """Write the points by hand: pandas formats each of some hundred thousand times anew, though few differ."""
+    moments = {
+        moment: (_iso(moment.to_pydatetime()), int(_is_synthetic(moment, facts))) for moment in frame.index.unique()
+    }
+    times = [moments[moment] for moment in frame.index]
+    labels = list(zip(*(frame[name].tolist() for name in model.LABEL_COLUMNS), strict=True))
+    written = {label: ",".join(map(_quoted, label)) for label in set(labels)}
+    rows = zip(times, labels, frame["value"].tolist(), strict=True)
+    return HEAD + "".join(f"{time},{written[label]},{value!r},{mark}\n" for (time, mark), label, value in rows)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if any(character in text for character in ',"\r\n') else text
+
+
+def _is_synthetic(moment: pd.Timestamp, facts: Context) -> bool:
+    return any(begin <= moment < end for begin, end in facts.synthetic)
+
+
+def _verdicts(frame: pd.DataFrame, verdicts: pd.DataFrame, facts: Context) -> dict[str, Any]:
+    window = facts.window()
+    spent = cost.cost_of_window(frame)
+    return {
+        "target": facts.target,
+        "candidate": facts.candidate,
+        "fetched": facts.fetched,
+        "timezone": facts.timezone,
+        "compare": facts.compare,
+        "windows": {each.name: {"start": each.start, "end": each.end} for each in facts.windows},
+        "period_s": facts.period_s,
+        "percentile_period_s": facts.percentile_period_s,
+        "synthetic": any(begin < window.end and end > window.start for begin, end in facts.synthetic),
+        "synthetic_stretches": facts.synthetic,
+        "verdicts": [{name: row[name] for name in COLUMNS} for row in verdicts.to_dict("records")],
+        "cost_usd": asdict(spent) | {"total": spent.total},
+        "alarms": [asdict(alarm) for alarm in facts.alarms],
+        "functions": [asdict(function) for function in facts.functions],
+        "logs": [asdict(log) for log in facts.logs],
+        "deploys": [asdict(deploy) for deploy in facts.deploys],
+        "states": {" ".join(key): str(state) for (name, key), state in facts.states.items() if name == window.name},
+        "unanswered": facts.unanswered,
+        "notes": facts.notes,
+        "request": {"calls": facts.calls, "metrics": facts.metrics_requested, "cost_usd": facts.cost_usd},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Make JSON of it: times as ISO in UTC, NaN and inf as null, tuples as lists."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return _iso(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int)) else str(value)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,215 @@
+"""Which stretches of time are asked for, and how finely: the window, the same one a day before and a week before."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from couch_explorers.metrics.model import MetricsParameterError, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from couch_explorers.metrics.model import WindowName
+
+Compare = Literal["before", "week", "none"]
+COMPARISONS: tuple[Compare, ...] = ("before", "week", "none")
+
+# How long CloudWatch keeps points of a period, and how many it gives in one answer:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+RETENTION = {60: timedelta(days=15), 300: timedelta(days=63), 3600: timedelta(days=455)}
+POINTS_PER_CALL = 100_800
+LONGEST_PERIOD_S = 3600
+LONGEST_AGO = RETENTION[LONGEST_PERIOD_S]
+
+# Percentiles cannot be joined, so they are asked for in periods that hold enough samples to carry one.
+PERCENTILE_PERIOD_S, SHORT_PERCENTILE_PERIOD_S = 3600, 300
+SHORT_WINDOW = timedelta(hours=6)
+
+# From here on the window a day before, made longer to cover, would be the window a week before.
+NEARLY_A_WEEK = timedelta(hours=144)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """What to ask: windows (the first is `now`), periods in seconds, what changes are told against, and what was left out.
+
+    `compare` is None where nothing is compared.
+    """
+
+    windows: tuple[Window, ...]
+    compare: WindowName | None
+    period_s: int
+    percentile_period_s: int
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    start: datetime,
+    end: datetime,
+    *,
+    timezone: str,
+    compare: Compare,
+    now: datetime,
+    series: int,
+    percentiles: int = 0,
+) -> WindowPlan:
+    """Plan the windows for a stretch of time, and the finest period that CloudWatch still has for all of them.
+
+    `series` and `percentiles` are how many lines of numbers are asked for, without and with a period of their own. A
+    time without a zone is one of `timezone`. Raises MetricsParameterError for a window that is empty, in the future or
+    longer ago than CloudWatch keeps anything, and for a time zone or a comparison that is not known.
+    """
+    zone = time_zone(timezone)
+    _check_compare(compare)
+    start, end, now = (_in_utc(moment, zone) for moment in (start, end, now))
+    _check_interval(start, end, now, zone)
+
+    notes: list[str] = []
+    kept: list[Window] = []
+    for window in _windows(start, end, zone, compare):
+        if _is_kept(window.start, now):
+            kept.append(window)
+        else:
+            notes.append(
+                f"The window {window.name!r} is left out: it begins longer ago than the {LONGEST_AGO.days} days that CloudWatch keeps."
+            )
+    told = _compared(compare, kept)
+
+    oldest = now - min(window.start for window in kept)
+    period_s = _period(oldest, end - start, series, percentiles)
+    aligned = tuple(_aligned(window, period_s) for window in kept)
+    if aligned[0].start >= aligned[0].end:
+        raise MetricsParameterError(
+            f"The window from {_shown(start, zone)} to {_shown(end, zone)} is shorter than the {period_s} s for which CloudWatch has "
+            "one point then. Ask for more."
+        )
+    return WindowPlan(aligned, told, period_s, _percentile_period(end - start, period_s), tuple(notes))
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Find a time zone by its name; MetricsParameterError names those that are spelt nearly like it."""
+    try:
+        return ZoneInfo(name)
+    # Which one comes depends on how the name is no name: unknown, a path out of the folder, a folder, nothing at all.
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        near = _near(str(name))
+        meant = f" Did you mean {' or '.join(near)}?" if near else " Names look like Europe/Oslo or UTC."
+        raise MetricsParameterError(f"There is no time zone {name!r}.{meant}") from None
+
+
+def last_hours(hours: float, now: datetime) -> tuple[datetime, datetime]:
+    """Tell where the last `hours` begin and end: whole minutes, up to the one that is not over yet."""
+    if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not math.isfinite(hours) or hours <= 0:
+        raise MetricsParameterError(f"The window must be longer than zero hours, not {hours!r}. A day is 24.")
+    if hours > LONGEST_AGO / timedelta(hours=1):
+        raise MetricsParameterError(
+            f"CloudWatch keeps metrics for {LONGEST_AGO.days} days: ask for at most {LONGEST_AGO // timedelta(hours=1):,} hours, not {hours:,}."
+        )
+    end = _floor(now, min(RETENTION))
+    return end - timedelta(hours=hours), end
+
+
+def _near(name: str) -> list[str]:
+    known = {zone.casefold(): zone for zone in sorted(available_timezones())}
+    asked = name.strip().replace(" ", "_").casefold()
+    # "Oslo" stands for Europe/Oslo, and "europe/oslo" too, on file systems that tell capitals apart.
+    exact = [zone for folded, zone in known.items() if asked and asked in (folded, folded.rpartition("/")[2])]
+    return exact[:3] or [known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.7)]
+
+
+def _check_compare(compare: str) -> None:
+    if compare not in COMPARISONS:
+        raise MetricsParameterError(f"Nothing can be compared with {compare!r}. Known: {', '.join(COMPARISONS)}.")
+
+
+def _in_utc(moment: datetime, zone: ZoneInfo) -> datetime:
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _check_interval(start: datetime, end: datetime, now: datetime, zone: ZoneInfo) -> None:
+    said = f"The window from {_shown(start, zone)} to {_shown(end, zone)}"
+    if start >= end:
+        what = "has no length" if start == end else "ends before it begins"
+        raise MetricsParameterError(f"{said} {what}. Give an end after the start.")
+    if start >= now:
+        raise MetricsParameterError(
+            f"{said} lies in the future: it is {_shown(now, zone)} now. Nothing was measured yet."
+        )
+    if end > now:
+        raise MetricsParameterError(f"{said} ends in the future: it is {_shown(now, zone)} now. End it there.")
+    if not _is_kept(start, now):
+        earliest = _shown(now - LONGEST_AGO, zone)
+        raise MetricsParameterError(
+            f"{said} begins longer ago than the {LONGEST_AGO.days} days that CloudWatch keeps metrics. Begin at {earliest} or later."
+        )
+
+
+def _is_kept(start: datetime, now: datetime) -> bool:
+    """Whether CloudWatch still has something of then; the minute that is not over yet is no reason to refuse."""
+    return now - start <= LONGEST_AGO + timedelta(minutes=1)
+
+
+def _shown(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _windows(start: datetime, end: datetime, zone: ZoneInfo, compare: Compare) -> Iterator[Window]:
+    yield Window("now", start, end)
+    if compare == "none":
+        return
+    length = end - start
+    yield _earlier("before", end, length, math.ceil(length / DAY) * DAY, zone)
+    if length <= NEARLY_A_WEEK:
+        yield _earlier("week", end, length, WEEK, zone)
+
+
+def _earlier(name: WindowName, end: datetime, length: timedelta, days: timedelta, zone: ZoneInfo) -> Window:
+    """Give the window that ended whole days before, by the clock on the wall, and is as long.
+
+    Of a time that the wall clock showed twice that day the first is meant; one that it skipped is as much later.
+    """
+    ended = (end.astimezone(zone).replace(tzinfo=None) - days).replace(tzinfo=zone).astimezone(UTC)
+    return Window(name, ended - length, ended)
+
+
+def _compared(compare: Compare, kept: list[Window]) -> WindowName | None:
+    names = {window.name for window in kept}
+    if compare == "none":
+        return None
+    if compare == "week" and "week" not in names and kept[0].length > NEARLY_A_WEEK:
+        # The window before is the week before, or longer.
+        compare = "before"
+    return compare if compare in names else None
+
+
+def _period(oldest: timedelta, length: timedelta, series: int, percentiles: int) -> int:
+    """Find the finest period that is kept for the oldest point and with which a window fits into one answer."""
+    for period_s, retention in RETENTION.items():
+        points = series * _points(length, period_s)
+        points += percentiles * _points(length, _percentile_period(length, period_s))
+        if oldest <= retention and points <= POINTS_PER_CALL:
+            return period_s
+    return LONGEST_PERIOD_S
+
+
+def _points(length: timedelta, period_s: int) -> int:
+    return math.ceil(length / timedelta(seconds=period_s))
+
+
+def _percentile_period(length: timedelta, period_s: int) -> int:
+    return max(period_s, PERCENTILE_PERIOD_S if length >= SHORT_WINDOW else SHORT_PERCENTILE_PERIOD_S)
+
+
+def _aligned(window: Window, period_s: int) -> Window:
+    """Move both ends back to where a period begins: a period that is not over yet would look like a fall."""
+    return Window(window.name, _floor(window.start, period_s), _floor(window.end, period_s))
+
+
+def _floor(moment: datetime, period_s: int) -> datetime:
+    return datetime.fromtimestamp(moment.timestamp() // period_s * period_s, UTC)

@@ -1,0 +1,74 @@
+import math
+
+import pytest
+
+from couch_explorers.checks import Verdict
+from couch_explorers.metrics import findings
+from couch_explorers.metrics.findings import SHARE, USD, Finding
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "unit", "told"),
+    [
+        (112, 100, "s", "+12 %"),
+        (88, 100, "s", "\u221212 %"),
+        (100.4, 100, "s", "same"),
+        (1400, 100, "s", "\u00d714"),
+        (3, 0, "jobs", "new"),
+        (0, 3, "jobs", "gone"),
+        (0, 0, "jobs", "same"),
+        (3.4, 3.0, SHARE, "+0.4 points"),
+        (3.0, 3.4, SHARE, "\u22120.4 points"),
+        (3.01, 3.0, SHARE, "same"),
+        (math.nan, 3, "s", ""),
+        (3, math.nan, "s", ""),
+    ],
+)
+def test_a_change_is_told_as_people_say_it(now, before, unit, told):
+    assert findings.format_change(now, before, unit) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "written"),
+    [
+        (640.0, "s", "640 s"),
+        (1.0, "jobs", "1 job"),
+        (1.0, "s", "1 s"),
+        (2.0, "jobs", "2 jobs"),
+        (1.0, "series", "1 series"),
+        (16.4849, USD, "$16.48"),
+        (0.0086, USD, "$0.0086"),
+        (0.0, USD, "$0.00"),
+        (12.4, SHARE, "12 %"),
+        (0.3, SHARE, "0.3 %"),
+        (math.nan, "s", ""),
+    ],
+)
+def test_an_amount_carries_its_unit(value, unit, written):
+    assert findings.format_amount(value, unit) == written
+
+
+def test_a_check_that_is_ok_asks_for_nothing():
+    row = Finding("age", Verdict.OK, "Fine.", action="Do something.")
+
+    assert row.record()["action"] == ""
+
+
+def test_numbers_that_are_not_all_there_prove_trouble_but_not_health():
+    healthy = Finding("age", Verdict.OK, "At most 3 s.").doubted("Only a part.")
+    trouble = Finding("age", Verdict.BAD, "640 s.", action="Look.").doubted("Only a part.")
+
+    assert (healthy.verdict, trouble.verdict) == (Verdict.NO_DATA, Verdict.BAD)
+    assert healthy.reason == "At most 3 s. Only a part."
+    assert healthy.action
+    assert trouble.action == "Look."
+
+
+def test_sentences_begin_with_a_capital_and_end_with_one_stop():
+    assert findings.sentences("at most 3 s", "", "no dead letter.") == "At most 3 s. No dead letter."
+
+
+def test_a_value_far_above_its_limit_is_told_as_a_multiple():
+    assert findings.format_ratio(30, 300, "the limit") == "10 % of the limit"
+    assert findings.format_ratio(2220, 300, "the limit") == "7.4 times the limit"
+    assert findings.format_ratio(3, 0, "the limit") == ""

@@ -1,0 +1,74 @@
+from couch_explorers.metrics import model, series
+from tests.metrics.believable import NAMES
+
+LINES = {line.key: line for line in series.build(NAMES, period_s=60, percentile_period_s=3600)}
+
+
+def test_each_point_is_a_row_with_the_labels_of_its_series(frame_of):
+    known = model.context_of(frame_of())
+
+    frame = model.build_frame(
+        [
+            model.Points("now", LINES[series.AGE], [60.0, 120.0], [1, 2]),
+            model.Points("before", LINES[series.API_COUNT], [0.5], [3]),
+        ],
+        known,
+    )
+
+    assert frame["value"].tolist() == [1.0, 2.0, 3.0]
+    assert frame["window"].tolist() == ["now", "now", "before"]
+    assert frame["unit"].tolist() == ["Seconds", "Seconds", "Count"]
+    assert frame.index[-1].timestamp() == 0.5
+    assert model.context_of(frame) is known
+
+
+def test_no_points_make_an_empty_frame_with_the_same_columns(frame_of):
+    frame = model.build_frame([], model.context_of(frame_of()))
+
+    assert frame.empty
+    assert tuple(frame.columns) == model.COLUMNS
+    assert str(frame.index.dtype) == "datetime64[us, UTC]"
+    assert model.points(frame, series.AGE).empty
+
+
+def test_a_copy_of_a_frame_keeps_its_facts(frame_of):
+    frame = frame_of()
+
+    assert model.context_of(frame[frame["window"] == "now"].copy()) is model.context_of(frame)
+
+
+AGE_NOW, AGE_BEFORE = ("now", *series.AGE), ("before", *series.AGE)
+
+
+def test_the_rows_of_each_series_are_found_by_window_and_key(frame_of):
+    frame = frame_of({series.AGE: [7, 8]}, before={series.AGE: [9]}, calm=False)
+
+    assert frame["value"].iloc[model.rows_of(frame, AGE_NOW)].tolist() == [7, 8]
+    assert frame["value"].iloc[model.rows_of(frame, AGE_BEFORE)].tolist() == [9]
+
+
+def test_a_series_that_is_not_there_has_no_rows(frame_of):
+    empty = frame_of(calm=False)
+
+    assert len(model.rows_of(empty, AGE_NOW)) == 0
+    assert model.points(empty, series.AGE).empty
+
+
+def test_a_part_of_a_frame_has_rows_of_its_own(frame_of):
+    frame = frame_of({series.AGE: [7, 8, 9]}, calm=False)
+    assert len(model.rows_of(frame, AGE_NOW)) == 3
+
+    rest = frame[frame["value"] > 7]
+
+    assert rest["value"].iloc[model.rows_of(rest, AGE_NOW)].tolist() == [8, 9]
+
+
+def test_a_frame_is_not_kept_alive(frame_of):
+    kept = len(model._found)
+    frame = frame_of()
+    model.rows_of(frame, AGE_NOW)
+    assert len(model._found) == kept + 1
+
+    del frame
+
+    assert len(model._found) == kept

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from couch_explorers import formatting
 from couch_explorers.figures import rows, saved_run, sources
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
 from couch_explorers.figures.rows import Group, Row
-from couch_explorers.metrics import words
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
 
@@ -63,7 +63,7 @@ def make(folder: Path | None = None) -> Made:
 def _group(title: str, names: dict[str, str], run: SavedRun) -> Group:
     found = {key: run.figures[key] for key in names if key in run.figures}
     ranged = any(figure.maximum > figure.minimum for figure in found.values())
-    told = f"median and range of {words.count(run.runs, 'run')}" if ranged else ""
+    told = f"median and range of {formatting.count(run.runs, 'run')}" if ranged else ""
     return Group(title, tuple(_row(key, names[key], figure) for key, figure in found.items()), told)
 
 
@@ -82,7 +82,7 @@ def _row(key: str, name: str, figure: Measured) -> Row:
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{words.number(value)} {unit}".strip()
+    return f"{formatting.number(value)} {unit}".strip()
 
 
 def _sentence(run: SavedRun) -> str:
@@ -95,10 +95,10 @@ def _sentence(run: SavedRun) -> str:
         _against(run, "peak_memory", "at most it needs {image} of memory, that one {exam}"),
     ]
     if sizes := [found[key] for key in ("jar.jar_size", "exam.jar_size") if key in found]:
-        clauses.append("their jars have " + words.join(_amount(size.median, size.unit) for size in sizes))
+        clauses.append("their jars have " + formatting.join(_amount(size.median, size.unit) for size in sizes))
     over = [figure.title for figure in found.values() if figure.budget is not None and figure.median > figure.budget]
-    within = "every budget is kept" if not over else f"over budget: {words.join(over)}"
-    return words.sentence(*filter(None, clauses), within)
+    within = "every budget is kept" if not over else f"over budget: {formatting.join(over)}"
+    return formatting.sentence(*filter(None, clauses), within)
 
 
 def _against(run: SavedRun, what: str, text: str) -> str:
@@ -113,4 +113,4 @@ def _missing(run: SavedRun) -> str:
     lacking = [key for key in wanted if key not in run.figures]
     if not lacking:
         return ""
-    return f"Not in the saved run: {words.join(lacking)}. To measure them: {saved_run.command(BENCHMARK)}."
+    return f"Not in the saved run: {formatting.join(lacking)}. To measure them: {saved_run.command(BENCHMARK)}."

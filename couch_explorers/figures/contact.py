@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from couch_explorers import formatting
 from couch_explorers.core import image_models
 from couch_explorers.exploration import Sweep, conclude, contact_sheet
 from couch_explorers.exploration.outcomes import WITH_PICTURE
@@ -13,7 +14,6 @@ from couch_explorers.exploration.showing import shrinking
 from couch_explorers.figures import canvas, sources
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
-from couch_explorers.metrics import words
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import DOTS_AN_INCH, Panel
 from couch_explorers.samples import SAMPLE_PROMPTS
@@ -47,7 +47,7 @@ def make(workspace: Workspace, *, seed: int, max_cost_usd: float) -> Made:
     if not there:
         raise FigureError(f"No picture came: {why}")
     page = _trimmed(contact_sheet(pictures), PIXELS)
-    names = words.join(SAMPLE_PROMPTS)
+    names = formatting.join(SAMPLE_PROMPTS)
     # A dollar sign begins a formula, in notebooks and on GitHub alike.
     paid = found.sentence.replace("$", "USD ")
     sentence = f"{names}, one picture each, seed {seed}. {paid}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from couch_explorers import formatting
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
 from couch_explorers.figures import measured, rows, sources, thousand
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
 from couch_explorers.figures.rows import Group, Row
-from couch_explorers.metrics import cost, series, words
+from couch_explorers.metrics import cost, series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, context_of
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
@@ -55,7 +56,7 @@ def make(frame: pd.DataFrame, model: str) -> Made:
     kind = "Dots on a logarithmic scale of USD: the window's cost by part, and that of 1,000 pictures by each way"
     panel = Panel(NAME, TITLE, f"{reading} {_prices(facts)}", f"{kind}. {reading}", rows.dots(groups, "USD"))
     unpriced = spent.unpriced or ((model,) if math.isnan(found[0].pictures) else ())
-    without = f"Not in the sums, for no price is known here: {words.join(unpriced)}." if unpriced else ""
+    without = f"Not in the sums, for no price is known here: {formatting.join(unpriced)}." if unpriced else ""
     return Made(panel, sources.measured(frame), " ".join(filter(None, (missing, without))))
 
 
@@ -63,8 +64,8 @@ def _window(facts: Context, spent: Cost, made: float) -> Group:
     parts = {
         MODEL: spent.pictures, "Lambda": spent.functions, REQUESTS[WORKER]: spent.queue, REQUESTS[API_FUNCTION]: spent.api,
     }  # fmt: skip
-    hours = words.count(facts.window().length.total_seconds() / HOUR_S, "hour")
-    return _group(f"The last {hours}", parts, spent.total, {}, f" for {words.count(made, 'picture')}")
+    hours = formatting.count(facts.window().length.total_seconds() / HOUR_S, "hour")
+    return _group(f"The last {hours}", parts, spent.total, {}, f" for {formatting.count(made, 'picture')}")
 
 
 def _thousand(way: Way) -> Group:
@@ -83,11 +84,11 @@ def _group(title: str, parts: dict[str, float], total: float, unknown: dict[str,
 
 
 def _sentence(facts: Context, spent: Cost, found: list[Way], model: str) -> str:
-    hours = words.count(facts.window().length.total_seconds() / HOUR_S, "hour")
+    hours = formatting.count(facts.window().length.total_seconds() / HOUR_S, "hour")
     part = share(spent.pictures, spent.total)
     clauses = [f"the last {hours} cost USD {amount(spent.total)}{f', {part} of it for the model' if part else ''}"]
-    whole = words.join(
-        f"USD {amount(way.total)} by {WAYS[way.resource]} (Lambda: USD {amount(way.functions)}, {words.seconds(way.seconds)} a picture)"
+    whole = formatting.join(
+        f"USD {amount(way.total)} by {WAYS[way.resource]} (Lambda: USD {amount(way.functions)}, {formatting.seconds(way.seconds)} a picture)"
         for way in found
         if not math.isnan(way.total)
     )
@@ -96,7 +97,7 @@ def _sentence(facts: Context, spent: Cost, found: list[Way], model: str) -> str:
     if any(way.resource == WORKER for way in found):
         idle = amount(thousand.idle_month())
         clauses.append(f"Lambda's looks into the queue cost USD {idle} in 30 days, whether anybody paints or not")
-    return words.sentence(*clauses)
+    return formatting.sentence(*clauses)
 
 
 def _prices(facts: Context) -> str:
@@ -120,7 +121,7 @@ def share(part: float, whole: float) -> str:
     """Write what part of the whole it is; nothing where that is not known, or where there is nothing."""
     if math.isnan(part) or math.isnan(whole) or not part:
         return ""
-    return f"{100 * part / whole:.1f} %" if NEARLY_ALL <= part / whole < 1 else words.percent(part / whole)
+    return f"{100 * part / whole:.1f} %" if NEARLY_ALL <= part / whole < 1 else formatting.percent(part / whole)
 
 
 def amount(usd: float) -> str:

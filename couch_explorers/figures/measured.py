@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from couch_explorers import formatting
 from couch_explorers.figures import sources
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
-from couch_explorers.metrics import model, plots, series, words
+from couch_explorers.metrics import model, plots, series
 from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent, resampling, style
 from couch_explorers.metrics.review_data import STACK
@@ -46,7 +47,7 @@ def lacking(facts: Context, *keys: SeriesKey) -> str:
     told = dict.fromkeys(f"{not_deployed(STACK[key[0]], facts.target)}." for key in gone)
     reasons = dict.fromkeys(absent.why(facts, key) for key in others)
     remedies = dict.fromkeys(REMEDIES.get(facts.state(key), _work(facts)) for key in others)
-    return " ".join(filter(None, (*told, words.sentence(*reasons, *remedies))))
+    return " ".join(filter(None, (*told, formatting.sentence(*reasons, *remedies))))
 
 
 def _work(facts: Context) -> str:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import html
+from couch_explorers import formatting, html
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
-from couch_explorers.metrics import model, words
+from couch_explorers.metrics import model
 from couch_explorers.metrics.plots import resampling
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ def measured(frame: pd.DataFrame, *, compared: bool = False) -> Source:
         behind = tuple(_inside(facts.synthetic, facts.window(name)))
     kind = Kind.SYNTHETIC if written or behind else _kind(facts.target)
     return Source(
-        kind, words.sentence(_told(facts, written), _told_behind(facts, written, behind)), (*behind, *written)
+        kind, formatting.sentence(_told(facts, written), _told_behind(facts, written, behind)), (*behind, *written)
     )
 
 
 def painted(pictures: pd.DataFrame, model_arns: Iterable[str]) -> Source:
     """The source of the pictures of a sweep: which models painted them, or the stand-in that did so in their place."""
     target = str(pictures.attrs.get("target", "local"))
-    names = words.join(dict.fromkeys(_model(str(model), model_arns, target) for model in pictures["model"]))
+    names = formatting.join(dict.fromkeys(_model(str(model), model_arns, target) for model in pictures["model"]))
     who = f"the local stand-in for {names}, no image model was asked" if target == "local" else names
     return Source(_kind(target), f"Painted by {who}.")
 
@@ -93,7 +93,7 @@ def saved(run: SavedRun) -> Source:
     commit = f"commit {run.commit}" if run.commit else "a commit that is not known"
     changed = " with changes that were not committed" if run.commit.endswith("+") else ""
     when = moment(run.measured, UTC)
-    sentence = f"Saved run of benchmarks/{run.benchmark}.py, {when} UTC, {commit}{changed}, {words.count(run.runs, 'run')} on {run.machine_text}."
+    sentence = f"Saved run of benchmarks/{run.benchmark}.py, {when} UTC, {commit}{changed}, {formatting.count(run.runs, 'run')} on {run.machine_text}."
     return Source(Kind.SAVED_RUN, sentence)
 
 
@@ -118,7 +118,7 @@ def _told(facts: Context, written: tuple[Stretch, ...]) -> str:
         return f"measured on {_place(facts)}, {_span(window.start, window.end, facts)} {facts.timezone}"
     if sum((end - start for start, end in written), start=window.length - window.length) >= window.length:
         return f"written by the local history, not measured, {_span(window.start, window.end, facts)} {facts.timezone}"
-    stretches = words.join(_span(start, end, facts) for start, end in written)
+    stretches = formatting.join(_span(start, end, facts) for start, end in written)
     rest = f"what else there is until {moment(window.end, facts.zone)} was measured on {_place(facts)}"
     return f"written by the local history, not measured, {stretches} {facts.timezone}; {rest}"
 
@@ -126,7 +126,7 @@ def _told(facts: Context, written: tuple[Stretch, ...]) -> str:
 def _told_behind(facts: Context, written: tuple[Stretch, ...], behind: tuple[Stretch, ...]) -> str:
     if not behind:
         return ""
-    name = words.before_name(facts)
+    name = facts.previous_name
     return f"{name} too was written" if written else f"{name} was written by the local history, not measured"
 
 

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers.core import errors, image_models
-from couch_explorers.metrics import asking, context, model, series, time_windows, words
+from couch_explorers import formatting
+from couch_explorers.aws import errors
+from couch_explorers.core import image_models
+from couch_explorers.core.aws_errors import describe
+from couch_explorers.core.errors import GenerationError
+from couch_explorers.metrics import context, model, series, time_windows
 from couch_explorers.metrics.model import (
     API,
     API_FUNCTION,
@@ -129,7 +133,7 @@ def _fetch(
     requested = sum(each.metrics_requested for each in answered)
     unanswered = found.unanswered | around.unanswered
     if SeriesState.DENIED in states.values():
-        unanswered[GET_METRIC_DATA] = asking.no_right(GET_METRIC_DATA, "read metrics")
+        unanswered[GET_METRIC_DATA] = errors.missing_right(GET_METRIC_DATA, "read metrics")
     points = list(chain.from_iterable(each.points[: len(asked)] for each in answered))
     marked = list(chain.from_iterable(each.points[len(asked) :] for each in answered))
     facts = Context(
@@ -173,7 +177,7 @@ def _answered(plan: WindowPlan, waiting: Sequence[Future[MetricData]]) -> tuple[
             lost.setdefault(str(error), []).append(repr(window.name))
     kept = tuple(window for window, _ in answered)
     notes = (
-        f"The window{'s' if len(names) > 1 else ''} {words.join(names)} {'are' if len(names) > 1 else 'is'} left out. {why}"
+        f"The window{'s' if len(names) > 1 else ''} {formatting.join(names)} {'are' if len(names) > 1 else 'is'} left out. {why}"
         for why, names in lost.items()
     )
     compare = plan.compare if plan.compare in {window.name for window in kept} else None
@@ -255,9 +259,9 @@ def get_metric_data(cloudwatch: Any, window: Window, series: Sequence[Series]) -
         try:
             _ask_some(cloudwatch, window, some, answer)
         except (ClientError, BotoCoreError) as error:
-            if not asking.is_denied(error):
-                raise asking.failure(error, GET_METRIC_DATA) from error
-            answer.notes.append(asking.no_right(GET_METRIC_DATA, "read metrics"))
+            if not errors.is_access_denied(error):
+                raise _metrics_error(error, GET_METRIC_DATA) from error
+            answer.notes.append(errors.missing_right(GET_METRIC_DATA, "read metrics"))
             answer.points += [Points(window.name, each) for each in some]
             answer.states += [SeriesState.DENIED] * len(some)
     return answer
@@ -354,10 +358,10 @@ def find_dimensions(cloudwatch: Any, names: Names, model_arns: Iterable[str]) ->
         try:
             return _listed(cloudwatch, names.function(resource)), ""
         except (ClientError, BotoCoreError) as error:
-            if not (asking.is_denied(error) or asking.is_throttled(error)):
+            if not (errors.is_access_denied(error) or errors.is_throttled(error)):
                 # Whoever is out of reach, or does not know the caller, will not give numbers either.
-                raise asking.failure(error, LIST_METRICS) from error
-            return None, asking.excuse(error, action=LIST_METRICS, to="list reasons and models")
+                raise _metrics_error(error, LIST_METRICS) from error
+            return None, errors.error_note(error, action=LIST_METRICS, to="list reasons and models")
 
     with ThreadPoolExecutor(len(deployed), thread_name_prefix="labels") as pool:
         answers = dict(zip(deployed, pool.map(ask, deployed), strict=True))
@@ -373,13 +377,33 @@ def find_dimensions(cloudwatch: Any, names: Names, model_arns: Iterable[str]) ->
     return labels
 
 
+def _metrics_error(error: Exception, action: str) -> MetricsError:
+    """Make the error for a call without which there is nothing to show; `action` is the IAM action that it needs."""
+    operation = action.partition(":")[2]
+    if errors.is_throttled(error):
+        return MetricsError(
+            f"CloudWatch throttled {operation}, after all of the SDK's retries too. Somebody else in the account and region asks a lot:"
+            " wait a minute and try again, ask for fewer hours, or raise the quota of"
+            f" {operation} in Service Quotas."
+        )
+    if isinstance(error, ClientError):
+        code, _, message = describe(error)
+        return MetricsError(
+            f"CloudWatch refused {operation} ({code}): {message.rstrip('. ')}. Check the credentials and the window."
+        )
+    return MetricsError(
+        f"CloudWatch could not be reached for {operation}: {str(error).rstrip('. ')}. Check the network;"
+        " for the local cloud: couch status."
+    )
+
+
 def known_reasons() -> set[str]:
     """Every reason for which a job can fail."""
 
-    def below(kind: type[errors.GenerationError]) -> set[str]:
+    def below(kind: type[GenerationError]) -> set[str]:
         return {kind.reason}.union(*(below(each) for each in kind.__subclasses__()))
 
-    return (below(errors.GenerationError) - {errors.GenerationError.reason}) | {UNEXPECTED}
+    return (below(GenerationError) - {GenerationError.reason}) | {UNEXPECTED}
 
 
 def _listed(cloudwatch: Any, service: str) -> list[dict[str, Any]]:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 
+from couch_explorers.aws import errors
 from couch_explorers.aws.alarms import GREATER
 from couch_explorers.core.aws_errors import describe
 from couch_explorers.files import read_json
-from couch_explorers.metrics import asking
 from couch_explorers.metrics.model import (
     API_FUNCTION,
     DEAD_LETTERS,
@@ -133,7 +133,7 @@ class _ContextLoader:
         """Put a question; its answer is None where AWS gave none."""
 
         def put() -> T | None:
-            answer, note = asking.tried(question, action=action, to=to)
+            answer, note = errors.call_optional(question, action=action, to=to)
             if note:
                 self.why[action] = note
             return answer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import words
 
 COLUMNS = ("check", "verdict", "value", "unit", "threshold", "before", "change", "reason", "action")
 
@@ -20,7 +20,6 @@ MINUS, TIMES = "\u2212", "\u00d7"
 # Changes smaller than this are noise, larger than that are told as a multiple.
 NOTICEABLE, MULTIPLE = 0.01, 10.0
 NOTICEABLE_POINTS = 0.05
-TWICE = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def format_change(now: float, before: float, unit: str = "") -> str:
     if abs(ratio - 1) < NOTICEABLE:
         return "same"
     if ratio >= MULTIPLE:
-        return f"{TIMES}{words.number(round(ratio))}"
-    return f"{_sign(ratio - 1)}{words.percent(abs(ratio - 1))}"
+        return f"{TIMES}{formatting.number(round(ratio))}"
+    return f"{_sign(ratio - 1)}{formatting.percent(abs(ratio - 1))}"
 
 
 def _sign(difference: float) -> str:
@@ -84,21 +83,8 @@ def format_amount(value: float, unit: str) -> str:
     if math.isnan(value):
         return ""
     if unit == USD:
-        return f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}"  # noqa: PLR2004 - a cent
+        return formatting.usd(value)
     if unit == SHARE:
-        return words.percent(value / 100)
+        return formatting.percent(value / 100)
     one = unit.removesuffix("s") if value == 1 and unit not in UNCHANGED else unit
-    return f"{words.number(value)} {one}".strip()
-
-
-def sentences(*sentences: str) -> str:
-    """Make a text of clauses: each begins with a capital and ends with a full stop; empty ones are left out."""
-    return " ".join(f"{clause[:1].upper()}{clause[1:].rstrip('. ')}." for clause in sentences if clause)
-
-
-def format_ratio(value: float, limit: float, name: str) -> str:
-    """Compare with a limit above 0: "12 % of the alarm's 300 s", "7.4 times the alarm's 300 s"; empty for none."""
-    if not limit or math.isnan(limit):
-        return ""
-    share = value / limit
-    return f"{words.percent(share)} of {name}" if share < TWICE else f"{words.number(round(share, 1))} times {name}"
+    return f"{formatting.number(value)} {one}".strip()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import weakref
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
@@ -15,15 +16,18 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from couch_explorers import formatting
 from couch_explorers.aws.alarms import COMPARISONS, GREATER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
     from couch_explorers.aws.alarms import Comparison
+
+DAY, WEEK_DAYS = timedelta(days=1), 7
 
 COLUMNS = ("window", "resource", "metric", "statistic", "unit", "value")
 
@@ -221,6 +225,29 @@ class Context:
     def zone(self) -> ZoneInfo:
         """The time zone in which times are shown."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def previous_name(self) -> str:
+        """Name the window compared with: "the day before", "the week before", "3 days before"; empty where there is none."""
+        if self.compare is None or self.compare not in {window.name for window in self.windows}:
+            return ""
+        days = round((self.window().start - self.window(self.compare).start) / DAY)
+        return {1: "the day before", WEEK_DAYS: "the week before"}.get(days, f"{days} days before")
+
+    def format_time(self, time: datetime) -> str:
+        """Format a time in the review's time zone, with the day where the window is longer than one: "03:42", "Tue 03:42"."""
+        local = time.astimezone(self.zone)
+        length = self.window().length
+        if length <= DAY:
+            return formatting.clock(local)
+        day = f"{local:%a}" if length < WEEK_DAYS * DAY else formatting.date(local)
+        return f"{day} {formatting.clock(local)}"
+
+    def format_interval(self, start: datetime, end: datetime) -> str:
+        """Format an interval with a dash: "03:12-04:05"; the day of the end only where it is another one."""
+        first, last = start.astimezone(self.zone), end.astimezone(self.zone)
+        until = formatting.clock(last) if first.date() == last.date() else self.format_time(end)
+        return f"{self.format_time(start)}{formatting.DASH}{until}"
 
 
 def context_of(frame: pd.DataFrame) -> Context:

@@ -6,8 +6,9 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import cloudwatch, model, statistics, words
+from couch_explorers.metrics import cloudwatch, model, statistics
 from couch_explorers.metrics.findings import RUN_AGAIN, Finding
 from couch_explorers.metrics.model import API, API_FUNCTION, DEAD_LETTERS, PARTS, QUEUE, WORKER, SeriesState
 from couch_explorers.metrics.thresholds import RECENT_S
@@ -87,7 +88,7 @@ class ReviewData:
 
     def at(self, moment: datetime) -> str:
         """Say a time in the review's time zone."""
-        return words.when(moment, self.facts)
+        return self.facts.format_time(moment)
 
     def latest(self, key: SeriesKey) -> float:
         """The last value now; 0 without any: a queue that has messages is measured each minute."""
@@ -97,7 +98,7 @@ class ReviewData:
     def latest_said(self, key: SeriesKey, unit: str = "") -> str:
         """Say the last value: "3 at the end", or when it was measured where that is not the end."""
         values = self.points(key)
-        last = f"{words.number(float(values.iloc[-1]))}{unit}"
+        last = f"{formatting.number(float(values.iloc[-1]))}{unit}"
         if not self.is_stale(key):
             return f"{last} at the end"
         return f"{last} when last measured, {self.at(values.index[-1].to_pydatetime())}"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from couch_explorers import formatting
 from couch_explorers.checks import Sentence, Verdict
-from couch_explorers.metrics import cost, model, series, statistics, words
+from couch_explorers.metrics import cost, model, series, statistics
 from couch_explorers.metrics.checks import service
 from couch_explorers.metrics.checks.service import ESSENTIAL
 from couch_explorers.metrics.findings import USD, format_amount
@@ -95,7 +96,7 @@ def _clauses(said: SummaryInput, apart: Sequence[dict[str, object]]) -> Iterator
     if bad:
         yield _named(bad)
     if is_about_gaps:
-        yield f"{words.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not known"
+        yield f"{formatting.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not known"
     yield _volume(said)
     if not bad and not past_incidents(said.facts):
         yield _oldest(said)
@@ -105,7 +106,7 @@ def _clauses(said: SummaryInput, apart: Sequence[dict[str, object]]) -> Iterator
     if deploys := [deploy for deploy in said.facts.deploys if _is_inside(deploy, said.facts)]:
         yield _deploys(deploys, said.facts)
     if lacking and not is_about_gaps:
-        yield f"not known: {words.join(lacking)}"
+        yield f"not known: {formatting.join(lacking)}"
     if synthetic := _synthetic(said.facts):
         yield synthetic
 
@@ -121,7 +122,7 @@ def _named(rows: Sequence[dict[str, object]]) -> str:
     told = [row for row in rows if row["check"] != service.ALARMS_CHECK or not row["value"]] or rows
     shown = [_measured(row) for row in told[:MOST_NAMED]]
     more = len(told) - MOST_NAMED
-    return words.join([*shown, *([f"{more} more"] if more > 0 else [])])
+    return formatting.join([*shown, *([f"{more} more"] if more > 0 else [])])
 
 
 def _measured(row: dict[str, object]) -> str:
@@ -144,19 +145,19 @@ def _volume(said: SummaryInput) -> str:
     counted = {one: number for one, number in asked.items() if not math.isnan(number)}
     pictures = sum(number for number in made if not math.isnan(number))
     hours = said.facts.window().length / timedelta(hours=1)
-    within = f"in {words.count(round(hours, 1), 'hour')}"
+    within = f"in {formatting.count(round(hours, 1), 'hour')}"
     if not pictures and not any(counted.values()):
         return f"nobody used it {within}" if len(counted) == len(asked) else ""
     usd = _plain(format_amount(cost.cost_of_window(said.frame).total, USD))
     paid = f", {'which on AWS costs' if said.facts.target == 'local' else 'for'} {usd}" if usd else ""
-    origin = words.join(words.count(number, one) for one, number in counted.items())
-    return f"{words.count(pictures, 'picture')} {within}{f', from {origin}' if origin else ''}{paid}"
+    origin = formatting.join(formatting.count(number, one) for one, number in counted.items())
+    return f"{formatting.count(pictures, 'picture')} {within}{f', from {origin}' if origin else ''}{paid}"
 
 
 def _oldest(said: SummaryInput) -> str:
     """Say how long the oldest job waited."""
     worst = statistics.highest(said.frame, series.AGE)
-    return f"no job waited longer than {words.seconds(worst)}" if worst > 0 else ""
+    return f"no job waited longer than {formatting.seconds(worst)}" if worst > 0 else ""
 
 
 def _incidents(said: SummaryInput) -> Iterator[str]:
@@ -166,7 +167,7 @@ def _incidents(said: SummaryInput) -> Iterator[str]:
     last = found[-1]
     day = last.start.astimezone(said.facts.zone).date()
     whose = {0: "today's", 1: "yesterday's"}.get((said.today - day).days, "the")
-    told = f"{whose} incident {words.span(last.start, last.end, said.facts)} ({last.told(said.frame)})"
+    told = f"{whose} incident {said.facts.format_interval(last.start, last.end)} ({last.told(said.frame)})"
     yield (
         f"{told} is over"
         if len(found) == 1
@@ -182,8 +183,8 @@ def _is_inside(deploy: Deploy, facts: Context) -> bool:
 def _deploys(deploys: Sequence[Deploy], facts: Context) -> str:
     last = deploys[-1]
     name = " ".join(filter(None, ("synthetic" if last.synthetic else "", "deploy", last.commit)))
-    more = f", and {words.count(len(deploys) - 1, 'more', 'more')} before" if len(deploys) > 1 else ""
-    return f"{name} at {words.when(last.time, facts)}{more}"
+    more = f", and {formatting.count(len(deploys) - 1, 'more', 'more')} before" if len(deploys) > 1 else ""
+    return f"{name} at {facts.format_time(last.time)}{more}"
 
 
 def _synthetic(facts: Context) -> str:
@@ -196,7 +197,7 @@ def _synthetic(facts: Context) -> str:
     written = sum((end - begin for begin, end in inside), timedelta()) / window.length
     if written >= NEARLY_ALL:
         return f"{'all' if written == 1 else 'nearly all'} of it is synthetic, written by `couch history`"
-    return f"synthetic, written by `couch history`: {words.join(words.span(*stretch, facts) for stretch in inside)}"
+    return f"synthetic, written by `couch history`: {formatting.join(facts.format_interval(*stretch) for stretch in inside)}"
 
 
 def _is_compared(facts: Context) -> bool:
@@ -215,7 +216,7 @@ def _as_of(said: SummaryInput) -> str:
     if said.facts.fetched - end <= timedelta(seconds=RECENT_S):
         return ""
     local = end.astimezone(said.facts.zone)
-    return f" as of {words.day(local)} {words.clock(local)}"
+    return f" as of {formatting.date(local)} {formatting.clock(local)}"
 
 
 def _plain(text: str) -> str:
@@ -230,10 +231,10 @@ BEFORE_THE_RING = timedelta(minutes=15)
 
 # By alarm: what it watches, and the words for the highest or the sum of it.
 TOLD: dict[str, tuple[SeriesKey, str, Callable[[float], str]]] = {
-    "oldest-message-age": (series.AGE, "max", lambda worst: f"a job waited {words.seconds(worst)}"),
-    "failed-jobs": (series.FAILED_JOBS, "sum", lambda count: f"{words.count(count, 'job')} failed"),
-    "dead-letters": (series.DEAD_LETTERS_VISIBLE, "max", lambda most: words.count(most, "dead letter")),
-    "worker-errors": (series.errors(WORKER), "sum", lambda count: words.count(count, "worker error")),
+    "oldest-message-age": (series.AGE, "max", lambda worst: f"a job waited {formatting.seconds(worst)}"),
+    "failed-jobs": (series.FAILED_JOBS, "sum", lambda count: f"{formatting.count(count, 'job')} failed"),
+    "dead-letters": (series.DEAD_LETTERS_VISIBLE, "max", lambda most: formatting.count(most, "dead letter")),
+    "worker-errors": (series.errors(WORKER), "sum", lambda count: formatting.count(count, "worker error")),
 }
 
 
@@ -247,7 +248,7 @@ class Incident:
 
     def told(self, frame: pd.DataFrame) -> str:
         """Say what its alarms rang for: "a job waited 2,220 s, 9 jobs failed and 9 dead letters"."""
-        return words.join(self._told(frame, name) for name in sorted(self.alarms, key=_rank))
+        return formatting.join(self._told(frame, name) for name in sorted(self.alarms, key=_rank))
 
     def _told(self, frame: pd.DataFrame, name: str) -> str:
         if name not in TOLD:

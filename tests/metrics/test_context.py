@@ -91,7 +91,7 @@ def test_a_throttled_or_failing_service_is_left_out_with_a_sentence(aws, look):
 
     found = look()
 
-    assert "asked too often just now to read the alarms" in found.unanswered["cloudwatch:DescribeAlarms"]
+    assert "throttled the attempt to read the alarms" in found.unanswered["cloudwatch:DescribeAlarms"]
     assert found.unanswered["logs:FilterLogEvents"].endswith("(logs:FilterLogEvents): Try later.")
 
 

@@ -62,13 +62,3 @@ def test_numbers_that_are_not_all_there_prove_trouble_but_not_health():
     assert healthy.reason == "At most 3 s. Only a part."
     assert healthy.action
     assert trouble.action == "Look."
-
-
-def test_sentences_begin_with_a_capital_and_end_with_one_stop():
-    assert findings.sentences("at most 3 s", "", "no dead letter.") == "At most 3 s. No dead letter."
-
-
-def test_a_value_far_above_its_limit_is_told_as_a_multiple():
-    assert findings.format_ratio(30, 300, "the limit") == "10 % of the limit"
-    assert findings.format_ratio(2220, 300, "the limit") == "7.4 times the limit"
-    assert findings.format_ratio(3, 0, "the limit") == ""

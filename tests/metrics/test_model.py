@@ -1,3 +1,7 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
 from couch_explorers.metrics import model, series
 from tests.metrics.believable import NAMES
 
@@ -72,3 +76,56 @@ def test_a_frame_is_not_kept_alive(frame_of):
     del frame
 
     assert len(model._found) == kept
+
+
+# Europe/Oslo puts the clock back at 03:00 summer time, which is 01:00 UTC.
+CLOCK_CHANGE = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+
+
+def test_a_time_of_the_last_day_needs_no_date(frame_of):
+    facts = model.context_of(frame_of())
+
+    assert facts.format_time(facts.window().start) == "09:00"
+
+
+def test_a_time_of_a_longer_window_names_its_day(frame_of):
+    start = datetime(2026, 11, 24, 6, 5, tzinfo=UTC)
+
+    assert model.context_of(frame_of(hours=48)).format_time(start) == "Tue 07:05"
+    assert model.context_of(frame_of(hours=240, period_s=300)).format_time(start) == "Tue 24 Nov 07:05"
+
+
+def test_an_hour_that_the_clock_repeats_is_told_apart_by_its_zone(frame_of):
+    facts = model.context_of(frame_of(end=datetime(2026, 10, 25, 8, tzinfo=UTC)))
+
+    assert facts.format_time(CLOCK_CHANGE - timedelta(minutes=30)) == "02:30 CEST"
+    assert facts.format_time(CLOCK_CHANGE + timedelta(minutes=30)) == "02:30 CET"
+    assert facts.format_time(CLOCK_CHANGE + timedelta(minutes=90)) == "03:30"
+
+
+def test_the_hour_that_is_jumped_over_in_spring_needs_no_zone(frame_of):
+    facts = model.context_of(frame_of(end=datetime(2026, 3, 29, 8, tzinfo=UTC)))
+
+    assert facts.format_time(datetime(2026, 3, 29, 0, 59, tzinfo=UTC)) == "01:59"
+    assert facts.format_time(datetime(2026, 3, 29, 1, 0, tzinfo=UTC)) == "03:00"
+
+
+def test_a_stretch_names_the_day_of_its_end_only_where_it_is_another(frame_of):
+    facts = model.context_of(frame_of(hours=48))
+    start = datetime(2026, 11, 24, 21, 0, tzinfo=UTC)
+
+    assert facts.format_interval(start, start + timedelta(minutes=50)) == "Tue 22:00\u201322:50"
+    assert facts.format_interval(start, start + timedelta(hours=3)) == "Tue 22:00\u2013Wed 01:00"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "name"),
+    [
+        ({}, "the day before"),
+        ({"compare": "week"}, "the week before"),
+        ({"hours": 72, "period_s": 300}, "3 days before"),
+        ({"compare": None}, ""),
+    ],
+)
+def test_the_window_compared_with_is_named_by_its_distance(frame_of, keywords, name):
+    assert model.context_of(frame_of(**keywords)).previous_name == name

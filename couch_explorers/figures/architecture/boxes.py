@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from couch_explorers import reports
-from couch_explorers.metrics import series, words
+from couch_explorers import formatting, reports
+from couch_explorers.metrics import series
 
 if TYPE_CHECKING:
     from couch_explorers.figures.architecture.deployed import AlarmRule, Deployed, Function, Queue, Topic
@@ -59,7 +59,9 @@ def _of_the_api(deployed: Deployed) -> list[Box]:
     if gateway is not None:
         limits.append(f"stage {gateway.stage}")
         if gateway.rate is not None and gateway.burst is not None:
-            limits.append(f"{_kept(f'{words.number(gateway.rate)} requests/s')}, {_kept(f'bursts of {gateway.burst}')}")
+            limits.append(
+                f"{_kept(f'{formatting.number(gateway.rate)} requests/s')}, {_kept(f'bursts of {gateway.burst}')}"
+            )
     asked = f"POST {gateway.path}" if gateway else "POST"
     return [
         Box("caller", "person", "HTTP caller", lines=(asked, "waits for the answer")),
@@ -85,7 +87,7 @@ def _of_the_queue(deployed: Deployed) -> list[Box]:
 def _of_both(deployed: Deployed) -> list[Box]:
     region, model = next(iter(deployed.models), ("", "none named"))
     more = len(deployed.models) - 1
-    others = f"and {words.count(more, 'more model')}" if more > 0 else ""
+    others = f"and {formatting.count(more, 'more model')}" if more > 0 else ""
     stand_in = "local stand-in for" if deployed.target == "local" else "Amazon"
     where = f"{stand_in} Bedrock {_kept(f'in {region}') if region else ''}"
     return [
@@ -99,7 +101,7 @@ def _of_the_watch(deployed: Deployed) -> list[Box]:
     local = deployed.target == "local"
     namespaces = (series.QUEUE_NAMESPACE, series.FUNCTION_NAMESPACE, series.API_NAMESPACE, series.OWN_NAMESPACE)
     return [
-        Box("cloudwatch", "watch", "CloudWatch", lines=(f"metrics of {words.join(namespaces)}; logs",)),
+        Box("cloudwatch", "watch", "CloudWatch", lines=(f"metrics of {formatting.join(namespaces)}; logs",)),
         Box("notebooks", "person", "Notebooks", lines=(", ".join(reports.names()),)),
         Box("alarms", "watch", "CloudWatch alarms", deployed=deployed.alarms != ()),
         _box(deployed, "topic", "watch", "SNS topic", topic),
@@ -118,8 +120,8 @@ def _box(deployed: Deployed, key: str, look: str, title: str, there: Named | Non
 def rule(alarm: AlarmRule) -> str:
     """Say when an alarm rings: "Maximum of each minute > 100 s"."""
     comparison = COMPARISONS.get(alarm.comparison, alarm.comparison)
-    told = words.seconds if alarm.metric == series.AGE[1] else words.number
-    return f"{alarm.statistic} of {words.period(alarm.period_s)} {comparison} {told(alarm.threshold)}"
+    told = formatting.seconds if alarm.metric == series.AGE[1] else formatting.number
+    return f"{alarm.statistic} of {formatting.period(alarm.period_s)} {comparison} {told(alarm.threshold)}"
 
 
 def _kept(text: str) -> str:
@@ -130,7 +132,7 @@ def _limits(function: Function | None) -> tuple[str, ...]:
     if function is None or function.timeout_s is None or function.memory_mb is None:
         return (NOT_KNOWN,)
     return (
-        f"{_kept(f'time-out {words.seconds(function.timeout_s)}')}, {_kept(f'{words.number(function.memory_mb)} MB')}",
+        f"{_kept(f'time-out {formatting.seconds(function.timeout_s)}')}, {_kept(f'{formatting.number(function.memory_mb)} MB')}",
         ", ".join(filter(None, (function.runtime, function.architecture))),
     )
 
@@ -139,8 +141,8 @@ def _times(queue: Queue | None) -> tuple[str, ...]:
     if queue is None or queue.visibility_s is None or queue.retention_s is None:
         return (NOT_KNOWN,)
     return (
-        f"visibility timeout {words.seconds(queue.visibility_s)}",
-        f"kept for {words.count(queue.retention_s / DAY_S, 'day')}",
+        f"visibility timeout {formatting.seconds(queue.visibility_s)}",
+        f"kept for {formatting.count(queue.retention_s / DAY_S, 'day')}",
     )
 
 
@@ -150,4 +152,4 @@ def _heard(topic: Topic | None) -> tuple[str, ...]:
     if topic.confirmed is None or topic.pending is None:
         return ("subscribers not known",)
     pending = f"{topic.pending} not confirmed yet" if topic.pending else ""
-    return tuple(filter(None, (words.count(topic.confirmed, "confirmed subscriber"), pending)))
+    return tuple(filter(None, (formatting.count(topic.confirmed, "confirmed subscriber"), pending)))

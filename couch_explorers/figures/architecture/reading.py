@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from couch_explorers.aws import errors
 from couch_explorers.core.aws_errors import describe
 from couch_explorers.core.errors import UnknownModelError
 from couch_explorers.core.image_models import parse_arn
@@ -22,7 +23,6 @@ from couch_explorers.figures.architecture.deployed import (
     Queue,
     Topic,
 )
-from couch_explorers.metrics import asking
 from couch_explorers.metrics.context import GONE
 from couch_explorers.metrics.series import Names
 
@@ -105,7 +105,7 @@ class _Reading:
             except (ClientError, BotoCoreError) as error:
                 if isinstance(error, ClientError) and describe(error)[0] in NOT_THERE:
                     return None
-                self.notes[action] = asking.excuse(error, action=action, to=to)
+                self.notes[action] = errors.error_note(error, action=action, to=to)
                 return otherwise
 
         return self.pool.submit(put)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from couch_explorers import formatting
 from couch_explorers.figures.architecture.boxes import NOT_KNOWN, boxes, rule
-from couch_explorers.metrics import words
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ STACKS: dict[Literal["API", "queue"], tuple[str, ...]] = {
 
 def sentence(deployed: Deployed) -> str:
     """Say in one sentence which ways a prompt may take, and what becomes of one that fails."""
-    return words.sentence(*_clauses(deployed)) or "Nothing is deployed."
+    return formatting.sentence(*_clauses(deployed)) or "Nothing is deployed."
 
 
 def missing(deployed: Deployed) -> str:
@@ -36,7 +36,7 @@ def missing(deployed: Deployed) -> str:
         elif gone:
             how = not_deployed(part, deployed.target).partition(": ")[2]
             told.append(
-                f"Missing, though other parts of the {part} are there: {words.join(box.title for box in gone)}. To bring it back, {how}."
+                f"Missing, though other parts of the {part} are there: {formatting.join(box.title for box in gone)}. To bring it back, {how}."
             )
     return " ".join((*told, *_loose_ends(deployed), *deployed.notes))
 
@@ -50,7 +50,7 @@ def _loose_ends(deployed: Deployed) -> Iterator[str]:
         yield "Nothing is ever given up on: the queue has no redrive policy."
     deaf = [alarm.short_name for alarm in deployed.alarms or () if not alarm.is_wired]
     if deaf:
-        yield f"Wired to no topic, or switched off: {words.join(deaf)}."
+        yield f"Wired to no topic, or switched off: {formatting.join(deaf)}."
     if deployed.bucket is None:
         yield f"There is no bucket {deployed.expected_name('bucket')}."
 
@@ -69,7 +69,7 @@ def alternative(deployed: Deployed) -> str:
 def _clauses(deployed: Deployed) -> Iterator[str]:
     gateway, function, queue, mapping = deployed.gateway, deployed.api_function, deployed.queue, deployed.mapping
     if gateway:
-        limit = f", answered within {words.seconds(function.timeout_s)}" if function and function.timeout_s else ""
+        limit = f", answered within {formatting.seconds(function.timeout_s)}" if function and function.timeout_s else ""
         yield f"a prompt comes by the API {gateway.name}{limit}"
     if queue:
         at_once = mapping.maximum_concurrency if mapping else None
@@ -80,5 +80,5 @@ def _clauses(deployed: Deployed) -> Iterator[str]:
         yield f"what cannot succeed{receives} lies among the dead letters"
     if deployed.alarms:
         heard = deployed.topic.confirmed if deployed.topic else None
-        whom = "" if heard is None else f" tell {words.count(heard, 'confirmed subscriber')}"
-        yield f"{words.count(len(deployed.alarms), 'alarm')}{whom or ' watch'}"
+        whom = "" if heard is None else f" tell {formatting.count(heard, 'confirmed subscriber')}"
+        yield f"{formatting.count(len(deployed.alarms), 'alarm')}{whom or ' watch'}"

@@ -6,10 +6,11 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import series, statistics, thresholds, words
+from couch_explorers.metrics import series, statistics, thresholds
 from couch_explorers.metrics.checks.functions import P95, describe_percentile
-from couch_explorers.metrics.findings import SHARE, Finding, sentences, verdict
+from couch_explorers.metrics.findings import SHARE, Finding, verdict
 from couch_explorers.metrics.model import API_FUNCTION
 from couch_explorers.metrics.review_data import IDLE
 from couch_explorers.metrics.thresholds import API_FAILURES, API_REFUSALS, LATENCY, MIN_COUNT
@@ -31,7 +32,7 @@ def errors(reading: ReviewData) -> Finding:
     row = Finding(
         ERRORS_CHECK,
         verdict(bad=bad, warn=count > API_FAILURES.warn),
-        sentences(_counted(count, asked, "failed"), f"{words.number(late)} of {words.count(lately, 'request')} in the last minutes" if late else ""),
+        formatting.sentences(_counted(count, asked, "failed"), f"{formatting.number(late)} of {formatting.count(lately, 'request')} in the last minutes" if late else ""),
         count, "answers", API_FAILURES.warn, reading.total_before(series.API_5XX),
         f"Read their reasons in {reading.log(API_FUNCTION)}; 504 is a model that was too slow: the queue carries such jobs.",
     )  # fmt: skip
@@ -47,7 +48,7 @@ def refusals(reading: ReviewData) -> Finding:
     row = Finding(
         REFUSALS_CHECK,
         verdict(bad=False, warn=count >= MIN_COUNT and share > API_REFUSALS.warn),
-        sentences(_counted(count, asked, "were refused")),
+        formatting.sentences(_counted(count, asked, "were refused")),
         0.0 if math.isnan(share) else 100 * share, SHARE, 100 * API_REFUSALS.warn, _share_before(reading, series.API_4XX),
         "See who asks for what: 400 a job that breaks a rule, 403 and 404 a wrong address, 429 more than the stage lets through.",
     )  # fmt: skip
@@ -63,14 +64,14 @@ def latency(reading: ReviewData) -> Finding:
     before = reading.percentile_before(key)
     if worst.value is None:
         few = describe_percentile(reading, worst, before, "request")
-        return Finding(LATENCY_CHECK, Verdict.NO_DATA, sentences(few) if few else f"{IDLE}: nobody asked.")
+        return Finding(LATENCY_CHECK, Verdict.NO_DATA, formatting.sentences(few) if few else f"{IDLE}: nobody asked.")
     function = reading.facts.function(API_FUNCTION)
     waits_s = min(thresholds.API_GATEWAY_TIMEOUT_S, function.timeout_s if function else math.inf)
     share = worst.value / 1000 / waits_s
     row = Finding(
         LATENCY_CHECK,
         verdict(bad=_is_late(reading, key, waits_s), warn=share > LATENCY.warn),
-        sentences(f"{describe_percentile(reading, worst, before, 'request')}; {words.percent(share)} of the {words.seconds(waits_s)} after which people get an error"),
+        formatting.sentences(f"{describe_percentile(reading, worst, before, 'request')}; {formatting.percent(share)} of the {formatting.seconds(waits_s)} after which people get an error"),
         worst.value / 1000, "s", LATENCY.warn * waits_s, math.nan if before is None else before / 1000,
         "Send what need not be there at once through the queue, or choose a quicker model.",
     )  # fmt: skip
@@ -88,8 +89,8 @@ def _counted(count: float, asked: float, what: str) -> str:
     if not asked:
         return "none: nobody asked"
     if not count:
-        return f"none of {words.count(asked, 'request')}"
-    return f"{words.number(count)} of {words.count(asked, 'request')} {what} ({words.percent(count / asked)})"
+        return f"none of {formatting.count(asked, 'request')}"
+    return f"{formatting.number(count)} of {formatting.count(asked, 'request')} {what} ({formatting.percent(count / asked)})"
 
 
 def _share_before(reading: ReviewData, key: SeriesKey) -> float:

@@ -6,9 +6,10 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import context, series, statistics, thresholds, words
-from couch_explorers.metrics.findings import RUN_AGAIN, SHARE, Finding, format_change, sentences, verdict
+from couch_explorers.metrics import context, series, statistics, thresholds
+from couch_explorers.metrics.findings import RUN_AGAIN, SHARE, Finding, format_change, verdict
 from couch_explorers.metrics.model import PARTS, WORKER
 from couch_explorers.metrics.review_data import DENIED, IDLE, MISSING
 from couch_explorers.metrics.thresholds import (
@@ -41,14 +42,14 @@ def errors(reading: ReviewData, resource: str) -> Finding:
     line = reading.line(ALARMS.get(resource, ""), FUNCTION_ERRORS)
     count, runs = reading.total(key), reading.total(series.invocations(resource))
     late = reading.recent(key)
-    said = f"{words.number(count)} of {words.count(runs, 'run')} ended in an error ({words.percent(statistics.error_rate(reading.frame, resource))})" if count else (
-        f"none in {words.count(runs, 'run')}" if runs else "none: nothing ran"
+    said = f"{formatting.number(count)} of {formatting.count(runs, 'run')} ended in an error ({formatting.percent(statistics.error_rate(reading.frame, resource))})" if count else (
+        f"none in {formatting.count(runs, 'run')}" if runs else "none: nothing ran"
     )  # fmt: skip
     last = reading.points(key)[reading.points(key) > 0]
     row = Finding(
         check,
         verdict(bad=len(late) > 0 and line.is_crossed(float(late.max())), warn=count > 0),
-        sentences(said, f"the last began {reading.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
+        formatting.sentences(said, f"the last began {reading.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
         count, "errors", line.value, reading.total_before(key),
         f'Search {reading.log(resource)} for "Task timed out" and "Traceback".',
     )  # fmt: skip
@@ -67,7 +68,7 @@ def throttles(reading: ReviewData, resource: str) -> Finding:
     row = Finding(
         check,
         verdict(bad=float(reading.recent(key).sum()) > line, warn=count > line),
-        sentences(f"{words.count(count, 'call')} refused ({words.percent(share)})") if count else "None.",
+        formatting.sentences(f"{formatting.count(count, 'call')} refused ({formatting.percent(share)})") if count else "None.",
         count, "calls", line, reading.total_before(key),
         f"The account's concurrency is used up: see what else runs, or reserve some for this function{bound}.",
     )  # fmt: skip
@@ -90,11 +91,13 @@ def duration(reading: ReviewData, resource: str) -> Finding:
     longest, moment = reading.peak(key)
     worst = statistics.worst_percentile(reading.frame, series.duration(resource, P95))
     before = reading.highest_before(key) / 1000
-    said = f"at most {words.seconds(longest / 1000)} ({reading.at(moment)})"
+    said = f"at most {formatting.seconds(longest / 1000)} ({reading.at(moment)})"
     function = reading.facts.function(resource)
     if function is None:
         why = reading.facts.unanswered.get(context.GET_FUNCTION, "")
-        reason = sentences(said, f"{DENIED if why else MISSING}: the time-out, by which it is judged, is not known")
+        reason = formatting.sentences(
+            said, f"{DENIED if why else MISSING}: the time-out, by which it is judged, is not known"
+        )
         return Finding(check, Verdict.NO_DATA, reason, longest / 1000, "s", before=before, action=why)
     p95_before = reading.percentile_before(series.duration(resource, P95))
     slow, slower = _p95(reading, resource, worst, p95_before)
@@ -104,8 +107,8 @@ def duration(reading: ReviewData, resource: str) -> Finding:
     row = Finding(
         check,
         verdict(bad=lately > LONGEST_RUN.warn, warn=share > LONGEST_RUN.warn or slow or slower),
-        sentences(
-            f"{said}, {words.percent(share)} of the time-out of {words.seconds(function.timeout_s)}",
+        formatting.sentences(
+            f"{said}, {formatting.percent(share)} of the time-out of {formatting.seconds(function.timeout_s)}",
             describe_percentile(reading, worst, p95_before, "run"),
         ),
         longest / 1000, "s", LONGEST_RUN.warn * function.timeout_s, before,
@@ -128,14 +131,18 @@ def describe_percentile(reading: ReviewData, worst: Percentile, before: float | 
     if worst.value is None or worst.start is None:
         if math.isnan(worst.samples):
             return f"no p95: how many {of}s there were is not known, and {least} are needed"
-        length = words.rate(reading.facts.percentile_period_s)
-        few = f"no p95: {words.count(worst.samples, of)} {length} at most, and {least} are needed"
+        length = formatting.per_period(reading.facts.percentile_period_s)
+        few = f"no p95: {formatting.count(worst.samples, of)} {length} at most, and {least} are needed"
         return few if worst.samples else ""
     changed = "" if before is None else format_change(worst.value, before)
-    than = words.before_name(reading.facts)
+    than = reading.facts.previous_name
     against = f", {'as' if changed == 'same' else f'{changed} against'} {than}" if changed else ""
-    when = words.span(worst.start, worst.start + timedelta(seconds=reading.facts.percentile_period_s), reading.facts)
-    return f"p95 at most {words.seconds(worst.value / 1000)} ({when}, {words.count(worst.samples, of)}){against}"
+    when = reading.facts.format_interval(
+        worst.start, worst.start + timedelta(seconds=reading.facts.percentile_period_s)
+    )
+    return (
+        f"p95 at most {formatting.seconds(worst.value / 1000)} ({when}, {formatting.count(worst.samples, of)}){against}"
+    )
 
 
 def memory(reading: ReviewData, resource: str) -> Finding:
@@ -148,20 +155,22 @@ def memory(reading: ReviewData, resource: str) -> Finding:
     if not log.reports and reading.total(series.invocations(resource)) > 0:
         invented = ": hours of the local history have none" if reading.facts.synthetic else ""
         return Finding(
-            check, Verdict.NO_DATA, sentences(f"runs were counted, but the log has no REPORT line of them{invented}")
+            check,
+            Verdict.NO_DATA,
+            formatting.sentences(f"runs were counted, but the log has no REPORT line of them{invented}"),
         )
     if not log.reports:
         return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.")
     cold = _cold_starts(reading, resource)
     share = statistics.memory_share(reading.facts, resource)
     if math.isnan(share):
-        return Finding(check, Verdict.NO_DATA, sentences("no REPORT line tells the memory used", cold))
-    used = f"at most {words.number(log.highest_memory_mb or 0)} of {words.number(function.memory_mb)} MB"
-    partly = "" if log.complete else f"of the first {words.number(log.reports)} runs only"
+        return Finding(check, Verdict.NO_DATA, formatting.sentences("no REPORT line tells the memory used", cold))
+    used = f"at most {formatting.number(log.highest_memory_mb or 0)} of {formatting.number(function.memory_mb)} MB"
+    partly = "" if log.complete else f"of the first {formatting.number(log.reports)} runs only"
     return Finding(
         check,
         verdict(bad=False, warn=share > MEMORY.warn),
-        sentences(f"{used} ({words.percent(share)})", cold, partly),
+        formatting.sentences(f"{used} ({formatting.percent(share)})", cold, partly),
         100 * share, SHARE, 100 * MEMORY.warn,
         action="Give the function more memory: beyond it a run is killed.",
     )  # fmt: skip
@@ -172,8 +181,8 @@ def _cold_starts(reading: ReviewData, resource: str) -> str:
     share = statistics.cold_start_share(reading.facts, resource)
     if log is None or math.isnan(share):
         return ""
-    longest = f", the longest in {words.seconds(log.longest_init_ms / 1000)}" if log.longest_init_ms else ""
-    return f"{words.number(log.cold_starts or 0)} of {words.count(log.reports, 'run')} began cold ({words.percent(share)}){longest}"
+    longest = f", the longest in {formatting.seconds(log.longest_init_ms / 1000)}" if log.longest_init_ms else ""
+    return f"{formatting.number(log.cold_starts or 0)} of {formatting.count(log.reports, 'run')} began cold ({formatting.percent(share)}){longest}"
 
 
 def _no_memory(reading: ReviewData, resource: str, check: str) -> Finding:

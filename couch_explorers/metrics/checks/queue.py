@@ -6,9 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import context, series, statistics, words
-from couch_explorers.metrics.findings import RUN_AGAIN, SHARE, Finding, format_ratio, sentences, verdict
+from couch_explorers.metrics import context, series, statistics
+from couch_explorers.metrics.findings import RUN_AGAIN, SHARE, Finding, verdict
 from couch_explorers.metrics.model import QUEUE, WORKER, SeriesState
 from couch_explorers.metrics.review_data import DENIED, MISSING
 from couch_explorers.metrics.statistics import Flow
@@ -51,14 +52,14 @@ def _judge_age(reading: ReviewData, row: Finding, line: Threshold | None, letter
     if reading.points(series.AGE).empty:
         counted = reading.points(series.VISIBLE)
         if len(counted) and counted.max() > 0:
-            said = sentences("SQS counted jobs in the queue but gave no age", letters)
+            said = formatting.sentences("SQS counted jobs in the queue but gave no age", letters)
             return replace(row, verdict=Verdict.NO_DATA, value=math.nan, reason=said, action=RUN_AGAIN)
-        said = sentences("no job waited: SQS gives no age for a queue that is empty and at rest", letters)
+        said = formatting.sentences("no job waited: SQS gives no age for a queue that is empty and at rest", letters)
         return replace(row, verdict=verdict(bad=False, warn=lie), reason=said, action=_age_action(reading, lie=lie))
     highest, moment = reading.peak(series.AGE)
     end = reading.latest_said(series.AGE, " s")
-    said = sentences(
-        f"at most {words.seconds(highest)} ({reading.at(moment)}){_age_ratio(line, highest)}; {end}", letters
+    said = formatting.sentences(
+        f"at most {formatting.seconds(highest)} ({reading.at(moment)}){_age_ratio(line, highest)}; {end}", letters
     )
     row = replace(row, value=highest, reason=said)
     if line is None:
@@ -76,14 +77,14 @@ def _describe_dead_letters(reading: ReviewData) -> tuple[str, float | None]:
     if row := reading.unanswered("dead letters", key):
         return f"dead letters not known ({row.reason.partition(':')[0].lower()})", None
     now = reading.latest(key)
-    letters = words.count(now, "dead letter")
+    letters = formatting.count(now, "dead letter")
     return f"{letters}{', which do not count as waiting' if now else ''}", now
 
 
 def _age_ratio(line: Threshold | None, highest: float) -> str:
     if line is None:
         return ", and no alarm says from when on that is too long"
-    said = format_ratio(highest, line.value, f"the alarm's {words.seconds(line.value)}")
+    said = formatting.ratio(highest, line.value, f"the alarm's {formatting.seconds(line.value)}")
     return f", {said}" if said else ""
 
 
@@ -110,7 +111,7 @@ def dead_letters(reading: ReviewData) -> Finding:
     row = Finding(
         DEAD_LETTERS_CHECK,
         verdict(bad=line.is_crossed(now), warn=highest > 0),
-        sentences(f"{_at_most(reading, key)}, {reading.latest_said(key)}") if highest else "None.",
+        formatting.sentences(f"{_at_most(reading, key)}, {reading.latest_said(key)}") if highest else "None.",
         highest, "jobs", line.value, _highest_before(reading, key),
         see if now else "None lies there any more: see that they were sent back, not thrown away.",
     )  # fmt: skip
@@ -137,7 +138,7 @@ def backlog(reading: ReviewData) -> Finding:
     end = f"{reading.latest_said(key)}{how}" if highest else ""
     at_hand = f" and {reading.command('faults')}" if reading.facts.target == "local" else ""
     row = Finding(
-        BACKLOG_CHECK, found, sentences(f"{_at_most(reading, key)}; {end}") if highest else "No job waited.",
+        BACKLOG_CHECK, found, formatting.sentences(f"{_at_most(reading, key)}; {end}") if highest else "No job waited.",
         highest, "jobs", before=_highest_before(reading, key),
         action=RUN_AGAIN if is_stale else f"See whether the worker runs and what it says: {reading.log(WORKER)}{at_hand}.",
     )  # fmt: skip
@@ -159,10 +160,12 @@ def _flow(reading: ReviewData, drain: Drain, patience: Threshold | None) -> tupl
     if drain.seconds is None:
         why = "no more are deleted than sent" if drain.wait_s < math.inf else "none is deleted"
         return Verdict.BAD, f", not draining: {why}"
-    told = f", draining in {words.seconds(round(drain.seconds))}"
+    told = f", draining in {formatting.seconds(round(drain.seconds))}"
     if patience is None:
         return Verdict.OK, told
-    line = format_ratio(drain.seconds, patience.value, f"the {words.seconds(patience.value)} that a job may wait")
+    line = formatting.ratio(
+        drain.seconds, patience.value, f"the {formatting.seconds(patience.value)} that a job may wait"
+    )
     return verdict(bad=False, warn=patience.is_crossed(drain.seconds)), f"{told}, {line}"
 
 
@@ -179,7 +182,7 @@ def _highest_before(reading: ReviewData, key: SeriesKey) -> float:
 
 def _at_most(reading: ReviewData, key: SeriesKey) -> str:
     highest, moment = reading.peak(key)
-    return f"at most {words.number(highest)} ({reading.at(moment)})"
+    return f"at most {formatting.number(highest)} ({reading.at(moment)})"
 
 
 FAILED_JOBS_CHECK, POSTPONED_CHECK = "failed jobs", "jobs put off"
@@ -209,8 +212,8 @@ def failed_jobs(reading: ReviewData) -> Finding:
     # The alarm counts by the minute: so does this.
     late = reading.recent(key)
     is_late = len(late) > 0 and line.is_crossed(float(late.max()))
-    said = sentences(
-        f"{words.count(count, 'job')} failed for good{_share(reading, count)}{_listed(reasons)}",
+    said = formatting.sentences(
+        f"{formatting.count(count, 'job')} failed for good{_share(reading, count)}{_listed(reasons)}",
         f"the last {reading.at(late.index[-1].to_pydatetime())}" if is_late else "",
     )
     # Whom it concerns now is told by what failed now, not by what failed last night.
@@ -238,15 +241,15 @@ def _reasons(reading: ReviewData, key: SeriesKey, points: Callable[[SeriesKey], 
 
 
 def _listed(reasons: dict[str, float]) -> str:
-    shown = [f"{words.number(number)} {name}" for name, number in list(reasons.items())[:REASONS_SHOWN]]
+    shown = [f"{formatting.number(number)} {name}" for name, number in list(reasons.items())[:REASONS_SHOWN]]
     more = len(reasons) - REASONS_SHOWN
-    return f": {words.join([*shown, *([f'{more} more reasons'] if more > 0 else [])])}" if shown else ""
+    return f": {formatting.join([*shown, *([f'{more} more reasons'] if more > 0 else [])])}" if shown else ""
 
 
 def _share(reading: ReviewData, count: float) -> str:
     """Say how many of the jobs that ended those are."""
     ended = count + reading.total(series.pictures(WORKER))
-    return f" ({words.percent(count / ended)} of those that ended)" if count and ended > count else ""
+    return f" ({formatting.percent(count / ended)} of those that ended)" if count and ended > count else ""
 
 
 def _failed_jobs_action(reading: ReviewData, reasons: dict[str, float]) -> str:
@@ -269,11 +272,11 @@ def postponed_jobs(reading: ReviewData) -> Finding:
     count = reading.total(key)
     share = statistics.share(count, count + reading.total(series.pictures(WORKER)))
     before = _share_before(reading)
-    line = words.percent(POSTPONED.warn)
+    line = formatting.percent(POSTPONED.warn)
     row = Finding(
         POSTPONED_CHECK,
         verdict(bad=False, warn=count >= MIN_COUNT and share > POSTPONED.warn),
-        sentences(f"{words.count(count, 'delivery', 'deliveries')} put off ({words.percent(share)}; {line} is the line)") if count else "None.",
+        formatting.sentences(f"{formatting.count(count, 'delivery', 'deliveries')} put off ({formatting.percent(share)}; {line} is the line)") if count else "None.",
         0.0 if math.isnan(share) else 100 * share, SHARE, 100 * POSTPONED.warn, before,
         f"See the reasons in {reading.log(WORKER)} (\"Job postponed\"); the model's quota may be too small.",
     )  # fmt: skip

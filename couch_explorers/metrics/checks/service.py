@@ -6,10 +6,11 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import cloudwatch, context, cost, series, words
+from couch_explorers.metrics import cloudwatch, context, cost, series
 from couch_explorers.metrics.checks import api, queue
-from couch_explorers.metrics.findings import RUN_AGAIN, USD, Finding, format_amount, sentences, verdict
+from couch_explorers.metrics.findings import RUN_AGAIN, USD, Finding, format_amount, verdict
 from couch_explorers.metrics.model import PARTS, QUEUE, SeriesState
 from couch_explorers.metrics.review_data import DENIED, MISSING, PARTIAL
 from couch_explorers.metrics.thresholds import COST, MIN_COST_USD, NEW_ALARM_S, RECENT_S
@@ -43,7 +44,7 @@ def alarms(reading: ReviewData) -> Finding:
     said += [
         f"rang: {'; '.join(f'{alarm.short_name} {_stretches(alarm.rang, facts)}' for alarm in rang)}" if rang else ""
     ]
-    said += [f"{said_of}: {words.join(names)}" for names, said_of in (
+    said += [f"{said_of}: {formatting.join(names)}" for names, said_of in (
         (deaf, "switched off, so that nobody is told"), (blind, "without data to judge by"), (missing, "not deployed"),
     ) if names]  # fmt: skip
     where = f": {reading.command('inbox')}" if facts.target == "local" else ""
@@ -55,7 +56,7 @@ def alarms(reading: ReviewData) -> Finding:
     return Finding(
         ALARMS_CHECK,
         verdict(bad=bool(ring), warn=bool(rang or deaf or blind or missing)),
-        sentences(*said) if any(said) else sentences(f"none of {len(facts.alarms)} rings, and none rang"),
+        formatting.sentences(*said) if any(said) else formatting.sentences(f"none of {len(facts.alarms)} rings, and none rang"),
         float(len(ring)), "alarms", 0.0,
         action=follow if ring else mend if deaf or missing else "",
     )  # fmt: skip
@@ -77,13 +78,13 @@ def _is_blind(alarm: Alarm, facts: Context) -> bool:
 
 def _since(alarm: Alarm, facts: Context) -> str:
     since = alarm.rang[-1][0] if alarm.rang else alarm.since
-    return f" since {words.when(since, facts)}" if since else ""
+    return f" since {facts.format_time(since)}" if since else ""
 
 
 def _stretches(rang: Sequence[tuple[datetime, datetime]], facts: Context) -> str:
     if len(rang) > MOST_LISTED:
-        return f"{words.count(len(rang), 'time')}, last {words.span(*rang[-1], facts)}"
-    return words.join(words.span(*stretch, facts) for stretch in rang)
+        return f"{formatting.count(len(rang), 'time')}, last {facts.format_interval(*rang[-1])}"
+    return formatting.join(facts.format_interval(*stretch) for stretch in rang)
 
 
 def _none(reading: ReviewData) -> Finding:
@@ -130,7 +131,7 @@ def window_cost(reading: ReviewData) -> Finding:
     row = Finding(
         COST_CHECK,
         verdict(bad=False, warn=spent.total > line),
-        sentences(f"{whose}{format_amount(spent.total, USD)} at list prices of {cost.PRICES_AS_OF}: {_parts(spent)}", *_gaps(spent)),
+        formatting.sentences(f"{whose}{format_amount(spent.total, USD)} at list prices of {cost.PRICES_AS_OF}: {_parts(spent)}", *_gaps(spent)),
         spent.total, USD, line, before,
         "See which model painted what: PicturesMade by model in CloudWatch, or metric_review.csv.",
     )  # fmt: skip
@@ -149,11 +150,13 @@ def _parts(spent: Cost) -> str:
 def _gaps(spent: Cost) -> list[str]:
     gaps = []
     if spent.unknown:
-        gaps.append(f"not known: {words.join(spent.unknown)}")
+        gaps.append(f"not known: {formatting.join(spent.unknown)}")
     if spent.unpriced:
-        gaps.append(f"no price is known for {words.join(spent.unpriced)}")
+        gaps.append(f"no price is known for {formatting.join(spent.unpriced)}")
     if spent.unnamed:
-        gaps.append(f"{words.count(spent.unnamed, 'picture')} of a model not listed yet, priced as the default model's")
+        gaps.append(
+            f"{formatting.count(spent.unnamed, 'picture')} of a model not listed yet, priced as the default model's"
+        )
     return gaps
 
 
@@ -170,10 +173,10 @@ def data(reading: ReviewData) -> Finding:
     facts = reading.facts
     refused = sorted(facts.unanswered)
     said = [
-        f"{DENIED}: {words.count(len(denied), 'series', 'series')}" if denied else "",
-        f"{MISSING}: {words.join(sorted({PARTS[key[0]] for key in missing}))}" if missing else "",
-        f"{PARTIAL}: {words.count(len(partial), 'series', 'series')}" if partial else "",
-        f"not answered: {words.join(refused)}" if refused else "",
+        f"{DENIED}: {formatting.count(len(denied), 'series', 'series')}" if denied else "",
+        f"{MISSING}: {formatting.join(sorted({PARTS[key[0]] for key in missing}))}" if missing else "",
+        f"{PARTIAL}: {formatting.count(len(partial), 'series', 'series')}" if partial else "",
+        f"not answered: {formatting.join(refused)}" if refused else "",
     ]
     lacking = len(denied) + len(missing) + len(partial)
     is_blind = all(reading.unanswered(check, *keys) for check, keys in ESSENTIAL.items())
@@ -183,7 +186,7 @@ def data(reading: ReviewData) -> Finding:
     return Finding(
         DATA_CHECK,
         Verdict.BAD if is_blind else Verdict.WARN if partial else Verdict.NO_DATA if lacking or refused else Verdict.OK,
-        sentences(*said) if any(said) else sentences(whole, *facts.notes),
+        formatting.sentences(*said) if any(said) else formatting.sentences(whole, *facts.notes),
         float(lacking), "series", 0.0,
         action=" ".join(dict.fromkeys(facts.notes)) or (RUN_AGAIN if partial else ""),
     )  # fmt: skip

@@ -39,7 +39,7 @@ def write(ax: Axes, text: str) -> None:
     ax.text(
         0.5,
         0.5,
-        style.broken(f"{text[:1].upper()}{text[1:]}.", style.width_of(ax) - 2 * EDGE_PT, style.TEXT_SIZE),
+        style.wrap(f"{text[:1].upper()}{text[1:]}.", style.width_of(ax) - 2 * EDGE_PT, style.TEXT_SIZE),
         transform=ax.transAxes,
         ha="center",
         va="center",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 
-from couch_explorers.metrics import words
+from couch_explorers import formatting
 from couch_explorers.metrics.plots import style
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def alarm_events(facts: Context, short_name: str, *, named: bool = False) -> lis
     times = len(found.rang)
     entries = []
     for place, (start, end) in enumerate(found.rang, start=1):
-        said = f"since {words.when(start, facts)}" if still_rings(facts, found, end) else words.span(start, end, facts)
+        said = (
+            f"since {facts.format_time(start)}" if still_rings(facts, found, end) else facts.format_interval(start, end)
+        )
         many = f"{times} times"
         texts = (f"{head}{said}",) if times <= MOST_TOLD else (f"{head}{many}, last {said}", f"{head}{many}", many)
         entries.append(_event(facts, start, end, *(texts if times <= MOST_TOLD or place == times else ())))
@@ -90,7 +92,7 @@ def clock_change_events(facts: Context) -> list[Event]:
     """List the changes of the clock."""
     return [
         _moments(
-            facts, [time], f"put {'forward' if by > timedelta() else 'back'} {words.count(abs(by) / HOUR, 'hour')}"
+            facts, [time], f"put {'forward' if by > timedelta() else 'back'} {formatting.count(abs(by) / HOUR, 'hour')}"
         )
         for time, by in clock_changes(facts)
     ]
@@ -107,7 +109,7 @@ def synthetic_events(facts: Context) -> list[Event]:
 
 def _deploys_told(group: Sequence[Deploy], facts: Context) -> tuple[str, ...]:
     last = group[-1]
-    time = words.when(last.time, facts)
+    time = facts.format_time(last.time)
     # A plus at the end says that the commit was not all that was deployed.
     commit = last.commit.rstrip("+")[:COMMIT_LETTERS] + "+" * last.commit.endswith("+")
     if len(group) == 1:

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from couch_explorers.metrics import model, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model
 from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent, resampling, style
 from couch_explorers.metrics.plots.resampling import MOST_POINTS
@@ -151,7 +152,7 @@ def set_scale(
     top = top * HEADROOM or 1.0
     ax.set_ylim(0, max(top, HEADROOM) if whole else top)
     ax.yaxis.set_major_locator(MaxNLocator(MOST_TICKS, integer=whole, steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: words.number(value)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: formatting.number(value)))
 
 
 def _dots(ax: Axes, curve: Curve, look: LineStyle, where: NDArray[np.bool_]) -> None:
@@ -193,7 +194,7 @@ class LineLabels:
         """Name what ends at a value; nothing for what was never measured (NaN)."""
         if not np.isnan(value):
             room = style.RIGHT_PT - WORDS_AT_PT - style.EDGE_PT
-            self._labels.append(_Label(style.broken(text, room, style.SMALL_SIZE), value, look))
+            self._labels.append(_Label(style.wrap(text, room, style.SMALL_SIZE), value, look))
 
     def place(self) -> None:
         """Write the names as near to their values as they fit."""
@@ -256,7 +257,7 @@ def avoid_overlap(wished: Sequence[float], heights: Sequence[float], room: float
 
 def previous_label(facts: Context) -> str:
     """Name the line of the compared window: "day before"."""
-    return words.before_name(facts).removeprefix("the ")
+    return facts.previous_name.removeprefix("the ")
 
 
 def plot_with_previous(
@@ -367,10 +368,10 @@ def _words(ax: Axes, facts: Context, row: CountRow, foot: float) -> None:
         color=style.SOFT,
         zorder=4,
     )
-    total = words.DASH if row.nothing else words.number(row.now.total)
+    total = formatting.DASH if row.nothing else formatting.number(row.now.total)
     _total(ax, total, foot + NAME_AT_PT - TOTAL_LINE_PT, bold=True)
     if row.before is not None:
-        number = words.number(row.before.total)
+        number = formatting.number(row.before.total)
         before = f"{previous_label(facts)} {number}"
         if TOTAL_AT_PT + style.text_width(before, style.SMALL_SIZE) > style.RIGHT_PT - style.EDGE_PT:
             before = f"before {number}"
@@ -394,5 +395,9 @@ def _total(ax: Axes, text: str, at: float, *, bold: bool) -> None:
 
 def _peak(facts: Context, curve: Curve) -> str:
     if curve.highest == curve.total:
-        return words.span(*curve.highest_at, facts) if curve.total else ""
-    return f"at most {words.number(curve.highest)}, {words.span(*curve.highest_at, facts)}" if curve.highest > 1 else ""
+        return facts.format_interval(*curve.highest_at) if curve.total else ""
+    return (
+        f"at most {formatting.number(curve.highest)}, {facts.format_interval(*curve.highest_at)}"
+        if curve.highest > 1
+        else ""
+    )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import words
+from couch_explorers import formatting
 from couch_explorers.metrics.plots import absent, style
 from couch_explorers.metrics.plots.annotations import draw_annotations
 from couch_explorers.metrics.plots.artists import LineLabels
@@ -56,7 +56,7 @@ def write_title(ax: Axes, title: str, told: str, rows_pt: float) -> None:
     foot_pt = rows_pt + RISE_PT
     room = style.width_of(ax) + style.RIGHT_PT - style.EDGE_PT
     beside = title_pt + style.text_width(told, style.TEXT_SIZE) <= room
-    below = told if beside else style.broken(told, room, style.TEXT_SIZE)
+    below = told if beside else style.wrap(told, room, style.TEXT_SIZE)
     ax.set_title(title, loc="left", pad=foot_pt if beside else foot_pt + LINE_PT * (1 + below.count("\n")))
     ax.annotate(
         below,
@@ -73,7 +73,7 @@ def write_title(ax: Axes, title: str, told: str, rows_pt: float) -> None:
 
 def statistic_label(facts: Context, *told: tuple[str, float], beside: str = "") -> str:
     """Say what the numbers are: "Maximum of each minute, Europe/Oslo"."""
-    parts = words.join(f"{name.lower()} of {words.period(period_s)}" for name, period_s in told)
+    parts = formatting.join(f"{name.lower()} of {formatting.period(period_s)}" for name, period_s in told)
     return f"{parts[:1].upper()}{parts[1:]}{beside}, {facts.timezone}"
 
 
@@ -142,12 +142,12 @@ def _hours(facts: Context, step_min: int, width_pt: float) -> list[Tick]:
     if len(first_of_day) > 1:
         # The window's first tick goes without a date where it would run into the next one.
         apart = (moments[first_of_day[1]][0] - moments[0][0]) * width_pt / facts.window().length.total_seconds()
-        if apart < style.text_width(words.day(moments[0][1]), style.SMALL_SIZE) + APART_PT:
+        if apart < style.text_width(formatting.date(moments[0][1]), style.SMALL_SIZE) + APART_PT:
             first_of_day = first_of_day[1:]
     found = []
     for place, (at_s, local) in enumerate(moments):
-        label, _, zone = words.clock(local).partition(" ")
-        found.append(Tick(at_s, label, zone or (words.day(local) if place in first_of_day else "")))
+        label, _, zone = formatting.clock(local).partition(" ")
+        found.append(Tick(at_s, label, zone or (formatting.date(local) if place in first_of_day else "")))
     return _thinned(found, width_pt / facts.window().length.total_seconds())
 
 
@@ -183,7 +183,7 @@ def _days(facts: Context, width_pt: float) -> Iterator[Tick]:
         if start >= 0:
             yield Tick(start, "")
         first, last = max(start, 0.0), min(end, end_s)
-        name = words.day(local)
+        name = formatting.date(local)
         for text in (name, name.rpartition(" ")[0], name.split(" ")[1]):
             if style.text_width(text, style.SMALL_SIZE) + 4 <= (last - first) * points_a_second:
                 yield Tick((first + last) / 2, text, mark=False)

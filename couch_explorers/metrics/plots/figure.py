@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from couch_explorers import formatting
 from couch_explorers.files import write_whole
-from couch_explorers.metrics import model, words
+from couch_explorers.metrics import model
 from couch_explorers.metrics.plots import style
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _stretch(frame: pd.DataFrame) -> str:
     """Name the window for an alternative text."""
     facts = model.context_of(frame)
     start, end = (time.astimezone(facts.zone) for time in (facts.window().start, facts.window().end))
-    return f"{words.day(start)} {start:%H:%M} to {words.day(end)} {end:%H:%M} {facts.timezone}"
+    return f"{formatting.date(start)} {start:%H:%M} to {formatting.date(end)} {end:%H:%M} {facts.timezone}"
 
 
 _PROLOGUE = re.compile(r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*|<metadata>.*?</metadata>\s*", re.DOTALL)

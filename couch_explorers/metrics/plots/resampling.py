@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers.metrics import model, series, thresholds, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model, series, thresholds
 from couch_explorers.metrics.model import SeriesState
 
 if TYPE_CHECKING:
@@ -233,10 +234,10 @@ def missing_percentiles(frame: pd.DataFrame, keys: Sequence[SeriesKey], samples:
     if not left_out:
         return ""
     if resample(frame, samples).empty:
-        names = words.join(name for name, _ in left_out)
+        names = formatting.join(name for name, _ in left_out)
         return f"how many {noun} there were is not known: {names} {'are' if len(left_out) > 1 else 'is'} not drawn"
     first, *rest = left_out
-    return words.join(
+    return formatting.join(
         [f"{first[0]} needs {first[1]} {noun} a period to be drawn", *(f"{name} {least}" for name, least in rest)]
     )
 

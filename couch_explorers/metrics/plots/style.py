@@ -7,7 +7,7 @@ lacks is drawn by the fonts that follow it in `fonts.files`.
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontEntry, FontProperties, findfont, fontMan
 from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 
-from couch_explorers import fonts
+from couch_explorers import fonts, text_layout
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -168,13 +168,6 @@ def text_width(text: str, size: float = TEXT_SIZE, *, bold: bool = False) -> flo
     return float(font.get_width_height()[0]) / _SUBPIXELS * size / _MEASURED_SIZE
 
 
-def broken(text: str, width_pt: float, size: float) -> str:
-    """Break a text at blanks into lines of at most so many points; a longer word has a line of its own."""
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size) > width_pt:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return "\n".join(lines)
+def wrap(text: str, width_pt: float, size: float) -> str:
+    """Break a text at blanks into lines of at most `width_pt` points; a longer word has a line of its own."""
+    return "\n".join(text_layout.wrap(text, partial(text_width, size=size), width_pt, long_words="keep"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import model, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model
 from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent, resampling
 from couch_explorers.metrics.plots.annotations import still_rings
@@ -30,22 +31,22 @@ MOST_LISTED = 2
 def peak(curve: Curve, facts: Context) -> str:
     """Say when the highest value was: a minute by its beginning, a longer period from when to when."""
     start, end = curve.highest_at
-    return words.when(start, facts) if curve.period_s <= MINUTE_S else words.span(start, end, facts)
+    return facts.format_time(start) if curve.period_s <= MINUTE_S else facts.format_interval(start, end)
 
 
-def end(curve: Curve, facts: Context, told: Callable[[float], str] = words.number) -> str:
+def end(curve: Curve, facts: Context, told: Callable[[float], str] = formatting.number) -> str:
     """Say the last value: "3 at the end", or when it was measured where that is not the end."""
     last = curve.latest_until
     if curve.window.end - last <= max(END, timedelta(seconds=curve.period_s)):
         return f"{told(curve.latest)} at the end"
-    return f"{told(curve.latest)} when last measured, {words.when(last, facts)}"
+    return f"{told(curve.latest)} when last measured, {facts.format_time(last)}"
 
 
-def before(curve: Curve | None, facts: Context, told: Callable[[float], str] = words.number) -> str:
+def before(curve: Curve | None, facts: Context, told: Callable[[float], str] = formatting.number) -> str:
     """Say the highest value of the window compared with; empty without one."""
     if curve is None:
         return ""
-    return f"{words.before_name(facts)} " + (f"at most {told(curve.highest)}" if curve.highest else "none")
+    return f"{facts.previous_name} " + (f"at most {told(curve.highest)}" if curve.highest else "none")
 
 
 def against(value: float, limit: float, name: str) -> str:
@@ -53,14 +54,18 @@ def against(value: float, limit: float, name: str) -> str:
     share = value / limit if limit else float("inf")
     if not limit:
         return f"above {name}" if value else f"not above {name}"
-    return f"{words.percent(share)} of {name}" if share < TIMES else f"{words.number(round(share, 1))} times {name}"
+    return (
+        f"{formatting.percent(share)} of {name}"
+        if share < TIMES
+        else f"{formatting.number(round(share, 1))} times {name}"
+    )
 
 
 def depth(curve: Curve, facts: Context) -> str:
     """Say how many lay somewhere: "none", "at most 3, 0 at the end"."""
     if curve.highest == 0:
         return "none"
-    return f"at most {words.number(curve.highest)} ({peak(curve, facts)}), {end(curve, facts)}"
+    return f"at most {formatting.number(curve.highest)} ({peak(curve, facts)}), {end(curve, facts)}"
 
 
 def alarm(facts: Context, short_name: str, name: str = "its alarm") -> str:
@@ -71,12 +76,12 @@ def alarm(facts: Context, short_name: str, name: str = "its alarm") -> str:
     start, until = found.rang[-1]
     if still_rings(facts, found, until):
         earlier = len(found.rang) - 1
-        return f"{name} rings since {words.when(start, facts)}" + (
-            f" and rang {words.count(earlier, 'time')} before" if earlier else ""
+        return f"{name} rings since {facts.format_time(start)}" + (
+            f" and rang {formatting.count(earlier, 'time')} before" if earlier else ""
         )
     if len(found.rang) > MOST_LISTED:
-        return f"{name} rang {words.count(len(found.rang), 'time')}, last {words.span(start, until, facts)}"
-    return f"{name} rang {words.join(words.span(*stretch, facts) for stretch in found.rang)}"
+        return f"{name} rang {formatting.count(len(found.rang), 'time')}, last {facts.format_interval(start, until)}"
+    return f"{name} rang {formatting.join(facts.format_interval(*stretch) for stretch in found.rang)}"
 
 
 def counted(frame: pd.DataFrame, key: SeriesKey, one: str, many: str, *, none: str = "no", detail: str = "") -> str:
@@ -88,11 +93,11 @@ def counted(frame: pd.DataFrame, key: SeriesKey, one: str, many: str, *, none: s
     earlier = resampling.resample_counts_before(frame, key)
     beside = [
         _most(now, facts),
-        f"{words.before_name(facts)} {words.number(earlier.total) if earlier.total else 'none'}" if earlier else "",
+        f"{facts.previous_name} {formatting.number(earlier.total) if earlier.total else 'none'}" if earlier else "",
     ]
     told = "; ".join(filter(None, (detail, ", ".join(filter(None, beside)))))
     shown = told and (now.total or (earlier and earlier.total))
-    number = words.number(now.total) if now.total else none
+    number = formatting.number(now.total) if now.total else none
     return f"{number} {one if now.total == 1 else many}{f' ({told})' if shown else ''}"
 
 

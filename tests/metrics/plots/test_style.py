@@ -33,9 +33,9 @@ def test_a_text_is_as_wide_as_it_is_drawn(bold):
 
 
 def test_a_long_text_is_broken_at_a_blank():
-    assert style.broken("p95 60 days before", 70, 8.25) == "p95 60 days\nbefore"
-    assert style.broken("day before", 70, 8.25) == "day before"
-    assert style.broken("Donaudampfschifffahrt ahoi", 10, 8.25) == "Donaudampfschifffahrt\nahoi"
+    assert style.wrap("p95 60 days before", 70, 8.25) == "p95 60 days\nbefore"
+    assert style.wrap("day before", 70, 8.25) == "day before"
+    assert style.wrap("Donaudampfschifffahrt ahoi", 10, 8.25) == "Donaudampfschifffahrt\nahoi"
 
 
 def relative_luminance(colour):

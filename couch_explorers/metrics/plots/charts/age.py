@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import model, series, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model, series
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, telling
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="seconds")
     artists.plot_with_previous(labels, facts, now, before, "oldest job", artists.draw_line)
     if line:
-        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {words.seconds(line.value)}")
+        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {formatting.seconds(line.value)}")
     if now.empty:
         absent.write(ax, absent.why(facts, series.AGE))
     labels.place()
@@ -47,14 +48,14 @@ def read(frame: pd.DataFrame) -> str:
     letters = resampling.resample(frame, series.DEAD_LETTERS_VISIBLE)
     beside = f"dead letters: {telling.depth(letters, facts)}" if not letters.empty else ""
     if age.empty:
-        return words.sentence(f"age of the oldest job: {absent.why(facts, series.AGE)}", beside)
+        return formatting.sentence(f"age of the oldest job: {absent.why(facts, series.AGE)}", beside)
     line = facts.line(ALARM)
-    limit = line and telling.against(age.highest, line.value, f"its alarm's {words.seconds(line.value)}")
-    return words.sentence(
-        f"the oldest job had waited at most {words.seconds(age.highest)} ({telling.peak(age, facts)}{f', {limit}' if limit else ''}), "
-        f"{telling.end(age, facts, words.seconds)}",
+    limit = line and telling.against(age.highest, line.value, f"its alarm's {formatting.seconds(line.value)}")
+    return formatting.sentence(
+        f"the oldest job had waited at most {formatting.seconds(age.highest)} ({telling.peak(age, facts)}{f', {limit}' if limit else ''}), "
+        f"{telling.end(age, facts, formatting.seconds)}",
         telling.alarm(facts, ALARM),
-        telling.before(resampling.resample_before(frame, series.AGE), facts, words.seconds),
+        telling.before(resampling.resample_before(frame, series.AGE), facts, formatting.seconds),
         beside,
         absent.note(facts, series.AGE),
     )

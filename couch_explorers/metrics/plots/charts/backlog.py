@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import model, series, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model, series
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
 
     keys = (series.VISIBLE, series.IN_FLIGHT)
     labels = axes.setup_axes(
-        ax, facts, TITLE, ("Maximum", period_s), keys=keys, beside=f"in flight: of {words.period(coarse_s)}"
+        ax, facts, TITLE, ("Maximum", period_s), keys=keys, beside=f"in flight: of {formatting.period(coarse_s)}"
     )
     artists.set_scale(ax, [now, before, in_flight], unit="jobs", whole=True)
     artists.plot_with_previous(labels, facts, now, before, "waiting", artists.draw_line)
@@ -56,7 +57,7 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
     artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="jobs", whole=True)
     artists.plot_with_previous(labels, facts, now, before, "dead letters", artists.draw_line)
     if line:
-        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {words.number(line.value)}")
+        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {formatting.number(line.value)}")
     if now.empty:
         absent.write(ax, absent.why(facts, key))
     labels.place()
@@ -76,7 +77,7 @@ def read(frame: pd.DataFrame) -> str:
         if waiting.empty
         else f"jobs that waited: {telling.depth(waiting, facts)}"
     )
-    return words.sentence(
+    return formatting.sentence(
         told,
         "" if waiting.empty else telling.before(before, facts),
         f"dead letters: {absent.why(facts, series.DEAD_LETTERS_VISIBLE) if letters.empty else telling.depth(letters, facts)}",

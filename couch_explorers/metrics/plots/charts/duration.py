@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import model, series, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model, series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
@@ -66,7 +67,7 @@ def _draw(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
         artists.draw_steps(ax, before, artists.BEFORE)
         labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
     if timeout_s:
-        artists.draw_threshold(labels, timeout_s, f"time-out {words.seconds(timeout_s)}")
+        artists.draw_threshold(labels, timeout_s, f"time-out {formatting.seconds(timeout_s)}")
     if median.empty and longest.empty:
         absent.write(ax, absent.why(facts, key))
     labels.place()
@@ -85,7 +86,7 @@ def read(frame: pd.DataFrame) -> str:
         )
         for resource in (WORKER, API_FUNCTION)
     }
-    return words.sentence(*(_read(frame, resource) for resource in (WORKER, API_FUNCTION)), max(left_out, key=len))
+    return formatting.sentence(*(_read(frame, resource) for resource in (WORKER, API_FUNCTION)), max(left_out, key=len))
 
 
 def _read(frame: pd.DataFrame, resource: str) -> str:
@@ -98,14 +99,14 @@ def _read(frame: pd.DataFrame, resource: str) -> str:
     function = facts.function(resource)
     parts = []
     if not median.empty:
-        low, high = words.number(median.lowest), words.number(median.highest)
+        low, high = formatting.number(median.lowest), formatting.number(median.highest)
         parts.append(f"median {low} s" if low == high else f"median {low} to {high} s")
     if not p95.empty:
-        then = "" if before is None else f"; {words.before_name(facts)} {words.seconds(before.highest)}"
-        parts.append(f"p95 at most {words.seconds(p95.highest)} ({telling.peak(p95, facts)}{then})")
+        then = "" if before is None else f"; {facts.previous_name} {formatting.seconds(before.highest)}"
+        parts.append(f"p95 at most {formatting.seconds(p95.highest)} ({telling.peak(p95, facts)}{then})")
     if not longest.empty:
         parts.append(
-            f"longest run {words.seconds(longest.highest)} ({telling.peak(longest, facts)}){_share(longest, function)}"
+            f"longest run {formatting.seconds(longest.highest)} ({telling.peak(longest, facts)}){_share(longest, function)}"
         )
     note = absent.note(facts, key, series.duration(resource, "p95"))
     return f"{NAMES[resource]}: {', '.join([*parts, *([note] if note else [])])}"
@@ -114,7 +115,7 @@ def _read(frame: pd.DataFrame, resource: str) -> str:
 def _share(longest: Curve, function: FunctionConfiguration | None) -> str:
     if function is None:
         return ""
-    return f", {telling.against(longest.highest, function.timeout_s, f'its time-out of {words.seconds(function.timeout_s)}')}"
+    return f", {telling.against(longest.highest, function.timeout_s, f'its time-out of {formatting.seconds(function.timeout_s)}')}"
 
 
 def _percentiles(frame: pd.DataFrame, resource: str) -> tuple[Curve, Curve, Curve, Curve | None]:

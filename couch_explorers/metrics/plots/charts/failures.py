@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers.metrics import model, series, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model, series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
@@ -47,8 +48,8 @@ def read(frame: pd.DataFrame) -> str:
     """Say how many jobs failed and why, how many were put off, how often functions crashed; against the window before."""
     facts = model.context_of(frame)
     reasons = [row for row in _failed(frame) if row.now.total and row.name.startswith(HEAD)]
-    by_reason = words.join(f"{words.number(row.now.total)} {row.name.removeprefix(HEAD)}" for row in reasons)
-    return words.sentence(
+    by_reason = formatting.join(f"{formatting.number(row.now.total)} {row.name.removeprefix(HEAD)}" for row in reasons)
+    return formatting.sentence(
         telling.counted(frame, series.FAILED_JOBS, "job failed for good", "jobs failed for good", detail=by_reason),
         telling.counted(frame, series.POSTPONED_JOBS, "job was postponed", "jobs were postponed"),
         telling.counted(frame, series.errors(WORKER), "worker error", "worker errors"),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers.metrics import model, series, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model, series
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
     before = resampling.resample_before(frame, series.SENT, period_s=period_s)
 
     labels = axes.setup_axes(ax, facts, TITLE, ("Sum", period_s), keys=(series.SENT, series.DELETED))
-    artists.set_scale(ax, [sent, done, before], unit=f"jobs {words.rate(period_s)}", whole=True)
+    artists.set_scale(ax, [sent, done, before], unit=f"jobs {formatting.per_period(period_s)}", whole=True)
     surplus = np.where(sent.points > done.points, sent.points, np.nan)
     if not np.isnan(surplus).all():
         ax.stairs(
@@ -63,9 +64,9 @@ def read(frame: pd.DataFrame) -> str:
     sent = resampling.resample(frame, series.SENT, period_s=period_s)
     done = resampling.resample(frame, series.DELETED, period_s=period_s)
     if sent.empty and done.empty:
-        return words.sentence(f"jobs sent and done: {absent.why(facts, series.SENT)}")
+        return formatting.sentence(f"jobs sent and done: {absent.why(facts, series.SENT)}")
     before = resampling.resample_before(frame, series.SENT, period_s=period_s)
-    return words.sentence(
+    return formatting.sentence(
         _total(sent, series.SENT, facts, "sent")
         + (f" ({_before(sent, before, facts)})" if before and not sent.empty else ""),
         _total(done, series.DELETED, facts, "done"),
@@ -77,14 +78,16 @@ def read(frame: pd.DataFrame) -> str:
 def _total(curve: Curve, key: SeriesKey, facts: Context, what: str) -> str:
     if telling.unknown(facts, curve, key):
         return f"jobs {what}: {absent.why(facts, key)}"
-    return f"{words.count(curve.total, 'job')} {what}"
+    return f"{formatting.count(curve.total, 'job')} {what}"
 
 
 def _before(sent: Curve, before: Curve, facts: Context) -> str:
     """Say how many were sent in the window before, and where it was measured for a shorter time, for how long."""
-    told = f"{words.before_name(facts)} {words.number(before.total)}"
+    told = f"{facts.previous_name} {formatting.number(before.total)}"
     measured = int((~np.isnan(before.points)).sum()) / max(1, int((~np.isnan(sent.points)).sum()))
-    return told if measured >= NEARLY_ALL else f"{told}, but measured for {words.percent(measured)} of the time only"
+    return (
+        told if measured >= NEARLY_ALL else f"{told}, but measured for {formatting.percent(measured)} of the time only"
+    )
 
 
 def _grew(sent: Curve, done: Curve, facts: Context) -> str:
@@ -94,5 +97,5 @@ def _grew(sent: Curve, done: Curve, facts: Context) -> str:
     if np.nanmax(surplus) <= 0:
         return "always done as fast as sent"
     place = int(np.nanargmax(surplus))
-    more = words.number(float(surplus[place]))
-    return f"the backlog grew most {words.span(*sent.at(place), facts)}, with {more} more sent than done"
+    more = formatting.number(float(surplus[place]))
+    return f"the backlog grew most {facts.format_interval(*sent.at(place))}, with {more} more sent than done"

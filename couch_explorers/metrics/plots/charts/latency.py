@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import model, series, thresholds, words
+from couch_explorers import formatting
+from couch_explorers.metrics import model, series, thresholds
 from couch_explorers.metrics.plots import absent, artists, axes, resampling, style, telling
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def draw(frame: pd.DataFrame, ax: Axes) -> Axes:
         artists.draw_steps(ax, before, artists.BEFORE)
         labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
     artists.draw_threshold(
-        labels, thresholds.API_GATEWAY_TIMEOUT_S, f"gateway ends at {words.seconds(thresholds.API_GATEWAY_TIMEOUT_S)}"
+        labels,
+        thresholds.API_GATEWAY_TIMEOUT_S,
+        f"gateway ends at {formatting.seconds(thresholds.API_GATEWAY_TIMEOUT_S)}",
     )
     if median.empty and p95.empty:
         absent.write(ax, absent.why(facts, LATENCY_KEYS[0]))
@@ -73,16 +76,16 @@ def read(frame: pd.DataFrame) -> str:
     p95 = resampling.with_min_samples(frame, LATENCY_KEYS[1], series.API_COUNT).scaled(SECONDS_A_MS)
     before = resampling.with_min_samples_before(frame, LATENCY_KEYS[1], series.API_COUNT)
     if count.empty and p95.empty:
-        return words.sentence(f"API requests: {absent.why(facts, series.API_COUNT)}")
-    limit = f"the {words.seconds(thresholds.API_GATEWAY_TIMEOUT_S)} that the gateway waits"
+        return formatting.sentence(f"API requests: {absent.why(facts, series.API_COUNT)}")
+    limit = f"the {formatting.seconds(thresholds.API_GATEWAY_TIMEOUT_S)} that the gateway waits"
     slow = (
         "too few at a time for a 95th percentile"
         if p95.empty
-        else f"p95 at most {words.seconds(p95.highest)} ({telling.peak(p95, facts)}), {telling.against(p95.highest, thresholds.API_GATEWAY_TIMEOUT_S, limit)}"
+        else f"p95 at most {formatting.seconds(p95.highest)} ({telling.peak(p95, facts)}), {telling.against(p95.highest, thresholds.API_GATEWAY_TIMEOUT_S, limit)}"
     )
-    return words.sentence(
-        f"{words.count(count.total, 'request')}, {slow}",
-        telling.before(before.scaled(SECONDS_A_MS) if before else None, facts, words.seconds),
+    return formatting.sentence(
+        f"{formatting.count(count.total, 'request')}, {slow}",
+        telling.before(before.scaled(SECONDS_A_MS) if before else None, facts, formatting.seconds),
         telling.counted(frame, series.API_5XX, "failed with 5XX", "failed with 5XX", none="none"),
         telling.counted(frame, series.API_4XX, "was refused with 4XX", "were refused with 4XX", none="none"),
         resampling.missing_percentiles(frame, LATENCY_KEYS, series.API_COUNT, "requests"),

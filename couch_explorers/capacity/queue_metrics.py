@@ -12,7 +12,7 @@ import pandas as pd
 from couch_explorers.capacity import kernels
 from couch_explorers.capacity.queue_model import MINUTE_S
 from couch_explorers.core import image_models
-from couch_explorers.metrics import prices
+from couch_explorers.metrics import cost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,8 +112,8 @@ def queue_cost(
     return Cost(
         pictures=(made + timeouts) * price,
         wasted=timeouts * price,
-        compute=seconds * memory_mb / MB_A_GB * prices.LAMBDA_GB_SECOND + attempts * prices.LAMBDA_REQUEST,
-        requests=(REQUESTS_A_JOB * len(trace.arrival_s) + attempts) * prices.SQS_REQUEST,
+        compute=seconds * memory_mb / MB_A_GB * cost.LAMBDA_GB_SECOND + attempts * cost.LAMBDA_REQUEST,
+        requests=(REQUESTS_A_JOB * len(trace.arrival_s) + attempts) * cost.SQS_REQUEST,
     )
 
 
@@ -137,8 +137,8 @@ def api_cost(
     return Cost(
         pictures=paid * price,
         wasted=wasted * price,
-        compute=seconds * memory_mb / MB_A_GB * prices.LAMBDA_GB_SECOND + attempts * prices.LAMBDA_REQUEST,
-        requests=attempts * prices.API_REQUEST,
+        compute=seconds * memory_mb / MB_A_GB * cost.LAMBDA_GB_SECOND + attempts * cost.LAMBDA_REQUEST,
+        requests=attempts * cost.API_REQUEST,
     )
 
 

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import Metrics
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.config import Config
 
-from couch_explorers.core import generation, jobs, retries
+from couch_explorers.core import generation, jobs, retries, sdk
 from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock
 from couch_explorers.core.errors import GenerationError, UnknownModelError
@@ -48,6 +48,7 @@ NOT_FOR_SQS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
 metrics = Metrics(service=logger.service, namespace=os.environ["POWERTOOLS_METRICS_NAMESPACE"])
+logger.info("Cold start", **sdk.require())
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 session = boto3.session.Session()
@@ -83,7 +84,12 @@ def sqs() -> Any:
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Serve an SQS batch; returns the messages that stay in the queue as {"batchItemFailures": […]}."""
+    """Serve an SQS batch; returns the messages that stay in the queue as {"batchItemFailures": […]}.
+
+    An event with `sdk.PROBE` is answered by the releases of the SDK.
+    """
+    if (releases := sdk.answer_probe(event)) is not None:
+        return releases
     clock.start(context)
     return process_partial_response(event=event, record_handler=serve, processor=processor, context=context)
 

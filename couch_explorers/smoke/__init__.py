@@ -1,6 +1,7 @@
 """Does the deploy work? Everything that `notebooks/smoke_test.ipynb` asks a deployed system.
 
-The parts run side by side in threads (they wait for AWS, not for each other); the notebook shows them one by one.
+The parts run side by side in threads (they wait for AWS, not for each other); the notebook shows them one by one. Those that
+pay wait for what must be known before (`smoke.prerequisites`).
 Each run has an identifier of its own in all its keys, so that an older picture never passes for a new one.
 """
 
@@ -13,16 +14,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.checks import Sentence, Verdict, ask
+from couch_explorers.checks import Check, Sentence, Verdict, ask
 from couch_explorers.core import image_models
 from couch_explorers.samples import SAMPLE_PROMPTS
-from couch_explorers.smoke import alarms, api, platform, queue
+from couch_explorers.smoke import alarms, api, platform, prerequisites, queue
 from couch_explorers.smoke.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from couch_explorers.checks import Check
     from couch_explorers.workspace import Workspace
 
 SELECTIONS = ("all", "api", "queue")
@@ -38,7 +38,7 @@ class SmokeTest:
     futures: dict[str, Future[Part]] = field(repr=False)
 
     def platform(self) -> Part:
-        """Who asks, where, and whether the models are still offered."""
+        """Who asks, where, whether the models are still offered, and what must be true before anything is paid."""
         return self._part("platform")
 
     def api(self) -> Part:
@@ -86,25 +86,45 @@ def start(
     run_id = run_id or f"smoke-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     clients = Clients(workspace)
     with_api, with_queue = checks != "queue", checks != "api"
+    functions = [name for name, chosen in (("api", with_api), ("worker", with_queue)) if chosen]
+
+    def paid(part: Callable[[], Part], name: str) -> Callable[[], Part]:
+        """Try a part that pays only where nothing stands in its way."""
+
+        def try_it() -> Part:
+            if reason := before.result().blocking:
+                return Part((Check(name, Verdict.SKIPPED, 0.0, reason),))
+            return part()
+
+        return try_it
+
+    def asked() -> Part:
+        found = platform.check(workspace, clients)
+        return Part((*found.checks, *before.result().checks))
+
     parts: dict[str, Callable[[], Part]] = {
         # The slowest first: its pictures are painted while the others ask.
-        "queue": lambda: (
-            queue.check(
+        "queue": paid(
+            lambda: queue.check(
                 workspace,
                 clients,
                 prompts or tuple(SAMPLE_PROMPTS.values()),
                 run_id,
                 timeout_s=timeout_s,
                 required=checks == "queue",
-            )
-            if with_queue
-            else Part.left_out(checks)
-        ),
-        "api": lambda: api.check(workspace, clients, prompt, run_id) if with_api else Part.left_out(checks),
-        "platform": lambda: platform.check(workspace, clients),
+            ),
+            "queue",
+        )
+        if with_queue
+        else lambda: Part.left_out(checks),
+        "api": paid(lambda: api.check(workspace, clients, prompt, run_id), "api")
+        if with_api
+        else lambda: Part.left_out(checks),
+        "platform": asked,
         "alarms": lambda: alarms.check(workspace, clients) if with_queue else Part.left_out(checks),
     }
-    pool = ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="smoke")
+    pool = ThreadPoolExecutor(max_workers=len(parts) + 1, thread_name_prefix="smoke")
+    before = pool.submit(prerequisites.check, workspace, clients, functions)
     futures = {name: pool.submit(_guarded, name, part) for name, part in parts.items()}
     pool.shutdown(wait=False)
     return SmokeTest(workspace, run_id, futures)

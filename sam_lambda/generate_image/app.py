@@ -13,7 +13,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics
 from botocore.config import Config
 
-from couch_explorers.core import bodies, generation, jobs
+from couch_explorers.core import bodies, generation, jobs, sdk
 from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock
 from couch_explorers.core.errors import GenerationError, InvalidJobError, shown
@@ -43,6 +43,7 @@ S3_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard
 
 logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
 metrics = Metrics(service=logger.service, namespace=os.environ["POWERTOOLS_METRICS_NAMESPACE"])
+logger.info("Cold start", **sdk.require())
 
 session = boto3.session.Session()
 s3 = session.client("s3", config=S3_CONFIG)
@@ -67,7 +68,12 @@ bedrock = ImageModelClients(
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer an API Gateway proxy event: 200 with the picture's place, or {"error", "detail", "request_id"}."""
+    """Answer an API Gateway proxy event: 200 with the picture's place, or {"error", "detail", "request_id"}.
+
+    An event with `sdk.PROBE`, which the gateway never sends, is answered by the releases of the SDK.
+    """
+    if (releases := sdk.answer_probe(event)) is not None:
+        return releases
     clock.start(context)
     request_id = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
     logger.append_keys(api_request_id=request_id)

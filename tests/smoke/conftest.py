@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from couch_explorers.core import image_models, jobs, png
+from couch_explorers.core import image_models, jobs, png, sdk
 from couch_explorers.core.errors import GenerationError
 
 ARN = image_models.get(image_models.DEFAULT_MODEL_ID).arn
@@ -86,6 +86,8 @@ class FakeSystem:
         self.alarm_state, self.missing_alarms, self.alarm_actions = "OK", (), [TOPIC]
         self.subscriptions = [{"Endpoint": "ops@example.com", "SubscriptionArn": f"{TOPIC}:1"}]
         self.worker = self.store
+        # What each function answers when it is asked for its SDK: an answer, or what Invoke raises.
+        self.sdks = {}
         self.api_answers = []
         self.api_bodies = []
 
@@ -97,6 +99,7 @@ class FakeSystem:
                 get_caller_identity=lambda: {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:root"}
             ),
             "bedrock": SimpleNamespace(get_foundation_model=self.foundation_model),
+            "lambda": SimpleNamespace(invoke=self.invoke),
             "cloudwatch": SimpleNamespace(describe_alarms=self.describe_alarms),
             "sns": SimpleNamespace(get_paginator=lambda _name: FakePages({"Subscriptions": self.subscriptions})),
         }
@@ -107,6 +110,14 @@ class FakeSystem:
         if isinstance(status, Exception):
             raise status
         return {"modelDetails": {"modelLifecycle": {"status": status}}}
+
+    def invoke(self, FunctionName, Payload):
+        assert sdk.PROBE in json.loads(Payload)
+        answer = self.sdks.get(FunctionName, {"boto3": "1.40.4", "botocore": "1.40.4"})
+        if isinstance(answer, Exception):
+            raise answer
+        error = {"FunctionError": "Unhandled"} if "errorType" in answer else {}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode()), **error}
 
     def describe_alarms(self, AlarmNames):
         return {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from couch_explorers.core import image_models
-from couch_explorers.local.stacks import Settings
+from couch_explorers.local.settings import StackSettings
 from couch_explorers.workspace import Workspace
 
 NAME = "exam-worker"
@@ -58,7 +58,7 @@ def deploy(beside: Workspace) -> Contender:
         EventSourceArn=arn_of(sqs, jobs),
         FunctionName=NAME,
         BatchSize=BATCH_SIZE,
-        ScalingConfig={"MaximumConcurrency": Settings().worker_concurrency},
+        ScalingConfig={"MaximumConcurrency": StackSettings().worker_concurrency},
     )
     return Contender(jobs, dead_letters, PREFIX)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from couch_explorers.files import read_json
-from couch_explorers.local import cloud, terraform
+from couch_explorers.local import process, terraform
 from couch_explorers.paths import PROJECT_ROOT, Home
 
 # How botocore calls the credentials of `aws sso login` and `aws login`. Others may ask for a code or a password: not here.
@@ -111,7 +111,7 @@ def _home() -> Finding:
 
 
 def _cloud() -> Finding:
-    health = cloud.health(Home.current())
+    health = process.health(Home.current())
     if health.cloud is None:
         return Finding("local cloud", "WARN", health.problem, "couch down" if health.process else "couch up")
     return Finding("local cloud", "OK", f"{health.cloud.endpoint}, process {health.cloud.pid}")

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from couch_explorers import loopback
 from couch_explorers.aws import REGION, credentials, discovery
 from couch_explorers.files import read_json
-from couch_explorers.local import cloud
+from couch_explorers.local import process
 from couch_explorers.local.settings import ACCOUNT_ID, ROOT_SECRET
 from couch_explorers.paths import Home
 
@@ -122,7 +122,7 @@ def local_session(endpoint: str) -> EndpointSession:
 
 def _connect_local(candidate: str | int | None) -> Workspace:
     home = Home.current()
-    health = cloud.health(home)
+    health = process.health(home)
     if (here := health.cloud) is None:
         raise WorkspaceError(health.problem)
     deployment = read_json(home.deployment_file)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from couch_explorers.local.cloud import server_command, server_environment
+from couch_explorers.local.process import server_command, server_environment
 from couch_explorers.paths import PROJECT_ROOT, Home
 
 

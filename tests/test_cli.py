@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from couch_explorers import cli
 from couch_explorers.cli import options
 from couch_explorers.cli.notebooks import joined_pairs
-from couch_explorers.local import cloud
+from couch_explorers.local import process
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 
@@ -173,7 +173,7 @@ def test_inbox_takes_an_address_only_to_confirm(couch):
 
 def test_environment_unsets_what_is_not_deployed(tmp_path, monkeypatch):
     monkeypatch.setenv("COUCH_HOME", str(tmp_path))
-    monkeypatch.setattr(cloud, "required", lambda _home: SimpleNamespace(endpoint="http://127.0.0.1:9"))
+    monkeypatch.setattr(process, "required", lambda _home: SimpleNamespace(endpoint="http://127.0.0.1:9"))
     (tmp_path / "deployment.json").write_text('{"workspace": {"api_url": "http://127.0.0.1:9/x y", "queue_url": null}}')
 
     unset, *exports = CliRunner().invoke(options.app, ["env"]).stdout.splitlines()

@@ -37,18 +37,18 @@ def up(
 
     What was chosen stays until something else is chosen, or `couch down --erase`.
     """
-    from couch_explorers.local import choices, cloud, deploy, progress
-    from couch_explorers.local.leftovers import end_leftovers
+    from couch_explorers.local import deploy, process, progress
+    from couch_explorers.local.process import end_orphan_processes
     from couch_explorers.paths import Home
 
     home = Home.current()
-    chosen = choices.choose(home, candidate, worker_timeout)
-    with cloud.exclusive(home), progress.shown() as report:
-        end_leftovers(home)
-        here, what_was_done = cloud.start(home, port)
-        report(progress.cloud_is_there(here, what_was_done))
-        report(progress.chosen(chosen))
-        choices.keep(home, chosen.settings, here.port)
+    chosen = deploy.choose_settings(home, candidate, worker_timeout)
+    with process.exclusive(home), progress.display() as report:
+        end_orphan_processes(home)
+        here, what_was_done = process.start(home, port)
+        report(progress.cloud_started(here, what_was_done))
+        report(progress.settings_chosen(chosen))
+        deploy.save_choices(home, chosen.settings, here.port)
         result = deploy.deploy(home, here, chosen.settings, report)
     typer.echo(progress.summary(here, result))
 
@@ -58,14 +58,14 @@ def down(
     erase: Annotated[bool, typer.Option("--erase", help="Forget all its data too.")] = False,  # noqa: FBT002
 ) -> None:
     """Stop the local cloud; what is in it comes back with `couch up`."""
-    from couch_explorers.local import cloud
-    from couch_explorers.local.leftovers import end_leftovers
+    from couch_explorers.local import process
+    from couch_explorers.local.process import end_orphan_processes
     from couch_explorers.paths import Home
 
     home = Home.current()
-    with cloud.exclusive(home):
-        end_leftovers(home)
-        typer.echo(cloud.stop(home, erase=erase))
+    with process.exclusive(home):
+        end_orphan_processes(home)
+        typer.echo(process.stop(home, erase=erase))
 
 
 @app.command()
@@ -79,12 +79,12 @@ def status(
         _status_of_aws(candidate, as_json=as_json)
         return
     from couch_explorers.files import read_json
-    from couch_explorers.local import choices, cloud
+    from couch_explorers.local import deploy, process
     from couch_explorers.local.faults import Faults
     from couch_explorers.paths import Home
 
     home = Home.current()
-    health = cloud.health(home)
+    health = process.health(home)
     here = health.cloud
     noted = read_json(home.deployment_file)
     deployment = noted if isinstance(noted, dict) else {}
@@ -97,7 +97,7 @@ def status(
         "home": str(home.path),
         "deployed": deployment.get("deployed"),
         "candidate": names.get("candidate"),
-        "worker_timeout_s": choices.choose(home, None, None).settings.worker_timeout_s if names else None,
+        "worker_timeout_s": deploy.choose_settings(home, None, None).settings.worker_timeout_s if names else None,
         "api_url": names.get("api_url"),
         "queue_url": names.get("queue_url"),
         "dead_letter_url": names.get("dead_letter_url"),
@@ -145,12 +145,12 @@ def env() -> None:
 
     from couch_explorers import loopback
     from couch_explorers.files import read_json
-    from couch_explorers.local import cloud
+    from couch_explorers.local import process
     from couch_explorers.local.settings import client_environment
     from couch_explorers.paths import Home
 
     home = Home.current()
-    here = cloud.required(home)
+    here = process.required(home)
     noted = read_json(home.deployment_file)
     names = (noted.get("workspace") if isinstance(noted, dict) else None) or {}
     deployed = {variable: names.get(field) for variable, field in DEPLOYED.items()}
@@ -195,11 +195,11 @@ def faults(
 
     Each call replaces what was set before.
     """
-    from couch_explorers.local import cloud
     from couch_explorers.local import faults as fault_settings
+    from couch_explorers.local import process
     from couch_explorers.paths import Home
 
-    here = cloud.required(Home.current())
+    here = process.required(Home.current())
     if settings:
         now = here.ask("PUT", "/_couch/faults", fault_settings.parse(settings).to_json())
     else:
@@ -214,10 +214,10 @@ def history(
     erase: Annotated[bool, typer.Option("--erase", help="Take the invented days away again.")] = False,  # noqa: FBT002
 ) -> None:
     """Write a believable week of past metrics into the local cloud, marked as synthetic, for a review to compare with."""
-    from couch_explorers.local import cloud
+    from couch_explorers.local import process
     from couch_explorers.paths import Home
 
-    here = cloud.required(Home.current())
+    here = process.required(Home.current())
     if erase:
         erased = here.ask("DELETE", "/_couch/history")
         typer.echo(f"{erased['samples']:,} invented samples erased")

@@ -26,7 +26,7 @@ def inbox(
 
     They are those of alarms, and those that ask the owner of a subscription to confirm it.
     """
-    from couch_explorers.local import inbox as mails
+    from couch_explorers.local import mailbox as mails
     from couch_explorers.paths import Home
 
     home = Home.current()
@@ -38,23 +38,23 @@ def inbox(
         _confirm(home, address)
         return
     if clear:
-        thrown_away = mails.clear(home)
+        thrown_away = mails.delete_mails(home)
         typer.echo(f"{thrown_away} e-mail{'' if thrown_away == 1 else 's'} thrown away")
         return
-    found = mails.read(home)
+    found = mails.read_mails(home)
     if as_json:
         typer.echo(json.dumps([mail.to_json() for mail in found], indent=2, ensure_ascii=False))
         return
-    for line in mails.lines(found):
+    for line in mails.format_mails(found):
         typer.echo(line)
 
 
 def _confirm(home: "Home", address: str | None) -> None:
-    from couch_explorers.local import cloud, confirmations
+    from couch_explorers.local import mailbox, process
     from couch_explorers.workspace import local_session
 
-    endpoint = cloud.required(home).endpoint
-    confirmed = confirmations.confirm(home, local_session(endpoint).client("sns"), address=address)
+    endpoint = process.required(home).endpoint
+    confirmed = mailbox.confirm(home, local_session(endpoint).client("sns"), address=address)
     for one in confirmed:
         typer.echo(f"Confirmed: {one.address} gets the notifications of {one.topic_arn.rsplit(':', 1)[-1]}")
     if not confirmed:

@@ -1,10 +1,17 @@
-"""The few pieces of ASGI that the local cloud speaks itself: its types, reading a request, writing an answer."""
+"""The parts of ASGI that the local cloud implements itself: types, reading requests, writing responses, and a request log."""
 
+from __future__ import annotations
+
+import json
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from couch_explorers.aws import REGION
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -60,3 +67,27 @@ def signed_region(scope: Message) -> str:
         if name.lower() == b"authorization" and (match := SIGNED_REGION.search(value)):
             return match["region"].decode()
     return REGION
+
+
+def with_request_log(application: Application, file: Path) -> Application:
+    """The application, with `{"start", "end", "method", "path", "status"}` written for each request; times in Unix seconds."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    output = file.open("a", encoding="utf-8", buffering=1)
+
+    async def log(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        line = {"method": scope["method"], "path": scope["path"], "start": time.time(), "status": 0}
+
+        async def notice(message: Message, pass_on: Send) -> None:
+            if message["type"] == "http.response.start":
+                line["status"] = message["status"]
+            await pass_on(message)
+
+        try:
+            await application(scope, receive, Tap(send, notice).send)
+        finally:
+            output.write(json.dumps(line | {"end": time.time()}) + "\n")
+
+    return log

@@ -1,26 +1,323 @@
-"""Deploying both stacks on the local cloud, side by side, and only what changed."""
+"""Deploys both stacks on the local cloud, side by side, and only what has changed: the API by `sam`, the queue by `terraform`."""
+
+from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import shutil
+import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from couch_explorers import git
 from couch_explorers.aws import PICTURE_BUCKET, REGION, STATE_BUCKET
+from couch_explorers.aws.discovery import describe_stack
 from couch_explorers.files import read_json, write_json
-from couch_explorers.local import api_stack, confirmations, queue_stack, terraform
-from couch_explorers.local.cloud import Cloud
-from couch_explorers.local.stacks import Settings
-from couch_explorers.local.steps import Progress, Report, StepError
+from couch_explorers.local import mailbox, terraform
+from couch_explorers.local.progress import Progress, Report, StepError, run_step
+from couch_explorers.local.settings import DEFAULT_CANDIDATE, WORKER_TIMEOUT_S, StackSettings, tool_environment
 from couch_explorers.paths import PROJECT_ROOT, Home
-from couch_explorers.workspace import Workspace, discover, local_session
+from couch_explorers.workspace import (
+    CANDIDATE_PATTERN,
+    Workspace,
+    WorkspaceError,
+    check_candidate,
+    discover,
+    local_session,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from couch_explorers.local.process import Cloud
+
+CANDIDATE_VARIABLE = "COUCH_CANDIDATE"
+# Seconds: less than Bedrock takes is of no use, more than Lambda's 15 minutes is refused (Lambda quotas).
+WORKER_TIMEOUT_RANGE_S = (3, 900)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The settings of a deploy, and where each comes from, in words."""
+
+    settings: StackSettings
+    candidate_from: str
+    worker_timeout_from: str
+
+    def __str__(self) -> str:
+        return (
+            f"candidate {self.settings.candidate} ({self.candidate_from}), "
+            f"worker timeout {self.settings.worker_timeout_s} s ({self.worker_timeout_from})"
+        )
+
+
+def choose_settings(home: Home, candidate: str | None, worker_timeout_s: int | None) -> Choices:
+    """What is asked for now, else in the environment (COUCH_CANDIDATE), else what was chosen last time, else the default.
+
+    Raises WorkspaceError for a candidate number that is none.
+    """
+    kept = previous_choices(home)
+    number, number_from = _choose_candidate(candidate, kept.get("candidate"))
+    timeout_s, timeout_from = WORKER_TIMEOUT_S, "the default"
+    if worker_timeout_s is not None:
+        timeout_s, timeout_from = worker_timeout_s, "--worker-timeout"
+    elif "worker_timeout_s" in kept:
+        timeout_s, timeout_from = kept["worker_timeout_s"], "as last time; another: --worker-timeout SECONDS"
+    return Choices(StackSettings(candidate=number, worker_timeout_s=timeout_s), number_from, timeout_from)
+
+
+def save_choices(home: Home, settings: StackSettings, port: int) -> None:
+    """Note what was chosen, for the next `couch up`."""
+    write_json(
+        home.choices_file,
+        {"candidate": settings.candidate, "worker_timeout_s": settings.worker_timeout_s, "port": port},
+    )
+
+
+def previous_choices(home: Home) -> dict[str, Any]:
+    """What was chosen last time, as far as it is valid; of a deploy that kept no choices, its candidate."""
+    noted, deployment = read_json(home.choices_file), read_json(home.deployment_file)
+    kept = noted if isinstance(noted, dict) else {}
+    workspace = deployment.get("workspace") if isinstance(deployment, dict) else None
+    candidate = kept.get("candidate") or (workspace.get("candidate") if isinstance(workspace, dict) else None)
+    timeout_s = kept.get("worker_timeout_s")
+    low, high = WORKER_TIMEOUT_RANGE_S
+    found: dict[str, Any] = {}
+    if isinstance(candidate, str) and CANDIDATE_PATTERN.fullmatch(candidate):
+        found["candidate"] = candidate
+    if type(timeout_s) is int and low <= timeout_s <= high:
+        found["worker_timeout_s"] = timeout_s
+    return found
+
+
+def _choose_candidate(asked: str | None, kept: str | None) -> tuple[str, str]:
+    if asked is not None:
+        return check_candidate(asked), "--candidate"
+    if named := os.environ.get(CANDIDATE_VARIABLE):
+        try:
+            return check_candidate(named), CANDIDATE_VARIABLE
+        except WorkspaceError as error:
+            raise WorkspaceError(f"{CANDIDATE_VARIABLE} is set wrongly. {error}") from error
+    if kept is not None:
+        return kept, "as last time; another: --candidate NUMBER"
+    return DEFAULT_CANDIDATE, "the default"
+
+
+def function_exists(session: Any, name: str) -> bool:
+    """Whether a Lambda function of that name is deployed."""
+    functions = session.client("lambda")
+    try:
+        functions.get_function(FunctionName=name)
+    except functions.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+# The resources of `infra/` whose creation fails when they are there already. The others are made again without harm: the
+# same queue, topic or alarm by the same name is the same queue, topic or alarm.
+WORKER_ROLE = "aws_iam_role.worker"
+WORKER_LOG_GROUP = "aws_cloudwatch_log_group.worker"
+WORKER_FUNCTION = "aws_lambda_function.worker"
+WORKER_MAPPING = "aws_lambda_event_source_mapping.jobs"
+
+
+def import_blocks(session: Any, stem: str, state_bucket: str, state_key: str) -> list[dict[str, str]]:
+    """Terraform `import` blocks, `{"to", "id"}`, for what the cloud has and the state does not; empty when all is well."""
+    known = _state_addresses(session.client("s3"), state_bucket, state_key)
+    there: dict[str, Callable[[], str | None]] = {
+        WORKER_ROLE: lambda: _find_role(session.client("iam"), f"{stem}-worker"),
+        WORKER_LOG_GROUP: lambda: _find_log_group(session.client("logs"), f"/aws/lambda/{stem}-worker"),
+        WORKER_FUNCTION: lambda: f"{stem}-worker" if function_exists(session, f"{stem}-worker") else None,
+        WORKER_MAPPING: lambda: _find_mapping(session, f"{stem}-worker"),
+    }
+    found = {address: look() for address, look in there.items() if address not in known}
+    return [{"to": address, "id": name} for address, name in found.items() if name is not None]
+
+
+def _state_addresses(s3: Any, bucket: str, key: str) -> set[str]:
+    """What the state holds, as `type.name`; nothing where there is no state yet."""
+    try:
+        state = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            return set()
+        raise
+    return {f"{resource['type']}.{resource['name']}" for resource in state["resources"]}
+
+
+def _find_role(iam: Any, name: str) -> str | None:
+    try:
+        iam.get_role(RoleName=name)
+    except iam.exceptions.NoSuchEntityException:
+        return None
+    return name
+
+
+def _find_log_group(logs: Any, name: str) -> str | None:
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return name if any(group["logGroupName"] == name for group in groups) else None
+
+
+def _find_mapping(session: Any, function: str) -> str | None:
+    if not function_exists(session, function):
+        return None
+    mappings = session.client("lambda").list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    return str(mappings[0]["UUID"]) if mappings else None
+
+
+# Where a stack stops after a deploy that was cut off; nothing but a fresh one gets it out of there.
+DEAD_STACK_STATES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+LIVE_STACK_STATES = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+STACK_DEADLINE_S = 60.0
+# Seconds between SAM's looks at a stack; its five are made for AWS, where a deploy takes a minute.
+SAM_POLL_S = 0.5
+API_SOURCES = ("sam_lambda", "couch_explorers/core", "couch_explorers/__init__.py", "tools/stage_lambda.py")
+
+
+def deploy_api(home: Home, cloud: Cloud, session: Any, settings: StackSettings, report: Report) -> None:
+    """Build and deploy `sam_lambda` with the SAM CLI of this environment."""
+    stack = f"{settings.stem}-api"
+    _wait_while_busy(session, stack)
+    if _stack_status(session, stack) in DEAD_STACK_STATES:
+        cloudformation = session.client("cloudformation")
+        cloudformation.delete_stack(StackName=stack)
+        try:
+            cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+        except WaiterError as error:
+            raise StepError(f"api failed: the half-finished stack {stack} could not be removed: {error}") from error
+    sam = str(Path(sys.executable).with_name("sam"))
+    environment = tool_environment(cloud.endpoint) | {
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": str(SAM_POLL_S),
+    }
+    build = home.path / "sam" / "build"
+    folder = PROJECT_ROOT / "sam_lambda"
+    run_step(
+        "sam build",
+        [sam, "build", "--template-file", "template.yaml", "--build-dir", str(build)],
+        log=home.logs / "sam-build.log", report=report, environment=environment, folder=folder,
+    )  # fmt: skip
+    overrides = {
+        "BucketName": PICTURE_BUCKET,
+        "CandidateNumber": settings.candidate,
+        "ModelArns": ",".join(settings.model_arns),
+    }
+    run_step(
+        "sam deploy",
+        [
+            sam, "deploy", "--template-file", str(build / "template.yaml"), "--stack-name", stack,
+            "--config-file", str(folder / "samconfig.toml"), "--s3-prefix", settings.stem,
+            "--region", REGION, "--no-confirm-changeset", "--no-fail-on-empty-changeset",
+            "--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in overrides.items()),
+        ],
+        log=home.logs / "sam-deploy.log", report=report, environment=environment, folder=folder,
+    )  # fmt: skip
+
+
+def api_is_live(session: Any, settings: StackSettings) -> bool:
+    """Whether the stack and its function are there and whole."""
+    return _stack_status(session, f"{settings.stem}-api") in LIVE_STACK_STATES and function_exists(
+        session, f"{settings.stem}-generate-image"
+    )
+
+
+def _wait_while_busy(session: Any, stack: str) -> None:
+    """Wait for what a `sam` that was killed had asked for: CloudFormation goes on without it."""
+    deadline = time.monotonic() + STACK_DEADLINE_S
+    while (status := _stack_status(session, stack) or "").endswith("_IN_PROGRESS") and status not in DEAD_STACK_STATES:
+        if time.monotonic() > deadline:
+            raise StepError(f"api failed: the stack {stack} is {status} for more than {STACK_DEADLINE_S:.0f} s.")
+        time.sleep(0.2)
+
+
+def _stack_status(session: Any, name: str) -> str | None:
+    """The stack's status, None where there is no such stack."""
+    stack = describe_stack(session.client("cloudformation"), name)
+    return None if stack is None else str(stack["StackStatus"])
+
+
+ALARM_COUNT = 4
+RESOURCE_LINE = re.compile(r"^(\S+): (Creation|Modifications|Destruction) complete after")
+QUEUE_SOURCES = ("infra", "lambda_code", "couch_explorers/core", "couch_explorers/__init__.py", "tools/stage_lambda.py")
+
+
+def deploy_queue(home: Home, cloud: Cloud, settings: StackSettings, report: Report, tool: terraform.Terraform) -> None:
+    """Stage the worker and apply `infra`, from a copy, so that no lock file of a mirror lands in the project."""
+    archive = home.path / "build" / "worker.zip"
+    environment = terraform.environment(tool_environment(cloud.endpoint)) | {
+        "TF_DATA_DIR": str(home.path / "terraform")
+    }
+    run_step(
+        "stage worker",
+        [
+            sys.executable, str(PROJECT_ROOT / "tools" / "stage_lambda.py"), "lambda_code",
+            str(home.path / "build" / "worker"), "--zip", str(archive),
+        ],
+        log=home.logs / "stage-worker.log", report=report, environment=environment, folder=PROJECT_ROOT,
+    )  # fmt: skip
+    folder = home.path / "infra"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(PROJECT_ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests"))
+    state_key = f"{settings.candidate}/couch-explorers.tfstate"
+    # Whoever holds the folder's lock is the only one at work here, so a lock in S3 is left from a process that was killed.
+    session = local_session(cloud.endpoint)
+    session.client("s3").delete_object(Bucket=STATE_BUCKET, Key=f"{state_key}.tflock")
+    run_step(
+        "terraform init",
+        [
+            tool.program, "init", "-reconfigure", "-no-color", *tool.source.arguments,
+            f"-backend-config=key={state_key}", "-backend-config=use_path_style=true",
+        ],
+        log=home.logs / "terraform-init.log", report=report, environment=environment, folder=folder,
+    )  # fmt: skip
+    report(Progress("terraform init", tool.source.sentence, 0.0, done=True))
+    write_json(folder / "local.auto.tfvars.json", terraform_variables(settings, archive))
+    if orphans := import_blocks(session, settings.stem, STATE_BUCKET, state_key):
+        write_json(folder / "tf.json", {"import": orphans})
+        report(Progress("terraform init", f"takes back {len(orphans)} resources of an apply that was cut off", 0.0))
+    run_step(
+        "terraform apply",
+        [tool.program, "apply", "-auto-approve", "-no-color"],
+        log=home.logs / "terraform-apply.log", report=report, environment=environment, folder=folder,
+        worth_telling=lambda line: match[1] if (match := RESOURCE_LINE.match(line)) else None,
+    )  # fmt: skip
+
+
+def queue_is_live(session: Any, settings: StackSettings) -> bool:
+    """Whether queues, worker, mapping, topic and alarms are there."""
+    workspace = discover(session, settings.candidate, target="local", endpoint=None)
+    if (
+        None in (workspace.queue_url, workspace.dead_letter_url, workspace.topic_arn)
+        or len(workspace.alarms) < ALARM_COUNT
+    ):
+        return False
+    worker = workspace.functions["worker"]
+    mappings = session.client("lambda").list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
+    return function_exists(session, worker) and any(mapping["State"] == "Enabled" for mapping in mappings)
+
+
+def terraform_variables(settings: StackSettings, archive: Path) -> dict[str, Any]:
+    """The values of `infra/variables.tf` for the local cloud."""
+    return {
+        "candidate": settings.candidate,
+        "bucket_name": PICTURE_BUCKET,
+        "model_arns": settings.model_arns,
+        "alarm_email": settings.alarm_email,
+        "function_timeout_s": settings.worker_timeout_s,
+        "maximum_concurrency": settings.worker_concurrency,
+        "oldest_message_age_threshold_s": settings.oldest_message_age_s,
+        "archive_path": str(archive),
+    }
+
 
 HEALTHY_DEADLINE_S = 30.0
 # How many deploys the deployment's note remembers; a review draws those of its window.
@@ -36,7 +333,7 @@ class Deployment:
     skipped: tuple[str, ...]
 
 
-def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Deployment:
+def deploy(home: Home, cloud: Cloud, settings: StackSettings, report: Report) -> Deployment:
     """Bring both stacks to what the project's files say, side by side; where nothing changed, only check.
 
     Raises StepError with the step that failed. What is already deployed stays usable.
@@ -46,9 +343,9 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
     noted = read_json(home.deployment_file)
     before = noted if isinstance(noted, dict) else {}
     fingerprints = {
-        "api": _fingerprint(api_stack.SOURCES, {"candidate": settings.candidate, "models": settings.model_arns}),
+        "api": _fingerprint(API_SOURCES, {"candidate": settings.candidate, "models": settings.model_arns}),
         "queue": _fingerprint(
-            queue_stack.SOURCES,
+            QUEUE_SOURCES,
             asdict(settings) | {"models": settings.model_arns, "oldest_message_age_s": settings.oldest_message_age_s},
         ),
     }
@@ -57,15 +354,15 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
     skipped: list[str] = []
 
     def api() -> None:
-        if "api" in unchanged and api_stack.is_live(session, settings):
+        if "api" in unchanged and api_is_live(session, settings):
             report(Progress("api", "unchanged", 0.0, done=True))
             return
-        api_stack.deploy(home, cloud, session, settings, report)
-        _wait_until_live("api", lambda: api_stack.is_live(session, settings))
+        deploy_api(home, cloud, session, settings, report)
+        _wait_until_live("api", lambda: api_is_live(session, settings))
         changed.append("api")
 
     def queue() -> None:
-        if "queue" in unchanged and queue_stack.is_live(session, settings):
+        if "queue" in unchanged and queue_is_live(session, settings):
             report(Progress("queue", "unchanged", 0.0, done=True))
             return
         try:
@@ -74,8 +371,8 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
             skipped.append(f"queue: {error}")
             fingerprints.pop("queue")
             return
-        queue_stack.deploy(home, cloud, settings, report, tool)
-        _wait_until_live("queue", lambda: queue_stack.is_live(session, settings))
+        deploy_queue(home, cloud, settings, report, tool)
+        _wait_until_live("queue", lambda: queue_is_live(session, settings))
         changed.append("queue")
 
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -85,7 +382,7 @@ def deploy(home: Home, cloud: Cloud, settings: Settings, report: Report) -> Depl
         raise failures[0] if len(failures) == 1 else StepError("\n".join(str(error) for error in failures))
     workspace = discover(session, settings.candidate, target="local", endpoint=cloud.endpoint)
     if workspace.topic_arn:
-        for address in confirmations.confirm_topic(home, session.client("sns"), workspace.topic_arn):
+        for address in mailbox.confirm_topic(home, session.client("sns"), workspace.topic_arn):
             sentence = f"confirmed the alarms' subscription of {address}; on AWS its owner clicks the link in the mail"
             report(Progress("queue", sentence, 0.0, done=True))
     cloud.ask("POST", "/_couch/save")

@@ -1,22 +1,33 @@
-"""The mailbox of everybody who subscribes by e-mail: what SNS would send is written as files, and nothing leaves this machine.
+"""E-mails of SNS as files: delivered by the engine, read by `couch emails`, and confirmed by the tokens in them.
 
-What SNS sends to the protocols email and email-json: https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
+What SNS sends to the protocols email and email-json: https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html. Nothing
+leaves this machine.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
+import textwrap
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from email.utils import format_datetime, formataddr
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from couch_explorers import files
+from couch_explorers.aws import alarms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from couch_explorers.paths import Home
 
 PROTOCOLS = ("email", "email-json")
 SENDER = "no-reply@sns.amazonaws.com"
@@ -49,7 +60,7 @@ class Mailbox:
         return files.write_whole(self.folder / _file_name(now_s, next(self._numbers)), mail.as_bytes())
 
 
-def notification(text: str, unsubscribe_url: str) -> str:
+def notification_body(text: str, unsubscribe_url: str) -> str:
     """The body of a notification: the message, and below the signature how to stop them."""
     return (
         f"{text.rstrip()}\n\n{SIGNATURE}\n"
@@ -59,7 +70,7 @@ def notification(text: str, unsubscribe_url: str) -> str:
     )
 
 
-def confirmation(topic_arn: str, confirm_url: str) -> str:
+def confirmation_body(topic_arn: str, confirm_url: str) -> str:
     """The body of the e-mail that asks an address whether it wants a topic's notifications."""
     return (
         f"You have chosen to subscribe to the topic:\n{topic_arn}\n\n"
@@ -73,3 +84,152 @@ def confirmation(topic_arn: str, confirm_url: str) -> str:
 def _file_name(time_s: float, number: int) -> str:
     """A name that sorts by time: 20261125T094103.123456Z-000007.eml; the number parts e-mails of the same moment."""
     return f"{datetime.fromtimestamp(time_s, UTC):%Y%m%dT%H%M%S.%fZ}-{number:06d}.eml"
+
+
+WIDTH = 80
+NO_MAILS = "The inbox is empty: no alarm has sent an e-mail."
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One e-mail: when it was sent (UTC), to whom, what it says, and the file that holds it."""
+
+    time: datetime
+    to: str
+    subject: str
+    body: str
+    file: Path
+
+    def to_json(self) -> dict[str, str]:
+        """The same as plain values; the time in ISO 8601."""
+        return {
+            "time": self.time.isoformat(),
+            "to": self.to,
+            "subject": self.subject,
+            "body": self.body,
+            "file": str(self.file),
+        }
+
+
+def read_mails(home: Home) -> list[Mail]:
+    """Every e-mail in the inbox, oldest first; a file that went away meanwhile is left out."""
+    mails = []
+    for file in _mail_files(home):
+        with suppress(FileNotFoundError):
+            mails.append(_parse_mail(file))
+    return mails
+
+
+def delete_mails(home: Home) -> int:
+    """Throw every e-mail away; give their number."""
+    files = _mail_files(home)
+    for file in files:
+        file.unlink(missing_ok=True)
+    return len(files)
+
+
+def format_mails(mails: Sequence[Mail]) -> list[str]:
+    """Write e-mails for a terminal of 80 columns, oldest first, so that the newest is the last that one sees.
+
+    A long word, such as an ARN, is never cut: it can be copied.
+    """
+    if not mails:
+        return [NO_MAILS]
+    written = [f"{len(mails)} e-mail{'' if len(mails) == 1 else 's'}, the newest last"]
+    for mail in mails:
+        written += ["", "─" * WIDTH, *_wrap(mail.subject), f"{_local_time(mail.time)}  to {mail.to}", ""]
+        for line in mail.body.splitlines():
+            written += _wrap(line)
+    return written
+
+
+def _mail_files(home: Home) -> list[Path]:
+    """Their names begin with the time, so that they sort by it."""
+    return sorted(home.inbox.glob("[!.]*.eml"))
+
+
+def _parse_mail(file: Path) -> Mail:
+    message = message_from_bytes(file.read_bytes(), policy=default)
+    body = message.get_body(("plain",))
+    sent = message["Date"].datetime if message["Date"] else None
+    return Mail(
+        time=sent or datetime.fromtimestamp(file.stat().st_mtime, UTC),
+        to=str(message["To"] or ""),
+        subject=str(message["Subject"] or ""),
+        body=body.get_content().replace("\r\n", "\n") if body else "",
+        file=file,
+    )
+
+
+def _local_time(time: datetime) -> str:
+    """The reader's own time, with its zone: the body says UTC."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _wrap(line: str) -> list[str]:
+    """Break a line at 80 columns; what follows a list's `- Name:   ` stands under its text."""
+    if len(line) <= WIDTH:
+        return [line]
+    return textwrap.wrap(
+        line,
+        WIDTH,
+        subsequent_indent="    " if line.startswith("- ") else "",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+CONFIRMATION_LINK = re.compile(r"^https?://\S*[?&]Action=ConfirmSubscription&\S+$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """An e-mail that asks for a confirmation: of whom, for which topic, and the token that confirms."""
+
+    address: str
+    topic_arn: str
+    token: str
+
+
+def requested_confirmations(home: Home) -> Iterator[Confirmation]:
+    """Every confirmation that an e-mail in the inbox asks for, oldest first, whether it is still pending or not."""
+    for mail in read_mails(home):
+        if link := CONFIRMATION_LINK.search(mail.body):
+            parameters = parse_qs(urlsplit(link[0]).query)
+            if "TopicArn" in parameters and "Token" in parameters:
+                yield Confirmation(mail.to, parameters["TopicArn"][0], parameters["Token"][0])
+
+
+def confirm(
+    home: Home, sns: Any, *, address: str | None = None, topic_arn: str | None = None
+) -> tuple[Confirmation, ...]:
+    """Confirm every pending subscription that an e-mail in the inbox asks for, or only those of an address or a topic.
+
+    A mail whose topic is gone, or whose token a newer subscription has replaced, is left alone.
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - not needed to show the inbox
+
+    confirmed = []
+    for wanted in dict.fromkeys(requested_confirmations(home)):
+        if address not in {None, wanted.address} or topic_arn not in {None, wanted.topic_arn}:
+            continue
+        try:
+            if wanted.address not in alarms.subscriptions(sns, wanted.topic_arn).pending:
+                continue
+            sns.confirm_subscription(TopicArn=wanted.topic_arn, Token=wanted.token)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"NotFound", "InvalidParameter"}:
+                raise
+            continue
+        confirmed.append(wanted)
+    return tuple(confirmed)
+
+
+def confirm_topic(home: Home, sns: Any, topic_arn: str) -> tuple[str, ...]:
+    """Confirm the e-mail subscriptions of a topic; whoever's mail was deleted is sent another first. Gives the addresses."""
+    pending = alarms.subscriptions(sns, topic_arn).pending
+    asked = {one.address for one in requested_confirmations(home) if one.topic_arn == topic_arn}
+    for address in pending:
+        if address not in asked:
+            sns.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=address)
+    return tuple(one.address for one in confirm(home, sns, topic_arn=topic_arn)) if pending else ()

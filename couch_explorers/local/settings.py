@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from couch_explorers import loopback
@@ -55,3 +56,34 @@ def tool_environment(endpoint: str) -> dict[str, str]:
     inherited = kept | loopback.no_proxy(kept)
     path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
     return inherited | client_environment(endpoint) | {"PATH": path}
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """What may differ between two local deployments."""
+
+    candidate: str = DEFAULT_CANDIDATE
+    worker_timeout_s: int = WORKER_TIMEOUT_S
+    worker_concurrency: int = 8
+    alarm_email: str = "standup@couch-explorers.example"
+
+    @property
+    def oldest_message_age_s(self) -> int:
+        """The threshold of the age alarm: five time-outs of the worker, as 300 s are on AWS, where it has 60.
+
+        A laptop's day goes faster; and an age ends at the third receive, after twelve time-outs, whatever the threshold.
+        """
+        return 5 * self.worker_timeout_s
+
+    @property
+    def stem(self) -> str:
+        """How every resource's name begins."""
+        return f"couch-explorers-{self.candidate}"
+
+    @property
+    def model_arns(self) -> list[str]:
+        """Every model, the default first: nothing here costs money."""
+        from couch_explorers.core.image_models import DEFAULT_MODEL_ID, MODELS  # noqa: PLC0415 - not needed by most commands
+
+        ordered = sorted(MODELS.values(), key=lambda model: model.id != DEFAULT_MODEL_ID)
+        return [model.arn for model in ordered]

@@ -1,17 +1,32 @@
-"""Finding Terraform and the AWS provider on machines with and without a way to the registry."""
+"""Terraform and the AWS provider, on machines with and without access to the registry.
 
+Where Terraform is missing it is downloaded from HashiCorp's release site. The archive is checked against HashiCorp's list of checksums,
+and that list's signature against HashiCorp's public key (https://www.hashicorp.com/trust/security; `hashicorp.asc` is the key that the Go
+module github.com/hashicorp/hc-install v0.10.0 carries, fingerprint C874 011F 0AB4 0511 0D02 1055 3436 5D94 72D7 468F).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
 import os
+import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from couch_explorers.local import terraform_download
 from couch_explorers.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 OLDEST_TERRAFORM = (1, 10)  # `use_lockfile` of the S3 backend came with 1.10
 PROVIDER_PATH = Path("registry.terraform.io/hashicorp/aws")
@@ -90,18 +105,18 @@ def executable(*, fetch: Callable[[str], object] | None = None) -> str:
 def _fetched(fetch: Callable[[str], object] | None) -> str:
     """The Terraform in `.couch/bin`, put there now where that is allowed; raises TerraformError where it cannot be had."""
     folder = Home.current().path / "bin"
-    if program := terraform_download.installed(folder):
+    if program := downloaded(folder):
         return str(program)
     advice = "Install version 1.10 or newer (https://developer.hashicorp.com/terraform/install), then: couch up"
     missing = "Terraform is not installed, so the queue is not deployed."
-    if not terraform_download.is_allowed():
-        raise TerraformError(f"{missing} {terraform_download.SWITCH}=0 keeps it from being fetched. {advice}")
+    if not may_download():
+        raise TerraformError(f"{missing} {DOWNLOAD_SWITCH}=0 keeps it from being fetched. {advice}")
     if fetch is None:
         raise TerraformError(f"{missing} `couch up` fetches it. {advice}")
-    fetch(f"fetching Terraform {terraform_download.VERSION} into {folder}")
+    fetch(f"fetching Terraform {DOWNLOAD_VERSION} into {folder}")
     try:
-        return str(terraform_download.fetch(folder))
-    except terraform_download.DownloadError as error:
+        return str(download(folder))
+    except DownloadError as error:
         raise TerraformError(f"{missing} It could not be fetched: {error}. {advice}") from error
 
 
@@ -152,3 +167,116 @@ def _system_mirrors() -> Iterator[Path]:
             pattern = "/".join(["*"] * depth + [str(PROVIDER_PATH)])
             for found in sorted(Path(root).glob(pattern)):
                 yield found.parents[len(PROVIDER_PATH.parts) - 1]
+
+
+# The version that the workflows install (.github/workflows/terraform_deploy.yml).
+DOWNLOAD_VERSION = "1.11.4"
+RELEASES = "https://releases.hashicorp.com/terraform"
+PUBLIC_KEY = Path(__file__).with_name("hashicorp.asc")
+TIMEOUT_S = 20.0
+DOWNLOAD_SWITCH = "COUCH_FETCH_TERRAFORM"
+
+SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
+MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class DownloadError(Exception):
+    """Terraform could not be fetched, or what came is not what HashiCorp signed; the message says which."""
+
+
+def may_download() -> bool:
+    """Whether the environment lets Terraform be fetched: COUCH_FETCH_TERRAFORM=0 forbids it."""
+    return os.environ.get(DOWNLOAD_SWITCH, "1") != "0"
+
+
+def downloaded(folder: Path) -> Path | None:
+    """The Terraform that an earlier `fetch` put into a folder; None when there is none of this version."""
+    program = _program(folder)
+    return program if program.is_file() else None
+
+
+def download(folder: Path, *, releases: str = RELEASES, public_key: Path = PUBLIC_KEY) -> Path:
+    """Put Terraform for this platform into a folder and give its path; nothing stays there unless all of it was checked.
+
+    Args:
+        folder: Where the program goes, as `terraform-VERSION`.
+        releases: The address below which VERSION/terraform_VERSION_… lie.
+        public_key: The OpenPGP key that must have signed the checksums.
+
+    Raises:
+        DownloadError: Without a network, on a platform that HashiCorp does not build for, for a wrong signature or checksum, an
+            archive that is cut off, or a folder that cannot be written.
+    """
+    stem = f"terraform_{DOWNLOAD_VERSION}"
+    archive_name = f"{stem}_{_platform_name()}.zip"
+    base = f"{releases}/{DOWNLOAD_VERSION}"
+    sums = _read_url(f"{base}/{stem}_SHA256SUMS")
+    _check_signature(sums, _read_url(f"{base}/{stem}_SHA256SUMS.sig"), public_key)
+    expected = _checksum(sums, archive_name)
+    archive = _read_url(f"{base}/{archive_name}")
+    found = hashlib.sha256(archive).hexdigest()
+    if found != expected:
+        raise DownloadError(
+            f"{archive_name} has the checksum {found}, but HashiCorp signed {expected}: it is not used."
+        )
+    return _install(archive, archive_name, folder)
+
+
+def _platform_name() -> str:
+    system, machine = SYSTEMS.get(platform.system()), MACHINES.get(platform.machine().lower())
+    if system is None or machine is None:
+        raise DownloadError(f"there is no Terraform to fetch for {platform.system()} on {platform.machine()}")
+    return f"{system}_{machine}"
+
+
+def _program(folder: Path) -> Path:
+    return folder / f"terraform-{DOWNLOAD_VERSION}"
+
+
+def _read_url(url: str) -> bytes:
+    try:
+        with urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - https, or a test's server on loopback
+            content: bytes = answer.read()
+            return content
+    except HTTPError as error:
+        raise DownloadError(f"{url} answered {error.code} {error.reason}") from error
+    except (URLError, http.client.HTTPException, OSError) as error:
+        raise DownloadError(f"{url} could not be read ({getattr(error, 'reason', None) or error})") from error
+
+
+def _check_signature(signed: bytes, signature: bytes, public_key: Path) -> None:
+    # A library of several megabytes, which only this needs.
+    import pysequoia  # noqa: PLC0415
+
+    key = pysequoia.Cert.from_bytes(public_key.read_bytes())
+    try:
+        pysequoia.verify(signed, store=lambda _ids: [key], signature=pysequoia.Sig.from_bytes(signature))
+    except Exception as error:  # pysequoia raises plain exceptions
+        raise DownloadError(f"the list of checksums is not signed by the key {key.fingerprint} ({error})") from error
+
+
+def _checksum(sums: bytes, name: str) -> str:
+    """The checksum of a file in a list as `sha256sum` writes it."""
+    for line in sums.decode().splitlines():
+        checksum, _, listed = line.partition("  ")
+        if listed == name:
+            return checksum
+    raise DownloadError(f"HashiCorp's list of checksums has no {name}")
+
+
+def _install(archive: bytes, name: str, folder: Path) -> Path:
+    """Unpack the program beside its place and move it there whole."""
+    target = _program(folder)
+    try:
+        program = zipfile.ZipFile(io.BytesIO(archive)).read("terraform")
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DownloadError(f"{name} holds no program ({error})") from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".terraform-", delete=False) as part:
+            part.write(program)
+        Path(part.name).chmod(0o755)
+        Path(part.name).replace(target)
+    except OSError as error:
+        raise DownloadError(f"{target} could not be written ({error.strerror})") from error
+    return target

@@ -9,7 +9,7 @@ for Amazon SQS"
 import pytest
 
 from couch_explorers import workspace as workspaces
-from couch_explorers.local import inbox
+from couch_explorers.local import mailbox
 from couch_explorers.paths import Home
 
 from .conftest import fresh_cloud, wait_until
@@ -50,7 +50,7 @@ def mail(cloud):
     """The newest e-mail of an alarm, once it tells of a state: a new alarm's first OK is told too, as on AWS."""
 
     def found(state, alarm):
-        mails = [one for one in inbox.read(Home(cloud.home)) if alarm in one.subject]
+        mails = [one for one in mailbox.read_mails(Home(cloud.home)) if alarm in one.subject]
         return mails[-1] if mails and mails[-1].subject.startswith(state) else None
 
     return lambda state, alarm: wait_until(

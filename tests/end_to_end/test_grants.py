@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from couch_explorers import workspace as workspaces
-from couch_explorers.local import inbox
+from couch_explorers.local import mailbox
 from couch_explorers.paths import Home
 
 from .conftest import fresh_cloud, wait_until
@@ -424,7 +424,7 @@ def alarm_tells_nobody(stage, grant):
     cloudwatch, home = stage.client("cloudwatch"), Home(stage.cloud.home)
 
     def told(state):
-        return [mail for mail in inbox.read(home) if mail.subject.startswith(state) and stage.id in mail.body]
+        return [mail for mail in mailbox.read_mails(home) if mail.subject.startswith(state) and stage.id in mail.body]
 
     def failed_actions():
         items = cloudwatch.describe_alarm_history(AlarmName=ALARM, HistoryItemType="Action")["AlarmHistoryItems"]

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from couch_explorers.aws import REGION
-from couch_explorers.local.administration import Administration
+from couch_explorers.local.admin_api import AdminApi
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.engine.server import LocalCloud
@@ -57,7 +57,7 @@ def saved():
 def ask(telemetry, saved):
     """Ask the application; status and JSON."""
     models = ImageModelEmulator()
-    cloud = LocalCloud(None, None, Administration(models, lambda: saved.append("state"), telemetry))
+    cloud = LocalCloud(None, None, AdminApi(models, lambda: saved.append("state"), telemetry))
 
     def asked(method, path, body=b""):
         sent = []

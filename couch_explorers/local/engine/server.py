@@ -23,13 +23,12 @@ from urllib.parse import unquote
 
 import psutil
 
-from couch_explorers.local.administration import PREFIX, Administration
-from couch_explorers.local.asgi import reply
+from couch_explorers.local.admin_api import PREFIX, AdminApi
+from couch_explorers.local.asgi import reply, with_request_log
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.engine.bedrock import Bedrock
 from couch_explorers.local.engine.state.journal import StateError
 from couch_explorers.local.engine.telemetry import LocalEmu, messages_of
-from couch_explorers.local.request_log import logged
 from couch_explorers.local.settings import HOST
 from couch_explorers.local.telemetry import service
 from couch_explorers.paths import Home
@@ -58,7 +57,7 @@ BACKLOG = 1024
 class LocalCloud:
     """The ASGI application: answers `/_couch/…` itself, and passes everything else to LocalEmu's gateway."""
 
-    def __init__(self, engine: Application, bedrock: Bedrock, administration: Administration) -> None:
+    def __init__(self, engine: Application, bedrock: Bedrock, administration: AdminApi) -> None:
         self.engine = engine
         self.bedrock = bedrock
         self.administration = administration
@@ -130,10 +129,10 @@ class Server:
         await asyncio.to_thread(self.telemetry.attach)
         self.state = await asyncio.to_thread(self._restore_state)
         self.telemetry.start()
-        administration = Administration(self.models, self._save_state, self.telemetry, messages_of)
+        administration = AdminApi(self.models, self._save_state, self.telemetry, messages_of)
         cloud: Application = LocalCloud(AsgiGateway(gateway, event_loop=loop), bedrock, administration)
         if file := os.environ.get("COUCH_REQUEST_LOG"):
-            cloud = logged(cloud, Path(file))
+            cloud = with_request_log(cloud, Path(file))
         config = Config()
         config.bind = [f"fd://{listener.detach()}"]
         config.backlog = BACKLOG

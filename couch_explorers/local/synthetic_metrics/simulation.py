@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID, MODELS
 from couch_explorers.core.retries import MAX_RECEIVES, backoff_ceiling_s
 from couch_explorers.local.cloudwatch.store import MINUTE_S, MetricId, Row
-from couch_explorers.local.stacks import Settings
+from couch_explorers.local.settings import StackSettings
 from couch_explorers.local.synthetic_metrics.scenario import Scenario, jobs_a_minute
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def poisson(random: Random, mean: float) -> int:
     return events
 
 
-CONCURRENCY = Settings.worker_concurrency
+CONCURRENCY = StackSettings.worker_concurrency
 VISIBILITY_TIMEOUTS = 6  # infra/queue.tf: the visibility time-out in time-outs of the worker
 # As telemetry/sqs.py measures; a test compares them, because telemetry writes these metrics and cannot be imported here.
 AGE_ENDS_AT_RECEIVES = 3

@@ -16,8 +16,7 @@ from couch_explorers.aws.alarms import GREATER
 from couch_explorers.local.cloudwatch.alarm_evaluation import Point, Rule, judge
 from couch_explorers.local.cloudwatch.alarm_history import Transition, state_reason
 from couch_explorers.local.cloudwatch.store import DAY_S, MINUTE_S, RETENTION_S
-from couch_explorers.local.settings import WORKER_TIMEOUT_S
-from couch_explorers.local.stacks import Settings
+from couch_explorers.local.settings import WORKER_TIMEOUT_S, StackSettings
 from couch_explorers.local.synthetic_metrics.scenario import Scenario, make_scenario
 from couch_explorers.local.synthetic_metrics.simulation import QueueSimulation, SeriesRecorder, simulate_api
 
@@ -34,7 +33,7 @@ AGE, DEAD_LETTERS, WORKER_ERRORS, FAILED_JOBS = "oldest-message-age", "dead-lett
 def default_thresholds(candidate: str) -> dict[str, float]:
     """The thresholds that a local deployment has by default."""
     return {
-        AGE: float(Settings(candidate).oldest_message_age_s),
+        AGE: float(StackSettings(candidate).oldest_message_age_s),
         DEAD_LETTERS: 0.0,
         WORKER_ERRORS: 0.0,
         FAILED_JOBS: 0.0,
@@ -53,7 +52,7 @@ def alarm_transitions(
 
 def _rules(candidate: str, thresholds: Mapping[str, float], worker_timeout_s: float) -> dict[str, Rule]:
     """The alarms of infra/alarms.tf, by name."""
-    stem = Settings(candidate).stem
+    stem = StackSettings(candidate).stem
     # An error counts at the start of its invocation, which may lie a time-out back.
     errors_periods = math.ceil(worker_timeout_s / MINUTE_S) + 2
     watched = {
@@ -178,7 +177,7 @@ def write(
             f"A history of {days:g} days cannot be kept by the minute: ask for more than 0, at most {MOST_DAYS:g}."
         )
     erase(store, candidate, record_transitions)
-    settings = Settings(candidate)
+    settings = StackSettings(candidate)
     measured_s = _first_measured_s(store, settings.stem, since_s=now_s - days * DAY_S)
     scenario = make_scenario(
         now_s=now_s, days=days, until_s=now_s if measured_s is None else measured_s, worker_timeout_s=worker_timeout_s
@@ -217,7 +216,7 @@ def erase(store: MetricStore, candidate: str, record_transitions: RecordTransiti
     """Delete the synthetic metrics of a candidate, and nothing that was measured; return the number of samples."""
     if record_transitions:
         for short_name in default_thresholds(candidate):
-            record_transitions(f"{Settings(candidate).stem}-{short_name}", [])
+            record_transitions(f"{StackSettings(candidate).stem}-{short_name}", [])
     return store.forget(origin(candidate))
 
 

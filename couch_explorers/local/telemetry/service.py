@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from couch_explorers.files import read_json
 from couch_explorers.local.cloudwatch.store import MINUTE_S, MetricStore
-from couch_explorers.local.stacks import Settings
+from couch_explorers.local.settings import StackSettings
 from couch_explorers.local.synthetic_metrics import writer
 from couch_explorers.local.telemetry import lambda_, sqs
 from couch_explorers.local.telemetry.lambda_ import Concurrency
@@ -185,7 +185,7 @@ class Telemetry:
                 days=days,
                 seed=seed,
                 record_transitions=self._record_past,
-                thresholds=self._engine.alarm_thresholds(Settings(candidate).stem),
+                thresholds=self._engine.alarm_thresholds(StackSettings(candidate).stem),
             ).to_json()
 
     def erase_history(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from couch_explorers.aws import alarms
-from couch_explorers.local import confirmations, inbox
+from couch_explorers.local import mailbox
 from couch_explorers.paths import Home
 
 ADDRESS = "standup@couch-explorers.example"
@@ -27,7 +27,7 @@ def sns(engine_cloud):
 @pytest.fixture
 def home(engine_cloud):
     home = Home(engine_cloud.home)
-    inbox.clear(home)
+    mailbox.delete_mails(home)
     return home
 
 
@@ -40,7 +40,7 @@ def topic(sns):
 
 def mails(home, number):
     """The inbox, once that many e-mails have come."""
-    while len(found := inbox.read(home)) < number:
+    while len(found := mailbox.read_mails(home)) < number:
         time.sleep(0.01)
     return found
 
@@ -48,7 +48,7 @@ def mails(home, number):
 def test_email_subscription_is_pending_and_asks_by_mail(sns, topic, home):
     answer = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS)
 
-    (mail,) = inbox.read(home)
+    (mail,) = mailbox.read_mails(home)
     (listed,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     counts = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     assert answer["SubscriptionArn"] == "pending confirmation"
@@ -62,7 +62,7 @@ def test_email_subscription_is_pending_and_asks_by_mail(sns, topic, home):
 def test_pending_subscription_gets_no_notification(sns, topic, home):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS)
     sns.publish(TopicArn=topic, Message="lost")
-    confirmations.confirm(home, sns)
+    mailbox.confirm(home, sns)
     sns.publish(TopicArn=topic, Subject="Standup", Message="kept")
 
     asked, told = mails(home, 2)
@@ -75,7 +75,7 @@ def test_token_of_the_mail_confirms(sns, topic, home):
     arn = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS, ReturnSubscriptionArn=True)[
         "SubscriptionArn"
     ]
-    (wanted,) = confirmations.requested(home)
+    (wanted,) = mailbox.requested_confirmations(home)
 
     confirmed = sns.confirm_subscription(TopicArn=topic, Token=wanted.token)
 
@@ -86,7 +86,7 @@ def test_token_of_the_mail_confirms(sns, topic, home):
 
 def test_links_of_mails_work_without_credentials(sns, topic, home):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS)
-    (mail,) = inbox.read(home)
+    (mail,) = mailbox.read_mails(home)
     urlopen(next(line for line in mail.body.splitlines() if line.startswith("http"))).close()
     confirmed = alarms.subscriptions(sns, topic).confirmed
     sns.publish(TopicArn=topic, Message="once")
@@ -119,23 +119,23 @@ def test_subscribing_again_sends_the_mail_again(sns, topic, home):
     for _ in range(2):
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS)
 
-    assert len(inbox.read(home)) == 2
-    assert [one.address for one in confirmations.confirm(home, sns)] == [ADDRESS]
+    assert len(mailbox.read_mails(home)) == 2
+    assert [one.address for one in mailbox.confirm(home, sns)] == [ADDRESS]
 
 
 def test_confirmation_of_a_topic_survives_a_cleared_inbox(sns, topic, home):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS)
-    inbox.clear(home)
+    mailbox.delete_mails(home)
 
-    assert confirmations.confirm_topic(home, sns, topic) == (ADDRESS,)
-    assert confirmations.confirm_topic(home, sns, topic) == ()
+    assert mailbox.confirm_topic(home, sns, topic) == (ADDRESS,)
+    assert mailbox.confirm_topic(home, sns, topic) == ()
 
 
 def test_only_the_named_address_is_confirmed(sns, topic, home):
     for address in (ADDRESS, "second@couch-explorers.example"):
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
 
-    confirmations.confirm(home, sns, address="second@couch-explorers.example")
+    mailbox.confirm(home, sns, address="second@couch-explorers.example")
 
     assert alarms.subscriptions(sns, topic) == alarms.Subscriptions(
         confirmed=("second@couch-explorers.example",), pending=(ADDRESS,)
@@ -144,7 +144,7 @@ def test_only_the_named_address_is_confirmed(sns, topic, home):
 
 def test_json_subscription_gets_the_envelope(sns, topic, home):
     sns.subscribe(TopicArn=topic, Protocol="email-json", Endpoint=ADDRESS)
-    confirmations.confirm(home, sns)
+    mailbox.confirm(home, sns)
     sns.publish(TopicArn=topic, Subject="Standup", Message="text")
 
     *_, told = mails(home, 2)

@@ -107,7 +107,9 @@ def _deliver_mails(publisher: Any, inbox: mailbox.Mailbox) -> None:
     def publish(self: Any, context: Any, subscriber: Mapping[str, Any]) -> None:
         text = self.prepare_message(context.message, subscriber, topic_attributes=context.topic_attributes)
         if subscriber["Protocol"] == "email":
-            text = mailbox.notification(text, _address("Unsubscribe", SubscriptionArn=subscriber["SubscriptionArn"]))
+            text = mailbox.notification_body(
+                text, _address("Unsubscribe", SubscriptionArn=subscriber["SubscriptionArn"])
+            )
         try:
             inbox.deliver(
                 subscriber["Endpoint"],
@@ -164,7 +166,7 @@ def _asking(subscribe: Callable[..., Any], inbox: mailbox.Mailbox) -> Callable[.
         inbox.deliver(
             str(endpoint),
             mailbox.CONFIRMATION_SUBJECT,
-            mailbox.confirmation(topic_arn, link),
+            mailbox.confirmation_body(topic_arn, link),
             sender_name=store.topics[topic_arn]["attributes"].get("DisplayName") or "",
         )
         return answer if return_subscription_arn else {"SubscriptionArn": "pending confirmation"}

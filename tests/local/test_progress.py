@@ -4,8 +4,8 @@ import sys
 import pytest
 from hypothesis import given, strategies
 
-from couch_explorers.local import steps
-from couch_explorers.local.steps import StepError, run, telling
+from couch_explorers.local import progress
+from couch_explorers.local.progress import StepError, error_lines, run_step
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def told():
 
 
 def step(script, tmp_path, told, **arguments):
-    return run(
+    return run_step(
         "a step",
         [sys.executable, "-c", script],
         log=tmp_path / "logs" / "step.log",
@@ -55,7 +55,7 @@ def test_a_failure_names_the_step_its_last_words_and_where_the_rest_is(tmp_path,
 
 def test_a_program_that_is_not_there_is_told_by_name(tmp_path, told):
     with pytest.raises(StepError, match="no-such-program could not be started"):
-        run(
+        run_step(
             "a step",
             ["no-such-program"],
             log=tmp_path / "log",
@@ -78,7 +78,7 @@ TERRAFORM = """aws_sqs_queue.jobs: Creating...
 def test_the_lines_that_name_an_error_are_quoted_with_what_follows():
     noise = [f"aws_thing.{number}: Still creating...\n" for number in range(300)]
 
-    quoted = telling([*noise, *TERRAFORM, *(f"cleaning up {number}\n" for number in range(50))])
+    quoted = error_lines([*noise, *TERRAFORM, *(f"cleaning up {number}\n" for number in range(50))])
 
     assert quoted[0] == "\u2502 Error: creating SQS Queue: AccessDenied"
     assert any("queue.tf line 3" in line for line in quoted)
@@ -86,13 +86,13 @@ def test_the_lines_that_name_an_error_are_quoted_with_what_follows():
 
 
 def test_where_no_line_names_an_error_the_last_ones_are_quoted():
-    assert telling([f"line {number}\n" for number in range(40)]) == [f"line {number}" for number in range(28, 40)]
+    assert error_lines([f"line {number}\n" for number in range(40)]) == [f"line {number}" for number in range(28, 40)]
 
 
 @given(strategies.lists(strategies.text(max_size=600) | strategies.just("Error: no")))
 def test_a_quotation_is_never_long(lines):
-    quoted = telling(lines)
+    quoted = error_lines(lines)
 
-    assert len(quoted) <= steps.QUOTED_LINES
-    assert all(len(line) <= steps.QUOTED_CHARACTERS for line in quoted)
+    assert len(quoted) <= progress.QUOTED_LINES
+    assert all(len(line) <= progress.QUOTED_CHARACTERS for line in quoted)
     assert bool(quoted) == any(line.strip() for line in lines)

@@ -1,24 +1,29 @@
-"""What the local cloud answers below `/_couch/`: for `couch`, not for AWS clients."""
+"""The API below `/_couch/`, for the command `couch` and not for AWS clients."""
+
+from __future__ import annotations
 
 import asyncio
 import json
 import os
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local import faults
 from couch_explorers.local.asgi import Receive, Send, read_body, reply
-from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.synthetic_metrics.writer import DAYS, SyntheticMetricsError
 from couch_explorers.local.telemetry import service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 
 PREFIX = "/_couch/"
 # Followed by the path of a queue's address.
 MESSAGES = "/_couch/messages"
 
 
-class Administration:
+class AdminApi:
     """Health, counts and faults of the image models, the made-up past, and the word to save the state."""
 
     def __init__(

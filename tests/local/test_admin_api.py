@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from couch_explorers.local.administration import Administration
+from couch_explorers.local.admin_api import AdminApi
 
 
 def answer(administration, method, path):
@@ -23,7 +23,7 @@ def answer(administration, method, path):
 def test_save_says_that_it_is_done():
     saved = []
 
-    assert answer(Administration(None, lambda: saved.append(1), None), "POST", "/_couch/save") == (200, {"saved": True})
+    assert answer(AdminApi(None, lambda: saved.append(1), None), "POST", "/_couch/save") == (200, {"saved": True})
     assert saved == [1]
 
 
@@ -32,7 +32,7 @@ def test_save_that_the_disk_does_not_take_says_why(error):
     def save():
         raise error
 
-    status, said = answer(Administration(None, save, None), "POST", "/_couch/save")
+    status, said = answer(AdminApi(None, save, None), "POST", "/_couch/save")
 
     assert status == 507
     assert said["error"].startswith(f"The state is not saved: {error}. The local cloud goes on")

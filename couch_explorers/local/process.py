@@ -1,32 +1,110 @@
-"""The local cloud as a process: start it, find it, stop it, ask it."""
+"""The process of the local cloud: start it, find it, stop it and ask it; its port; and what a killed `couch up` left running."""
+
+from __future__ import annotations
 
 import json
-import os
 import shutil
+import signal
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from couch_explorers.aws import REGION
 from couch_explorers.files import read_json, write_json
-from couch_explorers.local import ports
 from couch_explorers.local.engine import settings as engine_settings
-from couch_explorers.local.ports import CloudError
-from couch_explorers.local.settings import HOST
+from couch_explorers.local.settings import DEFAULT_PORT, HOST
 from couch_explorers.paths import PROJECT_ROOT, Home
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+HIGHEST_PORT = 65535
+
+
+class CloudError(Exception):
+    """The local cloud is not in the state that was asked for; the message says what to do."""
+
+
+def choose_port(home: Home, asked: int | None) -> int:
+    """The port to start on: the asked one, else that of last time, else the default.
+
+    "Last time" is what is deployed here, or the last start where nothing is. Raises CloudError for another one than what is deployed here was deployed on: queues, and the functions that were told of
+    them, would still have the old address.
+    """
+    deployed = deployed_port(home)
+    if asked is not None and deployed is not None and asked != deployed:
+        raise CloudError(
+            f"What is deployed here belongs to port {deployed}: queues carry it in their address. {how_to_move(asked)}"
+        )
+    return asked or last_port(home)
+
+
+def how_to_move(port: int) -> str:
+    """Say how a cloud gets another port."""
+    return f"To begin anew on another: couch down --erase, then couch up --port {port}"
+
+
+def last_port(home: Home) -> int:
+    """The port that a start without a choice takes: of what is deployed, else of the last start, else the default."""
+    choices = read_json(home.choices_file)
+    chosen = choices.get("port") if isinstance(choices, dict) else None
+    return deployed_port(home) or (chosen if type(chosen) is int and 0 < chosen <= HIGHEST_PORT else DEFAULT_PORT)
+
+
+def deployed_port(home: Home) -> int | None:
+    """The port of what is deployed here, None where nothing is."""
+    deployment = read_json(home.deployment_file)
+    if not isinstance(deployment, dict):
+        return None
+    workspace = deployment.get("workspace")
+    endpoint = workspace.get("endpoint") if isinstance(workspace, dict) else None
+    try:
+        return urlsplit(endpoint).port if isinstance(endpoint, str) else None
+    except ValueError:
+        return None
+
+
+def require_free_port(home: Home, port: int) -> None:
+    """Raise CloudError, with the program that holds it and what to do, where a port is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            taken = f"Port {port} is taken by {port_holder(port)}. Stop that program"
+            if deployed_port(home) is not None:
+                raise CloudError(
+                    f"{taken}: what is deployed here belongs to its port. {how_to_move(port + 1)}"
+                ) from error
+            raise CloudError(f"{taken}, or choose another port: couch up --port {port + 1}") from error
+
+
+def port_holder(port: int) -> str:
+    """Name the program that listens on a port, as far as this user may see it."""
+    import psutil  # noqa: PLC0415
+
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN" and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return "another program"
+
 
 START_DEADLINE_S = 60.0
 SERVER = "couch_explorers.local.engine.server"
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
 # What a process that ends without being stopped takes along.
-_FORGOTTEN = "at most what was done in its last second is forgotten"
+_LOST = "at most what was done in its last second is forgotten"
 CHANGED_ENGINE = (
     "started on another engine than before: pictures, runs, ratings and metrics are kept, everything is deployed anew, "
     "and what the earlier engine saved stays in state/ and objects/"
@@ -58,7 +136,7 @@ class Cloud:
         try:
             status, answer = _ask(self.port, method, path, value, timeout_s)
         except (OSError, HTTPException, ValueError) as error:
-            raise CloudError(_silence(self.pid, self.port, error)) from error
+            raise CloudError(_no_answer(self.pid, self.port, error)) from error
         if status >= HTTPStatus.BAD_REQUEST:
             raise CloudError(answer.get("error") if isinstance(answer, dict) else str(answer))
         return answer
@@ -98,14 +176,14 @@ def _ask(port: int, method: str, path: str, value: Any | None, timeout_s: float)
 def health(home: Home) -> Health:
     """Ask the local cloud of a folder how it is: by the note of its start, else on the port of last time."""
     noted = _noted(home)
-    port = noted.port if noted else ports.of_last_time(home)
+    port = noted.port if noted else last_port(home)
     try:
         status, answer = _ask(port, "GET", HEALTH_PATH, None, HEALTH_TIMEOUT_S)
     except (OSError, HTTPException, ValueError) as error:
         if noted is None:
             return Health(None, NOT_RUNNING)
         other = isinstance(error, HTTPException | ValueError)
-        return Health(None, _silence(noted.pid, port, error), None if other else _server_process(noted.pid, port))
+        return Health(None, _no_answer(noted.pid, port, error), None if other else _server_process(noted.pid, port))
     if status == HTTPStatus.OK and isinstance(answer, dict) and answer.get("home") == str(home.path):
         pid = answer.get("pid")
         if noted is not None and pid == noted.pid:
@@ -132,7 +210,7 @@ def _cloud(pid: int, port: int, started: datetime) -> Cloud:
     return Cloud(pid, port, f"http://{HOST}:{port}", started.isoformat(timespec="seconds"))
 
 
-def _silence(pid: int, port: int, error: Exception) -> str:
+def _no_answer(pid: int, port: int, error: Exception) -> str:
     """Say why the server that was started as `pid` gives no answer on `port`, as far as this can be seen."""
     if isinstance(error, HTTPException | ValueError):
         return _other_program(port)
@@ -141,7 +219,7 @@ def _silence(pid: int, port: int, error: Exception) -> str:
         return f"The local cloud is not running: its process {pid} has ended without being stopped. Start it: couch up"
     if process is None:
         return (
-            f"The local cloud is not running: its process {pid} has ended, and {ports.holder(port)} holds port {port} "
+            f"The local cloud is not running: its process {pid} has ended, and {port_holder(port)} holds port {port} "
             f"without an answer ({_reason(error)}). Stop that program, then: couch up"
         )
     if _is_suspended(process):
@@ -162,7 +240,7 @@ def _silence(pid: int, port: int, error: Exception) -> str:
 
 def _other_program(port: int, home: str = "") -> str:
     whose = f", the local cloud of {home}," if home else ","
-    return f"On port {port} answers {ports.holder(port)}{whose} and not this folder's local cloud. Stop that program, then: couch up"
+    return f"On port {port} answers {port_holder(port)}{whose} and not this folder's local cloud. Stop that program, then: couch up"
 
 
 def _reason(error: Exception) -> str:
@@ -227,10 +305,10 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
     Without a port it comes back on that of last time. A process that lives is waited for and never replaced; it, and a port
     held by another program, is an error that names it and says what to do.
     """
-    port = ports.choose(home, asked_port)
+    port = choose_port(home, asked_port)
     if (cloud := _present(home)) is not None:
         if asked_port is not None and cloud.port != asked_port:
-            raise CloudError(f"The local cloud already runs on port {cloud.port}. {ports.to_move(asked_port)}")
+            raise CloudError(f"The local cloud already runs on port {cloud.port}. {how_to_move(asked_port)}")
         if _noted(home) != cloud:
             write_json(home.cloud_file, asdict(cloud))
         return cloud, "runs"
@@ -238,7 +316,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
     # A stop takes the note away; one that is still there belongs to a cloud that was killed.
     unclean = home.cloud_file.exists()
     home.cloud_file.unlink(missing_ok=True)
-    ports.require_free(home, port)
+    require_free_port(home, port)
     home.logs.mkdir(parents=True, exist_ok=True)
     log = home.logs / "cloud.log"
     with log.open("wb") as output:
@@ -267,7 +345,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
             raise CloudError(f"The local cloud did not answer within {START_DEADLINE_S:.0f} s. What it said: {log}")
         time.sleep(POLL_S)
     if unclean:
-        return cloud, f"had not been stopped: {_FORGOTTEN}; started again"
+        return cloud, f"had not been stopped: {_LOST}; started again"
     if changes_engine:
         return cloud, CHANGED_ENGINE
     return cloud, "started"
@@ -280,14 +358,14 @@ def _present(home: Home) -> Cloud | None:
     """
     begun = time.time()
     while (now := health(home)).cloud is None and now.process is not None:
-        patience_ends = max(begun + BUSY_DEADLINE_S, _begin_of(now.process) + START_DEADLINE_S)
+        patience_ends = max(begun + BUSY_DEADLINE_S, _start_time(now.process) + START_DEADLINE_S)
         if not now.may_answer or time.time() > patience_ends:
             raise CloudError(now.problem)
         time.sleep(POLL_S)
     return now.cloud
 
 
-def _begin_of(process: Any) -> float:
+def _start_time(process: Any) -> float:
     """The time at which a process began, in seconds of the epoch; 0 where it has ended."""
     import psutil  # noqa: PLC0415
 
@@ -305,12 +383,10 @@ def stop(home: Home, *, erase: bool = False) -> str:
         # One that is suspended hears it only when it goes on.
         process.resume()
         sentence = "The local cloud is stopped; `couch up` brings everything back."
-        if not _gone(process, STOP_DEADLINE_S):
+        if not _has_ended(process, STOP_DEADLINE_S):
             process.kill()
-            _gone(process, STOP_DEADLINE_S)
-            sentence = (
-                f"The local cloud did not stop by itself and was ended: {_FORGOTTEN}. `couch up` repairs the deploy."
-            )
+            _has_ended(process, STOP_DEADLINE_S)
+            sentence = f"The local cloud did not stop by itself and was ended: {_LOST}. `couch up` repairs the deploy."
     home.cloud_file.unlink(missing_ok=True)
     if erase:
         _erase(home)
@@ -342,7 +418,7 @@ def _server_process(pid: int, port: int) -> Any | None:
     return process if SERVER in command and command[-1] == str(port) else None
 
 
-def _gone(process: Any, deadline_s: float) -> bool:
+def _has_ended(process: Any, deadline_s: float) -> bool:
     import psutil  # noqa: PLC0415
 
     try:
@@ -356,3 +432,48 @@ def _last_line(log: os.PathLike[str]) -> str:
     with open(log, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - takes any path-like
         lines = [line.strip() for line in file if line.strip()]
     return lines[-1] if lines else "none"
+
+
+INTERRUPT_DEADLINE_S = 10.0
+
+
+def end_orphan_processes(home: Home) -> list[str]:
+    """End `sam` and `terraform` processes that a killed `couch up` left running on this folder.
+
+    Call it only while holding the folder's lock (`exclusive`): then no other command is waiting for them.
+
+    Returns:
+        The names of the processes that were ended.
+    """
+    import psutil  # noqa: PLC0415
+
+    left = [process for process in psutil.process_iter() if _works_on(process, home.path)]
+    names = []
+    for process in left:
+        try:
+            names.append(process.name())
+            # On SIGINT Terraform finishes the current operation, writes its state, and stops its providers.
+            process.send_signal(signal.SIGINT)
+        except psutil.NoSuchProcess:
+            continue
+    _, surviving = psutil.wait_procs(left, timeout=INTERRUPT_DEADLINE_S)
+    for process in surviving:
+        process.kill()
+    psutil.wait_procs(surviving, timeout=INTERRUPT_DEADLINE_S)
+    return names
+
+
+def _works_on(process: Any, folder: Path) -> bool:
+    """Whether a process is `sam` or `terraform` deploying from this folder, not an editor or shell whose directory it is."""
+    import psutil  # noqa: PLC0415
+
+    try:
+        command = process.cmdline()
+        programs = {Path(word).name for word in command[:2]}
+        if "sam" in programs:
+            return any(str(folder) in word for word in command[2:])
+        if "terraform" in programs:
+            return Path(process.cwd()).is_relative_to(folder)
+    except (psutil.Error, OSError):
+        return False
+    return False

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couch_explorers.local import cloud, ports
+from couch_explorers.local import process as local_cloud
 from couch_explorers.local.settings import HOST
 from couch_explorers.paths import Home
 
@@ -47,9 +47,9 @@ sys.stdin.read()
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    monkeypatch.setattr(cloud, "HEALTH_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(cloud, "BUSY_DEADLINE_S", 0.0)
-    monkeypatch.setattr(cloud, "START_DEADLINE_S", 0.0)
+    monkeypatch.setattr(local_cloud, "HEALTH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(local_cloud, "BUSY_DEADLINE_S", 0.0)
+    monkeypatch.setattr(local_cloud, "START_DEADLINE_S", 0.0)
     return Home(tmp_path)
 
 
@@ -61,7 +61,7 @@ def port():
 
 
 @contextmanager
-def impostor(answer, port, module=cloud.SERVER):
+def impostor(answer, port, module=local_cloud.SERVER):
     process = subprocess.Popen(
         [sys.executable, "-c", IMPOSTOR, answer, module, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -78,7 +78,7 @@ def healthy_answer(home):
 
 
 def note(home, pid, port):
-    home.cloud_file.write_text(json.dumps(asdict(cloud.Cloud(pid, port, f"http://{HOST}:{port}", "2026-11-26"))))
+    home.cloud_file.write_text(json.dumps(asdict(local_cloud.Cloud(pid, port, f"http://{HOST}:{port}", "2026-11-26"))))
 
 
 def ended_process():
@@ -91,9 +91,9 @@ def test_a_healthy_cloud_is_found_by_its_note(home, port):
     with impostor(healthy_answer(home), port) as process:
         note(home, process.pid, port)
 
-        assert cloud.health(home) == cloud.Health(cloud.running(home))
-        assert cloud.required(home).pid == process.pid
-        assert cloud.start(home)[1] == "runs"
+        assert local_cloud.health(home) == local_cloud.Health(local_cloud.running(home))
+        assert local_cloud.required(home).pid == process.pid
+        assert local_cloud.start(home)[1] == "runs"
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_a_healthy_cloud_whose_note_was_lost_is_found_on_its_port_and_noted_anew
         home.cloud_file.write_text(content)
 
     with impostor(healthy_answer(home), port) as process:
-        here, what_was_done = cloud.start(home)
+        here, what_was_done = local_cloud.start(home)
 
         assert (here.pid, here.port, what_was_done) == (process.pid, port, "runs")
         assert json.loads(home.cloud_file.read_text())["pid"] == process.pid
-        assert cloud.stop(home).startswith("The local cloud is stopped")
+        assert local_cloud.stop(home).startswith("The local cloud is stopped")
         process.wait(timeout=30)
 
 
@@ -120,14 +120,14 @@ def test_a_healthy_cloud_is_asked_without_the_proxy(home, port, monkeypatch, var
     with impostor(healthy_answer(home), port) as process:
         note(home, process.pid, port)
 
-        assert cloud.running(home).pid == process.pid
+        assert local_cloud.running(home).pid == process.pid
 
 
 def test_a_process_that_has_ended_is_named(home, port):
     pid = ended_process()
     note(home, pid, port)
 
-    health = cloud.health(home)
+    health = local_cloud.health(home)
 
     assert (health.cloud, health.process) == (None, None)
     assert health.problem == (
@@ -141,16 +141,16 @@ def test_a_process_that_is_suspended_is_named_with_the_command_that_lets_it_go_o
         os.kill(process.pid, signal.SIGSTOP)
         wait_for_status(process.pid, psutil.STATUS_STOPPED)
 
-        problem = cloud.health(home).problem
-        with pytest.raises(cloud.CloudError) as refused:
-            cloud.start(home)
+        problem = local_cloud.health(home).problem
+        with pytest.raises(local_cloud.CloudError) as refused:
+            local_cloud.start(home)
 
         assert f"kill -CONT {process.pid}" in problem
         assert "suspended" in problem
         assert str(refused.value) == problem
         assert process.poll() is None
         os.kill(process.pid, signal.SIGCONT)
-        assert cloud.running(home).pid == process.pid
+        assert local_cloud.running(home).pid == process.pid
 
 
 @pytest.mark.parametrize(("answer", "words"), [("silent", "busy or hangs"), ("deaf", "starting or stopping")])
@@ -158,9 +158,9 @@ def test_a_process_that_does_not_answer_is_named_and_left_alone(home, port, answ
     with impostor(answer, port) as process:
         note(home, process.pid, port)
 
-        health = cloud.health(home)
-        with pytest.raises(cloud.CloudError, match=f"process {process.pid}.*{words}.*couch down"):
-            cloud.start(home)
+        health = local_cloud.health(home)
+        with pytest.raises(local_cloud.CloudError, match=f"process {process.pid}.*{words}.*couch down"):
+            local_cloud.start(home)
 
         assert words in health.problem
         assert health.process.pid == process.pid
@@ -169,19 +169,21 @@ def test_a_process_that_does_not_answer_is_named_and_left_alone(home, port, answ
 
 
 def test_a_process_that_is_still_starting_is_waited_for(home, port, monkeypatch):
-    monkeypatch.setattr(cloud, "BUSY_DEADLINE_S", 60.0)
+    monkeypatch.setattr(local_cloud, "BUSY_DEADLINE_S", 60.0)
     with impostor("deaf", port) as starting:
         note(home, starting.pid, port)
         looks = []
 
         def health(folder):
             looks.append(folder)
-            return asked(folder) if len(looks) < 3 else cloud.Health(cloud.Cloud(starting.pid, port, "", ""))
+            return (
+                asked(folder) if len(looks) < 3 else local_cloud.Health(local_cloud.Cloud(starting.pid, port, "", ""))
+            )
 
-        asked = cloud.health
-        monkeypatch.setattr(cloud, "health", health)
+        asked = local_cloud.health
+        monkeypatch.setattr(local_cloud, "health", health)
 
-        assert cloud.start(home)[0].pid == starting.pid
+        assert local_cloud.start(home)[0].pid == starting.pid
 
 
 @pytest.mark.parametrize(
@@ -201,9 +203,9 @@ def test_another_program_on_the_port_is_named(home, port, answer):
     note(home, pid, port)
 
     with impostor(answer, port, "another.program") as other:
-        problem = cloud.health(home).problem
-        with pytest.raises(cloud.CloudError, match=rf"Port {port} is taken by .*process {other.pid}"):
-            cloud.start(home, port)
+        problem = local_cloud.health(home).problem
+        with pytest.raises(local_cloud.CloudError, match=rf"Port {port} is taken by .*process {other.pid}"):
+            local_cloud.start(home, port)
 
         assert f"(process {other.pid})" in problem
         assert "not this folder's local cloud" in problem
@@ -215,14 +217,14 @@ def test_another_program_that_keeps_silent_on_the_port_is_named(home, port):
     note(home, ended_process(), port)
 
     with impostor("silent", port, "another.program") as other:
-        assert f"(process {other.pid}) holds port {port} without an answer" in cloud.health(home).problem
+        assert f"(process {other.pid}) holds port {port} without an answer" in local_cloud.health(home).problem
 
 
 def test_a_later_cloud_with_the_noted_process_id_is_left_alone(home, port):
     with impostor("deaf", port) as of_another_folder:
         note(home, of_another_folder.pid, port + 1 if port < 65535 else port - 1)
 
-        assert cloud.stop(home) == "The local cloud was not running."
+        assert local_cloud.stop(home) == "The local cloud was not running."
         assert of_another_folder.poll() is None
 
 
@@ -231,7 +233,7 @@ def test_a_suspended_cloud_that_is_to_stop_goes_on_so_that_it_can_save(home, por
         note(home, process.pid, port)
         os.kill(process.pid, signal.SIGSTOP)
 
-        assert cloud.stop(home) == "The local cloud is stopped; `couch up` brings everything back."
+        assert local_cloud.stop(home) == "The local cloud is stopped; `couch up` brings everything back."
         assert not psutil.pid_exists(process.pid)
 
 
@@ -262,11 +264,11 @@ def test_no_note_of_the_cloud_is_a_defect(tmp_path_factory, content):
     # A free port, so that nothing which happens to run on this machine answers.
     with socket.socket() as held, pytest.MonkeyPatch.context() as patch:
         held.bind((HOST, 0))
-        patch.setattr(ports, "remembered", lambda _home: held.getsockname()[1])
-        patch.setattr(cloud, "HEALTH_TIMEOUT_S", 0.2)
+        patch.setattr(local_cloud, "deployed_port", lambda _home: held.getsockname()[1])
+        patch.setattr(local_cloud, "HEALTH_TIMEOUT_S", 0.2)
         home.cloud_file.write_bytes(content)
 
-        health = cloud.health(home)
+        health = local_cloud.health(home)
 
     assert health.cloud is None
     assert health.problem.endswith(("couch up", "couch down"))

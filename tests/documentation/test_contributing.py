@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md, "How to add": each applies to the project as it is, is short, and adds what it says."""
+"""The examples of CONTRIBUTING.md, "Extending the project": each applies to the project as it is, is short, and adds what it says."""
 
 import re
 

@@ -80,7 +80,7 @@ def serve(home, *, environment=None, port=None, path=()):
             port = probe.getsockname()[1]
     home.mkdir(parents=True, exist_ok=True)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
-    with (home / "log").open("wb") as output:
+    with (home / "log").open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, str(PROJECT_ROOT / "tests" / "bare_cloud.py"), str(port), str(home), *map(str, path)],
             env=clean | (environment or {}),

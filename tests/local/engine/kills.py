@@ -186,10 +186,19 @@ def kill_while_working(home, port, random, url=None, last_s=LAST_S):
         wanted = ledger.must_be_there(before) | {f"{name}-last"}
         deadline = time.monotonic() + PATIENCE_S
         while missing := wanted - worked_off(cloud.client("s3"), name):
-            assert time.monotonic() < deadline, f"{len(missing)} messages were never worked off, as {min(missing)}"
+            assert time.monotonic() < deadline, (
+                f"never worked off, by the seconds from acknowledgement to kill: {ages(ledger, missing, before + last_s)}; "
+                f"worked off: {ages(ledger, wanted - missing, before + last_s)}"
+            )
             threading.Event().wait(0.2)
         assert cloud.ask("POST", "/_couch/save")[0] == 200
     return cloud.port, url
+
+
+def ages(ledger, bodies, kill):
+    """How long before the kill each message was acknowledged, by its number."""
+    known = sorted((ledger.sent[body], body) for body in bodies if body in ledger.sent)
+    return {int(body.rpartition("-")[2]): round(kill - moment, 2) for moment, body in known}
 
 
 def wait_until_enabled(functions):

@@ -18,7 +18,7 @@ demo: .venv/.synced ## the local cloud, everything deployed on it, and four repo
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
 	@$(COUCH) run prompt_exploration
-	@$(COUCH) history
+	@$(COUCH) seed-metrics
 	@$(COUCH) run metric_review
 	@$(COUCH) run exam_report
 

@@ -62,7 +62,7 @@ def main() -> None:
     results = Results("metric_review", options.runs)
     with own_cloud() as cloud:
         cloud.up()
-        cloud.couch("history")
+        cloud.couch("seed-metrics")
         time_notebook(results, cloud)
         os.environ["COUCH_HOME"] = str(cloud.home)
         deployed = workspace.connect("local")

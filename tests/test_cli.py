@@ -35,7 +35,7 @@ def couch(tmp_path, monkeypatch):
         ("paint", "a fjord"),
         ("env",),
         ("faults", "clear"),
-        ("inbox", "--confirm"),
+        ("emails", "--confirm"),
         ("run", "smoke_test", "--out", "/tmp"),
     ],
 )
@@ -93,6 +93,15 @@ def test_a_defect_keeps_its_trace(monkeypatch):
         cli.main()
 
 
+@pytest.mark.parametrize(("old", "new"), [("again", "reproduce"), ("history", "seed-metrics"), ("inbox", "emails")])
+def test_renamed_commands_keep_their_old_name_as_a_hidden_alias(old, new):
+    helped = CliRunner().invoke(cli.app, ["--help"]).stdout
+
+    assert [name for name in (old, new) if f"\n  {name} " in helped] == [new]
+    usages = [CliRunner().invoke(cli.app, [name, "--help"]).stdout.splitlines() for name in (old, new)]
+    assert usages[0][1:] == usages[1][1:]
+
+
 def test_help_imports_nothing_heavy():
     script = "import sys; import couch_explorers.cli; print(*sorted({'boto3', 'papermill', 'pandas', 'matplotlib', 'localemu'} & set(sys.modules)))"
 
@@ -125,7 +134,7 @@ def test_an_unknown_notebook_parameter_or_value_is_a_usage_error_with_the_list(c
         ("run", "smoke_test", "-p", "prompt", b"\xff"),
         ("run", b"\xe9"),
         ("run", "smoke_test", "--out", b"\xc3"),
-        ("again", b"\xe9.png"),
+        ("reproduce", b"\xe9.png"),
         ("job", b"s\xf8k"),
         ("redrive", b"\x80"),
         (b"\xe9",),
@@ -138,7 +147,7 @@ def test_bytes_that_are_no_utf_8_are_refused_in_a_sentence(couch, arguments):
     assert re.fullmatch(r'couch: The argument ".*" is not in UTF-8: type it in a terminal that is\.\n', done.stderr)
 
 
-@pytest.mark.parametrize("command", [("up",), ("down",), ("paint", "a fjord"), ("status",), ("inbox",), ("doctor",)])
+@pytest.mark.parametrize("command", [("up",), ("down",), ("paint", "a fjord"), ("status",), ("emails",), ("doctor",)])
 def test_a_home_that_cannot_be_used_is_no_traceback(couch, command, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("here")
     monkeypatch.setenv("COUCH_HOME", str(tmp_path / "file" / "home"))
@@ -165,7 +174,7 @@ def test_a_terminal_that_lacks_a_character_gets_an_escape(couch, encoding, monke
 
 
 def test_inbox_takes_an_address_only_to_confirm(couch):
-    done = couch("inbox", "--address", "standup@couch-explorers.example")
+    done = couch("emails", "--address", "standup@couch-explorers.example")
 
     assert done.returncode == 2
     assert "--confirm" in done.stderr

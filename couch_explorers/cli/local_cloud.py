@@ -208,19 +208,20 @@ def faults(
 
 
 @app.command()
-def history(
+@app.command("history", hidden=True)  # its name before
+def seed_metrics(
     days: Annotated[int, typer.Option(min=1, max=14, help="How many days, the newest ending now.")] = 8,
     seed: Annotated[int, typer.Option(help="Another seed, another week.")] = 1,
-    erase: Annotated[bool, typer.Option("--erase", help="Take the invented days away again.")] = False,  # noqa: FBT002
+    erase: Annotated[bool, typer.Option("--erase", help="Delete the synthetic metrics.")] = False,  # noqa: FBT002
 ) -> None:
-    """Write a believable week of past metrics into the local cloud, marked as synthetic, for a review to compare with."""
+    """Write a week of realistic past metrics into the local cloud, marked as synthetic, for a review to compare with."""
     from couch_explorers.local import process
     from couch_explorers.paths import Home
 
     here = process.required(Home.current())
     if erase:
         erased = here.ask("DELETE", "/_couch/history")
-        typer.echo(f"{erased['samples']:,} invented samples erased")
+        typer.echo(f"{erased['samples']:,} synthetic samples deleted")
         return
     written = here.ask("PUT", "/_couch/history", {"days": days, "seed": seed})
     typer.echo(f"{written['samples']:,} synthetic samples of {days} days, with one incident and one deploy")

@@ -1,4 +1,4 @@
-"""The commands of whoever is on call: inbox, job, redrive."""
+"""Commands for on-call work: emails, job, redrive."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -12,19 +12,20 @@ if TYPE_CHECKING:
 
 
 @app.command()
-def inbox(
-    clear: Annotated[bool, typer.Option("--clear", help="Throw the e-mails away.")] = False,  # noqa: FBT002
+@app.command("inbox", hidden=True)  # its name before
+def emails(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete all e-mails.")] = False,  # noqa: FBT002
     confirm: Annotated[  # noqa: FBT002
-        bool, typer.Option("--confirm", help="Confirm the e-mail subscriptions that wait for their owner.")
+        bool, typer.Option("--confirm", help="Confirm pending e-mail subscriptions.")
     ] = False,
     address: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Confirm only the subscriptions of this address.")
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show the e-mails that the local cloud has caught; they never leave this machine.
+    """Show the e-mails that the local cloud has kept; none leaves this machine.
 
-    They are those of alarms, and those that ask the owner of a subscription to confirm it.
+    Alarms send them, and subscriptions that their owner has to confirm.
     """
     from couch_explorers.local import mailbox as mails
     from couch_explorers.paths import Home
@@ -38,8 +39,8 @@ def inbox(
         _confirm(home, address)
         return
     if clear:
-        thrown_away = mails.delete_mails(home)
-        typer.echo(f"{thrown_away} e-mail{'' if thrown_away == 1 else 's'} thrown away")
+        deleted = mails.delete_mails(home)
+        typer.echo(f"{deleted} e-mail{'' if deleted == 1 else 's'} deleted")
         return
     found = mails.read_mails(home)
     if as_json:
@@ -69,7 +70,7 @@ def job(
     candidate: Candidate = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Tell one job's whole story: queue, receives, log lines, and the picture or the reason why there is none."""
+    """Show a job's timeline: queue, receives, log lines, and its image or the reason why there is none."""
     from couch_explorers.oncall import job_story
 
     story = job_story.tell(connect(target, candidate), job_id)
@@ -83,15 +84,16 @@ def job(
 @app.command()
 def redrive(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]…", help="Only these jobs; without any, all dead letters.")
+        list[str] | None,
+        typer.Argument(metavar="[ID]…", help="Only these jobs; by default all in the dead-letter queue."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,  # noqa: FBT002
-    force: Annotated[bool, typer.Option("--force", help="Send what would only fail again, too.")] = False,  # noqa: FBT002
+    force: Annotated[bool, typer.Option("--force", help="Also redrive jobs expected to fail again.")] = False,  # noqa: FBT002
     target: Target = "local",
     candidate: Candidate = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show the dead letters with their reasons, and send back under the same ids what may succeed now."""
+    """Show the jobs in the dead-letter queue with their reasons, and redrive those that may succeed now, under the same ids."""
     from couch_explorers.oncall import redrive as redriving
 
     report = redriving.run(connect(target, candidate), ids or (), dry_run=dry_run, force=force)

@@ -1,4 +1,4 @@
-"""What several commands share: the application they belong to and the options that mean the same everywhere."""
+"""The application, and the options that several commands share."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,15 +20,15 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for another program.")]
 Target = Annotated[Literal["local", "aws"], typer.Option(help="Where to work.")]
-Candidate = Annotated[str | None, typer.Option(help="Candidate number: 1 to 10 digits. AWS demands it.")]
+Candidate = Annotated[str | None, typer.Option(help="Candidate number: 1 to 10 digits. Required for AWS.")]
 
 
 class UsageError(Exception):
-    """A command was given words that it does not take; the message says what it takes."""
+    """A command was called with arguments that it does not accept; the message says which it accepts."""
 
 
 def connect(target: str, candidate: str | None) -> "Workspace":
-    """The workspace that a command was told to work on; imported only by commands that need one."""
+    """Connect to the workspace that a command works on; imported only by commands that need one."""
     from couch_explorers import workspace
 
     return workspace.connect(target, candidate)

@@ -1,4 +1,4 @@
-"""The pictures' commands: paint and again."""
+"""Commands for single images: paint, reproduce."""
 
 import json
 from pathlib import Path
@@ -47,14 +47,15 @@ def paint(
 
 
 @app.command()
-def again(
+@app.command("again", hidden=True)  # its name before
+def reproduce(
     picture: Annotated[Path, typer.Argument(metavar="IMAGE", help="A PNG that this workspace has made.")],
     out: Annotated[Path | None, typer.Option(help="The new file; without it IMAGE-again.png, beside it.")] = None,
     target: Target = "local",
     candidate: Candidate = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Make a picture again from the parameters it holds, and compare."""
+    """Generate an image again from the parameters stored in it, and compare the two."""
     from couch_explorers.exploration.again import again, read
 
     recipe = read(picture)

@@ -55,5 +55,5 @@ def _work(facts: Context) -> str:
     hours = "ask for more hours (`-p hours 168`)"
     target = "" if facts.target == "local" else f" --target {facts.target}"
     paint = f"give it work and wait two minutes: `couch run smoke_test{target}`"
-    past = ", or write a synthetic week: `couch history`" if facts.target == "local" else ""
+    past = ", or write a synthetic week: `couch seed-metrics`" if facts.target == "local" else ""
     return f"{hours}, or {paint}{past}"

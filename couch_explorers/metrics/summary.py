@@ -196,8 +196,8 @@ def _synthetic(facts: Context) -> str:
         return "the hours compared with are synthetic" if _is_compared(facts) else ""
     written = sum((end - begin for begin, end in inside), timedelta()) / window.length
     if written >= NEARLY_ALL:
-        return f"{'all' if written == 1 else 'nearly all'} of it is synthetic, written by `couch history`"
-    return f"synthetic, written by `couch history`: {formatting.join(facts.format_interval(*stretch) for stretch in inside)}"
+        return f"{'all' if written == 1 else 'nearly all'} of it is synthetic, written by `couch seed-metrics`"
+    return f"synthetic, written by `couch seed-metrics`: {formatting.join(facts.format_interval(*stretch) for stretch in inside)}"
 
 
 def _is_compared(facts: Context) -> bool:

@@ -58,7 +58,7 @@ def _reach(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, 
     if not found.confirmed and not found.pending:
         return Verdict.BAD, "Nobody has subscribed to the alarms: set alarm_email in infra/ and apply."
     if found.pending:
-        how = "Run: couch inbox --confirm" if workspace.target == "local" else "Click the link in the e-mail from AWS."
+        how = "Run: couch emails --confirm" if workspace.target == "local" else "Click the link in the e-mail from AWS."
         return Verdict.WARN, f"Not confirmed yet: {', '.join(map(_masked, found.pending))}. {how}"
     return Verdict.OK, f"{len(found.confirmed)} confirmed subscription{'s' if len(found.confirmed) > 1 else ''}."
 

@@ -94,7 +94,7 @@ def test_a_held_up_worker_lets_the_age_grow_until_the_alarm_rings(trouble, mail)
 def test_the_inbox_shows_the_mail_to_whoever_asks(trouble, mail, cloud):
     mail("ALARM", "couch-explorers-42-oldest-message-age")
 
-    shown = cloud.couch("inbox").stdout
+    shown = cloud.couch("emails").stdout
 
     assert 'ALARM: "couch-explorers-42-oldest-message-age" in EU (Ireland)' in shown
     # An ARN and a link, such as the one that ends the subscription, are not cut: they can be copied.

@@ -36,9 +36,9 @@ def verdicts(out):
 @pytest.fixture(scope="module")
 def week(local_cloud):
     """A cloud with a believable week behind it, which is forgotten again."""
-    local_cloud.couch("history")
+    local_cloud.couch("seed-metrics")
     yield local_cloud
-    local_cloud.couch("history", "--erase")
+    local_cloud.couch("seed-metrics", "--erase")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def with_a_week(week, tmp_path_factory):
 def test_without_a_history_nothing_is_synthetic_and_what_was_not_measured_says_what_to_do(
     local_cloud, workspace, tmp_path
 ):
-    local_cloud.couch("history", "--erase")
+    local_cloud.couch("seed-metrics", "--erase")
 
     _, figures = report(local_cloud, tmp_path)
 

@@ -185,7 +185,7 @@ def test_a_clicked_rating_is_found_again_after_a_reload_and_in_a_new_kernel(lab,
         expect(page.locator(".couch-rating .mod-active")).to_have_count(1)
         page.locator(".jp-Cell", has=page.locator(".couch-panel")).evaluate("cell => cell.scrollIntoView()")
         keep_screenshot(page, tmp_path, "jupyterlab")
-        command = page.locator("pre", has_text="couch again").text_content()
+        command = page.locator("pre", has_text="couch reproduce").text_content()
     pasted = subprocess.run(
         command, shell=True, env=environment_of_a_shell(), capture_output=True, text=True, check=False
     )

@@ -18,9 +18,9 @@ FETCHED = re.compile(
 @pytest.fixture(scope="module")
 def week(local_cloud):
     """A cloud with a believable week behind it, which is forgotten again."""
-    local_cloud.couch("history")
+    local_cloud.couch("seed-metrics")
     yield local_cloud
-    local_cloud.couch("history", "--erase")
+    local_cloud.couch("seed-metrics", "--erase")
 
 
 def review(cloud, out, *arguments, environment=None):

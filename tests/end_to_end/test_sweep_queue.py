@@ -159,7 +159,7 @@ def test_a_painted_picture_is_made_again_byte_by_byte(local_cloud, workspace, fa
     painted = json.loads(local_cloud.couch("paint", "A lion at noon", "--via", via, "--json").stdout)
     images = local_cloud.stats.images
 
-    done = local_cloud.couch("again", painted["file"])
+    done = local_cloud.couch("reproduce", painted["file"])
 
     made = Path(done.stdout.strip())
     assert made.read_bytes() == Path(painted["file"]).read_bytes()
@@ -171,7 +171,7 @@ def test_a_foreign_picture_is_told_in_one_sentence(local_cloud, tmp_path):
     foreign = tmp_path / "foreign.png"
     Image.new("RGB", (8, 8)).save(foreign)
 
-    done = local_cloud.couch("again", str(foreign), check=False)
+    done = local_cloud.couch("reproduce", str(foreign), check=False)
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"couch: {foreign}: The picture holds no couch parameters")

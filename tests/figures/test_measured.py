@@ -26,7 +26,7 @@ def test_an_age_that_was_not_measured_says_what_to_do(frame_of):
 
     assert str(raised.value) == (
         "Nothing was measured, the queue was idle; ask for more hours (`-p hours 168`), or give it work and wait two minutes: "
-        "`couch run smoke_test`, or write a synthetic week: `couch history`."
+        "`couch run smoke_test`, or write a synthetic week: `couch seed-metrics`."
     )
 
 

@@ -201,7 +201,7 @@ def test_synthetic_hours_are_named(frame_of):
     whole = said(frame_of(synthetic=[(window.start, END)]))
     compared = said(frame_of(synthetic=[(window.start - 600 * MINUTE, window.start)]))
 
-    assert "synthetic, written by `couch history`: 09:00\u201307:00." in part
+    assert "synthetic, written by `couch seed-metrics`: 09:00\u201307:00." in part
     assert "; nearly all of it is synthetic" in nearly
     assert "; all of it is synthetic" in whole
     assert "the hours compared with are synthetic" in compared

@@ -60,7 +60,7 @@ def again_command(path: Path, options: Sequence[str] = ()) -> str:
     """
     home = Home.current().path
     elsewhere = "" if home == PROJECT_ROOT / ".couch" else f"COUCH_HOME={shlex.quote(paths.display(home))} "
-    return elsewhere + shlex.join(["couch", "again", paths.display(path), *options])
+    return elsewhere + shlex.join(["couch", "reproduce", paths.display(path), *options])
 
 
 def paint_command(tile: Tile, options: Sequence[str] = ()) -> str:

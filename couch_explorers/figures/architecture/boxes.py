@@ -105,7 +105,7 @@ def _of_the_watch(deployed: Deployed) -> list[Box]:
         Box("notebooks", "person", "Notebooks", lines=(", ".join(reports.names()),)),
         Box("alarms", "watch", "CloudWatch alarms", deployed=deployed.alarms != ()),
         _box(deployed, "topic", "watch", "SNS topic", topic),
-        Box("email", "person", "E-mail", lines=(*_heard(topic), *(("caught by couch inbox",) if local else ()))),
+        Box("email", "person", "E-mail", lines=(*_heard(topic), *(("caught by couch emails",) if local else ()))),
         Box("on_call", "person", "On call", lines=("couch job: its story", "couch redrive: back to the queue")),
     ]
 

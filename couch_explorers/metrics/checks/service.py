@@ -47,7 +47,7 @@ def alarms(reading: ReviewData) -> Finding:
     said += [f"{said_of}: {formatting.join(names)}" for names, said_of in (
         (deaf, "switched off, so that nobody is told"), (blind, "without data to judge by"), (missing, "not deployed"),
     ) if names]  # fmt: skip
-    where = f": {reading.command('inbox')}" if facts.target == "local" else ""
+    where = f": {reading.command('emails')}" if facts.target == "local" else ""
     follow = f"Follow the runbook in the alarm's e-mail{where}."
     mend = f"Deploy the alarms again: {reading.deploy(QUEUE)}"
     if not any(said) and (why := facts.unanswered.get(context.DESCRIBE_ALARM_HISTORY)):

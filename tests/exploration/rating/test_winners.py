@@ -99,7 +99,7 @@ def test_the_command_names_the_file_whatever_the_folder_is_called(pictures, home
     setting, *words = shlex.split(best(pictures)["command"][0])
 
     assert setting == f"COUCH_HOME={elsewhere}"
-    assert words == ["couch", "again", pictures["path"][0]]
+    assert words == ["couch", "reproduce", pictures["path"][0]]
 
 
 def test_a_winner_whose_file_is_gone_is_asked_for_anew(pictures):
@@ -121,7 +121,7 @@ def test_the_command_is_plain_where_the_home_folder_is_the_projects_own(pictures
     pictures["path"] = [path.replace("/home/images", "/.couch/images") for path in pictures["path"]]
 
     shown = Path(pictures["path"][0]).relative_to(home.path.parent)
-    assert shlex.split(best(pictures)["command"][0]) == ["couch", "again", str(shown)]
+    assert shlex.split(best(pictures)["command"][0]) == ["couch", "reproduce", str(shown)]
 
 
 def test_on_aws_the_commands_name_the_target_and_the_candidate(pictures):

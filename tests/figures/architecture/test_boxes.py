@@ -32,7 +32,7 @@ def test_on_the_local_cloud_stand_in_and_inbox_are_named(deployed):
     listed = boxes(replace(deployed, target="local"))
 
     assert told(listed["models"]).startswith("local stand-in for Bedrock")
-    assert "caught by couch inbox" in told(listed["email"])
+    assert "caught by couch emails" in told(listed["email"])
 
 
 def test_a_part_that_is_not_deployed_says_so_under_the_name_that_it_would_have(deployed):

@@ -30,7 +30,7 @@ def test_an_alarm_that_rings_needs_somebody_now(frame_of, alarms_of):
 
     assert row.verdict == Verdict.BAD
     assert (row.value, row.reason) == (1, "Ringing: dead-letters since 08:30.")
-    assert "`couch inbox`" in row.action
+    assert "`couch emails`" in row.action
 
 
 def test_an_alarm_that_rang_and_is_quiet_again_is_a_warning(frame_of, alarms_of):

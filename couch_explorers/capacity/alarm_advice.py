@@ -123,12 +123,17 @@ class System:
         return rng.lognormal(math.log(self.picture_s), self.spread, n)
 
     def run(
-        self, arrivals: NDArray[np.float64], rng: np.random.Generator, disruptions: Sequence[Disruption] = ()
+        self,
+        arrivals: NDArray[np.float64],
+        rng: np.random.Generator,
+        disruptions: Sequence[Disruption] = (),
+        *,
+        service_s: NDArray[np.float64] | None = None,
     ) -> JobTrace:
-        """Serve arrivals, with this system's failures, retries, quota and cold starts."""
+        """Serve arrivals, with this system's failures, retries, quota and cold starts; `service_s` in place of its durations."""
         return simulate_jobs(
             arrivals,
-            self.service_s(len(arrivals), rng),
+            self.service_s(len(arrivals), rng) if service_s is None else service_s,
             self.concurrency,
             cold_start=ColdStart(self.cold_start_s),
             retry=Retry(

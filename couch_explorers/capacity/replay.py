@@ -1,0 +1,163 @@
+"""Replay a measured window with other workers, another quota or another model.
+
+`from_metrics` takes what CloudWatch knows of a window: messages sent in each period, the worker's durations, and the attempts
+that failed. It does not know when within a period a message came, nor each duration: both are drawn, with a given generator.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from couch_explorers.capacity.queue_model import (
+    CapacityError,
+    ColdStart,
+    JobTrace,
+    PollerRamp,
+    Quota,
+    Retry,
+    simulate_jobs,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+QUEUE, WORKER = "queue", "worker"
+DEFAULT_PERIOD_S = 60.0
+MILLISECONDS_A_SECOND = 1000.0
+# Standard deviations between the median and the 95th percentile of a normal distribution.
+P95_DEVIATIONS = 1.645
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A measured window as arrivals and service times.
+
+    Attributes:
+        start: When the window began, UTC.
+        seconds: How long it was, up to the end of the last period.
+        arrivals_s: Seconds from `start`, ascending, shape (n,).
+        service_s: Seconds that each picture takes, shape (n,).
+        failure_rate: Share of attempts that failed and were put off.
+        crash_rate: Share of attempts that crashed or timed out.
+
+    """
+
+    start: pd.Timestamp
+    seconds: float
+    arrivals_s: NDArray[np.float64]
+    service_s: NDArray[np.float64]
+    failure_rate: float
+    crash_rate: float
+
+    def run(
+        self,
+        concurrency: int,
+        *,
+        quota: float = math.inf,
+        service_factor: float = 1.0,
+        function_timeout_s: float = 60.0,
+        cold_start_s: float = 0.0,
+        rng: np.random.Generator,
+    ) -> JobTrace:
+        """Serve the window's jobs again.
+
+        Args:
+            concurrency: How many workers there are.
+            quota: Images a minute; the failures that were measured stay as they were.
+            service_factor: How much longer another model takes.
+            function_timeout_s: The worker's time-out.
+            cold_start_s: What a new worker takes in addition; measured durations hold no initialization.
+            rng: Draws failures and backoffs.
+
+        Raises:
+            CapacityError: For values that `simulate_jobs` refuses.
+
+        """
+        retry = Retry(
+            failure_rate=self.failure_rate,
+            crash_rate=self.crash_rate,
+            visibility_timeout_s=6 * function_timeout_s,
+            timeout_s=function_timeout_s,
+        )
+        return simulate_jobs(
+            self.arrivals_s,
+            self.service_s * service_factor,
+            concurrency,
+            cold_start=ColdStart(cold_start_s),
+            poller_ramp=PollerRamp(),
+            retry=retry,
+            quota=None if math.isinf(quota) else Quota(quota),
+            rng=rng,
+        )
+
+
+def from_metrics(frame: pd.DataFrame, *, window: str = "now", rng: np.random.Generator) -> Replay:
+    """Take arrivals, service times and failures from what `metrics.fetch` gave.
+
+    Args:
+        frame: Points of a window: UTC index, columns window, resource, metric, statistic and value. Needs the queue's
+            NumberOfMessagesSent and the worker's Duration (p50 and p95, or Average); Invocations, PostponedJobs and Errors
+            give the failures where they are there.
+        window: Which window of the frame.
+        rng: Draws when within its period each message came, and how long each picture takes.
+
+    Raises:
+        CapacityError: Where nothing was sent, or no duration is known.
+
+    """
+    sent = _points(frame, window, QUEUE, "NumberOfMessagesSent", "Sum")
+    if not sent.sum() > 0:
+        raise CapacityError("Nothing was sent to the queue in this window: choose a longer or a busier one.")
+    period_s = _period_s(sent)
+    start = sent.index[0]
+    begins = (sent.index - start).total_seconds().to_numpy()
+    counts = sent.to_numpy().astype(int)
+    arrivals = np.sort(np.repeat(begins, counts) + rng.uniform(0, period_s, counts.sum()))
+
+    invocations = _points(frame, window, WORKER, "Invocations", "Sum").sum()
+    postponed = _points(frame, window, WORKER, "PostponedJobs", "Sum").sum()
+    crashed = _points(frame, window, WORKER, "Errors", "Sum").sum()
+    failing, crashing = ((part / invocations if invocations else 0.0) for part in (postponed, crashed))
+    whole = max(1.0, failing + crashing)
+    return Replay(
+        start=start,
+        seconds=float(begins[-1] + period_s),
+        arrivals_s=arrivals,
+        service_s=_service_s(frame, window, start, arrivals, rng),
+        failure_rate=float(failing / whole),
+        crash_rate=float(crashing / whole),
+    )
+
+
+def _service_s(
+    frame: pd.DataFrame, window: str, start: pd.Timestamp, arrivals: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw durations: lognormal by median and 95th percentile of the period in which each job came, or the last before it."""
+    middle = _points(frame, window, WORKER, "Duration", "p50")
+    if middle.empty:
+        middle = _points(frame, window, WORKER, "Duration", "Average")
+    if middle.empty:
+        raise CapacityError("The worker's Duration is not known in this window: choose one in which it ran.")
+    high = _points(frame, window, WORKER, "Duration", "p95").reindex(middle.index)
+    spread = np.log((high / middle).clip(lower=1.0)).fillna(0.0).to_numpy() / P95_DEVIATIONS
+    begins = (middle.index - start).total_seconds().to_numpy()
+    place = np.clip(np.searchsorted(begins, arrivals, side="right") - 1, 0, len(begins) - 1)
+    medians = middle.to_numpy()[place] / MILLISECONDS_A_SECOND
+    drawn: NDArray[np.float64] = medians * np.exp(spread[place] * rng.standard_normal(len(arrivals)))
+    return drawn
+
+
+def _points(frame: pd.DataFrame, window: str, resource: str, metric: str, statistic: str) -> pd.Series:
+    """One series of one window, without gaps; empty where there is none."""
+    chosen = (frame["resource"] == resource) & (frame["metric"] == metric) & (frame["statistic"] == statistic)
+    return frame.loc[chosen & (frame["window"] == window), "value"].dropna().sort_index()
+
+
+def _period_s(series: pd.Series) -> float:
+    steps = np.diff(series.index.unique()) / np.timedelta64(1, "s")
+    return float(steps.min()) if len(steps) else DEFAULT_PERIOD_S

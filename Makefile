@@ -14,12 +14,13 @@ help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: .venv/.synced ## the local cloud, everything deployed on it, and four reports
+demo: .venv/.synced ## the local cloud, everything deployed on it, and five reports
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
 	@$(COUCH) run prompt_exploration
 	@$(COUCH) seed-metrics
 	@$(COUCH) run metric_review
+	@$(COUCH) run capacity_planning -p replay_hours 24
 	@$(COUCH) run exam_report
 
 lab: .venv/.synced ## JupyterLab on the workspace

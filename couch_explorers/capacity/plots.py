@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
@@ -16,10 +17,9 @@ from couch_explorers.capacity.api_model import ApiOutcome
 from couch_explorers.capacity.queue_metrics import drain_time_s, minute_metrics
 from couch_explorers.capacity.queue_model import MINUTE_S
 from couch_explorers.metrics.plots import style
-from couch_explorers.metrics.plots.panel import Panel
+from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from couch_explorers.capacity.alarm_advice import AlarmAdvice, ConcurrencyAdvice, Objective
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from couch_explorers.capacity.scenarios import Beta
 
 HEIGHT_PT, NAMES_PT = 210.0, 228.0
+# Behind a word that a line crosses.
+_PAPER: dict[str, Any] = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.6}
 QUEUE_COLOUR, API_COLOUR = style.BLUE, style.VERMILLION
 
 
@@ -55,22 +57,30 @@ def beta(result: Beta, objective: Objective) -> Panel:
     waits = result.queue.time_to_picture_s[result.queue.succeeded]
     refused = users - int(result.api.succeeded.sum())
     sentence = (
-        f"Of {formatting.count(users, 'person', 'people')} who ask within {formatting.number(result.minutes)} minutes, the API "
+        f"Of {formatting.count(users, 'person', 'people')} asking within {formatting.number(result.minutes)} minutes, the API "
         f"leaves {formatting.number(refused)} without a picture after {formatting.number(result.api.attempts.sum())} requests; "
         f"the queue gives {_all_or(result.queue.succeeded.sum(), users)} a picture, half of them within "
         f"{_duration(np.median(waits))} and the last after {_duration(waits.max())}, and "
         f"{formatting.percent(result.queue.attained(objective.seconds))} within the objective of {objective.seconds:.0f} s."
     )
-    return _panel("beta", "The beta on both paths", sentence, "Lines of people with a picture over time, queue and API", ax)
+    return _panel(
+        "beta", "The beta on both paths", sentence, "Lines of people with a picture over time, queue and API", ax
+    )
 
 
 def outcomes(result: Beta) -> pd.DataFrame:
     """Show how the API's requests ended: people, share, answers, and how long they had waited."""
     table = result.api.outcomes()
-    names = {"outcome": "how it ended", "status": "HTTP", "people": "people", "share": "share", "answers": "answers in all"}
+    names = {
+        "outcome": "how it ended",
+        "status": "HTTP",
+        "people": "people",
+        "share": "share",
+        "answers": "answers in all",
+    }
     shown = table[list(names)].rename(columns=names)
     shown["share"] = [formatting.percent(share) for share in table["share"]]
-    shown["HTTP"] = ["" if status is None or status != status else str(status) for status in table["status"].astype(object).where(table["status"].notna(), None)]  # noqa: PLR0124 - NaN
+    shown["HTTP"] = ["" if pd.isna(status) else str(status) for status in table["status"]]
     shown["median wait"] = [_duration(wait) if np.isfinite(wait) else "" for wait in table["median_wait_s"]]
     return shown
 
@@ -85,7 +95,9 @@ def age(trace: JobTrace, rule: AlarmRule, *, arrivals_end_s: float) -> Panel:
     ax.axhline(rule.threshold_s, color=style.ALARM, linewidth=1.1, linestyle=style.DASHED)
     _end_label(ax, f"alarm {rule.threshold_s:.0f} s", rule.threshold_s, style.ALARM)
     ringing = rule.in_alarm(ages)
-    ax.fill_between(ends, 0, 1, where=ringing, step="post", transform=ax.get_xaxis_transform(), color=style.ALARM_GROUND)
+    ax.fill_between(
+        ends, 0, 1, where=ringing, step="post", transform=ax.get_xaxis_transform(), color=style.ALARM_GROUND
+    )
     ax.set_xlim(1, len(ages))
     ax.set_ylim(0, max(ages.max(), rule.threshold_s) * 1.1)
     backlog = int(minutes["ApproximateNumberOfMessagesVisible"].max())
@@ -148,7 +160,9 @@ def concurrency(advice: ConcurrencyAdvice, objective: Objective) -> Panel:
 def alarm_choice(advice: AlarmAdvice) -> Panel:
     """Draw false alarms a month against minutes to detect, one dot a rule, with the chosen one marked."""
     table = advice.table
-    ax = _axes(ylabel="false alarms a month", xlabel="minutes until the alarm, mean of the incidents that the age shows")
+    ax = _axes(
+        ylabel="false alarms a month", xlabel="minutes until the alarm, mean of the incidents that the age shows"
+    )
     single = np.array([rule.periods == 1 for rule in advice.rules])
     shown = np.isfinite(table["mean_minutes"].to_numpy())
     looks = (
@@ -163,7 +177,7 @@ def alarm_choice(advice: AlarmAdvice) -> Panel:
     for place in np.flatnonzero(single & shown):
         ax.annotate(
             f"{advice.rules[place].threshold_s:.0f} s", (table["mean_minutes"][place], table["false_alarms"][place]), (5, 5),
-            textcoords="offset points", color=style.SOFT, fontsize=style.SMALL_SIZE,
+            textcoords="offset points", color=style.SOFT, fontsize=style.SMALL_SIZE, zorder=5, bbox=_PAPER,
         )  # fmt: skip
     ax.axhline(advice.most_false_alarms, color=style.ALARM, linewidth=1.1, linestyle=style.DASHED)
     _end_label(ax, "at most", advice.most_false_alarms, style.ALARM)
@@ -260,9 +274,24 @@ def api_outcome_sentence(result: Beta) -> str:
     """Say what the API's refusals were, the most frequent first."""
     table = result.api.outcomes()
     failed = table[table["outcome"] != ApiOutcome.PICTURE.label].sort_values("people", ascending=False)
-    parts = [f"{formatting.count(row.people, 'person', 'people')} {row.outcome}" for row in failed.itertuples() if row.people]
+    parts = [
+        f"{formatting.count(row.people, 'person', 'people')} {row.outcome}" for row in failed.itertuples() if row.people
+    ]
     wasted = formatting.usd(result.api_cost.wasted)
     return f"Without a picture: {formatting.join(parts) if parts else 'nobody'}; {wasted} was paid for pictures that nobody got."
+
+
+def what_if(table: pd.DataFrame | None) -> pd.DataFrame | str:
+    """Show a replayed window with other settings; a sentence where none was replayed."""
+    if table is None:
+        return "No window was replayed: set replay_hours to take arrivals and durations from CloudWatch."
+    shown = table[["what"]].copy()
+    shown["within the objective"] = [formatting.percent(share) for share in table["attained"]]
+    for name in ("median", "p95"):
+        shown[name] = [_duration(value) if np.isfinite(value) else "no picture" for value in table[f"{name}_s"]]
+    shown["oldest message"] = [_duration(value) for value in table["age_s"]]
+    shown["dead letters"] = table["dead_letters"]
+    return shown
 
 
 def _axes(
@@ -294,8 +323,7 @@ def _end_label(ax: Axes, text: str, height: float, colour: str, drop: float = 0.
 
 
 def _panel(name: str, title: str, sentence: str, kind: str, ax: Axes) -> Panel:
-    figure = ax.figure
-    return Panel(f"capacity-{name}", title, sentence, f"{kind}. {sentence}", figure)
+    return Panel(f"capacity-{name}", title, sentence, f"{kind}. {sentence}", cast("Figure", ax.figure))
 
 
 def _duration(seconds: float) -> str:

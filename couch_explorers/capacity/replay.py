@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+from couch_explorers import metrics, workspace
+from couch_explorers.capacity.queue_metrics import minute_metrics
 from couch_explorers.capacity.queue_model import (
     CapacityError,
     ColdStart,
@@ -23,7 +26,6 @@ from couch_explorers.capacity.queue_model import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
 QUEUE, WORKER = "queue", "worker"
@@ -132,6 +134,76 @@ def from_metrics(frame: pd.DataFrame, *, window: str = "now", rng: np.random.Gen
         failure_rate=float(failing / whole),
         crash_rate=float(crashing / whole),
     )
+
+
+def fetch_window(target: str, candidate: str, hours: float, *, rng: np.random.Generator) -> Replay | None:
+    """Take the last hours from CloudWatch; None for 0 hours.
+
+    Raises:
+        CapacityError: Where nothing was sent, or no duration is known.
+
+    """
+    if not hours:
+        return None
+    deployed = workspace.connect(target, candidate or None)
+    return from_metrics(metrics.fetch_hours(deployed, hours, compare="none"), rng=rng)
+
+
+def median_seconds(window: Replay | None, seconds_a_picture: float) -> float:
+    """Seconds a picture: the number that was given, or, for 0, the median of the window.
+
+    Raises:
+        CapacityError: Where neither is given.
+
+    """
+    if seconds_a_picture > 0:
+        return seconds_a_picture
+    if window is None:
+        raise CapacityError("seconds_a_picture is 0, which takes it from the metrics: set replay_hours as well.")
+    return float(np.median(window.service_s))
+
+
+def what_if(
+    window: Replay | None, objective_s: float, concurrency: int, quota: float, *, rng: np.random.Generator
+) -> pd.DataFrame | None:
+    """Serve a window again as it was, with other workers, another quota, and a slower model; None where there is no window.
+
+    Returns:
+        A row a setting: `what`, `attained` within the objective, `median_s` and `p95_s` until the picture (infinite where there
+        is none), the largest `age_s` that CloudWatch would show, `dead_letters`.
+
+    """
+    if window is None:
+        return None
+    settings: dict[str, dict[str, float]] = {
+        f"{concurrency} workers, as it was": {},
+        f"{2 * concurrency} workers": {"concurrency": 2 * concurrency},
+        f"{max(1, concurrency // 2)} workers": {"concurrency": max(1, concurrency // 2)},
+        f"a quota of {quota:g} images a minute": {"quota": quota},
+        f"a quota of {quota / 2:g} images a minute": {"quota": quota / 2},
+        "a model that takes twice as long": {"service_factor": 2.0},
+    }
+    rows = []
+    for what, changed in settings.items():
+        workers = int(changed.get("concurrency", concurrency))
+        trace = window.run(
+            workers,
+            quota=changed.get("quota", math.inf),
+            service_factor=changed.get("service_factor", 1.0),
+            rng=rng,
+        )
+        times = trace.time_to_picture_s
+        rows.append(
+            {
+                "what": what,
+                "attained": trace.attained(objective_s),
+                "median_s": float(np.percentile(times, 50, method="inverted_cdf")),
+                "p95_s": float(np.percentile(times, 95, method="inverted_cdf")),
+                "age_s": float(minute_metrics(trace)["ApproximateAgeOfOldestMessage"].max()),
+                "dead_letters": int(np.sum(~trace.succeeded)),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _service_s(

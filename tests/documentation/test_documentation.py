@@ -73,7 +73,12 @@ def test_a_file_that_is_neither_there_nor_made_would_be_found():
 
 
 @pytest.mark.parametrize(
-    "command", sorted(command.name or command.callback.__name__ for command in app.registered_commands)
+    "command",
+    sorted(
+        command.name or command.callback.__name__.replace("_", "-")
+        for command in app.registered_commands
+        if not command.hidden
+    ),
 )
 def test_every_command_of_couch_is_mentioned_in_the_readme(command):
     readme = (pages.ROOT / "README.md").read_text(encoding="utf-8")

@@ -38,7 +38,11 @@ class Words:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page holds. `indented` are the lines at which a block of code begins that names no language and cannot."""
+    """What a page holds.
+
+    `indented` are the lines at which a block of code begins that names no language and cannot; `prose` are the lines of
+    paragraphs, in lists too.
+    """
 
     name: str
     blocks: tuple[Block, ...]
@@ -46,6 +50,7 @@ class Page:
     spans: tuple[Words, ...]
     anchors: frozenset[str]
     indented: tuple[int, ...]
+    prose: tuple[int, ...]
 
 
 def names(root: Path = ROOT) -> list[str]:
@@ -78,12 +83,20 @@ def parse(name: str, text: str) -> Page:
         spans=tuple(Words(line, child.content) for child, line in inline if child.type == "code_inline"),
         anchors=_anchors(titles),
         indented=tuple(line for token, line in _placed(tokens) if token.type == "code_block"),
+        prose=tuple(
+            line for token in tokens if token.type == "paragraph_open" and token.map for line in _lines(token.map)
+        ),
     )
 
 
 def _placed(tokens: list[Token]) -> list[tuple[Token, int]]:
     """Give each token with the line at which it begins."""
     return [(token, token.map[0] + 1) for token in tokens if token.map]
+
+
+def _lines(span: list[int]) -> range:
+    """Number the lines of a token from 1."""
+    return range(span[0] + 1, span[1] + 1)
 
 
 def _anchors(titles: list[Token]) -> frozenset[str]:

@@ -45,6 +45,18 @@ def test_what_only_shows_an_output_shows_no_command_of_the_project(page):
 
 
 @every_page
+def test_prose_is_wrapped_at_100_columns(page):
+    """Tables, code and lines that cannot be broken because of a link are longer; the changelog and generated lists have widths of their own."""
+    if page.name == "CHANGELOG.md":
+        pytest.skip("the changelog is wrapped wider")
+    lines = (pages.ROOT / page.name).read_text(encoding="utf-8").splitlines()
+
+    assert [
+        f"{page.name}:{line}" for line in page.prose if len(lines[line - 1]) > 100 and "](" not in lines[line - 1]
+    ] == []
+
+
+@every_page
 def test_every_link_within_the_project_leads_somewhere(page):
     broken = []
     for link in page.links:

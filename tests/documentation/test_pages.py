@@ -55,6 +55,12 @@ def test_links_and_code_in_a_table_are_found():
     assert ([link.text for link in page.links], [span.text for span in page.spans]) == (["c.md"], ["d/e.py"])
 
 
+def test_prose_is_the_lines_of_paragraphs_and_lists_without_tables_and_code():
+    page = parse("a.md", "# A page\n\nOne\ntwo.\n\n- three\n  four\n\n| a |\n|---|\n| b |\n\n```sh\nls\n```\n")
+
+    assert page.prose == (3, 4, 6, 7)
+
+
 def test_anchors_are_those_of_github():
     page = parse("a.md", "# Task 3: The Java client (`docker`)\n\n## Hvorfor ikke én?\n\n## Hvorfor ikke én?\n")
 

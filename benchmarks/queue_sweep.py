@@ -15,7 +15,7 @@ AT_A_TIME = 8
 SWEEP = """
 import sys, time
 from couch_explorers import workspace
-from couch_explorers.exploration.planning.sweep import Sweep
+from couch_explorers.exploration.sweep import Sweep
 here = workspace.connect("local")
 number, first = map(int, sys.argv[1:3])
 sweep = Sweep({"couch": "A couch under an oak"}, models=["amazon.titan-image-generator-v2:0"], sizes=["512x512"],
@@ -28,7 +28,7 @@ print(time.perf_counter() - started, len(frame), int(frame["path"].notna().sum()
 LOOP = """
 import json, sys, time
 from pathlib import Path
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError  # noqa: PLC0415
 from couch_explorers import workspace
 here = workspace.connect("local")
 number, folder = int(sys.argv[1]), Path(sys.argv[2])

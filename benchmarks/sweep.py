@@ -15,8 +15,8 @@ IDEAL_S = PICTURES / AT_A_TIME * LATENCY_S
 SWEEP = """
 import sys, time
 from couch_explorers import workspace
-from couch_explorers.exploration.running import direct, run_sweep
-from couch_explorers.exploration.planning.sweep import Sweep
+from couch_explorers.exploration import direct_runner
+from couch_explorers.exploration.sweep import Sweep
 here = workspace.connect("local")
 first, number = map(int, sys.argv[1:3])
 sweep = Sweep({"couch": "A couch under an oak"}, models=["amazon.titan-image-generator-v2:0"], sizes=["512x512"],
@@ -32,7 +32,7 @@ LOOP = """
 import base64, json, os, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-import boto3
+import boto3  # noqa: PLC0415 - takes longer than all the rest
 first, number, threads = map(int, sys.argv[1:4])
 folder = Path(os.environ["PICTURES"])
 def paint(seed):

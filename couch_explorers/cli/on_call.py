@@ -71,9 +71,9 @@ def job(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show a job's timeline: queue, receives, log lines, and its image or the reason why there is none."""
-    from couch_explorers.oncall import job_story
+    from couch_explorers.oncall.job_timeline import trace
 
-    story = job_story.tell(connect(target, candidate), job_id)
+    story = trace(connect(target, candidate), job_id)
     if as_json:
         typer.echo(json.dumps(story.to_json(), indent=2, ensure_ascii=False))
         return
@@ -94,9 +94,9 @@ def redrive(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show the jobs in the dead-letter queue with their reasons, and redrive those that may succeed now, under the same ids."""
-    from couch_explorers.oncall import redrive as redriving
+    from couch_explorers.oncall import redrive
 
-    report = redriving.run(connect(target, candidate), ids or (), dry_run=dry_run, force=force)
+    report = redrive.run(connect(target, candidate), ids or (), dry_run=dry_run, force=force)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:

@@ -56,11 +56,11 @@ def reproduce(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Generate an image again from the parameters stored in it, and compare the two."""
-    from couch_explorers.exploration.again import again, read
+    from couch_explorers.exploration.reproduce import read_recipe, reproduce
 
-    recipe = read(picture)
+    recipe = read_recipe(picture)
     typer.echo(str(recipe), err=True)
-    made = again(picture, connect(target, candidate), out)
+    made = reproduce(picture, connect(target, candidate), out)
     if as_json:
         typer.echo(_as_json(made))
         return

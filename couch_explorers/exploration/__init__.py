@@ -1,18 +1,29 @@
 """Prompt exploration: which prompt, model, seed and size give the picture we want, at what price, and which did we like."""
 
-from couch_explorers.exploration.again import again
-from couch_explorers.exploration.cells import ExplorationError
-from couch_explorers.exploration.conclusion import conclude
-from couch_explorers.exploration.planning.sweep import Sweep
-from couch_explorers.exploration.rating.ratings import merge, rate, ratings
-from couch_explorers.exploration.rating.widgets import rating_panel
-from couch_explorers.exploration.rating.winners import best
-from couch_explorers.exploration.running.results import load
-from couch_explorers.exploration.showing.comparison import compare
-from couch_explorers.exploration.showing.gallery import gallery
-from couch_explorers.exploration.showing.sheet import contact_sheet
+from couch_explorers.exploration.comparison import compare
+from couch_explorers.exploration.contact_sheet import contact_sheet
+from couch_explorers.exploration.gallery import gallery
+from couch_explorers.exploration.rating_panel import rating_panel
+from couch_explorers.exploration.ratings import merge, rate, ratings
+from couch_explorers.exploration.reproduce import reproduce
+from couch_explorers.exploration.results import load
+from couch_explorers.exploration.summary import conclude
+from couch_explorers.exploration.sweep import Sweep
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.exploration.winners import best
 
 __all__ = [
-    "ExplorationError", "Sweep", "again", "best", "compare", "conclude", "contact_sheet", "gallery", "load", "merge", "rate",
-    "rating_panel", "ratings",
+    "ExplorationError",
+    "Sweep",
+    "best",
+    "compare",
+    "conclude",
+    "contact_sheet",
+    "gallery",
+    "load",
+    "merge",
+    "rate",
+    "rating_panel",
+    "ratings",
+    "reproduce",
 ]  # fmt: skip

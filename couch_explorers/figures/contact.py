@@ -9,8 +9,8 @@ from PIL import Image
 from couch_explorers import formatting
 from couch_explorers.core import image_models
 from couch_explorers.exploration import Sweep, conclude, contact_sheet
-from couch_explorers.exploration.outcomes import WITH_PICTURE
-from couch_explorers.exploration.showing import shrinking
+from couch_explorers.exploration.results import WITH_PICTURE
+from couch_explorers.exploration.thumbnails import data_uri
 from couch_explorers.figures import canvas, sources
 from couch_explorers.figures.errors import FigureError
 from couch_explorers.figures.figure import Made
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
-    from couch_explorers.exploration.showing.sheet import ContactSheet
+    from couch_explorers.exploration.contact_sheet import ContactSheet
     from couch_explorers.workspace import Workspace
 
 NAME, TITLE = "contact_sheet", "The three sample prompts"
@@ -52,7 +52,7 @@ def make(workspace: Workspace, *, seed: int, max_cost_usd: float) -> Made:
     paid = found.sentence.replace("$", "USD ")
     sentence = f"{names}, one picture each, seed {seed}. {paid}"
     alternative = f"Contact sheet of {there} pictures side by side, with their prompts in full below: {names}."
-    picture = f'<img src="{shrinking.data_uri(page)}" alt="{alternative}" style="{SHOWN_STYLE}">'
+    picture = f'<img src="{data_uri(page)}" alt="{alternative}" style="{SHOWN_STYLE}">'
     panel = Panel(NAME, TITLE, sentence, alternative, _drawn(page))
     return Made(panel, sources.painted(pictures, workspace.model_arns), "" if there == len(pictures) else why, picture)
 

@@ -1,4 +1,4 @@
-"""Reading the dead letters without losing one: all of them, each once, and put back when the look is over."""
+"""Reads the messages of the dead-letter queue without losing one: all of them, each once, and made visible again afterwards."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from couch_explorers.aws.errors import is_access_denied
 from couch_explorers.core import jobs
-from couch_explorers.oncall.errors import OncallError, said
-from couch_explorers.oncall.wording import from_milliseconds, iso
+from couch_explorers.core.aws_errors import describe
+from couch_explorers.oncall.terminal import from_milliseconds, iso
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
@@ -20,19 +21,34 @@ if TYPE_CHECKING:
 
     from couch_explorers.workspace import Workspace
 
+
+class OncallError(Exception):
+    """What was asked for could not be done; the message says why and what to do."""
+
+
+def describe_aws_error(error: Exception, right: str) -> str:
+    """Say what botocore raised, without a full stop; `right` is the IAM action that the call needs."""
+    if not isinstance(error, ClientError):
+        return f"AWS could not be reached ({type(error).__name__})"
+    code, _, message = describe(error)
+    if is_access_denied(error):
+        return f"no right to do it: allow {right}"
+    return f"{code}: {message}".rstrip(". ")
+
+
 # How many messages SQS gives or takes in one call at most (SQS quotas).
 BATCH_MESSAGES = 10
 # A long poll asks every server of the queue, a short one a part of them: only its empty answer is to be believed
 # (SQS developer guide, "Amazon SQS short and long polling").
 WAIT_S = 1
 # Who reads takes the letters out of everybody else's sight; this long at most, should the reader be killed.
-HOLD_S = 120
+VISIBILITY_TIMEOUT_S = 120
 # Answers in a row without a new letter: by then those that were read first are coming back.
-STALE_ANSWERS = 3
+MAX_STALE_RECEIVES = 3
 
 
 @dataclass(frozen=True)
-class DeadLetter:
+class DeadLetterMessage:
     """A job that was given up on.
 
     `reason` and `detail` are the worker's; both are empty when SQS moved the message itself (`moved_by_sqs`), because
@@ -57,14 +73,14 @@ class DeadLetter:
         return plain
 
 
-def read(workspace: Workspace) -> list[DeadLetter]:
+def read_all(workspace: Workspace) -> list[DeadLetterMessage]:
     """Read every dead letter, oldest first, and put them back at once. Raises OncallError."""
-    with held(workspace) as letters:
+    with hold_all(workspace) as letters:
         return letters
 
 
 @contextmanager
-def held(workspace: Workspace) -> Iterator[list[DeadLetter]]:
+def hold_all(workspace: Workspace) -> Iterator[list[DeadLetterMessage]]:
     """Keep every dead letter out of others' sight while they are dealt with, oldest first; what is left is put back.
 
     A killed reader loses nothing: its letters come back by themselves after HOLD_S. Raises OncallError.
@@ -73,37 +89,39 @@ def held(workspace: Workspace) -> Iterator[list[DeadLetter]]:
     if url is None:
         raise OncallError(f"{not_deployed('queue', workspace.target)}.")
     sqs = workspace.client("sqs")
-    letters: dict[str, DeadLetter] = {}
+    letters: dict[str, DeadLetterMessage] = {}
     try:
         try:
             _receive_all(sqs, url, letters)
         except (BotoCoreError, ClientError) as error:
-            raise OncallError(f"The dead letters could not be read: {said(error, 'sqs:ReceiveMessage')}.") from error
+            raise OncallError(
+                f"The dead letters could not be read: {describe_aws_error(error, 'sqs:ReceiveMessage')}.",
+            ) from error
         yield sorted(letters.values(), key=lambda letter: (letter.since, letter.job_id))
     finally:
         # At once: an alarm on the number of letters does not count those that are hidden.
-        _put_back(sqs, url, letters.values())
+        _make_visible(sqs, url, letters.values())
 
 
-def name_of(queue_url: str) -> str:
+def queue_name(queue_url: str) -> str:
     """The queue's name, which its URL ends with."""
     return queue_url.rsplit("/", 1)[-1]
 
 
-def batched(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
+def message_batches(letters: Iterable[DeadLetterMessage]) -> Iterator[list[DeadLetterMessage]]:
     """Part letters into groups that one call takes."""
     left = iter(letters)
     while batch := list(itertools.islice(left, BATCH_MESSAGES)):
         yield batch
 
 
-def letter_of(message: Mapping[str, Any]) -> DeadLetter:
+def parse_message(message: Mapping[str, Any]) -> DeadLetterMessage:
     """Read a dead letter from a message as ReceiveMessage gives it, with all its attributes."""
     system = message.get("Attributes", {})
     given = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     # A letter that the worker wrote, that was sent back with its attributes, and that SQS then moved: their reason is old.
     moved = "DeadLetterQueueSourceArn" in system
-    return DeadLetter(
+    return DeadLetterMessage(
         job_id=jobs.id_of(message["Body"], given.get("job_id") or message["MessageId"]),
         message_id=message["MessageId"],
         reason="" if moved else given.get("reason", ""),
@@ -116,13 +134,13 @@ def letter_of(message: Mapping[str, Any]) -> DeadLetter:
     )
 
 
-def _receive_all(sqs: Any, url: str, letters: dict[str, DeadLetter]) -> None:
+def _receive_all(sqs: Any, url: str, letters: dict[str, DeadLetterMessage]) -> None:
     stale = 0
-    while stale < STALE_ANSWERS:
+    while stale < MAX_STALE_RECEIVES:
         answer = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=BATCH_MESSAGES,
-            VisibilityTimeout=HOLD_S,
+            VisibilityTimeout=VISIBILITY_TIMEOUT_S,
             WaitTimeSeconds=WAIT_S,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
@@ -132,13 +150,13 @@ def _receive_all(sqs: Any, url: str, letters: dict[str, DeadLetter]) -> None:
             return
         known = len(letters)
         # Of a letter that came twice only the newest receipt handle is good.
-        letters.update((message["MessageId"], letter_of(message)) for message in messages)
+        letters.update((message["MessageId"], parse_message(message)) for message in messages)
         stale = stale + 1 if len(letters) == known else 0
 
 
-def _put_back(sqs: Any, url: str, letters: Iterable[DeadLetter]) -> None:
+def _make_visible(sqs: Any, url: str, letters: Iterable[DeadLetterMessage]) -> None:
     """Let others see the letters again; those that are deleted by now are passed over, and SQS does it late if we cannot."""
-    for batch in batched(letters):
+    for batch in message_batches(letters):
         entries = [
             {"Id": str(place), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
             for place, letter in enumerate(batch)

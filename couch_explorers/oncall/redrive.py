@@ -11,22 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers.exploration.running import bucket, outbox
-from couch_explorers.oncall.dead_letters import batched, held, name_of
-from couch_explorers.oncall.errors import OncallError, said
-from couch_explorers.oncall.redrive_plan import Action, Decision, plan
+from couch_explorers.exploration import bucket, queue_transport
+from couch_explorers.oncall.dead_letters import OncallError, describe_aws_error, hold_all, message_batches, queue_name
+from couch_explorers.oncall.redrive_eligibility import Action, Decision, decide
 from couch_explorers.oncall.redrive_report import Outcome, Report, Result
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from couch_explorers.oncall.dead_letters import DeadLetter
+    from couch_explorers.oncall.dead_letters import DeadLetterMessage
     from couch_explorers.workspace import Workspace
 
-__all__ = ["Action", "Decision", "Outcome", "Report", "Result", "carry_out", "plan", "run", "send"]
 
-HIDDEN = "ApproximateNumberOfMessagesNotVisible"
+IN_FLIGHT_ATTRIBUTE = "ApproximateNumberOfMessagesNotVisible"
 # How many ids an error lists.
 IDS_LISTED = 10
 
@@ -40,17 +38,17 @@ def run(workspace: Workspace, ids: Iterable[str] = (), *, dry_run: bool = False,
     if workspace.dead_letter_url is None or workspace.queue_url is None:
         raise OncallError(f"{not_deployed('queue', workspace.target)}.")
     named = tuple(dict.fromkeys(ids))
-    hidden = _hidden(workspace)
-    with held(workspace) as letters:
-        decisions = plan(workspace, _named(letters, named), force=force)
-        outcomes = _planned(decisions) if dry_run else carry_out(workspace, decisions)
-    queue = name_of(workspace.dead_letter_url)
+    hidden = _count_hidden(workspace)
+    with hold_all(workspace) as letters:
+        decisions = decide(workspace, _select(letters, named), force=force)
+        outcomes = _dry_run_outcomes(decisions) if dry_run else carry_out(workspace, decisions)
+    queue = queue_name(workspace.dead_letter_url)
     return Report(workspace, queue, tuple(outcomes), named=named, hidden=hidden, dry_run=dry_run)
 
 
-def send(workspace: Workspace, letters: Sequence[DeadLetter], *, force: bool = False) -> list[Outcome]:
+def send(workspace: Workspace, letters: Sequence[DeadLetterMessage], *, force: bool = False) -> list[Outcome]:
     """Send back which of these letters may succeed now, or all of them by force; see `plan` and `carry_out`."""
-    return carry_out(workspace, plan(workspace, letters, force=force))
+    return carry_out(workspace, decide(workspace, letters, force=force))
 
 
 def carry_out(
@@ -70,8 +68,8 @@ def carry_out(
     _remove_notes(s3, workspace, [*going.values(), *dropped])
     troubles: dict[str, str] = {}
     refused: dict[str, str] = {}
-    for batch in outbox.batches((message_id, decision.body) for message_id, decision in going.items()):
-        not_taken = outbox.send(sqs, workspace.queue_url or "", batch, stopped or threading.Event().wait)
+    for batch in queue_transport.message_batches((message_id, decision.body) for message_id, decision in going.items()):
+        not_taken = queue_transport.send_batch(sqs, workspace.queue_url or "", batch, stopped or threading.Event().wait)
         refused |= not_taken
         # At once, not at the end: an interruption leaves few letters of jobs that are in the queue.
         taken = [letter for message_id in batch if message_id not in not_taken for letter in going[message_id].letters]
@@ -89,12 +87,12 @@ def _outcome(decision: Decision, refused: dict[str, str], troubles: dict[str, st
     return Outcome(decision, Result.SENT if decision.action is Action.SEND else Result.DROPPED, trouble)
 
 
-def _planned(decisions: Iterable[Decision]) -> list[Outcome]:
+def _dry_run_outcomes(decisions: Iterable[Decision]) -> list[Outcome]:
     results = {Action.SEND: Result.SENT, Action.DROP: Result.DROPPED, Action.REFUSE: Result.REFUSED}
     return [Outcome(decision, results[decision.action]) for decision in decisions]
 
 
-def _named(letters: Sequence[DeadLetter], named: Sequence[str]) -> list[DeadLetter]:
+def _select(letters: Sequence[DeadLetterMessage], named: Sequence[str]) -> list[DeadLetterMessage]:
     """Pick the letters that are asked for; raises OncallError for an id that none has."""
     if not named:
         return list(letters)
@@ -107,16 +105,17 @@ def _named(letters: Sequence[DeadLetter], named: Sequence[str]) -> list[DeadLett
     return [letter for letter in letters if letter.job_id in named or letter.message_id in named]
 
 
-def _hidden(workspace: Workspace) -> int:
+def _count_hidden(workspace: Workspace) -> int:
     """How many letters somebody else keeps out of sight, by SQS's estimate; 0 where that cannot be asked."""
     try:
         answer = workspace.client("sqs").get_queue_attributes(
-            QueueUrl=workspace.dead_letter_url, AttributeNames=[HIDDEN]
+            QueueUrl=workspace.dead_letter_url,
+            AttributeNames=[IN_FLIGHT_ATTRIBUTE],
         )
     except (BotoCoreError, ClientError):
         # Without that right the letters themselves can still be read.
         return 0
-    return int(answer.get("Attributes", {}).get(HIDDEN, 0))
+    return int(answer.get("Attributes", {}).get(IN_FLIGHT_ATTRIBUTE, 0))
 
 
 def _remove_notes(s3: Any, workspace: Workspace, decisions: Sequence[Decision]) -> None:
@@ -124,24 +123,27 @@ def _remove_notes(s3: Any, workspace: Workspace, decisions: Sequence[Decision]) 
 
     Without the right to, they stay: the worker's log and the letter told the same.
     """
-    keys = [f"{workspace.prefix}/{decision.job_id}{bucket.NOTE_END}" for decision in decisions]
-    for start in range(0, len(keys), bucket.PAGE_KEYS):
-        doomed = [{"Key": key} for key in keys[start : start + bucket.PAGE_KEYS]]
+    keys = [f"{workspace.prefix}/{decision.job_id}{bucket.NOTE_SUFFIX}" for decision in decisions]
+    for start in range(0, len(keys), bucket.MAX_KEYS):
+        doomed = [{"Key": key} for key in keys[start : start + bucket.MAX_KEYS]]
         try:
             s3.delete_objects(Bucket=workspace.bucket, Delete={"Objects": doomed})
         except (BotoCoreError, ClientError):
             return
 
 
-def _delete(sqs: Any, workspace: Workspace, letters: Sequence[DeadLetter]) -> dict[str, str]:
+def _delete(sqs: Any, workspace: Workspace, letters: Sequence[DeadLetterMessage]) -> dict[str, str]:
     """Delete letters and say by message id which are still there, and what that means."""
     left: dict[str, str] = {}
-    for batch in batched(letters):
+    for batch in message_batches(letters):
         entries = [{"Id": letter.message_id, "ReceiptHandle": letter.receipt_handle} for letter in batch]
         try:
             answer = sqs.delete_message_batch(QueueUrl=workspace.dead_letter_url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
-            left |= dict.fromkeys((letter.message_id for letter in batch), said(error, "sqs:DeleteMessage"))
+            left |= dict.fromkeys(
+                (letter.message_id for letter in batch),
+                describe_aws_error(error, "sqs:DeleteMessage"),
+            )
         else:
             left |= {entry["Id"]: str(entry.get("Message") or entry["Code"]) for entry in answer.get("Failed", [])}
     after = "its dead letter could not be deleted. Once its picture is there, another redrive drops it"

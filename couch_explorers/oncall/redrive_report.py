@@ -1,4 +1,4 @@
-"""What a redrive did, or would do: for a terminal of 80 columns, and for another program."""
+"""The report of a redrive or of its dry run, for a terminal of 80 columns and as JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.oncall.wording import TEXT_LIMIT, command, day_and_time, plain, wrapped
+from couch_explorers.oncall.terminal import MAX_TEXT_CHARACTERS, couch_command, day_and_time, plain, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from couch_explorers.oncall.redrive_plan import Decision
+    from couch_explorers.oncall.redrive_eligibility import Decision
     from couch_explorers.workspace import Workspace
+
 
 # Of jobs that failed in the same way; JSON has all.
 IDS_SHOWN = 20
@@ -84,14 +85,14 @@ class Report:
         """Write the report for a terminal: jobs that failed in the same way stand together."""
         lines = []
         if self.hidden:
-            lines += wrapped(
+            lines += wrap(
                 f"About {self.hidden} more cannot be seen just now: somebody else is reading them, "
                 "or was stopped while reading. They come back within two minutes.",
             )
         if not self.outcomes:
             return [f"No dead letters in {self.queue}.", *lines]
         lines += [f"{_count(self._letters(), 'dead letter')} in {self.queue} (times in UTC)", ""]
-        for group in _alike(self.outcomes):
+        for group in _group_alike(self.outcomes):
             lines += [*self._group(group), ""]
         return [*lines, *self._summary()]
 
@@ -106,16 +107,16 @@ class Report:
         letter = first.decision.letter
         reason = letter.reason or ("moved by SQS" if letter.moved_by_sqs else "no reason given")
         forced = " by force" if first.decision.forced else ""
-        lines = wrapped(f"{self._label(first.result)}{forced}: {_count(len(group), 'job')}, {plain(reason)}")
+        lines = wrap(f"{self._label(first.result)}{forced}: {_count(len(group), 'job')}, {plain(reason)}")
         if letter.detail:
-            lines += wrapped(plain(letter.detail), "  ")
+            lines += wrap(plain(letter.detail), "  ")
         # Addresses differ from job to job, so that only a job alone shows its own.
         why = (
             first.decision.why if len(group) == 1 or first.result is not Result.DROPPED else "Their pictures are there."
         )
-        lines += wrapped(plain(why), "  → ")
+        lines += wrap(plain(why), "  → ")
         if first.trouble:
-            lines += wrapped(plain(first.trouble), "  ! ")
+            lines += wrap(plain(first.trouble), "  ! ")
         for outcome in group[:IDS_SHOWN]:
             shown = outcome.decision.letter
             twice = f" ({len(outcome.decision.letters)} letters)" if len(outcome.decision.letters) > 1 else ""
@@ -127,24 +128,30 @@ class Report:
     def _summary(self) -> list[str]:
         counted = [(result, sum(outcome.result is result for outcome in self.outcomes)) for result in Result]
         told = ", ".join(f"{count} {self._label(result)}" for result, count in counted if count)
-        lines = wrapped(f"{told}." + (" Nothing was changed." if self.dry_run else ""))
+        lines = wrap(f"{told}." + (" Nothing was changed." if self.dry_run else ""))
         counts = dict(counted)
         if counts[Result.REFUSED]:
-            lines += wrapped("The refused stay where they are; --force with an ID sends it nevertheless.")
+            lines += wrap("The refused stay where they are; --force with an ID sends it nevertheless.")
         if counts[Result.SENT]:
             one = next(outcome for outcome in self.outcomes if outcome.result is Result.SENT).decision.job_id
             words = "redrive" if self.dry_run else f"job {one}"
-            lines += wrapped(f"{'Send them' if self.dry_run else 'Follow one'}: {command(self.workspace, words)}")
+            lines += wrap(f"{'Send them' if self.dry_run else 'Follow one'}: {couch_command(self.workspace, words)}")
         return lines
 
 
-def _alike(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
+def _group_alike(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
     """Bring together what failed, and fared, in the same way: an outage leaves hundreds of such letters."""
     groups: dict[tuple[str, ...], list[Outcome]] = {}
     for outcome in outcomes:
         decision = outcome.decision
         why = "" if outcome.result is Result.DROPPED else decision.why
-        alike = (outcome.result, str(decision.forced), decision.letter.reason, decision.letter.detail[:TEXT_LIMIT], why)
+        alike = (
+            outcome.result,
+            str(decision.forced),
+            decision.letter.reason,
+            decision.letter.detail[:MAX_TEXT_CHARACTERS],
+            why,
+        )
         groups.setdefault((*alike, outcome.trouble), []).append(outcome)
     return list(groups.values())
 

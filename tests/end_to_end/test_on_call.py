@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from couch_explorers.oncall import job_story, redrive
-from couch_explorers.oncall.errors import JobNotFoundError
+from couch_explorers.oncall import redrive
+from couch_explorers.oncall.job_timeline import JobNotFoundError, trace
 
 from .conftest import wait_until
 
@@ -16,7 +16,7 @@ def story_with(workspace, job_id, state, moment=""):
 
     def told():
         try:
-            story = job_story.tell(workspace, job_id)
+            story = trace(workspace, job_id)
         except JobNotFoundError:
             return None
         said = any(moment in each.text for each in story.moments) or not moment
@@ -67,7 +67,7 @@ def test_a_job_that_is_put_off_is_told_alike_where_queues_can_be_looked_into_and
     local_cloud.send(workspace, id="on-call-throttled")
 
     here = story_with(workspace, "on-call-throttled", "put off")
-    on_aws = job_story.tell(replace(workspace, target="aws"), "on-call-throttled")
+    on_aws = trace(replace(workspace, target="aws"), "on-call-throttled")
     faults("clear")
 
     # Whatever follows, the job must not be left to the tests that come after.
@@ -81,4 +81,4 @@ def test_a_job_that_is_put_off_is_told_alike_where_queues_can_be_looked_into_and
 
 def test_an_id_that_nobody_has_used_says_where_it_was_looked_for(workspace):
     with pytest.raises(JobNotFoundError, match=r"No trace of on-call-nobody .* back to"):
-        job_story.tell(workspace, "on-call-nobody")
+        trace(workspace, "on-call-nobody")

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID, MODELS
-from couch_explorers.exploration.planning.sweep import Sweep
+from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.workspace import EndpointSession
 
 TITAN = "amazon.titan-image-generator-v2:0"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from couch_explorers.exploration.planning.sweep import Sweep
-from couch_explorers.exploration.running import results
+from couch_explorers.exploration import results
+from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.paths import Home
 
 from .conftest import wait_until
@@ -26,7 +26,7 @@ SEEDS = count(1000, 1000)
 SCRIPT = """
 import sys
 from couch_explorers import workspace
-from couch_explorers.exploration.planning.sweep import Sweep
+from couch_explorers.exploration.sweep import Sweep
 first, number = map(int, sys.argv[1:])
 sweep = Sweep({"couch": "A couch under an oak"}, models=[%r], sizes=["512x512"], seeds=range(first, first + number))
 print(sweep.run(workspace.connect("local"))["status"].value_counts().to_dict(), flush=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from couch_explorers.exploration.again import again
-from couch_explorers.exploration.cells import ExplorationError
-from couch_explorers.exploration.planning.sweep import Sweep
-from couch_explorers.exploration.running.cache import ImageCache
+from couch_explorers.exploration.cache import ImageCache
+from couch_explorers.exploration.reproduce import reproduce
+from couch_explorers.exploration.sweep import Sweep
+from couch_explorers.exploration.sweep_spec import ExplorationError
 
 from .conftest import wait_until
 
@@ -24,7 +24,7 @@ MANY = 120
 
 SWEEP_IN_A_PROCESS = """
 import sys
-from couch_explorers.exploration.planning.sweep import Sweep
+from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.workspace import connect
 count, model, prompt = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 Sweep({"killed": prompt}, models=(model,), seeds=range(1, count + 1), sizes=("512x512",)).run(connect("local"), via="queue")
@@ -184,7 +184,7 @@ def test_a_picture_of_a_sweep_is_made_again_byte_by_byte(workspace, faults, tmp_
     axes = {"negative_prompts": ("fog",), "cfg_scales": (5.5,)}
     frame = sweep(f"A giraffe over Ålesund 🦒 by {via}", **axes).run(workspace, via=via)
 
-    made = again(frame["path"][0], workspace, tmp_path / "again.png")
+    made = reproduce(frame["path"][0], workspace, tmp_path / "again.png")
 
     assert made.same_bytes
 
@@ -195,7 +195,7 @@ def test_a_picture_whose_model_is_retired_is_told_with_a_model_that_works(worksp
     faults("latency=0", f"retired={TITAN}")
 
     with pytest.raises(ExplorationError, match=r"is retired: use stability\.stable-image-core-v1:1, which works\."):
-        again(frame["path"][0], workspace, tmp_path / "again.png")
+        reproduce(frame["path"][0], workspace, tmp_path / "again.png")
 
 
 def depth(workspace):

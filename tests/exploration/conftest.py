@@ -6,10 +6,11 @@ import pytest
 from PIL import Image
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
-from couch_explorers.exploration.outcomes import Outcome, Status
-from couch_explorers.exploration.planning.sweep import Sweep
-from couch_explorers.exploration.running.results import to_frame
+from couch_explorers.exploration.cache import ImageCache
+from couch_explorers.exploration.results import Outcome, Status, to_frame
+from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.paths import Home
+from tests.exploration.fake_aws import fake_workspace
 
 JEEP, CLIFF = "A jeep on the savanna at sunset", "A hiker on the edge of a cliff"
 
@@ -27,7 +28,8 @@ def painted(home):
 
     def make(prompts=None, without=None, **axes):
         sweep = Sweep(
-            prompts or {"jeep": JEEP, "cliff": CLIFF}, **{"models": DEFAULT_MODEL_ID, "seeds": (7, 21)} | axes
+            prompts or {"jeep": JEEP, "cliff": CLIFF},
+            **{"models": DEFAULT_MODEL_ID, "seeds": (7, 21)} | axes,
         )
         folder = home.images("local")
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,14 @@ def painted(home):
             path = folder / f"{cell.id}.png"
             Image.new("RGB", (64, 64), (cell.number * 20, 90, 120)).save(path)
             outcomes[cell.number] = Outcome(
-                cell.number, Status.MADE, seconds=1.0, usd=0.04, path=path, key=f"42/{cell.id}.png", width=64, height=64
+                cell.number,
+                Status.MADE,
+                seconds=1.0,
+                usd=0.04,
+                path=path,
+                key=f"42/{cell.id}.png",
+                width=64,
+                height=64,
             )
         frame = to_frame(sweep.cells(), outcomes)
         frame.attrs = {"run": "", "title": "Journeys", "purpose": "", "target": "local"}
@@ -58,3 +67,25 @@ def painted(home):
 def pictures(painted):
     """Four pictures: jeep with seeds 7 and 21 (numbers 1, 2), cliff with the same (3, 4)."""
     return painted()
+
+
+@pytest.fixture
+def workspace():
+    return fake_workspace()
+
+
+@pytest.fixture
+def s3(workspace):
+    return workspace.session.s3
+
+
+@pytest.fixture
+def models(workspace):
+    return workspace.session.models
+
+
+@pytest.fixture
+def cache(tmp_path):
+    cache = ImageCache(tmp_path / "images")
+    cache.check_writable()
+    return cache

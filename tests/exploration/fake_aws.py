@@ -14,7 +14,7 @@ from PIL import Image
 
 from couch_explorers.core import generation, image_models, png
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
-from couch_explorers.exploration.cells import Cell, picture_job
+from couch_explorers.exploration.sweep_spec import Cell, picture_job
 from couch_explorers.workspace import Workspace
 
 BUCKET = "pictures"
@@ -46,7 +46,7 @@ class FakeS3:
         self.failures = {}
         self.calls = []
 
-    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):  # noqa: N803 - S3's names
+    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):  # noqa: N803
         self._called("list")
         keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > StartAfter)
         contents = [{"Key": key, "ETag": "1"} for key in keys[:MaxKeys]]
@@ -58,7 +58,7 @@ class FakeS3:
             raise refusal("NoSuchKey", 404)
         return {"Body": io.BytesIO(self.objects[Key]["Body"]), "Metadata": self.objects[Key]["Metadata"]}
 
-    def head_object(self, *, Bucket, Key):  # noqa: N803 - S3's names
+    def head_object(self, *, Bucket, Key):  # noqa: N803
         self._called("head")
         return {"Metadata": self.objects[Key]["Metadata"]}
 

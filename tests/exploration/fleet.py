@@ -1,7 +1,5 @@
 """A deployed queue in memory: a bucket, a queue, and a worker that does what a test tells it to."""
 
-# ruff: noqa: N803 - the fakes take boto3's argument names
-
 from __future__ import annotations
 
 import hashlib
@@ -33,7 +31,7 @@ class FleetS3(FakeS3):
         self.now += timedelta(seconds=1)
         self.objects[key] = {"Body": body, "Metadata": metadata, "LastModified": self.now}
 
-    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):
+    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):  # noqa: N803
         self._called("list")
         self.lists.append((Prefix, StartAfter, MaxKeys))
         keys = sorted(key for key in list(self.objects) if key.startswith(Prefix) and key > StartAfter)
@@ -47,7 +45,7 @@ class FleetS3(FakeS3):
         ]
         return {"Contents": contents, "IsTruncated": len(keys) > MaxKeys} if contents else {"IsTruncated": False}
 
-    def delete_objects(self, *, Bucket, Delete):
+    def delete_objects(self, *, Bucket, Delete):  # noqa: N803
         self._called("delete")
         if not self.may_remove:
             return {"Errors": [entry | {"Code": "AccessDenied"} for entry in Delete["Objects"]]}
@@ -67,7 +65,7 @@ class FleetSqs:
         self.depth = 0
         self._lock = threading.Lock()
 
-    def send_message_batch(self, *, QueueUrl, Entries):
+    def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
         assert QueueUrl == QUEUE
         with self._lock:
             if self.failures:
@@ -79,7 +77,7 @@ class FleetSqs:
                     self.fleet.serve(entry["MessageBody"])
         return {"Failed": [{"Id": job_id, **failure} for job_id, failure in failed.items()]}
 
-    def get_queue_attributes(self, *, QueueUrl, AttributeNames):
+    def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
         if isinstance(self.depth, Exception):
             raise self.depth
         return {"Attributes": dict.fromkeys(AttributeNames, str(self.depth))}

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from couch_explorers.core import jobs
-from couch_explorers.oncall import job_story, story_queues
+from couch_explorers.oncall import evidence
+from couch_explorers.oncall.job_timeline import trace
 
 from .fake_aws import DEAD, MODELS, NOW, QUEUE, Cloud, refusal
 
@@ -41,7 +42,7 @@ def stand():
 
 @pytest.fixture
 def tell(workspace, stand):
-    return lambda job_id, seconds=10: job_story.tell(workspace, job_id, now=stand.NOW + timedelta(seconds=seconds))
+    return lambda job_id, seconds=10: trace(workspace, job_id, now=stand.NOW + timedelta(seconds=seconds))
 
 
 @pytest.fixture
@@ -53,8 +54,8 @@ def tell_local(cloud, stand, monkeypatch):
             shown = dead if address.endswith("dead-letter") else waiting
             return io.BytesIO(json.dumps({"messages": list(shown)}).encode())
 
-        monkeypatch.setattr(story_queues, "open_url", open_url)
-        return job_story.tell(cloud.workspace("local"), job_id, now=stand.NOW + timedelta(seconds=10))
+        monkeypatch.setattr(evidence, "open_url", open_url)
+        return trace(cloud.workspace("local"), job_id, now=stand.NOW + timedelta(seconds=10))
 
     return tell
 

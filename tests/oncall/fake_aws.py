@@ -58,8 +58,14 @@ class FakeSqs(Failing):
         given = {name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()}
         self.queues[url].append(
             SimpleNamespace(
-                id=message_id, body=body, attributes=given, system=system, receives=receives, hidden=False, handle=None
-            )
+                id=message_id,
+                body=body,
+                attributes=given,
+                system=system,
+                receives=receives,
+                hidden=False,
+                handle=None,
+            ),
         )
         return message_id
 
@@ -85,7 +91,7 @@ class FakeSqs(Failing):
                     "MessageAttributes": message.attributes,
                 }
                 for message in taken
-            ]
+            ],
         }
 
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
@@ -104,7 +110,7 @@ class FakeSqs(Failing):
             if entry not in failed:
                 self.put(QueueUrl, entry["MessageBody"])
         return {
-            "Failed": [{"Id": entry["Id"], "Code": "InvalidMessageContents", "SenderFault": True} for entry in failed]
+            "Failed": [{"Id": entry["Id"], "Code": "InvalidMessageContents", "SenderFault": True} for entry in failed],
         }
 
     def delete_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
@@ -115,7 +121,7 @@ class FakeSqs(Failing):
         return {
             "Failed": [
                 {"Id": entry["Id"], "Code": "InternalError"} for entry in Entries if entry["Id"] in self.undeletable
-            ]
+            ],
         }
 
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803

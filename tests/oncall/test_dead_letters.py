@@ -3,29 +3,57 @@
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from couch_explorers.oncall import dead_letters
-from couch_explorers.oncall.errors import OncallError
+from couch_explorers.oncall.dead_letters import OncallError, describe_aws_error
+from couch_explorers.oncall.job_timeline import JobNotFoundError
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied"])
+def test_a_missing_right_is_said_by_its_name(stand, code):
+    assert (
+        describe_aws_error(stand.refusal(code), "sqs:ReceiveMessage") == "no right to do it: allow sqs:ReceiveMessage"
+    )
+
+
+def test_any_other_refusal_is_said_in_its_own_words(stand):
+    assert describe_aws_error(stand.refusal("Throttling", 400, "Rate exceeded."), "x") == "Throttling: Rate exceeded"
+
+
+def test_a_target_that_does_not_answer_is_said_as_such():
+    error = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
+    assert describe_aws_error(error, "x") == "AWS could not be reached (EndpointConnectionError)"
+
+
+def test_a_job_that_is_not_found_is_an_error_of_on_call_and_keeps_its_id():
+    error = JobNotFoundError("a", "No trace of a.")
+
+    assert isinstance(error, OncallError)
+    assert (error.job_id, str(error)) == ("a", "No trace of a.")
 
 
 def test_all_letters_are_read_though_sqs_gives_ten_a_receive(cloud, workspace):
     for number in range(37):
         cloud.give_up(f"job-{number}")
 
-    assert {letter.job_id for letter in dead_letters.read(workspace)} == {f"job-{number}" for number in range(37)}
+    assert {letter.job_id for letter in dead_letters.read_all(workspace)} == {f"job-{number}" for number in range(37)}
 
 
 def test_a_look_leaves_every_letter_where_it_was(cloud, workspace, stand):
     for number in range(23):
         cloud.give_up(f"job-{number}")
 
-    dead_letters.read(workspace)
+    dead_letters.read_all(workspace)
 
     assert len(cloud.sqs.visible(stand.DEAD)) == 23
 
 
 def test_letters_that_come_back_while_the_others_are_read_are_taken_once_with_their_newest_handle(
-    cloud, workspace, stand
+    cloud,
+    workspace,
+    stand,
 ):
     cloud.give_up("a")
     cloud.give_up("b")
@@ -39,7 +67,7 @@ def test_letters_that_come_back_while_the_others_are_read_are_taken_once_with_th
 
     cloud.sqs.receive_message = forgetful
 
-    letters = dead_letters.read(workspace)
+    letters = dead_letters.read_all(workspace)
 
     assert [letter.job_id for letter in letters] == ["a", "b"]
     assert [letter.receipt_handle for letter in letters] == [message.handle for message in cloud.sqs.queues[stand.DEAD]]
@@ -51,7 +79,7 @@ def test_letters_that_are_held_are_hidden_from_others_and_put_back_whatever_happ
     seen = []
 
     def look_and_be_interrupted():
-        with dead_letters.held(workspace) as letters:
+        with dead_letters.hold_all(workspace) as letters:
             seen.append((len(letters), len(cloud.sqs.visible(stand.DEAD))))
             raise KeyboardInterrupt
 
@@ -66,13 +94,13 @@ def test_a_letter_that_cannot_be_put_back_is_no_error_because_sqs_does_it_later(
     cloud.give_up("a")
     cloud.sqs.failures["put back"] = stand.refusal()
 
-    assert len(dead_letters.read(workspace)) == 1
+    assert len(dead_letters.read_all(workspace)) == 1
 
 
 def test_a_letter_tells_what_the_worker_said(cloud, workspace, stand):
     cloud.give_up("a", "ContentFiltered", "The prompt was blocked.", minutes=3)
 
-    letter = dead_letters.read(workspace)[0]
+    letter = dead_letters.read_all(workspace)[0]
 
     assert (letter.job_id, letter.reason, letter.detail) == ("a", "ContentFiltered", "The prompt was blocked.")
     assert letter.since == stand.NOW + timedelta(minutes=3)
@@ -82,14 +110,14 @@ def test_a_letter_tells_what_the_worker_said(cloud, workspace, stand):
 def test_a_letter_of_a_body_that_cannot_be_read_is_named_by_its_attribute(cloud, workspace):
     cloud.give_up("named", "InvalidRequest", body="{broken")
 
-    assert dead_letters.read(workspace)[0].job_id == "named"
+    assert dead_letters.read_all(workspace)[0].job_id == "named"
 
 
 def test_a_message_that_sqs_moved_keeps_its_id_and_carries_no_reason(cloud, workspace, stand):
     old = {"reason": "Throttled", "detail": "of an earlier life"}
     message_id = cloud.sqs.put(stand.DEAD, "A fjord", moved=True, receives=10, attributes=old)
 
-    letter = dead_letters.read(workspace)[0]
+    letter = dead_letters.read_all(workspace)[0]
 
     assert (letter.job_id, letter.reason, letter.detail, letter.moved_by_sqs) == (message_id, "", "", True)
     assert letter.receives == 11
@@ -99,13 +127,13 @@ def test_letters_come_oldest_first(cloud, workspace):
     for job_id, minutes in (("late", 5), ("early", 0), ("middle", 2)):
         cloud.give_up(job_id, minutes=minutes)
 
-    assert [letter.job_id for letter in dead_letters.read(workspace)] == ["early", "middle", "late"]
+    assert [letter.job_id for letter in dead_letters.read_all(workspace)] == ["early", "middle", "late"]
 
 
 def test_a_letter_as_json_holds_no_receipt_handle(cloud, workspace):
     cloud.give_up("a")
 
-    plain = dead_letters.read(workspace)[0].to_json()
+    plain = dead_letters.read_all(workspace)[0].to_json()
 
     assert "receipt_handle" not in plain
     assert plain["since"] == "2026-11-25T09:30:00.000Z"
@@ -113,14 +141,14 @@ def test_a_letter_as_json_holds_no_receipt_handle(cloud, workspace):
 
 def test_a_queue_that_is_not_deployed_is_told_with_the_command_that_deploys_it(cloud):
     with pytest.raises(OncallError, match="terraform apply"):
-        dead_letters.read(cloud.workspace(dead_letter_url=None))
+        dead_letters.read_all(cloud.workspace(dead_letter_url=None))
 
 
 def test_a_missing_right_is_told_by_its_name(cloud, workspace, stand):
     cloud.sqs.failures["receive"] = stand.refusal()
 
     with pytest.raises(OncallError, match="allow sqs:ReceiveMessage"):
-        dead_letters.read(workspace)
+        dead_letters.read_all(workspace)
 
 
 def test_what_was_read_before_a_failure_is_put_back(cloud, workspace, stand):
@@ -136,6 +164,6 @@ def test_what_was_read_before_a_failure_is_put_back(cloud, workspace, stand):
     cloud.sqs.receive_message = once
 
     with pytest.raises(OncallError):
-        dead_letters.read(workspace)
+        dead_letters.read_all(workspace)
 
     assert len(cloud.sqs.visible(stand.DEAD)) == 15

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from couch_explorers.oncall import redrive
-from couch_explorers.oncall.dead_letters import held
-from couch_explorers.oncall.errors import OncallError
-from couch_explorers.oncall.redrive import Result
+from couch_explorers.oncall import redrive, redrive_eligibility
+from couch_explorers.oncall.dead_letters import OncallError, hold_all
+from couch_explorers.oncall.redrive_report import Result
 
 
 def ids(cloud, url):
@@ -169,7 +168,7 @@ def test_a_throttled_send_is_tried_again_after_a_wait(cloud, workspace, stand):
         cloud.sqs.failures.clear()
         return False
 
-    letters = redrive.plan(workspace, _letters(workspace))
+    letters = redrive_eligibility.decide(workspace, _letters(workspace))
     outcomes = redrive.carry_out(workspace, letters, stopped=wait)
 
     assert [outcome.result for outcome in outcomes] == [Result.SENT]
@@ -231,7 +230,7 @@ def test_without_a_queue_there_is_nothing_to_redrive(cloud):
 def test_letters_that_were_read_before_can_be_sent(cloud, workspace, stand):
     cloud.give_up("a")
 
-    with held(workspace) as letters:
+    with hold_all(workspace) as letters:
         outcomes = redrive.send(workspace, letters)
 
     assert [outcome.result for outcome in outcomes] == [Result.SENT]
@@ -239,5 +238,5 @@ def test_letters_that_were_read_before_can_be_sent(cloud, workspace, stand):
 
 
 def _letters(workspace):
-    with held(workspace) as letters:
+    with hold_all(workspace) as letters:
         return letters

@@ -1,0 +1,225 @@
+"""The pictures on this machine, one file a request, so that no picture is paid for twice.
+
+A picture's name is its job's id, which follows from its request (`sweep_spec.picture_job`). Beside `<id>.png` lies `<id>.json`,
+the record of the request: it is written before the model is asked, so that a picture which never came leaves a trace.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from filelock import FileLock, Timeout
+
+from couch_explorers.core import png as pictures
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.files import read_json, write_json, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from couch_explorers.core.jobs import Job
+
+
+# Room for a picture of about one megapixel, with its record.
+PROBE_BYTES = 2 << 20
+# Seconds between two looks at a picture that another process is paying for.
+CLAIM_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class CachedPicture:
+    """A whole picture in the cache: where it lies, its size in pixels, and the record of its request.
+
+    `record` holds "id", "model", "request", "asked" (UTC); once the picture is here "kept" (UTC), "seconds" (that the model
+    took) and "usd"; once it is in the bucket "bucket" and "key". It is empty where only the picture was copied here.
+    """
+
+    path: Path
+    width: int
+    height: int
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def is_at(self, bucket: str, key: str) -> bool:
+        """Tell whether the picture is known to be in the bucket under this key; asks nobody."""
+        return (self.record.get("bucket"), self.record.get("key")) == (bucket, key)
+
+
+class ImageCache:
+    """The pictures of one target, in one folder. Safe for several threads and several processes at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._damaged: dict[str, str] = {}
+
+    def path(self, job_id: str) -> Path:
+        """Name the file of a picture, whether it is there or not."""
+        return self.folder / f"{job_id}.png"
+
+    def find(self, job_id: str) -> CachedPicture | None:
+        """Find a whole picture, or None; what is cut off or damaged is not there, and `damage` then tells why."""
+        path = self.path(job_id)
+        self._damaged.pop(job_id, None)
+        try:
+            png = path.read_bytes()
+            width, height = pictures.size(png)
+            for _ in pictures.chunks(png):
+                pass
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            self._damaged[job_id] = f"{path} cannot be read: {error.strerror}."
+            return None
+        except ValueError as error:
+            self._damaged[job_id] = f"{path} was not whole. {error}"
+            return None
+        return CachedPicture(path, width, height, self.record(job_id))
+
+    def damage(self, job_id: str) -> str:
+        """Say in one sentence why the last `find` did not take the file that lies there; empty when there was none."""
+        return self._damaged.get(job_id, "")
+
+    def record(self, job_id: str) -> dict[str, Any]:
+        """Read the record of a request; empty where there is none."""
+        try:
+            record = read_json(self._record_path(job_id))
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    def records(self, newest: int = 500) -> Iterator[dict[str, Any]]:
+        """Read the records of the newest requests, newest first, those included whose picture never came."""
+        try:
+            with os.scandir(self.folder) as entries:
+                dated = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if entry.name.endswith(".json")]
+        except OSError:
+            return
+        for _, name in sorted(dated, reverse=True)[:newest]:
+            if record := self.record(name.removesuffix(".json")):
+                yield record
+
+    def check_writable(self) -> None:
+        """Make sure that a picture can be kept; raises ExplorationError, so that nothing is paid for in vain."""
+        probe = self.folder / f".probe-{secrets.token_hex(4)}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(bytes(PROBE_BYTES))
+        except OSError as error:
+            raise ExplorationError(self._trouble(error)) from error
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
+
+    def note_request(self, job: Job, **more: Any) -> Path:
+        """Write down that this picture is about to be asked for; raises ExplorationError when that fails.
+
+        `more` are further plain values for the record.
+        """
+        record = {"id": job.id, "model": job.model.id, "request": job.request, "asked": _now()}
+        return self._write_record(job.id, record | more)
+
+    def keep(
+        self,
+        job: Job,
+        png: bytes,
+        *,
+        seconds: float | None = None,
+        usd: float | None = None,
+        **more: Any,
+    ) -> CachedPicture:
+        """Keep a picture, whole or not at all, and complete its record; raises ExplorationError when that fails.
+
+        `seconds` are those that the model took, `usd` what was paid; `more` are further plain values for the record,
+        such as `bucket` and `key` of a picture that came from there.
+        """
+        width, height = pictures.size(png)
+        try:
+            path = write_whole(self.path(job.id), png)
+        except OSError as error:
+            raise ExplorationError(self._trouble(error)) from error
+        known = {"id": job.id, "model": job.model.id, "request": job.request}
+        given = {name: value for name, value in ({"seconds": seconds, "usd": usd} | more).items() if value is not None}
+        record = known | self.record(job.id) | {"kept": _now()} | given
+        # The picture is here: a record that cannot be completed costs a statistic, not the picture.
+        with suppress(ExplorationError):
+            self._write_record(job.id, record)
+        return CachedPicture(path, width, height, record)
+
+    def note_stored(self, job: Job, bucket: str, key: str) -> None:
+        """Write down that the picture is in the bucket too; where that fails, the next run asks the bucket again."""
+        with suppress(ExplorationError):
+            self._write_record(job.id, self.record(job.id) | {"bucket": bucket, "key": key})
+
+    def try_claim(self, job_id: str) -> Claim | None:
+        """Claim the right to pay for a picture, or None while somebody else, here or in another process, has it.
+
+        Whoever gets the claim looks with `find` again, for the other may just have finished. A killed process loses its
+        claims. Raises ExplorationError where the folder takes no lock.
+        """
+        # Held and given back by different threads.
+        lock = FileLock(self.folder / f"{job_id}.lock", thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
+        except OSError as error:
+            raise ExplorationError(self._trouble(error)) from error
+        return Claim(lock)
+
+    @contextmanager
+    def claim(self, job_id: str) -> Iterator[Claim]:
+        """Claim the right to pay for a picture, waiting as long as somebody else has it; otherwise as `try_claim`."""
+        while (claim := self.try_claim(job_id)) is None:
+            time.sleep(CLAIM_POLL_S)
+        with claim:
+            yield claim
+
+    def _record_path(self, job_id: str) -> Path:
+        return self.folder / f"{job_id}.json"
+
+    def _write_record(self, job_id: str, record: dict[str, Any]) -> Path:
+        try:
+            return write_json(self._record_path(job_id), record)
+        except OSError as error:
+            raise ExplorationError(self._trouble(error)) from error
+
+    def _trouble(self, error: OSError) -> str:
+        if self.folder.is_file():
+            return f"{self.folder} is a file where the picture cache should be: move it away, or set COUCH_HOME to another folder."
+        return (
+            f"The picture cache {self.folder} cannot be written ({error.strerror}): "
+            "make room or give the right to write there, or set COUCH_HOME to another folder."
+        )
+
+
+class Claim:
+    """The right to pay for one picture, until `release` or the end of its `with` block."""
+
+    def __init__(self, lock: FileLock) -> None:
+        self._lock = lock
+
+    def release(self) -> None:
+        """Give the right back; a second time does nothing."""
+        if not self._lock.is_locked:
+            return
+        # Removed while it is held: whoever then gets the lock of the removed file sees that it has no name any more and
+        # begins anew (filelock). Where an open file cannot be removed, it stays and does no harm.
+        with suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

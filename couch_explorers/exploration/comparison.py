@@ -1,0 +1,306 @@
+"""Two pictures side by side, with the differences between their requests and between their pixels."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from html import escape
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import ImageChops
+
+from couch_explorers.exploration.contact_sheet import abridged, missing_glyphs_note, origin_sentence, run_date
+from couch_explorers.exploration.fonts import PARTING
+from couch_explorers.exploration.grid import AXES, TIMES, CellView, axis_name, axis_text, cell_view, cell_views
+from couch_explorers.exploration.page_layout import (
+    MAX_TEXT_LINES,
+    SMALL,
+    Element,
+    Gap,
+    PageMetrics,
+    PictureRow,
+    Rule,
+    SideBySide,
+    page_frame,
+    paragraph,
+    picture_slot,
+)
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.exploration.thumbnails import data_uri, load_rgb
+from couch_explorers.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from PIL import Image
+
+
+# Steps of brightness, of 255, from which a pixel counts as another: more than grain and less than a shape.
+VISIBLE_DIFFERENCE = 24
+# The part of their words that two texts share at least to be versions of one; in others nearly all would be marked.
+MIN_SHARED_WORDS = 0.5
+# Dark letters of its own, for a notebook whose paper is dark.
+MARK_STYLE = "background:#fdeebf;color:#1d2733"
+
+
+def split_axes(left: CellView, right: CellView) -> tuple[list[str], list[str]]:
+    """Part the names of the axes into those on which two cells differ and those on which they are alike."""
+    differing = [axis for axis in AXES if axis_full_text(axis, left) != axis_full_text(axis, right)]
+    return differing, [axis for axis in AXES if axis not in differing]
+
+
+def axis_full_text(axis: str, tile: CellView) -> str:
+    """A cell's value on an axis in full: of a prompt its text, of a model its id."""
+    if axis == "prompt":
+        return tile.prompt
+    return tile.model if axis == "model" else axis_text(axis, tile)
+
+
+def mark_differences(left: str, right: str) -> tuple[str, str]:
+    """Write two texts as HTML; where they are versions of one text, with the words marked that only one of them has."""
+    words = left.split(), right.split()
+    matcher = SequenceMatcher(None, *words, autojunk=False)
+    if matcher.ratio() < MIN_SHARED_WORDS:
+        return escape(left), escape(right)
+    written: tuple[list[str], list[str]] = ([], [])
+    for kind, *bounds in matcher.get_opcodes():
+        for side, (start, end) in enumerate((bounds[:2], bounds[2:])):
+            text = escape(" ".join(words[side][start:end]))
+            if text:
+                written[side].append(text if kind == "equal" else f'<mark style="{MARK_STYLE}">{text}</mark>')
+    return " ".join(written[0]), " ".join(written[1])
+
+
+def same_pixels(left: Image.Image, right: Image.Image) -> bool:
+    """Tell whether two RGB images show the very same."""
+    return left.size == right.size and ImageChops.difference(left, right).getbbox() is None
+
+
+def difference_sentence(left: Image.Image, right: Image.Image) -> str:
+    """Say in one sentence how far two RGB images differ."""
+    if left.size != right.size:
+        sizes = [f"{image.width} {TIMES} {image.height}" for image in (left, right)]
+        return f"The pictures have different sizes: {sizes[0]} and {sizes[1]} pixels."
+    if same_pixels(left, right):
+        return "The pictures are the same, pixel by pixel."
+    bands = ImageChops.difference(left, right).split()
+    strongest = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
+    changed = sum(strongest.histogram()[VISIBLE_DIFFERENCE + 1 :]) / (left.width * left.height)
+    return f"{changed:.0%} of the pixels differ clearly." if changed >= 0.01 else "The pictures differ hardly visibly."  # noqa: PLR2004 - less than a percent
+
+
+# A notebook shows each of the two pictures at most this wide and high, in pixels: sharp where both fill a page of 830.
+SHOWN_BOX = (800, 800)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two cells, each with its whole picture in RGB. A notebook shows it; `image()` draws it, `save(path)` writes a PNG.
+
+    `differences` maps each axis on which they differ to its two values, `shared` each other axis to the one value;
+    `sentence` says how far the pictures differ.
+    """
+
+    left: CellView
+    right: CellView
+    pictures: tuple[Image.Image, Image.Image]
+    target: str = ""
+    run: Path | None = None
+
+    @property
+    def differences(self) -> dict[str, tuple[str, str]]:
+        """Axis to the two cells' values."""
+        differing_axes, _ = split_axes(self.left, self.right)
+        return {axis: (axis_full_text(axis, self.left), axis_full_text(axis, self.right)) for axis in differing_axes}
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """Axis to the value that both cells have."""
+        _, shared_axes = split_axes(self.left, self.right)
+        return {axis: axis_full_text(axis, self.left) for axis in shared_axes}
+
+    @property
+    def same_pixels(self) -> bool:
+        """Whether both cells show the very same picture."""
+        return same_pixels(*self.pictures)
+
+    @property
+    def sentence(self) -> str:
+        """How far the pictures differ."""
+        return difference_sentence(*self.pictures)
+
+    @property
+    def title(self) -> str:
+        """What is compared."""
+        return f"Cell {self.left.number} beside cell {self.right.number}"
+
+    def image(self) -> Image.Image:
+        """Draw both pictures, and under them what differs, on one page."""
+        measures = PageMetrics(2)
+        around = page_frame(
+            measures,
+            title=self.title,
+            purpose=self.sentence,
+            texts=[(axis_name(axis).capitalize(), abridged(text)) for axis, text in self._shared_texts().items()],
+            facts=[("In both", self._shared_line())],
+            foot=(
+                origin_sentence((self.left, self.right), self.target, run_date(self.run)),
+                *missing_glyphs_note((self.left, self.right)),
+            ),
+        )
+        places = (picture_slot(tile, [tile.prompt_name], measures) for tile in (self.left, self.right))
+        line = PictureRow(tuple(places), measures)
+        return around.page([line, *self._table(measures)], 1, 1)
+
+    def save(self, path: Path | str) -> Path:
+        """Write the page as a PNG and return its path."""
+        buffer = io.BytesIO()
+        self.image().save(buffer, "PNG")
+        return write_whole(Path(path), buffer.getvalue())
+
+    def _table(self, measures: PageMetrics) -> list[Element]:
+        face, rows = measures.face(SMALL), list[Element]()
+        for axis, values in self.differences.items():
+            told = (
+                paragraph(abridged(value), face, measures.tile, lines=MAX_TEXT_LINES, lead=axis_name(axis))
+                for value in values
+            )
+            rows += [Rule(measures.inner), Gap(face.size // 3), SideBySide(tuple(told), measures), Gap(face.size // 3)]
+        return rows
+
+    def _shared_line(self) -> str:
+        """All but the long texts, in one line."""
+        texts = self._shared_texts()
+        shared = (f"{axis_name(axis)} {value}" for axis, value in self.shared.items() if axis not in texts)
+        return PARTING.join(shared) or "nothing else that was asked"
+
+    def _shared_texts(self) -> dict[str, str]:
+        texts = {"prompt": self.left.prompt, "negative_prompt": self.left.negative_prompt}
+        return {axis: text for axis, text in texts.items() if axis in self.shared and text is not None}
+
+    def __str__(self) -> str:
+        rows = (f"{axis_name(axis)}: {left} | {right}" for axis, (left, right) in self.differences.items())
+        texts = (f"{axis_name(axis)}: {text}" for axis, text in self._shared_texts().items())
+        return "\n".join((f"{self.title}. {self.sentence}", *rows, f"In both: {self._shared_line()}", *texts))
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        return {"text/html": self._html(), "text/plain": str(self)}
+
+    def _html(self) -> str:
+        tiles = zip((self.left, self.right), self.pictures, strict=True)
+        rows = [_table_row("th", ("", *(_figure(tile, picture) for tile, picture in tiles)))]
+        for axis, (left, right) in self.differences.items():
+            pair = (
+                mark_differences(left, right)
+                if axis in ("prompt", "negative_prompt")
+                else (escape(left), escape(right))
+            )
+            rows.append(_table_row("td", (axis_name(axis), *pair)))
+        texts = (f"<br>{axis_name(axis).capitalize()}: {escape(text)}" for axis, text in self._shared_texts().items())
+        return (
+            f"<p><b>{escape(self.title)}.</b> {escape(self.sentence)}</p>"
+            f'<table class="couch-comparison" style="table-layout:fixed;width:100%"><tbody>{"".join(rows)}</tbody></table>'
+            f"<p>In both: {escape(self._shared_line())}{''.join(texts)}</p>"
+        )
+
+
+@dataclass(frozen=True)
+class NoComparison:
+    """Stands where two pictures would be, and says why they are not there."""
+
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        return {"text/html": f"<p>{escape(self.sentence)}</p>", "text/plain": self.sentence}
+
+
+def compare(
+    frame: pd.DataFrame,
+    a: int | Mapping[str, Any] | pd.Series | None = None,
+    b: int | Mapping[str, Any] | pd.Series | None = None,
+) -> Comparison | NoComparison:
+    """Put two pictures of a result frame side by side.
+
+    Args:
+        frame: what `Sweep.run` or `results.load` gave.
+        a: the number of a cell, or a row of such a frame.
+        b: the other one. Without both, the first two cells whose pictures are there.
+
+    Returns:
+        The comparison; without `a` and `b`, where fewer than two pictures are there, a `NoComparison` that says so.
+
+    Raises:
+        ExplorationError: for a number that is not there or there twice, for a cell without a picture, and where only one
+            of the two cells is given.
+
+    """
+    if a is None and b is None:
+        chosen = [tile for tile in cell_views(frame) if tile.path is not None and tile.path.is_file()]
+        if len(chosen) < 2:  # noqa: PLR2004 - a comparison has two sides
+            there = f"{len(chosen) or 'none'} of {len(frame)} cell{'' if len(frame) == 1 else 's'}"
+            return NoComparison(
+                f"Nothing to compare: {there} {'has' if len(chosen) == 1 else 'have'} a picture, and it takes two.",
+            )
+        left, right = chosen[:2]
+    elif a is None or b is None:
+        raise ExplorationError("Only one cell is given: give two numbers, such as compare(pictures, 1, 5), or none.")
+    else:
+        left, right = _find_cell(frame, a), _find_cell(frame, b)
+    run = frame.attrs.get("run")
+    return Comparison(
+        left,
+        right,
+        (_load_picture(left), _load_picture(right)),
+        str(frame.attrs.get("target", "")),
+        Path(run) if run else None,
+    )
+
+
+def _table_row(kind: str, cells: tuple[str, ...]) -> str:
+    style = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0;overflow-wrap:anywhere;width:"
+    widths = ("10%", "45%", "45%")
+    drawn = (f'<{kind} style="{style}{width}">{cell}</{kind}>' for cell, width in zip(cells, widths, strict=True))
+    return f"<tr>{''.join(drawn)}</tr>"
+
+
+def _figure(tile: CellView, picture: Image.Image) -> str:
+    small = picture.copy()
+    small.thumbnail(SHOWN_BOX)
+    style = "display:block;max-width:100%;height:auto;border-radius:6px;margin-bottom:.4em"
+    alt = escape(f"Cell {tile.number}: {tile.prompt}")
+    return f'<img src="{data_uri(small)}" alt="{alt}" style="{style}">{tile.number} {escape(tile.prompt_name)}'
+
+
+def _find_cell(frame: pd.DataFrame, which: Any) -> CellView:
+    if isinstance(which, Integral) and not isinstance(which, bool):
+        tiles = cell_views(frame)
+        found = [tile for tile in tiles if tile.number == which]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ExplorationError(f"The frame has {len(found)} cells {which}: give rows of it instead of numbers.")
+        numbers = [tile.number for tile in tiles]
+        raise ExplorationError(f"The frame has no cell {which}: its numbers are {min(numbers)} to {max(numbers)}.")
+    if hasattr(which, "keys"):
+        return cell_view(which)
+    raise ExplorationError(f"{which!r} names no cell: give its number, or a row of a result frame.")
+
+
+def _load_picture(tile: CellView) -> Image.Image:
+    if tile.path is None:
+        raise ExplorationError(
+            f"Cell {tile.number} has no picture, it is {tile.status}: {tile.reason or 'no reason is known.'}",
+        )
+    picture = load_rgb(tile.path)
+    if picture is None:
+        raise ExplorationError(
+            f"The picture of cell {tile.number} is gone or damaged: run the sweep again, it looks for {tile.path}.",
+        )
+    return picture

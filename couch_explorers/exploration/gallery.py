@@ -1,0 +1,249 @@
+"""The gallery: the pictures of all saved runs, newest first, filtered by prompt, model or rating."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from html import escape
+from numbers import Integral
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers import paths
+from couch_explorers.core.errors import shown
+from couch_explorers.core.image_models import PRICES_AS_OF
+from couch_explorers.exploration import results
+from couch_explorers.exploration.cards import QUIET, cards_html, distinguishing_labels
+from couch_explorers.exploration.fonts import PARTING
+from couch_explorers.exploration.grid import CellView, cell_views
+from couch_explorers.exploration.money import dollars
+from couch_explorers.exploration.page_layout import missing_reason
+from couch_explorers.exploration.ratings import MAX_STARS, VERDICTS, Rating, current_ratings, picture_id
+from couch_explorers.exploration.sweep_spec import ExplorationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from couch_explorers.exploration.results import RunInfo
+
+
+# Pictures shown of one run, so that a large one does not hide those before it.
+MAX_PICTURES_PER_RUN = 12
+LIMIT = 60
+
+
+@dataclass(frozen=True)
+class GalleryFilter:
+    """Which pictures are asked for; None asks for all."""
+
+    text: str | None = None
+    model: str | None = None
+    rating: str | int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rating is None or self.rating in VERDICTS:
+            return
+        if not isinstance(self.rating, Integral) or isinstance(self.rating, bool) or not 1 <= self.rating <= MAX_STARS:
+            raise ExplorationError(
+                f"There is no rating {shown(self.rating)}: ask for {', '.join(VERDICTS)}, or at least 1 to {MAX_STARS} stars.",
+            )
+
+    def takes(self, tile: CellView, said: Mapping[str, Rating]) -> bool:
+        """Tell whether a cell is asked for; by a rating only cells with a picture are."""
+        text, model = (self.text or "").casefold(), (self.model or "").casefold()
+        if text not in tile.prompt.casefold() and text not in tile.prompt_name.casefold():
+            return False
+        if model not in tile.model.casefold() and model not in tile.model_name.casefold():
+            return False
+        if self.rating is None:
+            return True
+        rating = said.get(picture_id(tile)) if tile.path is not None else None
+        if rating is None:
+            return False
+        return rating.verdict == self.rating if isinstance(self.rating, str) else (rating.stars or 0) >= self.rating
+
+    def __str__(self) -> str:
+        asked = [f"“{self.text}” in the prompt"] if self.text else []
+        asked += [f"“{self.model}” in the model"] if self.model else []
+        if self.rating is not None:
+            asked.append(f"rated {self.rating}" if isinstance(self.rating, str) else f"{self.rating} stars or more")
+        return ", ".join(asked)
+
+
+@dataclass(frozen=True)
+class GalleryRun:
+    """A run and those of its cells that are asked for, with a picture or without.
+
+    `most` is how many of its pictures are shown; `trouble` says why a run cannot be read.
+    """
+
+    info: RunInfo
+    tiles: tuple[CellView, ...] = ()
+    most: int = 0
+    trouble: str = ""
+
+    @property
+    def pictures(self) -> list[CellView]:
+        """The cells that have a picture."""
+        return [tile for tile in self.tiles if tile.path is not None]
+
+    @property
+    def shown(self) -> list[CellView]:
+        """The pictures that a notebook shows."""
+        return self.pictures[: self.most]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Runs, newest first. A notebook shows them with at most `limit` pictures.
+
+    `said` is what people said of pictures, by their ids; `older` counts the runs that were not looked at because `limit`
+    was reached.
+    """
+
+    runs: tuple[GalleryRun, ...]
+    wish: GalleryFilter
+    said: Mapping[str, Rating]
+    target: str
+    limit: int
+    older: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every picture of these runs once, with the columns of a result and `run`, the name of the run's folder.
+
+        `number` counts anew, so that the frame can be given to `contact_sheet`, `compare` and `rate`. Raises
+        ExplorationError where there is no picture.
+        """
+        import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+
+        found = []
+        for run in (run for run in self.runs if run.pictures):
+            rows = run.info.frame()
+            numbers = [tile.number for tile in run.pictures]
+            found.append(rows[rows["number"].isin(numbers)].assign(run=run.info.folder.name))
+        if not found:
+            raise ExplorationError(f"{self} A frame needs at least one picture.")
+        rows = pd.concat(found, ignore_index=True).drop_duplicates("id", ignore_index=True)
+        rows["number"] = range(1, len(rows) + 1)
+        rows.attrs = {"run": "", "title": str(self), "purpose": "", "target": self.target}
+        return rows
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __str__(self) -> str:
+        return gallery_sentence(self)
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        lines = (f"{run_title(run)}: {run_facts(run)}" for run in self.runs)
+        return {"text/html": gallery_html(self), "text/plain": "\n".join((str(self), *lines))}
+
+
+def gallery(
+    text: str | None = None,
+    model: str | None = None,
+    rating: str | int | None = None,
+    target: str = "local",
+    limit: int = LIMIT,
+) -> Gallery:
+    """Look through the saved runs of a target, newest first, until `limit` pictures are found.
+
+    `text` is a part of the prompt or its name, `model` a part of a model's id or name, both in small or capital letters;
+    `rating` is "keep", "reject", or the least number of stars (1 to 5). Of one run at most twelve pictures are shown. A
+    picture that several runs have is shown in each. Raises ExplorationError for a rating, a target or a limit that is
+    none.
+    """
+    if not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 1:
+        raise ExplorationError(f"The limit {shown(limit)} is no number of pictures: give 1 or more.")
+    wish, said = GalleryFilter(text, model, rating), current_ratings(target)
+    infos, left = results.runs(target), limit
+    found: list[GalleryRun] = []
+    for place, info in enumerate(infos):
+        if left <= 0:
+            return Gallery(tuple(found), wish, said, target, limit, len(infos) - place)
+        run = _search_run(info, wish, said, min(left, MAX_PICTURES_PER_RUN))
+        if run.tiles or run.trouble:
+            found.append(run)
+            left -= len(run.shown)
+    return Gallery(tuple(found), wish, said, target, limit, 0)
+
+
+def _search_run(info: RunInfo, wish: GalleryFilter, said: Mapping[str, Rating], most: int) -> GalleryRun:
+    try:
+        tiles = cell_views(info.frame())
+    except ExplorationError as error:
+        return GalleryRun(info, trouble=str(error))
+    return GalleryRun(info, tuple(tile for tile in tiles if wish.takes(tile, said)), most)
+
+
+TITLE_CHARACTERS = 80
+SMALL = f"margin:0;font-size:.85em;{QUIET}"
+
+
+def gallery_sentence(found: Gallery) -> str:
+    """Say what was found, or that nothing was."""
+    asked = str(found.wish)
+    if not found.runs:
+        return f"Nothing was found for {asked}." if asked else "There is no run yet: run a sweep, and it is here."
+    pictures = sum(len(run.pictures) for run in found.runs)
+    counts = f"{_count(pictures, 'picture')} in {_count(len(found.runs), 'run')}"
+    return f"{counts}: {asked}." if asked else f"{counts}."
+
+
+def run_title(run: GalleryRun) -> str:
+    """Name a run, by its prompts where nobody named it."""
+    return run.info.title or shorten(", ".join(run.info.prompts), TITLE_CHARACTERS, placeholder=" …")
+
+
+def run_facts(run: GalleryRun) -> str:
+    """When a run was, how many pictures it has, and what they cost."""
+    info = run.info
+    cost = f"{dollars(info.usd)} (prices of {PRICES_AS_OF})" if info.usd else ""
+    if cost:
+        cost = f"nothing paid; on AWS {cost}" if info.target == "local" else f"paid {cost}"
+    pictures = f"{info.pictures} of {_count(info.requests, 'picture')}, {info.made} new"
+    return PARTING.join(filter(None, (f"{info.started:%Y-%m-%d %H:%M} UTC", pictures, cost)))
+
+
+def gallery_html(found: Gallery) -> str:
+    """Draw each run with the pictures that are shown of it."""
+    drawn = [f"<p>{escape(gallery_sentence(found))}</p>", *(_run_html(found, run) for run in found.runs)]
+    if found.older:
+        runs = _count(found.older, "older run")
+        drawn.append(f"<p>{runs} not looked through: ask for less, or give a limit above {found.limit}.</p>")
+    return f'<div class="couch-gallery">{"".join(drawn)}</div>'
+
+
+def _run_html(found: Gallery, run: GalleryRun) -> str:
+    info = run.info
+    drawn = [f'<p style="font-size:1.1em;margin:1.6em 0 0"><b>{escape(run_title(run))}</b></p>']
+    if info.purpose:
+        drawn.append(f'<p style="margin:0">{escape(info.purpose)}</p>')
+    drawn.append(f'<p style="{SMALL}">{escape(run_facts(run))}</p>')
+    if run.trouble:
+        drawn.append(f"<p>{escape(run.trouble)}</p>")
+    if run.shown:
+        said = [found.said.get(picture_id(tile)) or Rating(tile.id) for tile in run.shown]
+        drawn.append(cards_html(zip(run.shown, distinguishing_labels(run.shown), said, strict=True)))
+    drawn.append(_missing_html(run.tiles))
+    if hidden := len(run.pictures) - len(run.shown):
+        folder = escape(json.dumps(paths.display(info.folder), ensure_ascii=False))
+        drawn.append(f'<p style="{SMALL}">{hidden} more: <code>contact_sheet(load({folder}))</code></p>')
+    return "".join(drawn)
+
+
+def _missing_html(tiles: Sequence[CellView]) -> str:
+    """Say how many cells have no picture, by what became of them."""
+    counts = Counter(missing_reason(tile)[0].word.lower() for tile in tiles if tile.path is None)
+    if not counts:
+        return ""
+    listed = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return f'<p style="{SMALL}">Without a picture: {listed}.</p>'
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,276 @@
+"""The cells of a result frame as a grid: which axis makes the rows, which the columns, which the groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.core import image_models
+from couch_explorers.core.errors import GenerationError
+from couch_explorers.exploration.results import COLUMNS, WITH_PICTURE, Status
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+
+SQUARE = (1, 1)
+MISSING_FILE = "The picture's file is gone: run the sweep again, what was paid comes from the bucket."
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One cell of a sweep and what became of it; `path` is None where it has no picture."""
+
+    number: int
+    prompt_name: str
+    prompt: str
+    model: str
+    seed: int
+    size: str
+    cfg_scale: float | None
+    negative_prompt: str | None
+    status: Status
+    reason: str
+    usd: float
+    path: Path | None
+    picture_size: tuple[int, int]
+    id: str
+
+    @property
+    def model_name(self) -> str:
+        """The model's name for people, its id where it is not known."""
+        known = image_models.MODELS.get(self.model)
+        return known.name if known is not None else self.model
+
+
+def cell_views(frame: pd.DataFrame) -> list[CellView]:
+    """Read the cells of a result frame in its order; raises ExplorationError for any other frame, or one without rows."""
+    _check_columns(getattr(frame, "columns", ()))
+    if not len(frame):
+        raise ExplorationError("The frame has no rows: run a sweep, or choose less strictly.")
+    home = Home.current().path
+    return [_cell_view(row, home) for row in frame[list(COLUMNS)].to_dict("records")]
+
+
+def cell_view(row: Mapping[str, Any] | pd.Series) -> CellView:
+    """Read one row of a result frame; raises ExplorationError for any other row."""
+    _check_columns(row.keys())
+    return _cell_view({name: row[name] for name in COLUMNS}, Home.current().path)
+
+
+def _check_columns(names: Iterable[str]) -> None:
+    there = set(names)
+    missing = [name for name in COLUMNS if name not in there]
+    if missing:
+        raise ExplorationError(
+            f"There is no column {', '.join(missing)}: give what Sweep.run or results.load gave back.",
+        )
+
+
+def _cell_view(row: Mapping[str, Any], home: Path) -> CellView:
+    given: dict[str, Any] = {name: None if _is_missing(value) else value for name, value in row.items()}
+    try:
+        status = Status(given["status"])
+    except ValueError as error:
+        raise ExplorationError(
+            f"Cell {given['number']} has the status {given['status']!r}: give what Sweep.run gave back, not a plan.",
+        ) from error
+    path = home / str(given["path"]) if given["path"] is not None and status in WITH_PICTURE else None
+    return CellView(
+        number=int(given["number"]),
+        prompt_name=str(given["prompt_name"]),
+        prompt=str(given["prompt"]),
+        model=str(given["model"]),
+        seed=int(given["seed"]),
+        size=str(given["size"]),
+        cfg_scale=None if given["cfg_scale"] is None else float(given["cfg_scale"]),
+        negative_prompt=None if given["negative_prompt"] is None else str(given["negative_prompt"]),
+        status=status,
+        reason=str(given["reason"] or ""),
+        usd=float(given["usd"] or 0.0),
+        path=path,
+        picture_size=_picture_size(given),
+        id=str(given["id"] or ""),
+    )
+
+
+def _is_missing(value: object) -> bool:
+    """Tell None, NaN and pandas' NA from a value, whatever the column's type made of them."""
+    # Only NaN differs from itself; NA answers neither yes nor no.
+    return value is None or type(value).__name__ == "NAType" or value != value  # noqa: PLR0124
+
+
+def _picture_size(given: dict[str, Any]) -> tuple[int, int]:
+    """The picture's own size, else the one that the model would have painted, in pixels."""
+    if given["width"] and given["height"]:
+        return int(given["width"]), int(given["height"])
+    try:
+        return image_models.get(str(given["model"])).picture_size(str(given["size"]))
+    except GenerationError:
+        return SQUARE
+
+
+# A prompt's value is its name and its text: two runs may have given one name to two texts.
+_AXIS_VALUES: dict[str, Callable[[CellView], Any]] = {
+    "prompt": lambda tile: (tile.prompt_name, tile.prompt),
+    "model": lambda tile: tile.model,
+    "size": lambda tile: tile.size,
+    "cfg_scale": lambda tile: tile.cfg_scale,
+    "negative_prompt": lambda tile: tile.negative_prompt,
+    "seed": lambda tile: tile.seed,
+}
+# The bare value, to stand behind the axis' name.
+_AXIS_TEXTS: dict[str, Callable[[CellView], str]] = {
+    "prompt": lambda tile: tile.prompt_name,
+    "model": lambda tile: tile.model_name,
+    "size": lambda tile: tile.size.replace("x", f" {TIMES} "),
+    "cfg_scale": lambda tile: "default" if tile.cfg_scale is None else f"{tile.cfg_scale:g}",
+    "negative_prompt": lambda tile: "none" if tile.negative_prompt is None else f"“{tile.negative_prompt}”",
+    "seed": lambda tile: str(tile.seed),
+}
+# What stands before the value where it would not explain itself.
+_AXIS_PREFIXES = {"cfg_scale": "cfg ", "negative_prompt": "without ", "seed": "seed "}
+AXES = tuple(_AXIS_VALUES)
+# Among axes with equally many values, the first named here goes to the columns.
+COLUMN_ORDER = ("seed", "size", "cfg_scale", "negative_prompt", "model", "prompt")
+# A sweep fills its grid; where less of it is filled, the cells are a selection, and their pictures follow each other.
+MIN_FILLED = 0.75
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Names of axes by place; `shared` have one value in all cells. Without rows the pictures follow each other."""
+
+    rows: str | None
+    columns: str | None
+    groups: tuple[str, ...]
+    shared: tuple[str, ...]
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The axes that a cell's label tells, in the order of a sweep."""
+        return tuple(name for name in AXES if name not in self.shared)
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """Cells that stand side by side under one heading; None where the grid has a gap. `head` is any cell of the row."""
+
+    head: CellView
+    cells: tuple[CellView | None, ...]
+
+
+@dataclass(frozen=True)
+class GridGroup:
+    """Rows that share the values of the group axes. `head` is any cell of the group."""
+
+    head: CellView
+    rows: tuple[GridRow, ...]
+
+
+def axis_name(axis: str) -> str:
+    """Name an axis for people: "cfg_scale" is "cfg scale"."""
+    return axis.replace("_", " ")
+
+
+def axis_value(axis: str, tile: CellView) -> Hashable:
+    """A cell's value on an axis, to compare by."""
+    value: Hashable = _AXIS_VALUES[axis](tile)
+    return value
+
+
+def axis_text(axis: str, tile: CellView) -> str:
+    """Write a cell's bare value on an axis, like "42"."""
+    return _AXIS_TEXTS[axis](tile)
+
+
+def axis_label(axis: str, tile: CellView) -> str:
+    """Write a cell's value on an axis so that it explains itself, like "seed 42"."""
+    if axis == "negative_prompt" and tile.negative_prompt is None:
+        return "no negative prompt"
+    return _AXIS_PREFIXES.get(axis, "") + _AXIS_TEXTS[axis](tile)
+
+
+def first_per_value(axis: str, tiles: Iterable[CellView]) -> list[CellView]:
+    """One cell for each value of an axis, in the order in which the values appear."""
+    found: dict[Hashable, CellView] = {}
+    for tile in tiles:
+        found.setdefault(axis_value(axis, tile), tile)
+    return list(found.values())
+
+
+def arrange(tiles: Sequence[CellView], rows: str | None = None, columns: str | None = None) -> Arrangement:
+    """Choose the place of each axis that varies.
+
+    The axis with most values goes to the columns, unless it is the prompt, whose name goes to the rows; further axes
+    make groups. A single axis has no rows: its pictures follow each other. Raises ExplorationError for axes that are
+    not known, or one in two places.
+    """
+    rows, columns = _known_axis(rows, "rows"), _known_axis(columns, "columns")
+    if rows is not None and rows == columns:
+        raise ExplorationError(f"The axis {rows} cannot be both rows and columns: give another one to either.")
+    counts = {axis: len(first_per_value(axis, tiles)) for axis in AXES}
+    free = [axis for axis in COLUMN_ORDER if counts[axis] > 1 and axis not in (rows, columns)]
+    free.sort(key=lambda axis: -counts[axis])
+    asked = rows is not None or columns is not None
+    if rows is None and "prompt" in free and len(free) + (columns is not None) > 1:
+        rows = "prompt"
+        free.remove(rows)
+    if columns is None and free:
+        columns = free.pop(0)
+    if rows is None and free:
+        rows = free.pop(0)
+    shared = tuple(axis for axis in AXES if counts[axis] == 1 and axis not in (rows, columns))
+    arrangement = Arrangement(rows, columns, tuple(axis for axis in AXES if axis in free), shared)
+    return arrangement if asked or not _is_sparse(tiles, arrangement, counts) else Arrangement(None, None, (), shared)
+
+
+def group_cells(tiles: Sequence[CellView], arrangement: Arrangement) -> list[GridGroup]:
+    """Lay the cells out as groups of rows; cells with equal values throughout get a row of their own each."""
+    if arrangement.rows is None:
+        return [GridGroup(tiles[0], (GridRow(tiles[0], tuple(tiles)),))]
+    groups: dict[Hashable, list[CellView]] = {}
+    for tile in tiles:
+        groups.setdefault(tuple(axis_value(axis, tile) for axis in arrangement.groups), []).append(tile)
+    return [GridGroup(members[0], tuple(_grid_rows(members, tiles, arrangement))) for members in groups.values()]
+
+
+def _grid_rows(members: Sequence[CellView], tiles: Sequence[CellView], arrangement: Arrangement) -> Iterable[GridRow]:
+    across = arrangement.columns
+    places = [axis_value(across, tile) for tile in first_per_value(across, tiles)] if across else [None]
+    rows: dict[Hashable, list[CellView]] = {}
+    for tile in members:
+        rows.setdefault(axis_value(str(arrangement.rows), tile), []).append(tile)
+    for row in rows.values():
+        at: dict[Hashable, list[CellView]] = {}
+        for tile in row:
+            at.setdefault(axis_value(across, tile) if across else None, []).append(tile)
+        for layer in range(max(map(len, at.values()))):
+            yield GridRow(
+                row[0],
+                tuple(at[place][layer] if len(at.get(place, ())) > layer else None for place in places),
+            )
+
+
+def _known_axis(axis: str | None, place: str) -> str | None:
+    if axis is None:
+        return None
+    name = "prompt" if axis == "prompt_name" else axis
+    if name not in _AXIS_VALUES:
+        raise ExplorationError(f"There is no axis {axis!r} for the {place}: use one of {', '.join(AXES)}.")
+    return name
+
+
+def _is_sparse(tiles: Sequence[CellView], arrangement: Arrangement, counts: dict[str, int]) -> bool:
+    places = 1
+    for axis in (arrangement.rows, arrangement.columns, *arrangement.groups):
+        places *= counts[axis] if axis else 1
+    return len(tiles) < MIN_FILLED * places
+
+
+TIMES = "\u00d7"  # the multiplication sign

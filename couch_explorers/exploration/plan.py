@@ -1,0 +1,442 @@
+"""What a run would do before anything is paid: new, cached and refused cells, the cost and the expected time."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import textwrap
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from couch_explorers.aws import lifecycle
+from couch_explorers.aws.lifecycle import LifecycleStatus
+from couch_explorers.checks import Verdict, badge
+from couch_explorers.core import image_models
+from couch_explorers.core.errors import shown
+from couch_explorers.core.image_models import PRICES_AS_OF
+from couch_explorers.exploration.cache import ImageCache
+from couch_explorers.exploration.money import dollars
+from couch_explorers.exploration.results import COLUMNS
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.paths import Home
+from couch_explorers.workspace import not_deployed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+    from couch_explorers.exploration.cache import CachedPicture
+    from couch_explorers.exploration.sweep_spec import Cell, SweepSpec
+    from couch_explorers.workspace import Workspace
+
+
+VIAS = ("direct", "queue")
+# What a plan says of each cell, after the columns that tell which one it is.
+CELL_COLUMNS = COLUMNS[: COLUMNS.index("status")]
+PLAN_COLUMNS = (*CELL_COLUMNS, "status", "reason", "usd", "id", "warning")
+PLAN_DTYPES = {"number": "int64", "seed": "int64", "cfg_scale": "float64", "usd": "float64"}
+
+
+class Planned(StrEnum):
+    """What a run would do with a cell."""
+
+    NEW = "new"  # ask for it, and pay
+    CACHED = "cached"  # take the picture that is here
+    SAME = "same"  # take the picture of an earlier cell, which asks for the same
+    REFUSED = "refused"  # send nothing: the model or the target does not take it
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """The plan for one cell.
+
+    `reason` says why it is refused, which cell it is the same as, or why a picture that is here does not count; `usd` is
+    what it would cost, 0 unless new; `warning` is worth knowing and stops nothing; `picture` is the cached one.
+    """
+
+    cell: Cell
+    status: Planned
+    reason: str = ""
+    usd: float = 0.0
+    warning: str = ""
+    picture: CachedPicture | None = None
+
+
+def make_plan(sweep: SweepSpec, workspace: Workspace, *, via: str = "direct", concurrency: int = 8) -> pd.DataFrame:
+    """Plan a sweep on a workspace with the cache of its target: see `rows` and `frame`."""
+    check_concurrency(concurrency)
+    cache = ImageCache(Home.current().images(workspace.target))
+    planned = plan_rows(sweep, workspace, cache, via)
+    return plan_frame(planned, workspace=workspace, cache=cache, via=via, concurrency=concurrency, title=sweep.title)
+
+
+def plan_rows(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, via: str = "direct") -> list[PlanRow]:
+    """Plan every cell, in order; the models' lifecycles are asked here, once, and only of models with something new.
+
+    The job of each row's cell stands in the region where the workspace has its model. Raises ExplorationError for an
+    unknown `via`, and for via="queue" where no queue is deployed.
+    """
+    _check_via(via, workspace)
+    cells = sweep.cells(workspace.model_arns)
+    pictures = {cell.number: cache.find(cell.id) for cell in cells if cell.job is not None and cell.same_as is None}
+    asked = {
+        cell.job.model.id: cell.job.model
+        for cell in cells
+        if cell.job is not None and cell.same_as is None and pictures[cell.number] is None
+    }
+    refusals = _not_in_queue(asked, workspace) if via == "queue" else {}
+    warnings: dict[str, str] = {}
+    remaining = [model for model in asked.values() if model.id not in refusals]
+    for model_id, found in lifecycle.fetch_all(workspace, remaining).items():
+        kind = refusals if found.status is LifecycleStatus.GONE else warnings
+        kind[model_id] = lifecycle.warning(asked[model_id], found)
+
+    planned: list[PlanRow] = []
+    for cell in cells:
+        if cell.job is None:
+            row = PlanRow(cell, Planned.REFUSED, cell.refusal)
+        elif cell.same_as is not None:
+            row = _same_as_leader(cell, planned[cell.same_as - 1])
+        elif (picture := pictures[cell.number]) is not None:
+            row = PlanRow(cell, Planned.CACHED, picture=picture)
+        elif cell.model in refusals:
+            row = PlanRow(cell, Planned.REFUSED, refusals[cell.model])
+        else:
+            usd, warning = cell.job.model.price_usd(cell.size), warnings.get(cell.model, "")
+            row = PlanRow(cell, Planned.NEW, cache.damage(cell.id), usd, warning)
+        planned.append(row)
+    return planned
+
+
+def check_cost(planned: Iterable[PlanRow], max_cost_usd: float | None) -> None:
+    """Refuse a plan that costs more than the limit in USD; None is no limit. Raises ExplorationError."""
+    if max_cost_usd is None:
+        return
+    if not isinstance(max_cost_usd, Real) or isinstance(max_cost_usd, bool) or not max_cost_usd >= 0:
+        raise ExplorationError(f"max_cost_usd is {shown(max_cost_usd)}: give an amount in USD from 0, or None.")
+    new = [row.usd for row in planned if row.status is Planned.NEW]
+    # Summed exactly: ten pictures of $0.01 do not break a limit of $0.10.
+    cost = round(math.fsum(new), 6)
+    if cost > max_cost_usd:
+        pictures = "1 new picture costs" if len(new) == 1 else f"{len(new)} new pictures cost"
+        raise ExplorationError(
+            f"{pictures} {dollars(cost)} (prices of {PRICES_AS_OF}), more than max_cost_usd={max_cost_usd:g}: "
+            "raise the limit, or ask for fewer prompts, models, seeds or sizes.",
+        )
+
+
+def check_concurrency(concurrency: int) -> None:
+    """Refuse a number of pictures at a time that is none; raises ExplorationError."""
+    if not isinstance(concurrency, Integral) or isinstance(concurrency, bool) or concurrency < 1:
+        raise ExplorationError(
+            f"concurrency is {shown(concurrency)}: give the number of pictures at a time, 1 or more.",
+        )
+
+
+def plan_frame(
+    planned: Sequence[PlanRow],
+    *,
+    workspace: Workspace,
+    cache: ImageCache,
+    via: str = "direct",
+    concurrency: int = 8,
+    title: str = "",
+) -> pd.DataFrame:
+    """Lay the plan out as PLAN_COLUMNS, one row a cell.
+
+    `status` is "new", "cached", "same" or "refused"; `usd` is what the cell would cost, 0 unless new; `cfg_scale` is NaN
+    for the model's own default, `id` and `negative_prompt` are missing where there is none. The frame's attrs hold what a
+    summary needs beside: target, via, title, at_a_time (pictures) and seconds_by_model (of one picture).
+    """
+    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+
+    models = {row.cell.model for row in planned if row.status is Planned.NEW}
+    columns = {
+        name: pd.Series([_plan_value(row, name) for row in planned], dtype=PLAN_DTYPES.get(name, "str"))
+        for name in PLAN_COLUMNS
+    }
+    table = pd.DataFrame(columns)
+    table.attrs = {
+        "target": workspace.target,
+        "via": via,
+        "title": title,
+        "at_a_time": effective_concurrency(workspace, concurrency, via=via) if models else int(concurrency),
+        "seconds_by_model": seconds_by_model(cache, models, workspace.target),
+    }
+    return table
+
+
+def _plan_value(row: PlanRow, column: str) -> object:
+    if column in CELL_COLUMNS:
+        return getattr(row.cell, column)
+    if column == "id":
+        return row.cell.id or None
+    value = getattr(row, column)
+    return str(value) if column == "status" else value
+
+
+def _same_as_leader(cell: Cell, leader: PlanRow) -> PlanRow:
+    if leader.status is Planned.REFUSED:
+        return PlanRow(cell, Planned.REFUSED, leader.reason)
+    return PlanRow(cell, Planned.SAME, f"The same picture as cell {leader.cell.number}.")
+
+
+def _check_via(via: str, workspace: Workspace) -> None:
+    if via not in VIAS:
+        raise ExplorationError(f"There is no way named {shown(via)}: use via={' or '.join(map(shown, VIAS))}.")
+    if via == "queue" and workspace.queue_url is None:
+        raise ExplorationError(f'{not_deployed("queue", workspace.target)}, or use via="direct".')
+
+
+def _not_in_queue(asked: Mapping[str, image_models.ImageModel], workspace: Workspace) -> dict[str, str]:
+    """Say of each model that the deployed queue does not take why it is refused."""
+    taken = [image_models.parse_arn(arn)[1] for arn in workspace.model_arns]
+    return {
+        model.id: f"The queue is not deployed for {model.name} ({model.id}), only for {', '.join(taken) or 'no model'}: "
+        'use one of them, add it to model_arns and deploy, or use via="direct".'
+        for model in asked.values()
+        if model.id not in taken
+    }
+
+
+# Seconds for one picture where none has been timed yet: locally the median latency of the emulated models, on AWS about ten.
+TYPICAL_PICTURE_S = {"local": 1.0, "aws": 10.0}
+
+
+def seconds_by_model(cache: ImageCache, models: Iterable[str], target: str) -> dict[str, float]:
+    """Tell the seconds that one picture of each model takes: the median of those in the cache, else what is usual."""
+    wanted = sorted(set(models))
+    timed: dict[str, list[float]] = defaultdict(list)
+    for record in cache.records() if wanted else ():
+        seconds = record.get("seconds")
+        if isinstance(seconds, int | float) and seconds > 0:
+            timed[str(record.get("model"))].append(seconds)
+    usual = TYPICAL_PICTURE_S.get(target, TYPICAL_PICTURE_S["aws"])
+    return {model: float(statistics.median(timed[model])) if model in timed else usual for model in wanted}
+
+
+def effective_concurrency(workspace: Workspace, concurrency: int, *, via: str) -> int:
+    """Tell how many pictures are made at once: by this process, or by the queue's Lambda, whose limit is asked for."""
+    worker = workspace.functions.get("worker")
+    if via != "queue" or worker is None:
+        return int(concurrency)
+    try:
+        answer = workspace.client("lambda").list_event_source_mappings(FunctionName=worker)
+    except (BotoCoreError, ClientError):
+        # An estimate is not worth an error.
+        return int(concurrency)
+    limits = [mapping.get("ScalingConfig", {}).get("MaximumConcurrency") for mapping in answer["EventSourceMappings"]]
+    return next((int(limit) for limit in limits if limit), int(concurrency))
+
+
+def expected_seconds(seconds: Iterable[float], at_once: int) -> float:
+    """Estimate the seconds for pictures of these lengths, so many at once: no less than the longest."""
+    lengths = list(seconds)
+    return max(sum(lengths) / at_once, *lengths) if lengths else 0.0
+
+
+TERMINAL_COLUMNS = 80
+REMARKS_SHOWN = 5
+HEADINGS = {
+    Planned.NEW: "new",
+    Planned.CACHED: "in the cache",
+    Planned.SAME: "same as another",
+    Planned.REFUSED: "refused",
+}
+SHORT_HEADINGS = HEADINGS | {Planned.CACHED: "cached", Planned.SAME: "same"}
+MINUTE_S, HOUR_S = 60, 3600
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """The plan for one model, or for all: how many cells of each kind, and what the new ones cost in USD."""
+
+    name: str
+    counts: dict[Planned, int]
+    usd: float
+
+
+@dataclass(frozen=True, repr=False)
+class PlanSummary:
+    """What a run would ask, cost and take. Printed as text, displayed by a notebook as a table.
+
+    `usd` is what the new pictures cost at AWS's prices of `prices_as_of`, wherever they are made; `seconds` is the
+    expected time with `at_a_time` pictures at once; `warnings` are told once each; `refusals` are pairs of (reason,
+    cells), the most frequent first.
+    """
+
+    title: str
+    target: str
+    via: str
+    requests: int
+    new: int
+    cached: int
+    same: int
+    refused: int
+    usd: float
+    prices_as_of: str
+    seconds: float
+    at_a_time: int
+    models: tuple[ModelSummary, ...]
+    warnings: tuple[str, ...]
+    refusals: tuple[tuple[str, int], ...]
+
+    @property
+    def sentence(self) -> str:
+        """The whole plan in words."""
+        counts = {
+            "new": self.new,
+            "in the cache": self.cached,
+            "the same as another": self.same,
+            "refused": self.refused,
+        }
+        parts = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        requests = "1 request" if self.requests == 1 else f"{self.requests:,} requests"
+        return f"{requests}: {parts or 'nothing to do'}. {self._price()}"
+
+    def _price(self) -> str:
+        if not self.new:
+            return "Nothing is asked for and nothing is paid."
+        one = self.new == 1
+        who = "The new one" if one else "The new ones"
+        price = f"{dollars(self.usd)} (prices of {self.prices_as_of})"
+        if self.target == "local":
+            cost = f"{who} would cost {price} on AWS, here nothing, and {'takes' if one else 'take'}"
+        else:
+            cost = f"{who} {'costs' if one else 'cost'} {price} and {'takes' if one else 'take'}"
+        at_once = "" if one else f", {self.at_a_time} at a time"
+        by_queue = " by the queue's Lambda" if self.via == "queue" else ""
+        return f"{cost} about {_rough_duration(self.seconds)}{at_once}{by_queue}."
+
+    def _remarks(self) -> list[str]:
+        refusals = [f"{count:,} refused: {reason}" for reason, count in self.refusals]
+        return [*_first_remarks(self.warnings, "warnings"), *_first_remarks(refusals, "reasons for refusals")]
+
+    def __str__(self) -> str:
+        lines = [self.title] if self.title else []
+        lines += [*_wrap(self.sentence), ""]
+        width = max((len(line.name) for line in self.models), default=0)
+        lines.append(f"{'model':{width}}" + "".join(f"{name:>9}" for name in (*SHORT_HEADINGS.values(), "USD")))
+        for line, usd in self._lines():
+            lines.append(f"{line.name:{width}}" + "".join(f"{line.counts[kind]:>9,}" for kind in Planned) + f"{usd:>9}")
+        remarks = [part for remark in self._remarks() for part in _wrap(f"! {remark}", indent="  ")]
+        return "\n".join([*lines, *(["", *remarks] if remarks else [])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        cell = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0"
+        number = "text-align:right;vertical-align:top;padding:.35em 0 .35em .8em;font-variant-numeric:tabular-nums"
+        head = "".join(f'<th style="{number}">{name}</th>' for name in (*HEADINGS.values(), "USD"))
+        rows = "".join(
+            f'<tr><td style="{cell};overflow-wrap:anywhere">{escape(line.name)}</td>'
+            + "".join(f'<td style="{number}">{line.counts[kind]:,}</td>' for kind in Planned)
+            + f'<td style="{number}">{usd}</td></tr>'
+            for line, usd in self._lines()
+        )
+        title = f"<strong>{escape(self.title)}</strong><br>" if self.title else ""
+        remarks = "".join(f"<p>{badge(Verdict.WARN)} {escape(remark)}</p>" for remark in self._remarks())
+        return (
+            f"<p>{title}{escape(self.sentence)}</p>"
+            f'<table class="couch-plan"><thead><tr><th style="{cell}">model</th>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table>{remarks}"
+        )
+
+    def _lines(self) -> list[tuple[ModelSummary, str]]:
+        """Give the table's lines with their amounts, all with as many decimals as the finest needs."""
+        lines = self.models
+        if len(lines) != 1:
+            lines += (
+                ModelSummary("all", {kind: sum(line.counts[kind] for line in lines) for kind in Planned}, self.usd),
+            )
+        decimals = max(len(dollars(line.usd).split(".")[1]) for line in lines)
+        return [(line, f"{line.usd:,.{decimals}f}") for line in lines]
+
+
+@dataclass(frozen=True)
+class NoPlan:
+    """Stands where a plan's summary would be, and says why nothing can be planned."""
+
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        return {"text/html": f"<p>{badge(Verdict.BAD)} {escape(self.sentence)}</p>", "text/plain": self.sentence}
+
+
+def summarize_plan(plan: pd.DataFrame) -> PlanSummary:
+    """Sum up a plan, or some of its rows: what `Sweep.plan` returned. Raises ExplorationError for another frame."""
+    attrs = plan.attrs
+    if "seconds_by_model" not in attrs:
+        raise ExplorationError("The frame is no plan, or lost its attrs on the way: give what Sweep.plan returned.")
+    counts = Counter(zip(plan["model"], plan["status"], strict=True))
+    lines = tuple(
+        ModelSummary(
+            str(model),
+            {kind: counts[model, str(kind)] for kind in Planned},
+            _total_usd(plan.loc[plan["model"] == model, "usd"]),
+        )
+        for model in plan["model"].unique()
+    )
+    statuses = Counter(plan["status"])
+    new = plan[plan["status"] == str(Planned.NEW)]
+    refused = plan.loc[plan["status"] == str(Planned.REFUSED), "reason"]
+    return PlanSummary(
+        title=attrs["title"],
+        target=attrs["target"],
+        via=attrs["via"],
+        requests=len(plan),
+        new=statuses[Planned.NEW],
+        cached=statuses[Planned.CACHED],
+        same=statuses[Planned.SAME],
+        refused=statuses[Planned.REFUSED],
+        usd=_total_usd(plan["usd"]),
+        prices_as_of=PRICES_AS_OF,
+        seconds=expected_seconds((attrs["seconds_by_model"][model] for model in new["model"]), attrs["at_a_time"]),
+        at_a_time=attrs["at_a_time"],
+        models=lines,
+        # Of a new cell the reason tells why the picture that is here does not count.
+        warnings=tuple(text for text in [*plan["warning"].unique(), *new["reason"].unique()] if text),
+        refusals=tuple(Counter(refused).most_common()),
+    )
+
+
+def _first_remarks(remarks: Sequence[str], kind: str) -> list[str]:
+    """Keep the first remarks and say how many more there are."""
+    hidden = len(remarks) - REMARKS_SHOWN
+    more = [f"{hidden:,} more {kind} stand in the rows of the plan."] if hidden > 0 else []
+    return [*remarks[:REMARKS_SHOWN], *more]
+
+
+def _total_usd(usd: pd.Series) -> float:
+    return round(math.fsum(usd), 6)
+
+
+def _rough_duration(seconds: float) -> str:
+    """Write a time as people say it; what takes hours is not told to the second."""
+    whole = math.ceil(seconds)
+    if whole < 2 * MINUTE_S:
+        return f"{whole} s"
+    if whole < 2 * HOUR_S:
+        return f"{math.ceil(whole / MINUTE_S)} min"
+    return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    """Break a text into lines of a terminal, but no name of a model or region."""
+    return textwrap.wrap(
+        text,
+        TERMINAL_COLUMNS,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

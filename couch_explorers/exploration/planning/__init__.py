@@ -1,1 +1,0 @@
-"""What would be asked, and what it costs: axes, cells, lifecycle, expected time."""

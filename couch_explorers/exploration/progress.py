@@ -1,0 +1,143 @@
+"""Progress of a sweep on standard error: tqdm's bar where a person watches, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from couch_explorers.checks import RUN_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+# Seconds between two plain lines.
+LINE_EVERY_S = 5.0
+_MINUTE_S, _HOUR_S = 60, 3600
+
+
+class Progress(Protocol):
+    """How far the work is; both may be called from any thread."""
+
+    def step(self, n: int = 1) -> None:
+        """Count `n` more as done."""
+
+    def note(self, text: str) -> None:
+        """Print a line of its own."""
+
+
+@contextmanager
+def track(total: int, label: str) -> Iterator[Progress]:
+    """Show the progress of `total` steps on standard error, as tqdm's bar or, for whoever reads it later, as lines."""
+    if _is_watched():
+        with _tqdm_class()(total=total, desc=label, unit="picture") as bar:
+            yield ProgressBar(bar)
+        return
+    lines = ProgressLines(total, label)
+    try:
+        yield lines
+    finally:
+        lines.end()
+
+
+def print_line(text: str) -> None:
+    """Print a line on standard error, where the progress stands."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def duration(seconds: float) -> str:
+    """Write a span for people: "40 s", "3 min 20 s", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < _MINUTE_S:
+        return f"{whole} s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
+    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
+
+
+class ProgressBar:
+    """tqdm's bar, for several threads."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._lock = threading.Lock()
+
+    def step(self, n: int = 1) -> None:
+        """Count `n` more as done."""
+        with self._lock:
+            self._bar.update(n)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        with self._lock:
+            self._bar.write(text, file=sys.stderr)
+
+
+class ProgressLines:
+    """A line at the beginning, one each few seconds in between, and one at the end."""
+
+    def __init__(
+        self,
+        total: int,
+        label: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = print_line,
+    ) -> None:
+        self._total, self._label, self._clock, self._tell = total, label, clock, tell
+        self._done = 0
+        self._begin = self._last = clock()
+        self._lock = threading.Lock()
+        tell(f"{label}: {total} to do")
+
+    def step(self, n: int = 1) -> None:
+        """Count `n` more as done."""
+        with self._lock:
+            self._done += n
+            if self._clock() - self._last >= LINE_EVERY_S and self._done < self._total:
+                self._line()
+
+    def note(self, text: str) -> None:
+        """Print a line of its own."""
+        with self._lock:
+            self._tell(text)
+
+    def end(self) -> None:
+        """Print the last line."""
+        with self._lock:
+            self._line()
+
+    def _line(self) -> None:
+        self._last = self._clock()
+        took = self._last - self._begin
+        left = took / self._done * (self._total - self._done) if self._done else 0.0
+        to_go = f", about {duration(left)} to go" if 0 < self._done < self._total else ""
+        self._tell(f"{self._label}: {self._done} of {self._total} after {duration(took)}{to_go}")
+
+
+def _is_watched() -> bool:
+    """Tell whether a bar can be drawn: in a terminal, or in a notebook that somebody works in."""
+    # What `couch run` starts is read later, and a bar would be a heap of half lines.
+    if os.environ.get(RUN_VARIABLE):
+        return False
+    return _in_kernel() or sys.stderr.isatty()
+
+
+def _tqdm_class() -> Any:
+    # tqdm.auto decides once in a process, when it is first imported, which may have been by somebody else.
+    if _in_kernel():
+        from tqdm.notebook import tqdm  # noqa: PLC0415 - loads the widgets
+    else:
+        from tqdm import tqdm  # noqa: PLC0415 - only for whoever watches
+    return tqdm
+
+
+def _in_kernel() -> bool:
+    # Only a kernel has loaded IPython before, so that nobody else pays for the import.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None

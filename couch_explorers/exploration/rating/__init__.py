@@ -1,1 +1,0 @@
-"""What people think of the pictures, and the winners."""

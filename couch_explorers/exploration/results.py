@@ -1,0 +1,260 @@
+"""The outcome of each cell, the frame of a run, and the saved runs: a folder each, with `run.json` and `results.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers import paths
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.files import read_json, write_json, write_whole
+from couch_explorers.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+
+    from couch_explorers.exploration.sweep_spec import Cell
+
+
+class Status(StrEnum):
+    """How a cell ended."""
+
+    MADE = "made"  # asked for in this run, and paid
+    CACHED = "cached"  # there already, here or in the bucket; not paid
+    SAME = "same"  # another cell of this sweep asks for the same picture
+    REFUSED = "refused"  # the model does not take it; never sent
+    FILTERED = "filtered"  # a content filter withheld it
+    THROTTLED = "throttled"  # the model was asked too often, retries included
+    FAILED = "failed"  # anything else
+    STOPPED = "stopped"  # the run was not started, or interrupted before the answer was there
+
+
+# Those that have a picture.
+WITH_PICTURE = (Status.MADE, Status.CACHED, Status.SAME)
+
+# The columns of a sweep's result, in this order.
+COLUMNS = (
+    "number", "prompt_name", "prompt", "model", "seed", "size", "cfg_scale", "negative_prompt",
+    "status", "reason", "seconds", "usd", "path", "key", "width", "height", "id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the cell of this number ended.
+
+    `reason` is one sentence wherever there is no picture; `seconds` are the cell's own, from asking to having; `usd` is
+    what was paid for it in this run; `path` is the picture here, `key` the one in the bucket, None where it is not there.
+    """
+
+    number: int
+    status: Status
+    reason: str = ""
+    seconds: float | None = None
+    usd: float = 0.0
+    path: Path | None = None
+    key: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+ResultRow = tuple[Any, ...]
+PATH, STATUS, USD = (COLUMNS.index(name) for name in ("path", "status", "usd"))
+
+RUN_FILE, RESULTS_FILE = "run.json", "results.csv"
+# The columns that are no text; nullable whole numbers where a cell may have none.
+DTYPES = {
+    "number": "int64",
+    "seed": "int64",
+    "cfg_scale": "float64",
+    "seconds": "float64",
+    "usd": "float64",
+    "width": "Int64",
+    "height": "Int64",
+}
+# Texts that a cell may lack; everywhere else an empty text is an empty text.
+NULLABLE = ("negative_prompt", "path", "key")
+MAX_SLUG_CHARACTERS = 40
+STOPPED_REASON = "The run was stopped before the picture was there: run again to go on."
+
+
+def result_rows(cells: Iterable[Cell], outcomes: Mapping[int, Outcome]) -> list[ResultRow]:
+    """Make the rows of a sweep's result: the values of COLUMNS, one row a cell in the order given, None for what is not there.
+
+    `outcomes` are by the cell's number; a cell without one was stopped.
+    """
+    return [_result_row(cell, outcomes.get(cell.number)) for cell in cells]
+
+
+def to_frame(cells: Iterable[Cell], outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
+    """Make the result of a sweep: COLUMNS, one row a cell in the order given; see `rows`.
+
+    `seconds` and `usd` are the cell's own, `path` is a file here, `key` one in the bucket, `width` and `height` are pixels;
+    what is not there is missing (NaN, NA).
+    """
+    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+
+    frame = pd.DataFrame(result_rows(cells, outcomes), columns=list(COLUMNS))
+    return frame.astype({name: DTYPES.get(name, "str") for name in COLUMNS})
+
+
+def new_run_folder(target: str, title: str, started: datetime) -> Path:
+    """Name the folder of a run that begins now: time in UTC, title, and four digits that tell twins apart."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_CHARACTERS].strip("-")
+    parts = (started.astimezone(UTC).strftime("%Y%m%d-%H%M%S"), slug, secrets.token_hex(2))
+    return Home.current().runs(target) / "-".join(filter(None, parts))
+
+
+def save_run(found: Iterable[ResultRow], folder: Path, run: Mapping[str, Any]) -> Path:
+    """Save a result's rows as `folder/results.csv` and what is to be known of the run as `folder/run.json`.
+
+    `run` holds plain values, among them "title", "purpose", "target" and "started" (ISO, UTC). Paths are written relative
+    to the home folder, which may move. Raises ExplorationError when the folder cannot be written.
+    """
+    home = Home.current().path
+    table = io.StringIO()
+    # Not by the frame: who interrupts a run does not want to wait for its library.
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((*row[:PATH], _relative_path(row[PATH], home), *row[PATH + 1 :]) for row in found)
+    try:
+        # A lone half of a character pair, which no file in UTF-8 can hold, comes only with a refused cell.
+        write_whole(folder / RESULTS_FILE, table.getvalue().encode("utf-8", "backslashreplace"))
+        # Last, because it makes the folder a run.
+        write_json(folder / RUN_FILE, dict(run))
+    except OSError as error:
+        raise ExplorationError(
+            f"The run could not be saved in {folder} ({error.strerror}); its pictures are in the cache. "
+            "Make room or give the right to write there, and run again: what is there costs nothing.",
+        ) from error
+    return folder
+
+
+def load(folder: str | Path) -> pd.DataFrame:
+    """Read a saved run as the frame that `Sweep.run` gave; `folder` may be named as seen from the project's folder.
+
+    Raises ExplorationError for a folder that is no run.
+    """
+    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+
+    folder = paths.resolve(folder)
+    info = RunInfo.read(folder)
+    texts = [name for name in COLUMNS if name not in DTYPES]
+    try:
+        read = pd.read_csv(
+            folder / RESULTS_FILE,
+            dtype=dict.fromkeys(texts, "str") | DTYPES,
+            # "NA" and "null" are prompts like any other.
+            keep_default_na=False,
+            na_values={name: [""] for name in (*DTYPES, *NULLABLE)},
+            encoding="utf-8",
+        )
+    except (OSError, ValueError) as error:
+        raise ExplorationError(f"{folder / RESULTS_FILE} cannot be read ({error}): remove the folder.") from error
+    if tuple(read.columns) != COLUMNS:
+        raise ExplorationError(
+            f"{folder / RESULTS_FILE} lacks columns or has others than a sweep's: remove the folder.",
+        )
+    home = Home.current().path
+    read["path"] = pd.Series(
+        [str(home / path) if isinstance(path, str) else None for path in read["path"]],
+        dtype="str",
+        index=read.index,
+    )
+    read.attrs = {"run": str(folder), "title": info.title, "purpose": info.purpose, "target": info.target}
+    return read
+
+
+def runs(target: str = "local") -> list[RunInfo]:
+    """List the saved runs of a target, newest first; a folder that holds no whole run is left out."""
+    found = []
+    for folder in Home.current().runs(target).glob("*/"):
+        try:
+            found.append(RunInfo.read(folder))
+        except ExplorationError:
+            continue
+    return sorted(found, key=lambda run: (run.started, run.folder.name), reverse=True)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A saved run without its rows.
+
+    `started` is UTC, `seconds` the whole run's; `requests` counts the cells, `pictures` those that have one, `made` those
+    that were paid for in this run, `usd` what they cost.
+    """
+
+    folder: Path
+    title: str
+    purpose: str
+    target: str
+    via: str
+    started: datetime
+    seconds: float
+    requests: int
+    pictures: int
+    made: int
+    usd: float
+    prompts: dict[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> RunInfo:
+        """Read what `save` wrote; raises ExplorationError for a folder that is no run."""
+        try:
+            run: dict[str, Any] = read_json(folder / RUN_FILE) or {}
+            return cls(
+                folder=folder,
+                title=run["title"],
+                purpose=run["purpose"],
+                target=run["target"],
+                via=run["via"],
+                started=datetime.fromisoformat(run["started"]),
+                seconds=float(run["seconds"]),
+                **{name: run["totals"][name] for name in ("requests", "pictures", "made", "usd")},
+                prompts=dict(run["axes"]["prompts"]),
+                models=tuple(run["axes"]["models"]),
+            )
+        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+            raise ExplorationError(f"{folder} is no saved run: results.runs() lists those there are.") from error
+
+    def frame(self) -> pd.DataFrame:
+        """Read the run's rows: see `load`."""
+        return load(self.folder)
+
+
+def run_totals(found: Iterable[ResultRow]) -> dict[str, Any]:
+    """Count a result's rows: requests, pictures, made (paid for in this run), and usd."""
+    ends = [(Status(row[STATUS]), row[USD]) for row in found]
+    return {
+        "requests": len(ends),
+        "pictures": sum(status in WITH_PICTURE for status, _ in ends),
+        "made": sum(status is Status.MADE for status, _ in ends),
+        "usd": round(sum(usd for _, usd in ends), 4),
+    }
+
+
+def _result_row(cell: Cell, outcome: Outcome | None) -> ResultRow:
+    asked = (cell.number, cell.prompt_name, cell.prompt, cell.model, cell.seed, cell.size, cell.cfg_scale)
+    ended = outcome or Outcome(cell.number, Status.STOPPED, STOPPED_REASON)
+    path = None if ended.path is None else str(ended.path)
+    told = (str(ended.status), ended.reason, ended.seconds, ended.usd, path, ended.key, ended.width, ended.height)
+    return (*asked, cell.negative_prompt, *told, cell.id)
+
+
+def _relative_path(path: object, home: Path) -> object:
+    """A path as it is written: below the home folder without it, elsewhere whole; missing stays missing."""
+    if isinstance(path, str) and Path(path).is_relative_to(home):
+        return Path(path).relative_to(home).as_posix()
+    return path

@@ -1,0 +1,201 @@
+"""Runs a plan: calls the runner for the new cells in threads of its own, and collects the outcome of every cell."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from couch_explorers.core import png as pictures
+from couch_explorers.core.errors import GenerationError
+from couch_explorers.exploration import bucket, progress
+from couch_explorers.exploration.plan import Planned
+from couch_explorers.exploration.results import WITH_PICTURE, Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from couch_explorers.exploration.cache import CachedPicture, ImageCache
+    from couch_explorers.exploration.plan import PlanRow
+    from couch_explorers.exploration.sweep_spec import Cell
+    from couch_explorers.workspace import Workspace
+
+
+# Threads that store in the bucket what an earlier run could only keep here.
+UPLOAD_THREADS = 8
+# Seconds between two looks at whether somebody wants to stop; on Windows nothing else lets Ctrl-C through.
+POLL_S = 0.2
+
+
+class Runner(Protocol):
+    """Makes the pictures of cells: `direct.run` and `queue.run`."""
+
+    def __call__(
+        self,
+        cells: Sequence[Cell],
+        *,
+        workspace: Workspace,
+        cache: ImageCache,
+        concurrency: int,
+        report: Callable[[Outcome], None],
+        stop: threading.Event,
+    ) -> None:
+        """Report each cell once, from any thread; return when all are reported or soon after `stop` is set."""
+
+
+class Executor:
+    """What is to be done for the rows of a plan, and what became of each; its runners work in other threads.
+
+    `trouble` is what ended a runner before its time, None where nothing did.
+    """
+
+    def __init__(self, rows: Sequence[PlanRow], workspace: Workspace, cache: ImageCache) -> None:
+        self._rows, self._workspace, self._cache = rows, workspace, cache
+        self.new = [row.cell for row in rows if row.status is Planned.NEW]
+        self.trouble: Exception | None = None
+        self._planned = {row.cell.number: row.reason for row in rows}
+        self._outcomes: dict[int, Outcome] = {}
+        self._only_here: list[Cell] = []
+        self._lock = threading.Lock()
+        for row in rows:
+            if row.status is Planned.REFUSED:
+                self._outcomes[row.cell.number] = Outcome(row.cell.number, Status.REFUSED, row.reason)
+            elif row.status is Planned.CACHED:
+                self._note_cached(row)
+
+    def _note_cached(self, row: PlanRow) -> None:
+        cell, picture = row.cell, row.picture
+        if picture is None or cell.job is None:
+            raise AssertionError("A cached row of a plan has a picture and a job.")
+        key = cell.job.key(self._workspace.prefix)
+        there = picture.is_at(self._workspace.bucket, key)
+        if not there:
+            self._only_here.append(cell)
+        self._outcomes[cell.number] = Outcome(
+            cell.number,
+            Status.CACHED,
+            path=picture.path,
+            key=key if there else None,
+            width=picture.width,
+            height=picture.height,
+        )
+
+    def do(self, runner: Runner, concurrency: int, label: str) -> None:
+        """Make what is new and store what is only here, until all is done; raises KeyboardInterrupt at once."""
+        if not self.new and not self._only_here:
+            return
+        stop, done = threading.Event(), threading.Event()
+        with progress.track(len(self.new) + len(self._only_here), label) as shown:
+
+            def report(outcome: Outcome) -> None:
+                if stop.is_set():
+                    return
+                with self._lock:
+                    self._outcomes[outcome.number] = self._explained(outcome)
+                shown.step()
+
+            def work() -> None:
+                try:
+                    with self._storing(stop, shown.step):
+                        runner(
+                            self.new,
+                            workspace=self._workspace,
+                            cache=self._cache,
+                            concurrency=concurrency,
+                            report=report,
+                            stop=stop,
+                        )
+                except Exception as error:  # noqa: BLE001 - any is a failure of the test
+                    self.trouble = error
+                finally:
+                    done.set()
+
+            try:
+                # In threads of their own: an interrupt then meets this loop, never a runner or an import half-way.
+                threading.Thread(target=work, name="sweep").start()
+                if not done.wait(POLL_S):
+                    threading.Thread(target=_preload_pandas, name="import").start()
+                while not done.wait(POLL_S):
+                    pass
+            except BaseException:
+                stop.set()
+                raise
+
+    def outcomes(self) -> dict[int, Outcome]:
+        """Give what is known by now, by the cell's number: without those that have not ended.
+
+        Where the run was stopped, pictures that were just being stored are here all the same.
+        """
+        with self._lock:
+            known = dict(self._outcomes)
+        for cell in self.new:
+            if cell.number not in known and (picture := self._cache.find(cell.id)) is not None:
+                known[cell.number] = _kept_outcome(cell.number, picture)
+        for row in self._rows:
+            leader = known.get(row.cell.same_as) if row.cell.same_as is not None else None
+            if row.status is Planned.SAME and leader is not None:
+                known[row.cell.number] = _same_outcome(row.cell.number, leader)
+        return known
+
+    def _explained(self, outcome: Outcome) -> Outcome:
+        """Say of a picture that was made again why that was needed."""
+        planned = self._planned[outcome.number]
+        if outcome.status not in WITH_PICTURE or not planned:
+            return outcome
+        return replace(outcome, reason=f"{planned} {outcome.reason}".strip())
+
+    @contextmanager
+    def _storing(self, stop: threading.Event, step: Callable[[], None]) -> Iterator[None]:
+        """Store what is only here, beside what else is done."""
+        if not self._only_here:
+            yield
+            return
+        s3 = bucket.s3_client(self._workspace, UPLOAD_THREADS)
+        with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="storer") as storers:
+            stored = storers.map(partial(self._store, s3, stop, step), self._only_here)
+            yield
+            list(stored)
+
+    def _store(self, s3: Any, stop: threading.Event, step: Callable[[], None], cell: Cell) -> None:
+        """Store a picture that an earlier run could only keep here."""
+        job, known = cell.job, self._outcomes[cell.number]
+        if job is None or known.path is None or stop.is_set():
+            return
+        try:
+            png = known.path.read_bytes()
+            seed = pictures.read_parameters(png).get("seed")
+            stored = replace(known, key=bucket.upload(s3, self._workspace, self._cache, job, png, seed=seed))
+        except GenerationError as error:
+            stored = replace(
+                known,
+                reason=f"Not in the bucket yet; the next run stores it. {error.reason}: {error.detail}",
+            )
+        except (OSError, ValueError) as error:
+            stored = replace(known, reason=f"Not in the bucket: {error}")
+        with self._lock:
+            self._outcomes[cell.number] = stored
+        step()
+
+
+def _preload_pandas() -> None:
+    """Spend the half second that it takes while the first pictures are painted, when it costs nothing."""
+    import pandas  # noqa: F401, ICN001, PLC0415
+
+
+def _kept_outcome(number: int, picture: CachedPicture) -> Outcome:
+    """Say of a picture that was paid for and is here that nobody got to say more of it."""
+    seconds, usd = picture.record.get("seconds"), picture.record.get("usd", 0.0)
+    told = Outcome(number, Status.MADE, "Not in the bucket yet; the next run stores it.", seconds, usd)
+    return replace(told, path=picture.path, width=picture.width, height=picture.height)
+
+
+def _same_outcome(number: int, leader: Outcome) -> Outcome:
+    """Say of a cell that asks for an earlier cell's picture what became of it; it costs nothing."""
+    if leader.status in WITH_PICTURE:
+        reason, status = f"The same picture as cell {leader.number}.", Status.SAME
+    else:
+        reason, status = f"As cell {leader.number}: {leader.reason}", leader.status
+    return replace(leader, number=number, status=status, reason=reason, seconds=None, usd=0.0)

@@ -1,1 +1,0 @@
-"""Contact sheets, two pictures side by side, and the gallery of all runs."""

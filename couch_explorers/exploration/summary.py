@@ -1,0 +1,81 @@
+"""The result of a sweep as one sentence, and as checks for `couch run`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers import checks as found
+from couch_explorers.checks import Check, Verdict
+from couch_explorers.core.image_models import PRICES_AS_OF
+from couch_explorers.exploration.money import dollars
+from couch_explorers.exploration.results import WITH_PICTURE, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# A refusal and a filter are answers to the question that was asked; what failed has no answer yet.
+VERDICTS = {
+    Status.REFUSED: Verdict.WARN,
+    Status.FILTERED: Verdict.WARN,
+    Status.THROTTLED: Verdict.BAD,
+    Status.FAILED: Verdict.BAD,
+    Status.STOPPED: Verdict.BAD,
+}
+MAX_REASONS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """What a sweep came to. Displayed by a notebook as a table of checks with the sentence above it."""
+
+    sentence: str
+    checks: tuple[Check, ...]
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        shown = found.bundle(self.checks, f"<p>{self.sentence}</p>{found.table(self.checks)}")
+        return shown | {"text/plain": f"{self.sentence}\n{shown['text/plain']}"}
+
+
+def conclude(pictures: pd.DataFrame) -> SweepSummary:
+    """Judge the result of `Sweep.run`: BAD where a cell failed or the run was not started, WARN where a model or its filter would not, else OK."""
+    statuses = Counter(Status(status) for status in pictures["status"])
+    there = sum(statuses[status] for status in WITH_PICTURE)
+    seconds = float(pictures["seconds"].fillna(0).sum())
+    checks = [
+        Check(
+            "pictures",
+            Verdict.OK if there == len(pictures) else Verdict.WARN if there else Verdict.BAD,
+            round(seconds, 3),
+            f"{there} of {len(pictures)} are there: {', '.join(f'{statuses[s]} {s}' for s in Status if statuses[s])}.",
+        ),
+    ]
+    unstarted = pictures.attrs.get("unstarted", "")
+    if unstarted:
+        checks.append(Check("run started", Verdict.BAD, 0.0, unstarted))
+    for status, verdict in VERDICTS.items():
+        # All that is stopped in a run that was not started has the reason that stands there already.
+        if statuses[status] and not (unstarted and status is Status.STOPPED):
+            checks.append(Check(f"{status} cells", verdict, 0.0, _reasons(pictures, status)))
+    return SweepSummary(_sentence(pictures, there, statuses), tuple(checks))
+
+
+def _sentence(pictures: pd.DataFrame, there: int, statuses: Counter[Status]) -> str:
+    new, paid = statuses[Status.MADE], dollars(float(pictures["usd"].sum()))
+    sentence = f"{there} of {len(pictures)} pictures are there"
+    if not new:
+        return f"{sentence}, none of them new: nothing was paid."
+    if pictures.attrs.get("target") == "local":
+        return f"{sentence}, {new} of them new; on AWS these would have cost {paid} (prices of {PRICES_AS_OF})."
+    return f"{sentence}, {new} of them new, for {paid} (prices of {PRICES_AS_OF})."
+
+
+def _reasons(pictures: pd.DataFrame, status: Status) -> str:
+    """Say why, each reason once, the most frequent first."""
+    reasons = Counter(pictures.loc[pictures["status"] == status, "reason"])
+    shown = [f"{count} x {reason}" for reason, count in reasons.most_common(MAX_REASONS_SHOWN)]
+    if len(reasons) > MAX_REASONS_SHOWN:
+        shown.append(f"and {len(reasons) - MAX_REASONS_SHOWN} more reasons in results.csv")
+    return "\n".join(shown)

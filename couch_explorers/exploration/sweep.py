@@ -1,0 +1,171 @@
+"""A sweep on a target: what it would do, how it is run, and what is kept of the run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from couch_explorers.exploration import plan, progress, results
+from couch_explorers.exploration.cache import ImageCache
+from couch_explorers.exploration.plan import Planned
+from couch_explorers.exploration.results import Outcome, Status
+from couch_explorers.exploration.runner import Executor
+from couch_explorers.exploration.sweep_spec import ExplorationError, SweepSpec
+from couch_explorers.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from couch_explorers.exploration.plan import NoPlan, PlanSummary
+    from couch_explorers.exploration.runner import Runner
+    from couch_explorers.workspace import Workspace
+
+
+# An interrupt ends the waiting, not what was asked for already.
+AFTER_INTERRUPT = {
+    "direct": "What is being painted just now is kept when it comes.",
+    "queue": "What was sent stays in the queue and will be made and paid for; the next run fetches it.",
+}
+
+
+@dataclass(frozen=True, init=False)
+class Sweep(SweepSpec):
+    """A specification that can be planned and run on a workspace; see `SweepSpec` for its arguments."""
+
+    def plan(self, workspace: Workspace, via: str = "direct", concurrency: int = 8) -> pd.DataFrame:
+        """Say what a run would do, before anything is paid: one row a cell, see `plan.frame`.
+
+        Looks into this machine's cache and asks the target for the lifecycle of models, but not into the bucket: a
+        picture that is only there is planned as new and fetched in the run. Raises ExplorationError for an unknown `via`
+        and for via="queue" where no queue is deployed.
+        """
+        return plan.make_plan(self, workspace, via=via, concurrency=concurrency)
+
+    def summary(
+        self,
+        workspace: Workspace,
+        via: str = "direct",
+        concurrency: int = 8,
+        *,
+        errors: Literal["raise", "show"] = "raise",
+    ) -> PlanSummary | NoPlan:
+        """Say in a few lines what a run would ask, cost and take.
+
+        Raises ExplorationError as `plan` does; with errors="show" its sentence is returned in the summary's place, so
+        that a notebook goes on.
+        """
+        try:
+            return plan.summarize_plan(self.plan(workspace, via=via, concurrency=concurrency))
+        except ExplorationError as error:
+            if errors == "raise":
+                raise
+            return plan.NoPlan(str(error))
+
+    def run(
+        self,
+        workspace: Workspace,
+        via: str = "direct",
+        concurrency: int = 8,
+        max_cost_usd: float | None = None,
+        cache: ImageCache | None = None,
+        *,
+        errors: Literal["raise", "show"] = "raise",
+    ) -> pd.DataFrame:
+        """Make the pictures that are not there yet and return one row a cell, in order, whatever became of it.
+
+        The columns are `outcomes.COLUMNS`; `seconds` and `usd` are the cell's own. Raises ExplorationError before
+        anything is sent: as `plan` does, and where the new pictures cost more than `max_cost_usd`. With
+        errors="show" nothing is sent either, but the rows are returned, "stopped" with that sentence as their reason
+        unless their picture is in the cache; `conclude` then says BAD.
+        """
+        begin, started = time.monotonic(), datetime.now(UTC)
+        cache = cache or ImageCache(Home.current().images(workspace.target))
+        try:
+            plan.check_concurrency(concurrency)
+            planned = plan.plan_rows(self, workspace, cache, via)
+            plan.check_cost(planned, max_cost_usd)
+            work = Executor(planned, workspace, cache)
+            if work.new:
+                cache.check_writable()
+        except ExplorationError as error:
+            if errors == "raise":
+                raise
+            return _unstarted(self, workspace, cache, str(error))
+        for warning in dict.fromkeys(row.warning for row in planned if row.warning and row.status is Planned.NEW):
+            progress.print_line(warning)
+        interrupted = None
+        try:
+            work.do(_runner(via), concurrency, f"{self.title or 'sweep'} ({via})")
+        except KeyboardInterrupt as stopped:
+            interrupted = stopped
+        cells, outcomes = [row.cell for row in planned], work.outcomes()
+        found = results.result_rows(cells, outcomes)
+        about = {"via": via, "concurrency": concurrency, "seconds": round(time.monotonic() - begin, 3)}
+        attributes = _save(found, self, workspace, started, about)
+        if interrupted is not None:
+            here = results.run_totals(found)["pictures"]
+            progress.print_line(f"Stopped: {here} of {len(found)} pictures are here; run again to go on.")
+            progress.print_line(AFTER_INTERRUPT[via])
+            raise interrupted
+        if work.trouble is not None:
+            raise work.trouble
+        frame = results.to_frame(cells, outcomes)
+        frame.attrs = attributes
+        return frame
+
+
+def _unstarted(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, reason: str) -> pd.DataFrame:
+    """Give the rows of a run that was not started: what is in the cache, and the reason wherever a picture is missing.
+
+    It is not saved among the runs; the attribute "unstarted" has the reason for `conclude`.
+    """
+    # Whatever was wrong with the way that was asked for: this one only looks into the cache.
+    planned = plan.plan_rows(sweep, workspace, cache, via="direct")
+    known = Executor(planned, workspace, cache).outcomes()
+    cells = [row.cell for row in planned]
+    stopped = {cell.number: Outcome(cell.number, Status.STOPPED, reason) for cell in cells}
+    frame = results.to_frame(cells, stopped | known)
+    frame.attrs = _attributes(sweep, workspace) | {"unstarted": reason}
+    return frame
+
+
+def _attributes(sweep: SweepSpec, workspace: Workspace) -> dict[str, str]:
+    return {"title": sweep.title, "purpose": sweep.purpose, "target": workspace.target}
+
+
+def _save(
+    found: Sequence[results.ResultRow],
+    sweep: SweepSpec,
+    workspace: Workspace,
+    started: datetime,
+    about: dict[str, Any],
+) -> dict[str, str]:
+    """Save the run and return its frame's attributes; where there is no room for it, say so and lose no row."""
+    folder = results.new_run_folder(workspace.target, sweep.title, started)
+    named = _attributes(sweep, workspace)
+    about |= {
+        "candidate": workspace.candidate,
+        "started": started.isoformat(timespec="seconds"),
+        "axes": sweep.axes(),
+        "totals": results.run_totals(found),
+    }
+    try:
+        results.save_run(found, folder, named | about)
+    except ExplorationError as error:
+        progress.print_line(str(error))
+    return {"run": str(folder)} | named
+
+
+def _runner(via: str) -> Runner:
+    # Each brings its own clients and helpers; only the one that is used is loaded.
+    if via == "queue":
+        from couch_explorers.exploration import queue_runner  # noqa: PLC0415
+
+        return queue_runner.run
+    from couch_explorers.exploration import direct_runner  # noqa: PLC0415
+
+    return direct_runner.run

@@ -1,0 +1,158 @@
+"""The best-rated pictures, with the commands that make them again."""
+
+from __future__ import annotations
+
+import shlex
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers import paths
+from couch_explorers.exploration.cards import CARD_WIDTH, QUIET, picture_html, rating_html
+from couch_explorers.exploration.grid import cell_views
+from couch_explorers.exploration.ratings import Rating, current_ratings, picture_id, target_of
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.paths import PROJECT_ROOT, Home
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from couch_explorers.exploration.grid import CellView
+
+
+WINNER_COLUMNS = (
+    "number", "prompt_name", "prompt", "model", "seed", "size", "cfg_scale", "negative_prompt",
+    "verdict", "stars", "note", "command", "paint_command", "path", "key", "id",
+)  # fmt: skip
+
+
+def best(frame: pd.DataFrame, n: int = 3) -> pd.DataFrame:
+    """Find the `n` best of a sweep's result: those kept first, then by their stars, then in the order of the sweep.
+
+    A rejected picture is never among them, nor one that is neither kept nor has a star: where nobody has rated, the frame
+    is empty and a notebook says how to rate. Columns are those of the request, verdict, stars, note, path, key, id, and
+    two lines for a shell: `command` makes the very picture again from its file, or asks for it where the file is gone;
+    `paint_command` asks for it without the file, to be given away. Raises ExplorationError for a frame that is no sweep's
+    result and an `n` below 1.
+    """
+    if n < 1:
+        raise ExplorationError(f"{n} winners cannot be shown: ask for 1 or more.")
+    target = target_of(frame)
+    said = current_ratings(target)
+    liked: dict[str, tuple[Any, ...]] = {}
+    for tile, key in zip(cell_views(frame), frame["key"], strict=True):
+        rating = said.get(picture_id(tile)) if tile.path is not None else None
+        if rating is not None and _is_liked(rating):
+            # Two cells may have come to one picture: it is one winner.
+            liked.setdefault(rating.id, (rating, tile, key))
+    order = sorted(liked.values(), key=lambda found: (found[0].verdict != "keep", -(found[0].stars or 0)))
+    rows = [_winner_row(rating, tile, key, target) for rating, tile, key in order[:n]]
+    return _winners_frame(rows, frame.attrs)
+
+
+def reproduce_command(path: Path, options: Sequence[str] = ()) -> str:
+    """Write the line for a shell that makes a picture again from its file.
+
+    A file of the project is named as seen from its folder, and found from whatever folder the line is typed in.
+    """
+    home = Home.current().path
+    elsewhere = "" if home == PROJECT_ROOT / ".couch" else f"COUCH_HOME={shlex.quote(paths.display(home))} "
+    return elsewhere + shlex.join(["couch", "reproduce", paths.display(path), *options])
+
+
+def paint_command(tile: CellView, options: Sequence[str] = ()) -> str:
+    """Write the line for a shell that asks for a cell's picture without its file, on whatever machine."""
+    words = ["couch", "paint", "--model", tile.model, "--seed", str(tile.seed), "--size", tile.size]
+    if tile.cfg_scale is not None:
+        words += ["--cfg-scale", f"{tile.cfg_scale:g}"]
+    if tile.negative_prompt is not None:
+        words += ["--negative-prompt", tile.negative_prompt]
+    # The mark keeps a prompt that begins with a dash from being read as an option.
+    return shlex.join([*words, *options, *(["--"] if tile.prompt.startswith("-") else []), tile.prompt])
+
+
+def _target_options(target: str, key: object) -> list[str]:
+    """The options that name the target: its pictures lie under the candidate's number."""
+    if target == "local":
+        return []
+    return ["--target", target, *(["--candidate", key.partition("/")[0]] if isinstance(key, str) else [])]
+
+
+def _is_liked(rating: Rating) -> bool:
+    return rating.verdict == "keep" or (rating.verdict is None and bool(rating.stars))
+
+
+def _winner_row(rating: Rating, tile: CellView, key: object, target: str) -> list[Any]:
+    path, where = Path(str(tile.path)), _target_options(target, key)
+    values = {
+        **vars(tile),
+        **{name: getattr(rating, name) for name in ("verdict", "stars", "note", "id")},
+        "command": reproduce_command(path, where) if path.is_file() else paint_command(tile, where),
+        "paint_command": paint_command(tile, where),
+        "path": str(path),
+        "key": key,
+    }
+    return [values[name] for name in WINNER_COLUMNS]
+
+
+NO_WINNERS = (
+    'No picture is kept or has a star yet. Rate some with a click, or with <code>rate(1, pictures, verdict="keep", stars=5)'
+    "</code>; the winners and the commands that make them again then stand here."
+)
+
+
+@lru_cache(maxsize=1)
+def _frame_class() -> type[pd.DataFrame]:
+    """Make the class of the frame of winners; inside a function, because pandas takes half a second to import."""
+    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+
+    class Winners(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
+        """A frame of winners; a notebook shows each with its picture and its whole command."""
+
+        @property
+        def _constructor(self) -> Any:
+            # A selection of rows or columns is an ordinary frame.
+            return pd.DataFrame
+
+        def _repr_html_(self) -> str:
+            if self.empty:
+                return f"<p>{NO_WINNERS}</p>"
+            return "".join(_winner_html(place, row) for place, row in enumerate(self.to_dict("records"), start=1))
+
+    return Winners
+
+
+def _winners_frame(rows: Sequence[Sequence[Any]], attrs: Mapping[str, Any]) -> pd.DataFrame:
+    """Make the frame of winners, with the same column types whether it has rows or not."""
+    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+
+    frame = pd.DataFrame(rows, columns=list(WINNER_COLUMNS)).astype({"cfg_scale": "float64", "stars": "Int64"})
+    winners = _frame_class()(frame)
+    winners.attrs.update(attrs)
+    return winners
+
+
+def _winner_html(place: int, row: dict[str, Any]) -> str:
+    """Draw a winner as HTML: its picture, what was asked and said, and its command to be copied whole."""
+    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+
+    asked = [f"seed {row['seed']}", str(row["model"]), str(row["size"])]
+    if pd.notna(row["cfg_scale"]):
+        asked.append(f"cfg scale {row['cfg_scale']:g}")
+    if pd.notna(row["negative_prompt"]):
+        asked.append(f"without {row['negative_prompt']}")
+    verdict, stars = (None if pd.isna(row[name]) else row[name] for name in ("verdict", "stars"))
+    rating = Rating(row["id"], verdict, None if stars is None else int(stars), row["note"])
+    wrapped = "white-space:pre-wrap;overflow-wrap:anywhere;margin:.6em 0 0;padding:.5em .7em;border:1px solid #8884;border-radius:6px"
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:1.2rem;margin:1rem 0;align-items:flex-start">'
+        f'<div style="width:{CARD_WIDTH};flex:none">{picture_html(Path(row["path"]), row["prompt"])}</div>'
+        '<div style="flex:1;min-width:20rem;line-height:1.5">'
+        f"<b>{place}. {escape(row['prompt_name'])}</b> {rating_html(rating)}<br>"
+        f'<span style="{QUIET}">{escape(" · ".join(asked))}, cell {row["number"]}</span>'
+        f'<p style="margin:.4em 0 0">{escape(row["prompt"])}</p>'
+        f'<pre style="{wrapped}">{escape(row["command"])}</pre></div></div>'
+    )

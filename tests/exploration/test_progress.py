@@ -1,0 +1,145 @@
+"""Progress: a bar where somebody watches, few plain lines where nobody does."""
+
+import io
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from couch_explorers.exploration import progress
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def lines(said, clock):
+    return progress.ProgressLines(40, "savanna", clock=clock, tell=said.append)
+
+
+def test_a_line_stands_at_the_beginning_and_at_the_end(lines, said, clock):
+    lines.step(40)
+    clock.now += 70
+    lines.end()
+
+    assert said == ["savanna: 40 to do", "savanna: 40 of 40 after 1 min 10 s"]
+
+
+def test_a_line_comes_at_most_each_five_seconds_and_tells_the_time_to_go(lines, said, clock):
+    for _ in range(20):
+        clock.now += 1
+        lines.step()
+
+    assert said[1:] == [
+        "savanna: 5 of 40 after 5 s, about 35 s to go",
+        "savanna: 10 of 40 after 10 s, about 30 s to go",
+        "savanna: 15 of 40 after 15 s, about 25 s to go",
+        "savanna: 20 of 40 after 20 s, about 20 s to go",
+    ]
+
+
+def test_the_last_line_is_told_where_the_work_was_stopped(lines, said, clock):
+    lines.step(3)
+    clock.now += 3
+    lines.end()
+
+    assert said[-1] == "savanna: 3 of 40 after 3 s, about 37 s to go"
+
+
+def test_a_note_is_a_line_of_its_own(lines, said):
+    lines.note("A model is LEGACY.")
+
+    assert said[-1] == "A model is LEGACY."
+
+
+def test_steps_from_many_threads_are_all_counted(lines, said):
+    threads = [threading.Thread(target=lines.step) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines.end()
+
+    assert said[-1].startswith("savanna: 40 of 40")
+
+
+def test_without_a_terminal_plain_lines_go_to_standard_error(capsys):
+    with progress.track(2, "savanna") as shown:
+        shown.step(2)
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == ["savanna: 2 to do", "savanna: 2 of 2 after 0 s"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def in_a_terminal(monkeypatch):
+    """Begin to write to a terminal and return it; pytest sets its own standard error before each test."""
+
+    def begin():
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        monkeypatch.delenv(progress.RUN_VARIABLE, raising=False)
+        return sys.stderr
+
+    return begin
+
+
+def test_in_a_terminal_a_bar_is_drawn(in_a_terminal):
+    terminal = in_a_terminal()
+
+    with progress.track(4, "savanna") as shown:
+        shown.step(3)
+        shown.note("A model is LEGACY.")
+        shown.step()
+
+    assert "savanna: 100%" in terminal.getvalue()
+    assert "4/4" in terminal.getvalue()
+    assert "A model is LEGACY.\n" in terminal.getvalue()
+
+
+def test_a_run_that_nobody_watches_gets_lines_even_in_a_terminal(in_a_terminal, monkeypatch):
+    terminal = in_a_terminal()
+    monkeypatch.setenv(progress.RUN_VARIABLE, "1")
+
+    with progress.track(1, "savanna") as shown:
+        shown.step()
+
+    assert terminal.getvalue().splitlines() == ["savanna: 1 to do", "savanna: 1 of 1 after 0 s"]
+
+
+@pytest.mark.parametrize(("shell", "watched"), [(SimpleNamespace(kernel=object()), True), (SimpleNamespace(), False)])
+def test_a_kernel_counts_as_watched_and_a_plain_shell_by_its_terminal(monkeypatch, shell, watched):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.delenv(progress.RUN_VARIABLE, raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+
+    assert progress._is_watched() is watched
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_spans_are_written_for_people(seconds, text):
+    assert progress.duration(seconds) == text

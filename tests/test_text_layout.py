@@ -58,3 +58,11 @@ def test_letters_keep_their_marks():
 
 def test_parts_break_between_each_other():
     assert wrap_parts(["a" * 4, "b" * 4, "c" * 40], len, 12) == ["aaaa · bbbb", "ccccccccccc…"]
+
+
+def test_no_break_space_keeps_a_number_beside_its_unit():
+    assert wrap("time-out 28 s, 1,024\u00a0MB", len, 17) == ["time-out 28 s,", "1,024\u00a0MB"]
+
+
+def test_no_text_has_no_lines():
+    assert wrap("  ", len, 8) == []

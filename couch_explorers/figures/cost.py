@@ -1,28 +1,95 @@
-"""What the window cost, and what a thousand pictures cost by each way, part by part."""
+"""What the window cost, and what a thousand images cost by each way (the queue, the API), part by part."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from couch_explorers import formatting
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
-from couch_explorers.figures import measured, rows, sources, thousand
-from couch_explorers.figures.errors import FigureError
-from couch_explorers.figures.figure import Made
-from couch_explorers.figures.rows import Group, Row
-from couch_explorers.metrics import cost, series
-from couch_explorers.metrics.model import API_FUNCTION, WORKER, context_of
+from couch_explorers.figures import charts, metric_figures, provenance
+from couch_explorers.figures.charts import Group, Row
+from couch_explorers.figures.figure import FigureError, RenderedFigure
+from couch_explorers.metrics import cost, series, statistics
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState, context_of
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from couch_explorers.figures.thousand import Way
     from couch_explorers.metrics.cost import Cost
     from couch_explorers.metrics.model import Context
+
+THOUSAND = 1000
+MONTH_S = 30 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Way:
+    """USD for a thousand pictures by one way; NaN for what is not known.
+
+    Lambda and requests are what the window's pictures took on the average, failed runs included; `seconds` is the
+    Lambda's time for one picture. `made` is how many pictures the window had.
+    """
+
+    resource: str
+    pictures: float
+    functions: float
+    requests: float
+    seconds: float
+    made: float
+
+    @property
+    def total(self) -> float:
+        """All parts; NaN where one is not known."""
+        return self.pictures + self.functions + self.requests
+
+
+def ways(frame: pd.DataFrame, model: str) -> list[Way]:
+    """Price a thousand pictures of a model, given by its id or ARN, by each way that is deployed."""
+    facts = context_of(frame)
+    deployed = [
+        resource
+        for resource in (WORKER, API_FUNCTION)
+        if facts.state(series.invocations(resource)) is not SeriesState.MISSING
+    ]
+    return [_way(frame, resource, _price(model)) for resource in deployed]
+
+
+def idle_month() -> float:
+    """USD of a month of Lambda's looks into the queue, which it takes whether anybody paints or not."""
+    return cost.idle_requests(MONTH_S) * cost.SQS_REQUEST
+
+
+def _way(frame: pd.DataFrame, resource: str, price: float) -> Way:
+    made = cost.count_of(frame, series.pictures(resource))
+
+    def each(total: float) -> float:
+        return statistics.share(total, made)
+
+    if resource == WORKER:
+        requests = cost.queue_requests(frame) * cost.SQS_REQUEST
+    else:
+        requests = cost.count_of(frame, series.API_COUNT) * cost.API_REQUEST
+    return Way(
+        resource,
+        pictures=THOUSAND * price,
+        functions=THOUSAND * each(cost.function_cost(frame, resource)),
+        requests=THOUSAND * each(requests),
+        seconds=each(cost.run_seconds(frame, resource)),
+        made=made,
+    )
+
+
+def _price(model: str) -> float:
+    try:
+        return image_models.get(model).price_usd()
+    except UnknownModelError:
+        return math.nan
+
 
 NAME, TITLE = "cost", "What pictures cost"
 WAYS = {WORKER: "the queue", API_FUNCTION: "the API"}
@@ -31,33 +98,35 @@ MODEL = "image model"
 NOTHING, NOT_KNOWN, NOT_MEASURED = "nothing", "not known", "not measured: no picture in the window"
 NO_PRICE = "no price is known"
 COLOURS = {MODEL: style.VERMILLION, "Lambda": style.BLUE}
-# From here on cents are fine enough; below, two digits that tell something.
-FINE = 0.1
+# From here on cents are fine enough.
+CENTS_FROM = 0.1
 HOUR_S = 3600
 # From here on whole per cents would say that there is nothing else.
 NEARLY_ALL = 0.995
 
 
-def make(frame: pd.DataFrame, model: str) -> Made:
+def make(frame: pd.DataFrame, model: str) -> RenderedFigure:
     """Draw the costs at list prices; `model` is the deploy's default, by its id or ARN.
 
     FigureError where neither way made a picture, so that there is nothing to compute with.
     """
     facts = context_of(frame)
-    spent, found = cost.cost_of_window(frame), thousand.ways(frame, model)
+    spent, found = cost.cost_of_window(frame), ways(frame, model)
     idle = [way for way in found if not way.made > 0]
     gone = [resource for resource in WAYS if resource not in {way.resource for way in found}]
-    missing = measured.lacking(facts, *(series.pictures(part) for part in (*gone, *(way.resource for way in idle))))
+    missing = metric_figures.lacking(
+        facts, *(series.pictures(part) for part in (*gone, *(way.resource for way in idle)))
+    )
     if len(idle) == len(found):
         raise FigureError(missing)
     made = sum(way.made for way in found if way.made > 0)
     groups = [_window(facts, spent, made), *(_thousand(way) for way in found)]
     reading = _sentence(facts, spent, found, model)
     kind = "Dots on a logarithmic scale of USD: the window's cost by part, and that of 1,000 pictures by each way"
-    panel = Panel(NAME, TITLE, f"{reading} {_prices(facts)}", f"{kind}. {reading}", rows.dots(groups, "USD"))
+    panel = Panel(NAME, TITLE, f"{reading} {_prices(facts)}", f"{kind}. {reading}", charts.dots(groups, "USD"))
     unpriced = spent.unpriced or ((model,) if math.isnan(found[0].pictures) else ())
     without = f"Not in the sums, for no price is known here: {formatting.join(unpriced)}." if unpriced else ""
-    return Made(panel, sources.measured(frame), " ".join(filter(None, (missing, without))))
+    return RenderedFigure(panel, provenance.measured(frame), " ".join(filter(None, (missing, without))))
 
 
 def _window(facts: Context, spent: Cost, made: float) -> Group:
@@ -78,24 +147,24 @@ def _group(title: str, parts: dict[str, float], total: float, unknown: dict[str,
     """Make rows of parts; `unknown` says by part why one is not known."""
     listed = []
     for name, usd in parts.items():
-        value = unknown.get(name, NOT_KNOWN) if math.isnan(usd) else amount(usd) if usd else NOTHING
+        value = unknown.get(name, NOT_KNOWN) if math.isnan(usd) else _usd(usd) if usd else NOTHING
         listed.append(Row(name, usd, value, share(usd, total), colour=COLOURS.get(name, style.GREEN)))
-    return Group(title, tuple(listed), "" if math.isnan(total) else f"in all USD {amount(total)}{told}")
+    return Group(title, tuple(listed), "" if math.isnan(total) else f"in all USD {_usd(total)}{told}")
 
 
 def _sentence(facts: Context, spent: Cost, found: list[Way], model: str) -> str:
     hours = formatting.count(facts.window().length.total_seconds() / HOUR_S, "hour")
     part = share(spent.pictures, spent.total)
-    clauses = [f"the last {hours} cost USD {amount(spent.total)}{f', {part} of it for the model' if part else ''}"]
+    clauses = [f"the last {hours} cost USD {_usd(spent.total)}{f', {part} of it for the model' if part else ''}"]
     whole = formatting.join(
-        f"USD {amount(way.total)} by {WAYS[way.resource]} (Lambda: USD {amount(way.functions)}, {formatting.seconds(way.seconds)} a picture)"
+        f"USD {_usd(way.total)} by {WAYS[way.resource]} (Lambda: USD {_usd(way.functions)}, {formatting.seconds(way.seconds)} a picture)"
         for way in found
         if not math.isnan(way.total)
     )
     if whole:
         clauses.append(f"1,000 pictures by {_name(model)} cost {whole}, failed runs included")
     if any(way.resource == WORKER for way in found):
-        idle = amount(thousand.idle_month())
+        idle = _usd(idle_month())
         clauses.append(f"Lambda's looks into the queue cost USD {idle} in 30 days, whether anybody paints or not")
     return formatting.sentence(*clauses)
 
@@ -124,8 +193,5 @@ def share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if NEARLY_ALL <= part / whole < 1 else formatting.percent(part / whole)
 
 
-def amount(usd: float) -> str:
-    """Write USD with cents, or, where that would tell nothing, with two digits that do: 40.00, 0.012, 0.00040."""
-    if usd >= FINE or usd <= 0:
-        return f"{usd:,.2f}"
-    return f"{usd:.{1 - math.floor(math.log10(usd))}f}"
+def _usd(amount: float) -> str:
+    return formatting.usd(amount, symbol="", cents_from=CENTS_FROM)

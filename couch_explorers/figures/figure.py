@@ -1,4 +1,4 @@
-"""A figure of the report: its number, its drawing, the caption that reads it, and where its data come from."""
+"""A figure of the report: its number, its drawing, its caption, and where its data come from."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from couch_explorers.checks import Check, Verdict
 from couch_explorers.html import with_code
 
 if TYPE_CHECKING:
-    from couch_explorers.figures.sources import Source
+    from couch_explorers.figures.provenance import Source
     from couch_explorers.metrics.plots.figure import Panel
 
 
+class FigureError(Exception):
+    """A figure cannot be made; the message says why, and what to do so that it can."""
+
+
 @dataclass(frozen=True)
-class Made:
+class RenderedFigure:
     """A drawing with its source; `missing` says what is not in it and what to do, empty where nothing is missing.
 
     `picture` is HTML that a page shows in place of the drawing's SVG, for one that is made of pixels.
@@ -33,7 +37,7 @@ class Figure:
     """A figure in its place in the report."""
 
     number: int
-    made: Made
+    made: RenderedFigure
     seconds: float = 0.0
 
     @property
@@ -74,7 +78,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Absent:
+class MissingFigure:
     """A figure that could not be made, and why; `broken` where that is no lack of data but a defect."""
 
     number: int

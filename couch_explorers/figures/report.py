@@ -1,9 +1,15 @@
-"""The report's figures, made one after the other: what cannot be made says why, and the rest goes on."""
+"""The report's figures, one after the other, and their files: what cannot be made says why, and the rest goes on."""
 
 from __future__ import annotations
 
+import os
+import re
 import time
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,30 +17,29 @@ from couch_explorers import checks as found
 from couch_explorers import metrics
 from couch_explorers.core import image_models
 from couch_explorers.exploration import ExplorationError
-from couch_explorers.figures import architecture, client, contact, cost, measured, saving
-from couch_explorers.figures.errors import FigureError
-from couch_explorers.figures.figure import Absent, Figure
+from couch_explorers.figures import architecture, benchmark_results, contact_sheet, cost, metric_figures
+from couch_explorers.figures.figure import Figure, FigureError, MissingFigure
+from couch_explorers.files import reason, write_json, write_whole
 from couch_explorers.metrics.cloudwatch import DEFAULT_TIMEZONE
 from couch_explorers.metrics.model import MetricsError, MetricsParameterError
+from couch_explorers.reports import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
-    from couch_explorers.figures.figure import Made
-    from couch_explorers.figures.saving import Saved
+    from couch_explorers.figures.figure import RenderedFigure
     from couch_explorers.metrics.time_windows import Compare
     from couch_explorers.workspace import Workspace
 
 # The figures in the order of the report, with what each shows.
 TITLES = {
     architecture.NAME: architecture.TITLE,
-    contact.NAME: contact.TITLE,
+    contact_sheet.NAME: contact_sheet.TITLE,
     "age": "Age of the oldest job",
     "duration": "Durations of worker and API function",
-    client.NAME: client.TITLE,
+    benchmark_results.NAME: benchmark_results.TITLE,
     cost.NAME: cost.TITLE,
 }
 # What says in its own sentence why there is no figure; anything else is a defect.
@@ -48,42 +53,44 @@ class Report:
         """`frame` is what `metrics.fetch` gave, None where it gave nothing; `trouble` then says why."""
         self.workspace = workspace
         self.frame, self.trouble = frame, trouble
-        self.figures: dict[str, Figure | Absent] = {}
+        self.figures: dict[str, Figure | MissingFigure] = {}
 
-    def architecture(self) -> Figure | Absent:
+    def architecture(self) -> Figure | MissingFigure:
         """What is deployed, and the way that a prompt takes."""
         return self._make(architecture.NAME, lambda: architecture.make(self.workspace))
 
-    def contact_sheet(self, *, seed: int, max_cost_usd: float) -> Figure | Absent:
+    def contact_sheet(self, *, seed: int, max_cost_usd: float) -> Figure | MissingFigure:
         """The sample prompts' pictures; what is painted already is not paid for again."""
-        return self._make(contact.NAME, lambda: contact.make(self.workspace, seed=seed, max_cost_usd=max_cost_usd))
+        return self._make(
+            contact_sheet.NAME, lambda: contact_sheet.make(self.workspace, seed=seed, max_cost_usd=max_cost_usd)
+        )
 
-    def age(self) -> Figure | Absent:
+    def age(self) -> Figure | MissingFigure:
         """How long the oldest message had waited, and the alarm's threshold."""
-        return self._make("age", lambda: measured.age(self._frame()))
+        return self._make("age", lambda: metric_figures.age(self._frame()))
 
-    def duration(self) -> Figure | Absent:
+    def duration(self) -> Figure | MissingFigure:
         """How long the Lambdas ran."""
-        return self._make("duration", lambda: measured.duration(self._frame()))
+        return self._make("duration", lambda: metric_figures.duration(self._frame()))
 
-    def client(self) -> Figure | Absent:
+    def client(self) -> Figure | MissingFigure:
         """Size and start-up of the Java client."""
-        return self._make(client.NAME, client.make)
+        return self._make(benchmark_results.NAME, benchmark_results.make)
 
-    def cost(self) -> Figure | Absent:
+    def cost(self) -> Figure | MissingFigure:
         """What the window cost, and what a thousand pictures cost."""
         model = next(iter(self.workspace.model_arns), image_models.DEFAULT_MODEL_ID)
         return self._make(cost.NAME, lambda: cost.make(self._frame(), model))
 
     def save(self, folder: Path | None = None) -> Saved:
-        """Write all figures as SVG, PDF and PNG, the snippet to paste, and the manifest; see `saving.save`."""
-        return saving.save(self.in_order(), self.workspace, folder)
+        """Write all figures as SVG, PDF and PNG, the snippet to paste, and the manifest; see `save`."""
+        return save(self.in_order(), self.workspace, folder)
 
     def checks(self) -> Checks:
         """One check a figure: made or not, and where its data come from."""
         return Checks(self.in_order())
 
-    def in_order(self) -> list[Figure | Absent]:
+    def in_order(self) -> list[Figure | MissingFigure]:
         """The figures made so far, by their numbers."""
         return sorted(self.figures.values(), key=lambda figure: figure.number)
 
@@ -92,14 +99,14 @@ class Report:
             raise FigureError(self.trouble)
         return self.frame
 
-    def _make(self, name: str, maker: Callable[[], Made]) -> Figure | Absent:
+    def _make(self, name: str, maker: Callable[[], RenderedFigure]) -> Figure | MissingFigure:
         """Make a figure; whatever is in the way becomes its reason."""
         number, begin = list(TITLES).index(name) + 1, time.perf_counter()
 
-        def absent(reason: str, *, broken: bool = False) -> Absent:
-            return Absent(number, name, TITLES[name], reason, _since(begin), broken)
+        def absent(reason: str, *, broken: bool = False) -> MissingFigure:
+            return MissingFigure(number, name, TITLES[name], reason, _since(begin), broken)
 
-        made: Figure | Absent
+        made: Figure | MissingFigure
         try:
             made = Figure(number, maker(), _since(begin))
         except TOLD as error:
@@ -113,7 +120,7 @@ class Report:
 class Checks:
     """The figures as a table of checks, which `couch run` counts."""
 
-    def __init__(self, figures: list[Figure | Absent]) -> None:
+    def __init__(self, figures: list[Figure | MissingFigure]) -> None:
         self.checks = [figure.check for figure in figures]
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
@@ -137,3 +144,125 @@ def begin(
 
 def _since(begin: float) -> float:
     return round(time.perf_counter() - begin, 3)
+
+
+FOLDER, SNIPPET, MANIFEST = "exam_report", "figures.md", "figures.json"
+FORMATS = ("svg", "pdf", "png")
+# What would be read as Markdown, or as a formula, in the middle of a text; what stands between backticks stays code.
+MARKDOWN = re.compile(r"(`[^`\n]+`)|([\\`*_{}\[\]<>|#$~])")
+HEAD = "<!-- Written by `couch run exam_report`. Links are relative to this file: keep the folder together. -->\n"
+
+
+class Saved(list[Path]):
+    """The files that were written; a notebook shows links to them."""
+
+    def __init__(self, files: list[Path], figures: Sequence[Figure], folder: Path, trouble: str = "") -> None:
+        """`trouble` says why files are missing."""
+        super().__init__(files)
+        self.figures, self.folder, self.trouble = figures, folder, trouble
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        if self.trouble:
+            return {"text/html": f"<p>{escape(self.trouble)}</p>", "text/plain": self.trouble}
+        rows = "".join(
+            f"<li>Figure {figure.number}, {escape(figure.title)}: {', '.join(self._link(path) for path in self._of(figure))}</li>"
+            for figure in self.figures
+        )
+        others = ", ".join(self._link(path) for path in self if path.name in (SNIPPET, MANIFEST))
+        html = f"<ul>{rows}<li>To paste, and for programs: {others}</li></ul>"
+        return {
+            "text/html": html,
+            "text/plain": f"{beside.shown(self.folder)}: {', '.join(path.name for path in self)}",
+        }
+
+    def _of(self, figure: Figure) -> list[Path]:
+        return [path for path in self if path.stem == figure.name and path.suffix != ".md"]
+
+    def _link(self, path: Path) -> str:
+        # The report of a run lies in the folder above: such a link works wherever both go.
+        href = f"{quote(FOLDER)}/{quote(path.name)}" if os.environ.get(beside.OUT_VARIABLE) else path.as_uri()
+        return f'<a href="{href}">{escape(path.name)}</a>'
+
+
+def save(figures: Sequence[Figure | MissingFigure], workspace: Workspace, folder: Path | None = None) -> Saved:
+    """Write every figure that was made, snippet and manifest; a figure that was not made leaves no older file behind.
+
+    Without a folder they go into `exam_report/` beside the report that `couch run` makes, else into that of the local home;
+    where that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
+    """
+    into = folder or _folder()
+    made = [figure for figure in figures if isinstance(figure, Figure)]
+    try:
+        return Saved(_write(figures, made, workspace, into), made, into)
+    except OSError as error:
+        if folder is not None:
+            raise
+        return Saved([], made, into, f"The files could not be written into {into}: {reason(error)}.")
+
+
+def _write(
+    figures: Sequence[Figure | MissingFigure], made: Sequence[Figure], workspace: Workspace, into: Path
+) -> list[Path]:
+    files = [path for figure in made for path in figure.made.panel.save(into, FORMATS)]
+    for figure in figures:
+        if not isinstance(figure, Figure):
+            for form in FORMATS:
+                (into / f"{figure.name}.{form}").unlink(missing_ok=True)
+    return [
+        *files,
+        write_whole(into / SNIPPET, snippet(figures)),
+        write_json(into / MANIFEST, manifest(figures, workspace)),
+    ]
+
+
+def snippet(figures: Sequence[Figure | MissingFigure]) -> str:
+    """Write the figures as Markdown: picture, numbered caption, source, and links to the other files."""
+    return "\n".join([HEAD, *(_pasted(figure) for figure in figures)])
+
+
+def manifest(figures: Sequence[Figure | MissingFigure], workspace: Workspace) -> dict[str, Any]:
+    """Tell of each figure its name, words, source and files; of one that could not be made, why."""
+    return {
+        "target": workspace.target,
+        "candidate": workspace.candidate,
+        "made": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "figures": [_told(figure) for figure in figures],
+    }
+
+
+def _folder() -> Path:
+    out = beside.folder(FOLDER)
+    return out / FOLDER if os.environ.get(beside.OUT_VARIABLE) else out
+
+
+def _told(figure: Figure | MissingFigure) -> dict[str, Any]:
+    told: dict[str, Any] = {"number": figure.number, "name": figure.name, "title": figure.title}
+    if not isinstance(figure, Figure):
+        return told | {"verdict": str(figure.check.verdict), "reason": figure.reason, "files": {}}
+    return told | {
+        "verdict": str(figure.check.verdict),
+        "caption": figure.caption,
+        "alternative_text": figure.made.panel.alternative,
+        "missing": figure.made.missing,
+        "source": figure.made.source.to_json(),
+        "files": {form: f"{figure.name}.{form}" for form in FORMATS},
+    }
+
+
+def _pasted(figure: Figure | MissingFigure) -> str:
+    if not isinstance(figure, Figure):
+        return f"**Figure {figure.number}. {_plain(figure.title)}** could not be made. {_plain(figure.reason)}\n"
+    source, name = figure.made.source, figure.name
+    # Pixels need no second wrapping.
+    shown = f"{name}.png" if figure.made.picture else f"{name}.svg"
+    others = ", ".join(f"[{form.upper()}]({name}.{form})" for form in FORMATS)
+    return (
+        f"![{_plain(figure.made.panel.alternative)}]({shown})\n\n"
+        f"**Figure {figure.number}. {_plain(figure.title)}.** {_plain(figure.caption)} "
+        f"*{source.kind}: {_plain(source.sentence)}* ({others})\n"
+    )
+
+
+def _plain(text: str) -> str:
+    """Make text that Markdown leaves as it is."""
+    return MARKDOWN.sub(lambda found: found[1] or f"\\{found[2]}", " ".join(text.split()))

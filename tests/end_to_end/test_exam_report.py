@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
-from couch_explorers.figures import saved_run
+from couch_explorers.figures import benchmark_results
 
 from .test_deploy import local_environment
 from .test_review import FETCHED
@@ -16,7 +16,7 @@ FIGURES = ("architecture", "contact_sheet", "age", "duration", "client", "cost")
 MEASURED = ("age", "duration", "cost")
 SVG = "{http://www.w3.org/2000/svg}svg"
 # Of the file that a benchmark saves on a machine with Docker's tools; where it is not there, its figure says so.
-CLIENT_IS_SAVED = (saved_run.FOLDER / "java_client.json").exists()
+CLIENT_IS_SAVED = (benchmark_results.FOLDER / "java_client.json").exists()
 MADE = tuple(name for name in FIGURES if name != "client" or CLIENT_IS_SAVED)
 
 

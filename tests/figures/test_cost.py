@@ -2,12 +2,14 @@ import math
 
 import pytest
 
+from couch_explorers import formatting
 from couch_explorers.core import image_models
 from couch_explorers.figures import cost
-from couch_explorers.figures.errors import FigureError
+from couch_explorers.figures.figure import FigureError
+from couch_explorers.metrics import cost as metrics_cost
 from couch_explorers.metrics import series
 from couch_explorers.metrics.cost import PRICES_AS_OF, SOURCES, cost_of_window
-from couch_explorers.metrics.model import WORKER, SeriesState
+from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState
 from tests.metrics.believable import CORE
 
 
@@ -17,7 +19,8 @@ def test_window_and_both_ways_stand_there_with_their_sums(frame_of, written):
 
     told = written(made.panel.figure)
     assert "The last 24 hours" in told
-    assert f"in all USD {cost.amount(cost_of_window(frame).total)} for " in told
+    total = formatting.usd(cost_of_window(frame).total, symbol="", cents_from=cost.CENTS_FROM)
+    assert f"in all USD {total} for " in told
     assert "1,000 pictures by the queue" in told
     assert "1,000 pictures by the API" in told
     assert told.count("40.00") == 2
@@ -78,15 +81,72 @@ def test_every_word_can_be_read(frame_of, faults, changes):
 
 
 @pytest.mark.parametrize(
-    ("usd", "told"),
-    [(40.0, "40.00"), (1234.5, "1,234.50"), (0.27, "0.27"), (0.0123, "0.012"), (0.0004, "0.00040"), (0.0, "0.00")],
-)
-def test_an_amount_has_the_digits_that_tell_something(usd, told):
-    assert cost.amount(usd) == told
-
-
-@pytest.mark.parametrize(
     ("part", "whole", "told"), [(99.7, 100, "99.7 %"), (50, 100, "50 %"), (100, 100, "100 %"), (math.nan, 1, "")]
 )
 def test_a_share_never_says_all_where_there_is_more(part, whole, told):
     assert cost.share(part, whole) == told
+
+
+def worked(frame_of, **more):
+    """Ten pictures by the queue of 8 s each with two failed runs of 4 s, and five by the API of 10 s each."""
+    return frame_of(
+        {
+            series.pictures(WORKER): {0: 10}, series.invocations(WORKER): {0: 10, 5: 2},
+            series.duration(WORKER, "Average"): {0: 8000, 5: 4000},
+            series.SENT: {0: 10}, series.DELETED: {0: 10}, series.POSTPONED_JOBS: {5: 2},
+            series.pictures(API_FUNCTION): {0: 5}, series.invocations(API_FUNCTION): {0: 5},
+            series.duration(API_FUNCTION, "Average"): {0: 10_000}, series.API_COUNT: {0: 6},
+        },
+        calm=False,
+        **more,
+    )  # fmt: skip
+
+
+def test_a_thousand_pictures_cost_the_model_a_thousand_times_its_price(frame_of):
+    queue, api = cost.ways(worked(frame_of), CORE)
+
+    assert queue.pictures == api.pictures == pytest.approx(1000 * image_models.get(CORE).price_usd())
+
+
+def test_the_lambdas_time_is_what_the_windows_pictures_took_failed_runs_included(frame_of):
+    queue, api = cost.ways(worked(frame_of), CORE)
+
+    # 88 s of 512 MB in 12 runs for 10 pictures; 50 s of 1,024 MB in 5 runs for 5.
+    assert queue.seconds == pytest.approx(8.8)
+    assert queue.functions == pytest.approx(
+        100 * (44 * metrics_cost.LAMBDA_GB_SECOND + 12 * metrics_cost.LAMBDA_REQUEST)
+    )
+    assert api.functions == pytest.approx(200 * (50 * metrics_cost.LAMBDA_GB_SECOND + 5 * metrics_cost.LAMBDA_REQUEST))
+
+
+def test_requests_are_those_that_the_pictures_caused(frame_of):
+    queue, api = cost.ways(worked(frame_of), CORE)
+
+    # 10 sends, 12 receives, 10 deletions, 2 put off; 6 requests for 5 pictures.
+    assert queue.requests == pytest.approx(100 * 34 * metrics_cost.SQS_REQUEST)
+    assert api.requests == pytest.approx(200 * 6 * metrics_cost.API_REQUEST)
+
+
+def test_a_way_that_made_no_picture_has_a_price_for_the_model_only(frame_of):
+    queue, _ = cost.ways(frame_of(calm=False), CORE)
+
+    assert queue.pictures == pytest.approx(40)
+    assert math.isnan(queue.functions)
+    assert math.isnan(queue.total)
+
+
+def test_a_way_that_is_not_deployed_is_left_out(frame_of):
+    frame = worked(frame_of, states={series.invocations(WORKER): SeriesState.MISSING})
+
+    assert [way.resource for way in cost.ways(frame, CORE)] == [API_FUNCTION]
+
+
+def test_a_model_without_a_price_is_not_priced(frame_of):
+    queue, _ = cost.ways(worked(frame_of), "someone.new-model")
+
+    assert math.isnan(queue.pictures)
+    assert not math.isnan(queue.functions)
+
+
+def test_lambda_looks_into_the_queue_five_times_in_twenty_seconds():
+    assert cost.idle_month() == pytest.approx(5 * 30 * 24 * 3600 / 20 * 0.40 / 1e6)

@@ -1,17 +1,17 @@
 import pytest
 
 from couch_explorers.checks import Verdict
-from couch_explorers.figures import canvas
-from couch_explorers.figures.figure import Absent, Figure, Made
-from couch_explorers.figures.sources import Kind, Source
+from couch_explorers.figures import charts
+from couch_explorers.figures.figure import Figure, MissingFigure, RenderedFigure
+from couch_explorers.figures.provenance import Kind, Source
 from couch_explorers.metrics.plots.figure import Panel
 
 
 @pytest.fixture
 def figure():
     def make(missing="", picture=""):
-        panel = Panel("age", "Age of the oldest job", "It was < 5 s.", "A line.", canvas.blank(40).figure)
-        return Figure(3, Made(panel, Source(Kind.AWS, "Measured on AWS."), missing, picture), seconds=0.5)
+        panel = Panel("age", "Age of the oldest job", "It was < 5 s.", "A line.", charts.blank(40).figure)
+        return Figure(3, RenderedFigure(panel, Source(Kind.AWS, "Measured on AWS."), missing, picture), seconds=0.5)
 
     return make
 
@@ -50,7 +50,7 @@ def test_a_figure_that_lacks_something_warns_and_says_what(figure):
 
 
 def test_a_figure_without_data_says_why_and_what_to_do():
-    absent = Absent(5, "client", "Size of the Java client", "There is no run: make it with `make it`.")
+    absent = MissingFigure(5, "client", "Size of the Java client", "There is no run: make it with `make it`.")
 
     assert absent.check.verdict is Verdict.NO_DATA
     assert absent.check.name == "figure 5: size of the Java client"
@@ -60,9 +60,9 @@ def test_a_figure_without_data_says_why_and_what_to_do():
 
 
 def test_a_figure_that_broke_is_bad():
-    assert Absent(5, "client", "Size", "KeyError: 'x'", broken=True).check.verdict is Verdict.BAD
+    assert MissingFigure(5, "client", "Size", "KeyError: 'x'", broken=True).check.verdict is Verdict.BAD
 
 
 def test_a_terminal_reads_the_same_words(figure):
     assert str(figure()) == "Figure 3. Age of the oldest job. It was < 5 s. AWS: Measured on AWS."
-    assert str(Absent(5, "client", "Size", "None.")) == "Figure 5. Size. NO DATA: None."
+    assert str(MissingFigure(5, "client", "Size", "None.")) == "Figure 5. Size. NO DATA: None."

@@ -1,12 +1,12 @@
-"""The architecture as it is deployed: read from the services, worded, placed and drawn."""
+"""The architecture as it is deployed: read from the services (deployment), worded (labels) and drawn (diagram)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.figures import sources
-from couch_explorers.figures.architecture import drawing, reading, telling
-from couch_explorers.figures.figure import Made
+from couch_explorers.figures import provenance
+from couch_explorers.figures.architecture import deployment, diagram, labels
+from couch_explorers.figures.figure import RenderedFigure
 from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 NAME, TITLE = "architecture", "The system as it is deployed"
 
 
-def make(workspace: Workspace) -> Made:
+def make(workspace: Workspace) -> RenderedFigure:
     """Read what is deployed and draw it."""
-    deployed = reading.read(workspace)
-    sentence = telling.sentence(deployed)
-    panel = Panel(NAME, TITLE, sentence, telling.alternative(deployed), drawing.draw(deployed))
-    return Made(panel, sources.asked(workspace), telling.missing(deployed))
+    deployed = deployment.read(workspace)
+    sentence = labels.sentence(deployed)
+    panel = Panel(NAME, TITLE, sentence, labels.alternative(deployed), diagram.draw(deployed))
+    return RenderedFigure(panel, provenance.asked(workspace), labels.missing(deployed))

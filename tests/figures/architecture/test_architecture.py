@@ -1,5 +1,5 @@
 from couch_explorers.figures import architecture
-from couch_explorers.figures.sources import Kind
+from couch_explorers.figures.provenance import Kind
 from tests.metrics.fake_aws import client_error
 
 

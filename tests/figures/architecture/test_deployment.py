@@ -1,14 +1,14 @@
 import pytest
 
-from couch_explorers.figures.architecture import reading
-from couch_explorers.figures.architecture.deployed import AlarmRule, Bucket, Function, Gateway, Mapping, Queue, Topic
+from couch_explorers.figures.architecture import deployment
+from couch_explorers.figures.architecture.deployment import AlarmRule, Bucket, Function, Gateway, Mapping, Queue, Topic
 from tests.figures.fake_aws import workspace_of
 from tests.metrics.believable import CORE, NAMES
 from tests.metrics.fake_aws import client_error
 
 
 def test_every_part_is_read_with_its_name_and_settings(workspace):
-    deployed = reading.read(workspace)
+    deployed = deployment.read(workspace)
 
     assert deployed.gateway == Gateway(NAMES.api, "prod", "/generate-image", 5.0, 10)
     assert deployed.api_function == Function(NAMES.api_function, 28, 1024, "python3.12", "arm64")
@@ -23,7 +23,7 @@ def test_every_part_is_read_with_its_name_and_settings(workspace):
 
 
 def test_alarms_are_read_with_their_rules_by_name(workspace):
-    first, second = reading.read(workspace).alarms
+    first, second = deployment.read(workspace).alarms
 
     assert first.short_name == "dead-letters"
     assert second == AlarmRule(
@@ -39,7 +39,7 @@ def test_alarms_are_read_with_their_rules_by_name(workspace):
     ],
 )
 def test_the_api_is_found_by_either_form_of_its_address(aws, address):
-    deployed = reading.read(workspace_of(aws, api_url=address))
+    deployed = deployment.read(workspace_of(aws, api_url=address))
 
     assert deployed.gateway.path == "/generate-image"
     assert aws.calls("GetStage") == [{"restApiId": "abc", "stageName": "prod"}]
@@ -50,7 +50,7 @@ def test_what_the_workspace_does_not_name_is_not_there_and_has_the_name_that_it_
         aws, queue_url=None, dead_letter_url=None, functions={"api": NAMES.api_function}, topic_arn=None
     )
 
-    deployed = reading.read(workspace)
+    deployed = deployment.read(workspace)
 
     assert (deployed.queue, deployed.dead_letters, deployed.worker, deployed.topic) == (None, None, None, None)
     assert deployed.expected_name("queue") == NAMES.queue
@@ -61,7 +61,7 @@ def test_what_is_gone_though_it_is_named_is_not_there(aws, workspace):
     del aws.limits[NAMES.worker], aws.settings[NAMES.dead_letters]
     aws.buckets.clear()
 
-    deployed = reading.read(workspace)
+    deployed = deployment.read(workspace)
 
     assert (deployed.worker, deployed.dead_letters, deployed.bucket) == (None, None, None)
 
@@ -69,7 +69,7 @@ def test_what_is_gone_though_it_is_named_is_not_there(aws, workspace):
 def test_a_worker_that_nothing_feeds_has_no_mapping(aws, workspace):
     aws.mappings = []
 
-    assert reading.read(workspace).mapping is None
+    assert deployment.read(workspace).mapping is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_may_not_be_read_is_there_without_its_settings_and_the_right_is_nam
 ):
     aws.errors[operation] = client_error("AccessDenied")
 
-    deployed = reading.read(workspace)
+    deployed = deployment.read(workspace)
 
     assert getattr(deployed, part) is not None
     assert len(deployed.notes) == 1
@@ -97,28 +97,30 @@ def test_what_may_not_be_read_is_there_without_its_settings_and_the_right_is_nam
 
 def test_alarms_that_may_not_be_read_are_not_known_which_is_not_the_same_as_none(aws, workspace):
     aws.errors["DescribeAlarms"] = client_error("AccessDenied")
-    unknown = reading.read(workspace).alarms
+    unknown = deployment.read(workspace).alarms
     aws.errors.clear()
     aws.alarms = []
 
     assert unknown is None
-    assert reading.read(workspace).alarms == ()
+    assert deployment.read(workspace).alarms == ()
 
 
 @pytest.mark.parametrize("change", [{"AlarmActions": []}, {"ActionsEnabled": False}])
 def test_an_alarm_that_tells_nobody_is_not_wired(aws, workspace, change):
     aws.alarms[0] |= change
 
-    assert sorted(alarm.is_wired for alarm in reading.read(workspace).alarms) == [False, True]
+    assert sorted(alarm.is_wired for alarm in deployment.read(workspace).alarms) == [False, True]
 
 
 def test_no_address_of_a_subscriber_is_asked_for(aws, workspace):
-    reading.read(workspace)
+    deployment.read(workspace)
 
     assert not any("Subscriptions" in operation for operation, _ in aws.asked)
 
 
 def test_a_model_that_is_no_foundation_model_keeps_its_name(aws):
-    deployed = reading.read(workspace_of(aws, model_arns=("arn:aws:bedrock:eu-west-1:0:inference-profile/eu.painter",)))
+    deployed = deployment.read(
+        workspace_of(aws, model_arns=("arn:aws:bedrock:eu-west-1:0:inference-profile/eu.painter",))
+    )
 
     assert deployed.models == (("", "eu.painter"),)

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from couch_explorers.figures import saved_run, sources
-from couch_explorers.figures.sources import Kind
+from couch_explorers.figures import benchmark_results, provenance
+from couch_explorers.figures.provenance import Kind
 from tests.figures.conftest import SAVED_RUN
 from tests.figures.fake_aws import MODEL_ARNS, workspace_of
 from tests.metrics.believable import CORE, END
@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
     ("target", "kind", "place"), [("local", Kind.LOCAL, "the local cloud"), ("aws", Kind.AWS, "AWS")]
 )
 def test_what_was_asked_says_where_and_when(aws, target, kind, place):
-    source = sources.asked(workspace_of(aws, target=target), now=END)
+    source = provenance.asked(workspace_of(aws, target=target), now=END)
 
     assert source.kind is kind
     assert source.sentence == f"Read from the services of {place} (candidate 42) on 25 Nov 2026 08:00 UTC."
@@ -24,7 +24,7 @@ def test_what_was_asked_says_where_and_when(aws, target, kind, place):
 
 @pytest.mark.parametrize(("target", "kind"), [("local", Kind.LOCAL), ("aws", Kind.AWS)])
 def test_what_was_measured_says_from_when_to_when(frame_of, target, kind):
-    source = sources.measured(frame_of(target=target))
+    source = provenance.measured(frame_of(target=target))
 
     assert source.kind is kind
     assert source.sentence.startswith("Measured on ")
@@ -33,7 +33,7 @@ def test_what_was_measured_says_from_when_to_when(frame_of, target, kind):
 
 
 def test_a_window_that_the_history_wrote_is_synthetic(frame_of):
-    source = sources.measured(frame_of(synthetic=[(END - 8 * DAY, END)]))
+    source = provenance.measured(frame_of(synthetic=[(END - 8 * DAY, END)]))
 
     assert source.kind is Kind.SYNTHETIC
     assert (
@@ -44,7 +44,7 @@ def test_a_window_that_the_history_wrote_is_synthetic(frame_of):
 
 
 def test_a_mixed_window_says_from_when_to_when_it_is_synthetic_and_that_the_rest_was_measured(frame_of):
-    source = sources.measured(frame_of(synthetic=[(END - 8 * DAY, END - timedelta(hours=1))]))
+    source = provenance.measured(frame_of(synthetic=[(END - 8 * DAY, END - timedelta(hours=1))]))
 
     assert source.kind is Kind.SYNTHETIC
     assert "not measured, 24 Nov 2026 09:00 to 25 Nov 2026 08:00 Europe/Oslo" in source.sentence
@@ -54,13 +54,13 @@ def test_a_mixed_window_says_from_when_to_when_it_is_synthetic_and_that_the_rest
 
 
 def test_a_stretch_within_a_day_says_its_date_once(frame_of):
-    source = sources.measured(frame_of(synthetic=[(END - timedelta(hours=3), END - timedelta(hours=1))]))
+    source = provenance.measured(frame_of(synthetic=[(END - timedelta(hours=3), END - timedelta(hours=1))]))
 
     assert "25 Nov 2026 06:00 to 08:00 Europe/Oslo" in source.sentence
 
 
 def test_history_outside_of_the_window_makes_nothing_synthetic(frame_of):
-    source = sources.measured(frame_of(synthetic=[(END - 3 * DAY, END - 2 * DAY)]), compared=True)
+    source = provenance.measured(frame_of(synthetic=[(END - 3 * DAY, END - 2 * DAY)]), compared=True)
 
     assert source.kind is Kind.LOCAL
 
@@ -68,7 +68,7 @@ def test_history_outside_of_the_window_makes_nothing_synthetic(frame_of):
 def test_a_window_compared_with_counts_where_it_is_drawn(frame_of):
     frame = frame_of(synthetic=[(END - 2 * DAY, END - DAY)])
 
-    drawn, not_drawn = sources.measured(frame, compared=True), sources.measured(frame)
+    drawn, not_drawn = provenance.measured(frame, compared=True), provenance.measured(frame)
 
     assert (drawn.kind, not_drawn.kind) == (Kind.SYNTHETIC, Kind.LOCAL)
     assert drawn.sentence.startswith("Measured on the local cloud")
@@ -79,7 +79,7 @@ def test_pictures_of_the_stand_in_are_never_called_a_models():
     pictures = pd.DataFrame({"model": [CORE, CORE]})
     pictures.attrs = {"target": "local"}
 
-    source = sources.painted(pictures, MODEL_ARNS)
+    source = provenance.painted(pictures, MODEL_ARNS)
 
     assert source.kind is Kind.LOCAL
     assert source.sentence == "Painted by the local stand-in for Stable Image Core, no image model was asked."
@@ -89,14 +89,14 @@ def test_pictures_from_aws_name_model_and_region():
     pictures = pd.DataFrame({"model": [CORE, "someone.new-model"]})
     pictures.attrs = {"target": "aws"}
 
-    source = sources.painted(pictures, [f"arn:aws:bedrock:us-west-9::foundation-model/{CORE}"])
+    source = provenance.painted(pictures, [f"arn:aws:bedrock:us-west-9::foundation-model/{CORE}"])
 
     assert source.kind is Kind.AWS
     assert source.sentence == "Painted by Stable Image Core on Amazon Bedrock in us-west-9 and someone.new-model."
 
 
 def test_a_saved_run_says_when_at_which_commit_and_on_what():
-    source = sources.saved(saved_run.read("java_client", SAVED_RUN.parent))
+    source = provenance.saved(benchmark_results.read("java_client", SAVED_RUN.parent))
 
     assert source.kind is Kind.SAVED_RUN
     assert source.sentence == (
@@ -113,11 +113,11 @@ def test_a_saved_run_says_when_at_which_commit_and_on_what():
     ],
 )
 def test_a_commit_that_is_not_all_is_told(saved, commit, told):
-    assert told in sources.saved(saved_run.read("java_client", saved(commit=commit))).sentence
+    assert told in provenance.saved(benchmark_results.read("java_client", saved(commit=commit))).sentence
 
 
 def test_a_source_goes_into_a_manifest_as_plain_values(frame_of):
-    told = sources.measured(frame_of(synthetic=[(END - timedelta(hours=1), END)])).to_json()
+    told = provenance.measured(frame_of(synthetic=[(END - timedelta(hours=1), END)])).to_json()
 
     assert told["kind"] == "SYNTHETIC"
     assert told["synthetic"] == [["2026-11-25T07:00:00Z", "2026-11-25T08:00:00Z"]]
@@ -125,11 +125,11 @@ def test_a_source_goes_into_a_manifest_as_plain_values(frame_of):
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_badge_tells_its_kind_by_a_sign_and_a_word_not_by_colour_alone(kind):
-    badge = sources.Source(kind, "").badge
+    badge = provenance.Source(kind, "").badge
 
-    assert f"{sources.SIGNS[kind]} {kind}" in badge
-    assert len(set(sources.SIGNS.values())) == len(Kind)
+    assert f"{provenance.SIGNS[kind]} {kind}" in badge
+    assert len(set(provenance.SIGNS.values())) == len(Kind)
 
 
 def test_a_moment_is_written_with_its_date():
-    assert sources.moment(datetime(2026, 3, 5, 7, 4, tzinfo=UTC), UTC) == "5 Mar 2026 07:04"
+    assert provenance.moment(datetime(2026, 3, 5, 7, 4, tzinfo=UTC), UTC) == "5 Mar 2026 07:04"

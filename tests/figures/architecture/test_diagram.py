@@ -3,17 +3,18 @@ from itertools import combinations
 
 import pytest
 
-from couch_explorers.figures.architecture import reading
-from couch_explorers.figures.architecture.boxes import boxes
-from couch_explorers.figures.architecture.deployed import Queue
-from couch_explorers.figures.architecture.plan import PAD_PT, PLACES, TEXT_SIZE, TITLE_SIZE, plan
-from couch_explorers.figures.canvas import WIDTH_PT
+from couch_explorers.figures.architecture import deployment, diagram
+from couch_explorers.figures.architecture.deployment import Queue
+from couch_explorers.figures.architecture.diagram import PAD_PT, PLACES, TEXT_SIZE, TITLE_SIZE, plan
+from couch_explorers.figures.architecture.labels import boxes
+from couch_explorers.figures.charts import SMALLEST_SIZE, WIDTH_PT
 from couch_explorers.metrics.plots import style
+from tests.metrics.plots import legible
 
 
 @pytest.fixture
 def deployed(workspace):
-    return reading.read(workspace)
+    return deployment.read(workspace)
 
 
 def planned(deployed):
@@ -94,3 +95,53 @@ def test_a_queue_whose_settings_are_not_known_is_not_told_to_give_nothing_up(dep
 
 def test_after_how_many_receives_a_job_is_given_up_stands_at_its_arrow(deployed):
     assert "after 10 receives" in [arrow.label for arrow in planned(deployed).arrows]
+
+
+SITUATIONS = {
+    "everything": lambda deployed: deployed,
+    "long names": long_named,
+    "the local cloud": lambda deployed: replace(deployed, target="local"),
+    "no queue": lambda deployed: replace(
+        deployed, queue=None, dead_letters=None, worker=None, mapping=None, alarms=(), topic=None
+    ),
+    "no API": lambda deployed: replace(deployed, gateway=None, api_function=None),
+    "nothing": lambda deployed: replace(
+        deployed, gateway=None, api_function=None, queue=None, dead_letters=None, worker=None, mapping=None, alarms=(),
+        topic=None, bucket=None, models=(),
+    ),
+    "alarms that may not be read": lambda deployed: replace(deployed, alarms=None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_it_is_as_wide_as_printed_text_and_every_word_can_be_read(deployed, faults, situation):
+    figure = diagram.draw(SITUATIONS[situation](deployed))
+
+    assert figure.get_size_inches()[0] == pytest.approx(160 / 25.4)
+    assert faults(figure) == ([], [])
+    assert min(text.get_fontsize() for text in legible.texts(figure)) >= SMALLEST_SIZE
+
+
+def test_names_and_settings_are_those_that_are_deployed(deployed, written):
+    told = written(diagram.draw(deployed)).replace("\n", " ").replace("- ", "-")
+
+    for text in (
+        "couch-explorers-42-jobs",
+        "visibility timeout 360 s",
+        "after 10 receives",
+        "Maximum of each minute > 300 s",
+    ):
+        assert text in told
+
+
+def test_the_legend_explains_what_is_drawn_and_nothing_else(deployed, written):
+    whole, bare = (written(diagram.draw(SITUATIONS[name](deployed))) for name in ("everything", "no queue"))
+
+    assert "a prompt by the queue" in whole
+    assert "not deployed" not in whole
+    assert "a prompt by the queue" not in bare
+    assert "not deployed" in bare
+
+
+def test_the_same_deploy_gives_the_same_drawing(deployed, written):
+    assert written(diagram.draw(deployed)) == written(diagram.draw(deployed))

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from couch_explorers.exploration import ExplorationError
-from couch_explorers.figures import contact
-from couch_explorers.figures.errors import FigureError
-from couch_explorers.figures.sources import Kind
+from couch_explorers.figures import contact_sheet
+from couch_explorers.figures.figure import FigureError
+from couch_explorers.figures.provenance import Kind
 from couch_explorers.metrics.plots.figure import Panel
 from tests.exploration.fake_aws import drawn, fake_workspace, refusal
 
@@ -21,7 +21,7 @@ def workspace(tmp_path, monkeypatch):
 
 
 def make(workspace, seed=7, max_cost_usd=0.20):
-    return contact.make(workspace, seed=seed, max_cost_usd=max_cost_usd)
+    return contact_sheet.make(workspace, seed=seed, max_cost_usd=max_cost_usd)
 
 
 def test_the_three_sample_prompts_are_painted_once_and_never_again(workspace):

@@ -1,22 +1,107 @@
-"""Size and start-up of the Java client, against a client of the exam's shape: from the benchmark's saved run."""
+"""Saved runs of benchmarks (`benchmarks/results/`), and the figure of the Java client that one of them fills."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from couch_explorers import formatting
-from couch_explorers.figures import rows, saved_run, sources
-from couch_explorers.figures.errors import FigureError
-from couch_explorers.figures.figure import Made
-from couch_explorers.figures.rows import Group, Row
+from couch_explorers.figures import charts, provenance
+from couch_explorers.figures.charts import Group, Row
+from couch_explorers.figures.figure import FigureError, RenderedFigure
+from couch_explorers.files import read_json
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
+from couch_explorers.paths import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from couch_explorers.figures.saved_run import Measured, SavedRun
+FOLDER = PROJECT_ROOT / "benchmarks" / "results"
+UNKNOWN_COMMIT = "unknown"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure of a run; `unit` is empty for a ratio, `budget` None where nothing was promised."""
+
+    title: str
+    unit: str
+    minimum: float
+    median: float
+    maximum: float
+    budget: float | None = None
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run of a benchmark: when (UTC), at which commit (empty where it is not known), how often, on what, and its figures."""
+
+    benchmark: str
+    measured: datetime
+    commit: str
+    runs: int
+    machine: Mapping[str, Any]
+    figures: Mapping[str, Measured]
+
+    @property
+    def machine_text(self) -> str:
+        """What it was measured on, in a clause."""
+        told = self.machine
+        parts = [
+            str(told.get("cpu") or "a processor that is not known"),
+            f"{told['cores']} cores" if told.get("cores") else "",
+            f"{told['memory_gb']} GB" if told.get("memory_gb") else "",
+            str(told.get("system") or ""),
+        ]
+        return ", ".join(filter(None, parts))
+
+
+def command(benchmark: str) -> str:
+    """The command that makes a saved run."""
+    return f"`.venv/bin/python benchmarks/{benchmark}.py --save`"
+
+
+def read(benchmark: str, folder: Path | None = None) -> SavedRun:
+    """Read the saved run of a benchmark; FigureError says which command makes one where there is none that can be read.
+
+    Without a folder it is looked for where benchmarks keep them.
+    """
+    path = (folder or FOLDER) / f"{benchmark}.json"
+    found = read_json(path)
+    if found is None:
+        what = "holds no JSON" if path.exists() else "is not there"
+        raise FigureError(f"The saved run {path.name} {what}: make it with {command(benchmark)}.")
+    try:
+        return SavedRun(
+            benchmark=str(found["benchmark"]),
+            measured=datetime.fromisoformat(found["measured"]),
+            commit="" if found["commit"] == UNKNOWN_COMMIT else str(found["commit"]),
+            runs=int(found["runs"]),
+            machine=dict(found["machine"]),
+            figures={str(key): _figure(value) for key, value in found["figures"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise FigureError(
+            f"The saved run {path.name} is not of the shape that is expected ({told}): make it anew with {command(benchmark)}."
+        ) from error
+
+
+def _figure(value: Mapping[str, Any]) -> Measured:
+    budget = value.get("budget")
+    return Measured(
+        title=str(value["title"]),
+        unit=str(value["unit"]),
+        minimum=float(value["minimum"]),
+        median=float(value["median"]),
+        maximum=float(value["maximum"]),
+        budget=None if budget is None else float(budget),
+    )
+
 
 NAME, TITLE = "client", "Size and start-up of the Java client"
 BENCHMARK = "java_client"
@@ -48,16 +133,16 @@ OPTIONAL = {"jar.part_of_exam"}
 COLOURS = {"exam": style.BEFORE, "jar": style.SKY, "image": style.BLUE}
 
 
-def make(folder: Path | None = None) -> Made:
+def make(folder: Path | None = None) -> RenderedFigure:
     """Draw the saved run of the client's benchmark; FigureError where there is none, or nothing of it can be drawn."""
-    run = saved_run.read(BENCHMARK, folder)
+    run = read(BENCHMARK, folder)
     groups = [group for title, names in GROUPS.items() if (group := _group(title, names, run)).rows]
     if not groups:
-        raise FigureError(f"The saved run holds none of the figures: make it anew with {saved_run.command(BENCHMARK)}.")
+        raise FigureError(f"The saved run holds none of the figures: make it anew with {command(BENCHMARK)}.")
     sentence = _sentence(run)
     kind = "Bars of time, memory and size of the Java client and of a client like the exam's"
-    panel = Panel(NAME, TITLE, sentence, f"{kind}. {sentence}", rows.bars(groups))
-    return Made(panel, sources.saved(run), _missing(run))
+    panel = Panel(NAME, TITLE, sentence, f"{kind}. {sentence}", charts.bars(groups))
+    return RenderedFigure(panel, provenance.saved(run), _missing(run))
 
 
 def _group(title: str, names: dict[str, str], run: SavedRun) -> Group:
@@ -113,4 +198,4 @@ def _missing(run: SavedRun) -> str:
     lacking = [key for key in wanted if key not in run.figures]
     if not lacking:
         return ""
-    return f"Not in the saved run: {formatting.join(lacking)}. To measure them: {saved_run.command(BENCHMARK)}."
+    return f"Not in the saved run: {formatting.join(lacking)}. To measure them: {command(BENCHMARK)}."

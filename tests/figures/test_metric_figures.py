@@ -1,13 +1,13 @@
 import pytest
 
-from couch_explorers.figures import measured
-from couch_explorers.figures.errors import FigureError
-from couch_explorers.figures.sources import Kind
+from couch_explorers.figures import metric_figures
+from couch_explorers.figures.figure import FigureError
+from couch_explorers.figures.provenance import Kind
 from couch_explorers.metrics import model, series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState
 
 
-@pytest.mark.parametrize("make", [measured.age, measured.duration])
+@pytest.mark.parametrize("make", [metric_figures.age, metric_figures.duration])
 def test_the_reviews_own_figure_is_drawn_as_wide_as_printed_text(frame_of, faults, make):
     made = make(frame_of(incident=True))
 
@@ -17,12 +17,12 @@ def test_the_reviews_own_figure_is_drawn_as_wide_as_printed_text(frame_of, fault
 
 
 def test_an_age_says_the_alarms_threshold(frame_of, written):
-    assert "alarm > 300 s" in written(measured.age(frame_of()).panel.figure)
+    assert "alarm > 300 s" in written(metric_figures.age(frame_of()).panel.figure)
 
 
 def test_an_age_that_was_not_measured_says_what_to_do(frame_of):
     with pytest.raises(FigureError) as raised:
-        measured.age(frame_of(calm=False))
+        metric_figures.age(frame_of(calm=False))
 
     assert str(raised.value) == (
         "Nothing was measured, the queue was idle; ask for more hours (`-p hours 168`), or give it work and wait two minutes: "
@@ -32,7 +32,7 @@ def test_an_age_that_was_not_measured_says_what_to_do(frame_of):
 
 def test_on_aws_no_synthetic_week_is_proposed(frame_of):
     with pytest.raises(FigureError) as raised:
-        measured.age(frame_of(calm=False, target="aws"))
+        metric_figures.age(frame_of(calm=False, target="aws"))
 
     assert "couch run smoke_test --target aws" in str(raised.value)
     assert "history" not in str(raised.value)
@@ -49,13 +49,13 @@ def test_on_aws_no_synthetic_week_is_proposed(frame_of):
 def test_each_reason_for_no_points_has_its_own_remedy(frame_of, state, told):
     facts = model.context_of(frame_of(calm=False, states={series.AGE: state}))
 
-    assert told in measured.lacking(facts, series.AGE)
+    assert told in metric_figures.lacking(facts, series.AGE)
 
 
 def test_one_lambda_without_runs_is_told_and_the_other_drawn(frame_of):
     statistics = ("Average", "Maximum", "p50", "p95", "p99")
 
-    made = measured.duration(frame_of({series.duration(WORKER, statistic): None for statistic in statistics}))
+    made = metric_figures.duration(frame_of({series.duration(WORKER, statistic): None for statistic in statistics}))
 
     assert made.missing.startswith("Nothing was measured, the worker was idle")
     assert made.panel.name == "duration"
@@ -63,12 +63,12 @@ def test_one_lambda_without_runs_is_told_and_the_other_drawn(frame_of):
 
 def test_without_any_run_there_is_no_duration(frame_of):
     with pytest.raises(FigureError, match=r"the worker was idle.*the API's function was idle"):
-        measured.duration(frame_of(calm=False))
+        metric_figures.duration(frame_of(calm=False))
 
 
 def test_what_to_do_is_said_once_for_all_that_lacks(frame_of):
     with pytest.raises(FigureError) as raised:
-        measured.duration(frame_of(calm=False))
+        metric_figures.duration(frame_of(calm=False))
 
     assert str(raised.value).count("couch run smoke_test") == 1
 
@@ -78,7 +78,7 @@ def test_each_part_that_is_not_deployed_is_told(frame_of):
     frame = frame_of(calm=False, states=dict.fromkeys(keys, SeriesState.MISSING))
 
     with pytest.raises(FigureError) as raised:
-        measured.duration(frame)
+        metric_figures.duration(frame)
 
     assert "The queue is not deployed" in str(raised.value)
     assert "The API is not deployed" in str(raised.value)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from couch_explorers import formatting
-from couch_explorers.figures import sources
-from couch_explorers.figures.errors import FigureError
-from couch_explorers.figures.figure import Made
+from couch_explorers.figures import provenance
+from couch_explorers.figures.figure import FigureError, RenderedFigure
 from couch_explorers.metrics import model, plots, series
 from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import absent, resampling, style
@@ -23,21 +22,23 @@ if TYPE_CHECKING:
 REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a minute"}
 
 
-def age(frame: pd.DataFrame) -> Made:
+def age(frame: pd.DataFrame) -> RenderedFigure:
     """Draw the age of the oldest message with its alarm; FigureError where nothing was measured."""
     if resampling.resample(frame, series.AGE).empty:
         raise FigureError(lacking(model.context_of(frame), series.AGE))
-    return Made(plots.age(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True))
+    return RenderedFigure(plots.age(frame, style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True))
 
 
-def duration(frame: pd.DataFrame) -> Made:
+def duration(frame: pd.DataFrame) -> RenderedFigure:
     """Draw how long the Lambdas ran, against their time-outs; FigureError where neither ran."""
     keys = [series.duration(resource, "Maximum") for resource in series.FUNCTIONS]
     empty = [key for key in keys if resampling.resample(frame, key).empty]
     missing = lacking(model.context_of(frame), *empty)
     if len(empty) == len(keys):
         raise FigureError(missing)
-    return Made(plots.duration(frame, style.PRINT_WIDTH_PT), sources.measured(frame, compared=True), missing)
+    return RenderedFigure(
+        plots.duration(frame, style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True), missing
+    )
 
 
 def lacking(facts: Context, *keys: SeriesKey) -> str:

@@ -11,9 +11,8 @@ from couch_explorers.core import image_models
 from couch_explorers.exploration import Sweep, conclude, contact_sheet
 from couch_explorers.exploration.results import WITH_PICTURE
 from couch_explorers.exploration.thumbnails import data_uri
-from couch_explorers.figures import canvas, sources
-from couch_explorers.figures.errors import FigureError
-from couch_explorers.figures.figure import Made
+from couch_explorers.figures import charts, provenance
+from couch_explorers.figures.figure import FigureError, RenderedFigure
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import DOTS_AN_INCH, Panel
 from couch_explorers.samples import SAMPLE_PROMPTS
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 NAME, TITLE = "contact_sheet", "The three sample prompts"
-PIXELS = int(canvas.WIDTH_PT / style.POINTS_AN_INCH * DOTS_AN_INCH)
+PIXELS = int(charts.WIDTH_PT / style.POINTS_AN_INCH * DOTS_AN_INCH)
 SHOWN_STYLE = "display:block;width:100%;height:auto;border:1px solid #dfe3e8"
 # Of the sheet's own margin the page of the report has one of its own; so much is left of it.
 MARGIN_LEFT = 6
 
 
-def make(workspace: Workspace, *, seed: int, max_cost_usd: float) -> Made:
+def make(workspace: Workspace, *, seed: int, max_cost_usd: float) -> RenderedFigure:
     """Paint what is not painted yet with the default model, and lay it out.
 
     Raises ExplorationError for a seed that no model takes and for pictures that cost more than `max_cost_usd`, and
@@ -54,7 +53,9 @@ def make(workspace: Workspace, *, seed: int, max_cost_usd: float) -> Made:
     alternative = f"Contact sheet of {there} pictures side by side, with their prompts in full below: {names}."
     picture = f'<img src="{data_uri(page)}" alt="{alternative}" style="{SHOWN_STYLE}">'
     panel = Panel(NAME, TITLE, sentence, alternative, _drawn(page))
-    return Made(panel, sources.painted(pictures, workspace.model_arns), "" if there == len(pictures) else why, picture)
+    return RenderedFigure(
+        panel, provenance.painted(pictures, workspace.model_arns), "" if there == len(pictures) else why, picture
+    )
 
 
 def _trimmed(sheet: ContactSheet, width: int) -> Picture:
@@ -69,6 +70,6 @@ def _drawn(page: Picture) -> Figure:
     """Put a page on a canvas, pixel for pixel."""
     height_pt = page.height / DOTS_AN_INCH * style.POINTS_AN_INCH
     with style.sheet():
-        sheet = canvas.blank(height_pt)
-        sheet.ax.imshow(page, extent=(0, canvas.WIDTH_PT, height_pt, 0), interpolation="none", aspect="auto")
+        sheet = charts.blank(height_pt)
+        sheet.ax.imshow(page, extent=(0, charts.WIDTH_PT, height_pt, 0), interpolation="none", aspect="auto")
     return sheet.figure

@@ -1,21 +1,97 @@
-"""Rows of numbers, each with its name at the left, its mark in the middle and its value at the right, in groups."""
+"""Charts as wide as printed text, drawn in points from the upper left corner: rows of numbers as bars or dots."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from couch_explorers.figures import canvas
-from couch_explorers.figures.canvas import EDGE_PT, WIDTH_PT
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
+
 from couch_explorers.metrics.plots import style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
+    from matplotlib.typing import LineStyleType
 
-    from couch_explorers.figures.canvas import Canvas
+WIDTH_PT = style.PRINT_WIDTH_PT
+# Around everything: lines at the edge would lose half of their width.
+EDGE_PT = 2.0
+# What is smaller cannot be read on paper without effort.
+SMALLEST_SIZE = 7.0
+# From one line of text to the next, as a multiple of the letters' size.
+LEADING = 1.24
+# From the middle of a line of text to its baseline, as a multiple of the letters' size.
+_DROP = 0.36
+ARROW_HEAD_PT = 5.5
+
+Point = tuple[float, float]
+Side = Literal["left", "center", "right"]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A figure and the means to draw on it; use it inside of `with style.sheet():`."""
+
+    figure: Figure
+    ax: Axes
+    height_pt: float
+
+    def text(self, at: Point, text: str, size: float = SMALLEST_SIZE, side: Side = "left", **look: Any) -> None:
+        """Write one line whose middle is at this height."""
+        look = {"color": style.INK} | look
+        self.ax.text(at[0], at[1] + _DROP * size, text, fontsize=size, ha=side, va="baseline", zorder=4, **look)
+
+    def line(
+        self, points: Sequence[Point], colour: str, width: float = 1.0, dashes: LineStyleType = style.SOLID
+    ) -> None:
+        """Draw straight from point to point."""
+        across, down = zip(*points, strict=True)
+        self.ax.add_line(Line2D(across, down, color=colour, linewidth=width, linestyle=dashes, zorder=2))
+
+    def arrow(
+        self, points: Sequence[Point], colour: str, width: float = 1.0, dashes: LineStyleType = style.SOLID
+    ) -> None:
+        """Draw an arrow from point to point. Its head is solid, whatever the dashes of its line."""
+        (x, y), end = points[-2:]
+        length = math.dist((x, y), end)
+        # Where the line stops: dashes under the head would make its edge uneven.
+        back = tuple(to - (to - start) / length * ARROW_HEAD_PT for start, to in zip((x, y), end, strict=True))
+        self.line([*points[:-1], (back[0], back[1])], colour, width, dashes)
+        head = {"arrowstyle": "-|>,head_length=1,head_width=0.5", "mutation_scale": ARROW_HEAD_PT, "linewidth": 0}
+        self.ax.annotate("", end, (back[0], back[1]), arrowprops=head | {"color": colour, "shrinkA": 0, "shrinkB": 0})
+
+    def dot(self, at: Point, radius: float, colour: str) -> None:
+        """Draw a filled circle around a point."""
+        self.ax.add_patch(Circle(at, radius, facecolor=colour, edgecolor="none", zorder=3))
+
+    def bar(self, at: Point, width: float, height: float, **look: Any) -> None:
+        """Draw a rectangle from its upper left corner."""
+        self.ax.add_patch(Rectangle(at, width, height, **({"linewidth": 0, "zorder": 2} | look)))
+
+    def card(self, at: Point, width: float, height: float, radius: float = 3.0, **look: Any) -> None:
+        """Draw a rectangle with round corners from its upper left corner."""
+        box = f"round,pad=0,rounding_size={radius}"
+        self.ax.add_patch(FancyBboxPatch(at, width, height, boxstyle=box, **({"zorder": 3} | look)))
+
+
+def blank(height_pt: float, width_pt: float = WIDTH_PT) -> Canvas:
+    """Give an empty canvas of this size in points."""
+    figure = Figure(figsize=(width_pt / style.POINTS_AN_INCH, height_pt / style.POINTS_AN_INCH))
+    FigureCanvasAgg(figure)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_xlim(0, width_pt)
+    ax.set_ylim(height_pt, 0)
+    return Canvas(figure, ax, height_pt)
+
 
 # In points: where names end and marks begin, where marks end, where values end, where what stands beside them begins.
 MARKS_AT_PT, MARKS_END_PT, VALUES_END_PT, BESIDE_AT_PT = 122.0, WIDTH_PT - 118.0, WIDTH_PT - 66.0, WIDTH_PT - 60.0
@@ -88,7 +164,7 @@ class Scale:
 def bars(groups: Sequence[Group]) -> Figure:
     """Draw numbers as bars from 0, each group on a scale of its own, with the range and the limit of each."""
     with style.sheet():
-        sheet = canvas.blank(_height(groups))
+        sheet = blank(_height(groups))
         y = EDGE_PT
         for group in groups:
             scale = Scale.linear(group.rows)
@@ -103,7 +179,7 @@ def dots(groups: Sequence[Group], unit: str) -> Figure:
     known = [row.value for group in groups for row in group.rows if row.value > 0]
     scale = Scale.decades(known)
     with style.sheet():
-        sheet = canvas.blank(_height(groups) + AXIS_PT)
+        sheet = blank(_height(groups) + AXIS_PT)
         y = EDGE_PT
         for group in groups:
             first, last = y + TITLE_PT, y + _group_height(group)
@@ -123,7 +199,7 @@ def dots(groups: Sequence[Group], unit: str) -> Figure:
 def _named(scale: Scale) -> list[tuple[float, str]]:
     """Name the decades of a scale: each, or as many of them as have room."""
     names = {exponent: f"{10.0**exponent:,.{max(0, -exponent)}f}" for exponent in scale.exponents}
-    widest = max(style.text_width(name, canvas.SMALLEST_SIZE) for name in names.values()) + APART_PT
+    widest = max(style.text_width(name, SMALLEST_SIZE) for name in names.values()) + APART_PT
     each = math.ceil(widest * (len(names) - 1) / (MARKS_END_PT - MARKS_AT_PT))
     return [(scale.at(10.0**exponent), name) for exponent, name in names.items() if exponent % each == 0]
 
@@ -148,7 +224,7 @@ def _headed(sheet: Canvas, group: Group, y: float) -> list[tuple[Row, float]]:
             sheet.text((MARKS_AT_PT, middle), row.told, TEXT_SIZE, color=style.SOFT)
             continue
         sheet.text((VALUES_END_PT, middle), row.told, TEXT_SIZE, "right", weight="bold")
-        sheet.text((BESIDE_AT_PT, middle), row.beside, canvas.SMALLEST_SIZE, color=style.SOFT)
+        sheet.text((BESIDE_AT_PT, middle), row.beside, SMALLEST_SIZE, color=style.SOFT)
     return placed
 
 

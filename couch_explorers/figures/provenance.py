@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from couch_explorers.figures.saved_run import SavedRun
+    from couch_explorers.figures.benchmark_results import SavedRun
     from couch_explorers.metrics.model import Context, Window
     from couch_explorers.workspace import Workspace
 

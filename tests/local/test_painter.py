@@ -9,7 +9,8 @@ import sys
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from couch_explorers.local.painter import paint, words
+from couch_explorers.local.painter import prompt as tables
+from couch_explorers.local.painter.renderer import paint
 
 PARIS = "Me at a classic Parisian café with the Eiffel Tower in the background, an old polaroid, soft faded tones"
 SAFARI = "Place me in a jeep on an African savanna with lions and elephants under a golden sunset, analog 1980s, grainy"
@@ -41,7 +42,7 @@ def test_the_same_request_gives_the_same_bytes():
 @pytest.mark.parametrize("hash_seed", ["0", "1", "4242"])
 def test_the_bytes_do_not_depend_on_hash_randomisation_or_the_process(hash_seed):
     program = (
-        "import hashlib; from couch_explorers.local.painter import paint; "
+        "import hashlib; from couch_explorers.local.painter.renderer import paint; "
         f"print(hashlib.sha256(paint({SAFARI!r}, seed=3, width=320, height=320, model='m')).hexdigest())"
     )
     here = hashlib.sha256(paint(SAFARI, seed=3, width=320, height=320, model="m")).hexdigest()
@@ -76,23 +77,23 @@ def test_a_picture_has_exactly_the_size_that_was_asked_for(width, height):
     assert picture(SAFARI, width=width, height=height).size == (width, height)
 
 
-@pytest.mark.parametrize("place", [*words.PLACES, "hills"])
-@pytest.mark.parametrize("hour", [*words.HOURS, "day"])
+@pytest.mark.parametrize("place", [*tables.PLACES, "hills"])
+@pytest.mark.parametrize("hour", [*tables.HOURS, "day"])
 def test_every_place_can_be_painted_at_every_hour(place, hour):
-    spoken = " ".join((words.PLACES.get(place, ("somewhere",))[0], words.HOURS.get(hour, ("noon",))[0]))
+    spoken = " ".join((tables.PLACES.get(place, ("somewhere",))[0], tables.HOURS.get(hour, ("noon",))[0]))
 
     assert picture(spoken).size == (320, 320)
 
 
-@pytest.mark.parametrize("subject", [*words.SUBJECTS])
+@pytest.mark.parametrize("subject", [*tables.SUBJECTS])
 def test_a_subject_shows_and_a_negative_prompt_takes_it_out(subject):
-    word = words.SUBJECTS[subject][0]
+    word = tables.SUBJECTS[subject][0]
     with_it, without = f"a {word} in the hills", "in the hills"
 
     shown = picture(with_it)
 
     assert share_of_changed_pixels(shown, picture(with_it, negative_prompt=word)) > 0
-    assert words.read(with_it, word) == words.read(without)
+    assert tables.parse_prompt(with_it, word) == tables.parse_prompt(without)
 
 
 def test_night_is_darker_than_day():
@@ -145,21 +146,21 @@ def test_a_picture_says_on_its_lower_margin_what_it_is(width, height):
 
 @pytest.mark.parametrize("prompt", ["", "🦁" * 50, "\ud800", "x" * 10_000, "\x00", "שקיעה"])
 def test_a_prompt_without_a_known_word_gives_the_fallback_landscape(prompt):
-    assert words.read(prompt).place == "hills"
+    assert tables.parse_prompt(prompt).place == "hills"
     assert picture(prompt).size == (320, 320)
 
 
 def test_the_task_s_sample_prompts_are_understood():
-    assert words.read(PARIS).place == "paris"
-    assert set(words.read(PARIS).subjects) == {"cafe", "person"}
-    assert words.read(SAFARI).subjects == ("elephant", "lion", "jeep", "person")
-    assert words.read(SAFARI).several == ("elephant", "lion")
-    assert words.read(SAFARI).hour == "sunset"
-    assert words.read(CLIFF).place == "mountains"
-    assert words.read(CLIFF).hour == "morning"
-    assert words.read("en solnedgang over fjorden med fjell i bakgrunnen").place == "fjord"
+    assert tables.parse_prompt(PARIS).place == "paris"
+    assert set(tables.parse_prompt(PARIS).subjects) == {"cafe", "person"}
+    assert tables.parse_prompt(SAFARI).subjects == ("elephant", "lion", "jeep", "person")
+    assert tables.parse_prompt(SAFARI).several == ("elephant", "lion")
+    assert tables.parse_prompt(SAFARI).hour == "sunset"
+    assert tables.parse_prompt(CLIFF).place == "mountains"
+    assert tables.parse_prompt(CLIFF).hour == "morning"
+    assert tables.parse_prompt("en solnedgang over fjorden med fjell i bakgrunnen").place == "fjord"
 
 
 def test_a_word_is_found_only_as_a_whole():
-    assert words.read("a seasonal cityscapeless carpet").place == "hills"
-    assert words.read("a seasonal cityscapeless carpet").subjects == ()
+    assert tables.parse_prompt("a seasonal cityscapeless carpet").place == "hills"
+    assert tables.parse_prompt("a seasonal cityscapeless carpet").subjects == ()

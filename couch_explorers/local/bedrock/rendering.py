@@ -120,7 +120,7 @@ def encode(image: Image.Image, output_format: str) -> bytes:
     """Encode a picture as PNG, JPEG or WebP, with its origin in the metadata."""
     from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415 - loaded with the first picture, not with the server
 
-    from couch_explorers.local.painter import SOFTWARE  # noqa: PLC0415 - see above
+    from couch_explorers.local.painter.renderer import SOFTWARE  # noqa: PLC0415 - see above
 
     out = io.BytesIO()
     if output_format == "png":
@@ -161,7 +161,7 @@ def _send(to: IO[bytes], message: object) -> None:
 
 def _serve(requests: IO[bytes], pictures: IO[bytes]) -> None:
     """Answer each request by (True, picture) or (False, traceback), until the input ends."""
-    from couch_explorers.local.painter import paint  # noqa: PLC0415 - see above
+    from couch_explorers.local.painter.renderer import paint  # noqa: PLC0415 - see above
 
     while True:
         try:

@@ -1,8 +1,9 @@
-"""Silhouettes the local painter places in its landscapes: the notation they are drawn in, and what grows by chance."""
+"""Silhouettes: the drawings of silhouettes.txt by name, and trees and birds that differ by chance."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from couch_explorers.local.painter.canvas import Part, curve, ellipse, polygon, stroke
@@ -17,23 +18,34 @@ Layers = list[tuple[str, list[Part]]]
 TONES = ("ink", "accent", "light")
 
 
-def drawing(text: str) -> Layers:
-    """Read a drawing: a line with a tone begins a layer, every other line is one outline of it.
+def parse_drawings(text: str) -> dict[str, Layers]:
+    """Read drawings by name.
 
-    Coordinates are x,y in thousandths of the height, the ground at 0, y upwards. `curve` and `polygon` take points,
-    `ellipse` its centre and its width,height, `stroke` the widths at its start>end and then points; `cut` before an
-    outline makes it a hole. A line indented by ten blanks goes on with the one before.
+    A line without indentation names a drawing, or composes it of earlier ones: `cafe = chair + table`. In a drawing a line with
+    a tone begins a layer, and every other line is an outline of it. Coordinates are x,y in thousandths of the height, the ground
+    at 0, y upwards. `curve` and `polygon` take points, `ellipse` its centre and its width,height, `stroke` the widths at its
+    start>end and then points; `cut` before an outline makes it a hole. A line indented by ten blanks continues the one before.
+
+    Args:
+        text: The drawings; lines that begin with # are comments.
+
+    Returns:
+        The layers of each drawing, from back to front.
     """
-    layers: Layers = []
+    drawings: dict[str, Layers] = {}
+    name = ""
     for line in text.replace("\n" + " " * 10, " ").split("\n"):
         words = line.split()
-        if not words:
+        if not words or line.startswith("#"):
             continue
-        if words[0] in TONES:
-            layers.append((words[0], []))
+        if not line.startswith(" "):
+            name, _, parts = (part.strip() for part in line.partition("="))
+            drawings[name] = [layer for part in parts.split("+") if part for layer in drawings[part.strip()]]
+        elif words[0] in TONES:
+            drawings[name].append((words[0], []))
         else:
-            layers[-1][1].append(_outline(words))
-    return layers
+            drawings[name][-1][1].append(_outline(words))
+    return drawings
 
 
 def _outline(words: list[str]) -> Part:
@@ -52,6 +64,9 @@ def _outline(words: list[str]) -> Part:
 def _points(words: list[str]) -> list[Point]:
     pairs = (word.split(",") for word in words)
     return [(int(x) / 1000, int(y) / 1000) for x, y in pairs]
+
+
+DRAWINGS = parse_drawings(Path(__file__).with_suffix(".txt").read_text(encoding="utf-8"))
 
 
 def acacia(rng: Random) -> Layers:

@@ -1,4 +1,4 @@
-"""What the local painter reads out of a prompt: place, hour, film, mood and subjects."""
+"""What a prompt asks for: place, hour, film, mood and subjects, found by their words in English and Norwegian."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-# Each table maps what is painted to the words that ask for it, in English and Norwegian, written as `_fold` leaves them:
-# lower case, accents gone. The first entry that has a word in the prompt wins, so the more telling ones stand first.
+# What is drawn, and the words that ask for it, in English and Norwegian, as `_fold` normalizes them: lower case, without accents.
+# Of places and hours the first one with a word in the prompt is chosen, so that the more specific ones come first.
 PLACES: dict[str, tuple[str, ...]] = {
     "paris": ("paris", "parisian", "eiffel", "eiffeltarnet", "france"),
     "egypt": ("pyramid", "pyramids", "pyramide", "pyramidene", "egypt", "giza", "sphinx"),
@@ -135,7 +135,7 @@ SEVERAL = (
 
 @dataclass(frozen=True)
 class Brief:
-    """What a picture is to show.
+    """What a picture shows.
 
     `place` and `hour` are keys of PLACES and HOURS, or "hills" and "day" where the prompt names none; `films`, `moods`
     and `subjects` hold keys of their tables, in the tables' order; `several` are the subjects asked for in the plural.
@@ -149,8 +149,8 @@ class Brief:
     several: tuple[str, ...] = ()
 
 
-def read(prompt: str, negative_prompt: str | None = None) -> Brief:
-    """Read a prompt; what the negative prompt names is left out."""
+def parse_prompt(prompt: str, negative_prompt: str | None = None) -> Brief:
+    """Find what a prompt asks for, without what the negative prompt names."""
     text, unwanted = _fold(prompt), _fold(negative_prompt or "")
 
     def found(table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -40,6 +40,11 @@ OSLO = ZoneInfo("Europe/Oslo")
         (lambda: formatting.date(datetime(2026, 11, 4, tzinfo=UTC)), "Wed 4 Nov"),
         (lambda: formatting.utc_time(datetime(2026, 11, 25, 10, 12, 4, tzinfo=OSLO)), "25 Nov 09:12:04"),
         (lambda: formatting.iso_time(datetime(2026, 11, 25, 10, 12, 4, tzinfo=OSLO)), "2026-11-25T09:12:04.000Z"),
+        (lambda: formatting.iso_time(None), None),
+        (
+            lambda: formatting.from_milliseconds(1_795_576_917_107),
+            datetime(2026, 11, 25, 3, 21, 57, 107_000, tzinfo=UTC),
+        ),
     ],
 )
 def test_values_as_people_read_them(call, text):
@@ -61,6 +66,8 @@ def test_values_as_people_read_them(call, text):
         (0.008, {"exact": True}, "$0.008"),
         (0.48, {"exact": True}, "$0.48"),
         (12, {"exact": True}, "$12.00"),
+        (0, {"exact": True}, "$0.00"),
+        (1234.5, {"exact": True}, "$1,234.50"),
     ],
 )
 def test_amounts_of_dollars(amount, options, text):
@@ -70,11 +77,14 @@ def test_amounts_of_dollars(amount, options, text):
 @pytest.mark.parametrize(
     ("length_s", "text"),
     [
+        (-5, "under a second"),
         (0.3, "under a second"),
         (4.4, "4 s"),
         (200, "3 min 20 s"),
         (3600, "1 h"),
         (3601, "1 h"),
+        (7320, "2 h 2 min"),
+        (86_400, "1 day"),
         (2 * 86_400 + 4 * 3600 + 59, "2 days 4 h"),
     ],
 )

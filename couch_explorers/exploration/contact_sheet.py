@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from PIL import Image
 
-from couch_explorers import fonts
+from couch_explorers import fonts, formatting
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration.grid import (
     TIMES,
@@ -27,7 +27,6 @@ from couch_explorers.exploration.grid import (
     first_per_value,
     group_cells,
 )
-from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.page_layout import (
     BODY,
     COLUMNS_BESIDE_TEXT,
@@ -132,7 +131,7 @@ def outcome_sentence(tiles: Sequence[CellView], target: str) -> str:
     paid = sum(tile.usd for tile in tiles)
     if not paid:
         return sentence
-    cost = f"{dollars(paid)} (prices of {PRICES_AS_OF})"
+    cost = f"{formatting.usd(paid, exact=True)} (prices of {PRICES_AS_OF})"
     return f"{sentence} Nothing was paid; on AWS: {cost}." if target == "local" else f"{sentence} Paid: {cost}."
 
 

@@ -10,14 +10,13 @@ from numbers import Integral
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import paths
+from couch_explorers import formatting, paths
 from couch_explorers.core.errors import shown
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration import results
 from couch_explorers.exploration.cards import QUIET, cards_html, distinguishing_labels
 from couch_explorers.exploration.fonts import PARTING
 from couch_explorers.exploration.grid import CellView, cell_views
-from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.page_layout import missing_reason
 from couch_explorers.exploration.ratings import MAX_STARS, VERDICTS, Rating, current_ratings, picture_id
 from couch_explorers.exploration.sweep_spec import ExplorationError
@@ -202,7 +201,7 @@ def run_title(run: GalleryRun) -> str:
 def run_facts(run: GalleryRun) -> str:
     """When a run was, how many pictures it has, and what they cost."""
     info = run.info
-    cost = f"{dollars(info.usd)} (prices of {PRICES_AS_OF})" if info.usd else ""
+    cost = f"{formatting.usd(info.usd, exact=True)} (prices of {PRICES_AS_OF})" if info.usd else ""
     if cost:
         cost = f"nothing paid; on AWS {cost}" if info.target == "local" else f"paid {cost}"
     pictures = f"{info.pictures} of {_count(info.requests, 'picture')}, {info.made} new"

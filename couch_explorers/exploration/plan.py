@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import textwrap
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from couch_explorers import formatting
 from couch_explorers.aws import lifecycle
 from couch_explorers.aws.lifecycle import LifecycleStatus
 from couch_explorers.checks import Verdict, badge
@@ -21,10 +21,10 @@ from couch_explorers.core import image_models
 from couch_explorers.core.errors import shown
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration.cache import ImageCache
-from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.results import COLUMNS
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
+from couch_explorers.text_layout import wrap_terminal
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def check_cost(planned: Iterable[PlanRow], max_cost_usd: float | None) -> None:
     if cost > max_cost_usd:
         pictures = "1 new picture costs" if len(new) == 1 else f"{len(new)} new pictures cost"
         raise ExplorationError(
-            f"{pictures} {dollars(cost)} (prices of {PRICES_AS_OF}), more than max_cost_usd={max_cost_usd:g}: "
+            f"{pictures} {formatting.usd(cost, exact=True)} (prices of {PRICES_AS_OF}), more than max_cost_usd={max_cost_usd:g}: "
             "raise the limit, or ask for fewer prompts, models, seeds or sizes.",
         )
 
@@ -242,7 +242,6 @@ def expected_seconds(seconds: Iterable[float], at_once: int) -> float:
     return max(sum(lengths) / at_once, *lengths) if lengths else 0.0
 
 
-TERMINAL_COLUMNS = 80
 REMARKS_SHOWN = 5
 HEADINGS = {
     Planned.NEW: "new",
@@ -251,7 +250,6 @@ HEADINGS = {
     Planned.REFUSED: "refused",
 }
 SHORT_HEADINGS = HEADINGS | {Planned.CACHED: "cached", Planned.SAME: "same"}
-MINUTE_S, HOUR_S = 60, 3600
 
 
 @dataclass(frozen=True)
@@ -306,14 +304,14 @@ class PlanSummary:
             return "Nothing is asked for and nothing is paid."
         one = self.new == 1
         who = "The new one" if one else "The new ones"
-        price = f"{dollars(self.usd)} (prices of {self.prices_as_of})"
+        price = f"{formatting.usd(self.usd, exact=True)} (prices of {self.prices_as_of})"
         if self.target == "local":
             cost = f"{who} would cost {price} on AWS, here nothing, and {'takes' if one else 'take'}"
         else:
             cost = f"{who} {'costs' if one else 'cost'} {price} and {'takes' if one else 'take'}"
         at_once = "" if one else f", {self.at_a_time} at a time"
         by_queue = " by the queue's Lambda" if self.via == "queue" else ""
-        return f"{cost} about {_rough_duration(self.seconds)}{at_once}{by_queue}."
+        return f"{cost} about {formatting.rough_duration(self.seconds)}{at_once}{by_queue}."
 
     def _remarks(self) -> list[str]:
         refusals = [f"{count:,} refused: {reason}" for reason, count in self.refusals]
@@ -321,12 +319,12 @@ class PlanSummary:
 
     def __str__(self) -> str:
         lines = [self.title] if self.title else []
-        lines += [*_wrap(self.sentence), ""]
+        lines += [*wrap_terminal(self.sentence), ""]
         width = max((len(line.name) for line in self.models), default=0)
         lines.append(f"{'model':{width}}" + "".join(f"{name:>9}" for name in (*SHORT_HEADINGS.values(), "USD")))
         for line, usd in self._lines():
             lines.append(f"{line.name:{width}}" + "".join(f"{line.counts[kind]:>9,}" for kind in Planned) + f"{usd:>9}")
-        remarks = [part for remark in self._remarks() for part in _wrap(f"! {remark}", indent="  ")]
+        remarks = [part for remark in self._remarks() for part in wrap_terminal(f"! {remark}", rest="  ")]
         return "\n".join([*lines, *(["", *remarks] if remarks else [])])
 
     __repr__ = __str__
@@ -356,7 +354,7 @@ class PlanSummary:
             lines += (
                 ModelSummary("all", {kind: sum(line.counts[kind] for line in lines) for kind in Planned}, self.usd),
             )
-        decimals = max(len(dollars(line.usd).split(".")[1]) for line in lines)
+        decimals = max(len(formatting.usd(line.usd, exact=True).split(".")[1]) for line in lines)
         return [(line, f"{line.usd:,.{decimals}f}") for line in lines]
 
 
@@ -419,24 +417,3 @@ def _first_remarks(remarks: Sequence[str], kind: str) -> list[str]:
 
 def _total_usd(usd: pd.Series) -> float:
     return round(math.fsum(usd), 6)
-
-
-def _rough_duration(seconds: float) -> str:
-    """Write a time as people say it; what takes hours is not told to the second."""
-    whole = math.ceil(seconds)
-    if whole < 2 * MINUTE_S:
-        return f"{whole} s"
-    if whole < 2 * HOUR_S:
-        return f"{math.ceil(whole / MINUTE_S)} min"
-    return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
-
-
-def _wrap(text: str, indent: str = "") -> list[str]:
-    """Break a text into lines of a terminal, but no name of a model or region."""
-    return textwrap.wrap(
-        text,
-        TERMINAL_COLUMNS,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )

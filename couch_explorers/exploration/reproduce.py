@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import paths
+from couch_explorers import formatting, paths
 from couch_explorers.core import generation, image_models
 from couch_explorers.core import png as pictures
 from couch_explorers.core.errors import GenerationError, shown
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.core.jobs import Job
 from couch_explorers.exploration.direct_runner import ATTEMPTS, READ_TIMEOUT_S
-from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.files import check_writable, write_whole
 
@@ -53,7 +52,7 @@ class Recipe:
         """The recipe in one line, with its price."""
         job = self.job
         prompt = shown(job.prompt, 60)
-        return f"{prompt}: {job.model.id}, seed {job.seed}, {job.size}, {dollars(self.usd)} (prices of {PRICES_AS_OF})"
+        return f"{prompt}: {job.model.id}, seed {job.seed}, {job.size}, {formatting.usd(self.usd, exact=True)} (prices of {PRICES_AS_OF})"
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers import checks as found
+from couch_explorers import formatting
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.core.image_models import PRICES_AS_OF
-from couch_explorers.exploration.money import dollars
 from couch_explorers.exploration.results import WITH_PICTURE, Status
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def conclude(pictures: pd.DataFrame) -> SweepSummary:
 
 
 def _sentence(pictures: pd.DataFrame, there: int, statuses: Counter[Status]) -> str:
-    new, paid = statuses[Status.MADE], dollars(float(pictures["usd"].sum()))
+    new, paid = statuses[Status.MADE], formatting.usd(float(pictures["usd"].sum()), exact=True)
     sentence = f"{there} of {len(pictures)} pictures are there"
     if not new:
         return f"{sentence}, none of them new: nothing was paid."

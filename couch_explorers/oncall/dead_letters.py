@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers.aws.errors import is_access_denied
+from couch_explorers.aws import errors
 from couch_explorers.core import jobs
-from couch_explorers.core.aws_errors import describe
-from couch_explorers.oncall.terminal import from_milliseconds, iso
+from couch_explorers.formatting import from_milliseconds, iso_time
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
@@ -24,16 +23,6 @@ if TYPE_CHECKING:
 
 class OncallError(Exception):
     """What was asked for could not be done; the message says why and what to do."""
-
-
-def describe_aws_error(error: Exception, right: str) -> str:
-    """Say what botocore raised, without a full stop; `right` is the IAM action that the call needs."""
-    if not isinstance(error, ClientError):
-        return f"AWS could not be reached ({type(error).__name__})"
-    code, _, message = describe(error)
-    if is_access_denied(error):
-        return f"no right to do it: allow {right}"
-    return f"{code}: {message}".rstrip(". ")
 
 
 # How many messages SQS gives or takes in one call at most (SQS quotas).
@@ -68,7 +57,7 @@ class DeadLetterMessage:
 
     def to_json(self) -> dict[str, Any]:
         """Everything that says something to another program."""
-        plain = asdict(self) | {"since": iso(self.since)}
+        plain = asdict(self) | {"since": iso_time(self.since)}
         del plain["receipt_handle"]
         return plain
 
@@ -95,7 +84,7 @@ def hold_all(workspace: Workspace) -> Iterator[list[DeadLetterMessage]]:
             _receive_all(sqs, url, letters)
         except (BotoCoreError, ClientError) as error:
             raise OncallError(
-                f"The dead letters could not be read: {describe_aws_error(error, 'sqs:ReceiveMessage')}.",
+                f"The dead letters could not be read: {errors.reason(error, 'sqs:ReceiveMessage')}.",
             ) from error
         yield sorted(letters.values(), key=lambda letter: (letter.since, letter.job_id))
     finally:
@@ -163,3 +152,9 @@ def _make_visible(sqs: Any, url: str, letters: Iterable[DeadLetterMessage]) -> N
         ]
         with suppress(BotoCoreError, ClientError):
             sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+
+def couch_command(workspace: Workspace, words: str) -> str:
+    """Write a `couch` command that works on the same target."""
+    on_aws = f" --target aws --candidate {workspace.candidate}" if workspace.target == "aws" else ""
+    return f"couch {words}{on_aws}"

@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from couch_explorers.aws import errors
 from couch_explorers.core import png
 from couch_explorers.core.aws_errors import describe
 from couch_explorers.core.generation import MODEL_METADATA, SEED_METADATA
 from couch_explorers.exploration.bucket import NOTE_SUFFIX, PICTURE_SUFFIX
+from couch_explorers.formatting import from_milliseconds, iso_time, utc_time
 from couch_explorers.loopback import open_url
 from couch_explorers.oncall import dead_letters
-from couch_explorers.oncall.dead_letters import OncallError, describe_aws_error
-from couch_explorers.oncall.terminal import day_and_time, from_milliseconds, iso
+from couch_explorers.oncall.dead_letters import OncallError
 from couch_explorers.smoke.queue import DEPTHS
 from couch_explorers.workspace import not_deployed
 
@@ -49,7 +50,7 @@ class StoredPicture:
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
-        return vars(self) | {"stored": iso(self.stored)}
+        return vars(self) | {"stored": iso_time(self.stored)}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def find_objects(s3: Any, workspace: Workspace, job_id: str) -> StoredObjects:
         listing = s3.list_objects_v2(Bucket=workspace.bucket, Prefix=f"{workspace.prefix}/{job_id}.")
     except (BotoCoreError, ClientError) as error:
         kept.notes.append(
-            f"The bucket {workspace.bucket} could not be looked into: {describe_aws_error(error, 's3:ListBucket')}.",
+            f"The bucket {workspace.bucket} could not be looked into: {errors.reason(error, 's3:ListBucket')}.",
         )
         return kept
     there = {str(entry["Key"]).rpartition("/")[2]: entry for entry in listing.get("Contents", [])}
@@ -90,7 +91,7 @@ def find_objects(s3: Any, workspace: Workspace, job_id: str) -> StoredObjects:
             kept.note = _error_note(s3, workspace, entry)
     except (BotoCoreError, ClientError) as error:
         kept.notes.append(
-            f"What s3://{workspace.bucket} holds could not be read: {describe_aws_error(error, 's3:GetObject')}.",
+            f"What s3://{workspace.bucket} holds could not be read: {errors.reason(error, 's3:GetObject')}.",
         )
     return kept
 
@@ -227,7 +228,7 @@ def _depths(workspace: Workspace, found: QueueSearch) -> None:
         answer = workspace.client("sqs").get_queue_attributes(QueueUrl=workspace.queue_url, AttributeNames=list(DEPTHS))
     except (BotoCoreError, ClientError) as error:
         found.notes.append(
-            f"{alone}. How many wait there could not be asked: {describe_aws_error(error, 'sqs:GetQueueAttributes')}.",
+            f"{alone}. How many wait there could not be asked: {errors.reason(error, 'sqs:GetQueueAttributes')}.",
         )
         return
     waiting, in_flight, delayed = (int(answer["Attributes"].get(depth, 0)) for depth in DEPTHS)
@@ -346,15 +347,15 @@ def _search_window(logs: Any, functions: Mapping[str, str], wanted: str, begin: 
                 found.notes.append(f"There is no log {group}: the function has never run, or its log was removed.")
             else:
                 found.notes.append(
-                    f"The log {group} could not be read: {describe_aws_error(error, 'logs:FilterLogEvents')}.",
+                    f"The log {group} could not be read: {errors.reason(error, 'logs:FilterLogEvents')}.",
                 )
             continue
         found.functions.append(function)
         found.lines += lines
         if not whole:
             found.notes.append(
-                f"The log {group} is too long to be searched at once: between {day_and_time(begin)} and "
-                f"{day_and_time(end)} UTC only its older part was.",
+                f"The log {group} is too long to be searched at once: between {utc_time(begin)} and "
+                f"{utc_time(end)} UTC only its older part was.",
             )
     found.lines.sort(key=lambda line: line.time)
     return found

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers.core.errors import shown
 from couch_explorers.core.jobs import ID_PATTERN
 from couch_explorers.exploration.bucket import NOTE_SUFFIX, PICTURE_SUFFIX
+from couch_explorers.formatting import duration, iso_time, utc_time
 from couch_explorers.oncall import evidence
-from couch_explorers.oncall.dead_letters import OncallError
-from couch_explorers.oncall.terminal import couch_command, day_and_time, duration, iso, plain, wrap
+from couch_explorers.oncall.dead_letters import OncallError, couch_command
+from couch_explorers.text_layout import one_line, wrap_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +40,7 @@ class TimelineEvent:
 
     def to_json(self) -> dict[str, Any]:
         """The moment as plain values."""
-        return {"time": iso(self.time), "place": self.place, "text": self.text}
+        return {"time": iso_time(self.time), "place": self.place, "text": self.text}
 
 
 def timeline_events(
@@ -134,12 +135,12 @@ def _refused(line: LogLine) -> str:
 def _other(line: LogLine) -> str:
     """Any other line: its message, and the last line of its trace where it has one."""
     trace = line.get("exception").strip().splitlines()
-    return plain(f"{line.text.rstrip('.')}. {trace[-1] if trace else _reason(line)}".strip())
+    return one_line(f"{line.text.rstrip('.')}. {trace[-1] if trace else _reason(line)}".strip())
 
 
 def _reason(line: LogLine) -> str:
     reason, detail = line.get("reason"), line.get("detail")
-    return plain(f"{reason}: {detail}" if reason and detail else reason or detail)
+    return one_line(f"{reason}: {detail}" if reason and detail else reason or detail)
 
 
 def _number(line: LogLine, name: str) -> int:
@@ -210,7 +211,7 @@ def _status_in_queue(job_id: str, message: MessageSnapshot, last: LogLine | None
     if message.back_at is None or message.back_at <= now:
         since = duration((now - message.sent).total_seconds())
         return JobStatus(JobState.WAITING, f"{job_id} waits in the queue for a worker, sent {since} ago, {receives}.")
-    back = f"{day_and_time(message.back_at)} UTC, in {duration((message.back_at - now).total_seconds())}"
+    back = f"{utc_time(message.back_at)} UTC, in {duration((message.back_at - now).total_seconds())}"
     if message.receives == 0:
         return JobStatus(JobState.DELAYED, f"{job_id} is delayed: it can be received from {back}.")
     said = (
@@ -283,7 +284,7 @@ def _status_from_log(workspace: Workspace, job_id: str, last: LogLine | None, no
     back = last.time + timedelta(seconds=seconds if isinstance(seconds, int) else 0)
     if workspace.target == "local":
         # Here the queue was looked into, and the job is not there.
-        sentence = f"{job_id} was put off at {day_and_time(last.time)} UTC, and is in no queue any more."
+        sentence = f"{job_id} was put off at {utc_time(last.time)} UTC, and is in no queue any more."
         return JobStatus(
             JobState.GONE,
             sentence,
@@ -292,9 +293,9 @@ def _status_from_log(workspace: Workspace, job_id: str, last: LogLine | None, no
             ("Somebody took it out, or it expired: send it again.",),
         )
     if back > now:
-        when = f"its next try is at about {day_and_time(back)} UTC, in {duration((back - now).total_seconds())}"
+        when = f"its next try is at about {utc_time(back)} UTC, in {duration((back - now).total_seconds())}"
     else:
-        when = f"its next try was due at about {day_and_time(back)} UTC and has left no line yet"
+        when = f"its next try was due at about {utc_time(back)} UTC and has left no line yet"
     return JobStatus(JobState.PUT_OFF, f"{job_id} is put off after a failure; {when}.", reason, detail)
 
 
@@ -431,7 +432,7 @@ def _searched(workspace: Workspace, wanted: str, found: Evidence) -> list[str]:
     if found.log.since is not None:
         functions = " and ".join(found.log.functions)
         searched.append(
-            f"the log{'s' if ' and ' in functions else ''} of {functions} back to {day_and_time(found.log.since)} UTC",
+            f"the log{'s' if ' and ' in functions else ''} of {functions} back to {utc_time(found.log.since)} UTC",
         )
     return searched
 
@@ -449,18 +450,18 @@ LABEL_COLUMNS = 10
 
 def timeline_lines(story: JobTimeline) -> list[str]:
     """Write how the job stands, what it asked for, each moment under its day, and what to do."""
-    written = wrap(plain(story.standing.sentence))
+    written = wrap_terminal(one_line(story.standing.sentence))
     if story.standing.detail:
-        written += wrap(plain(story.standing.detail), "  ")
+        written += wrap_terminal(one_line(story.standing.detail), "  ")
     if story.asked != story.job_id:
-        written += wrap(f"{story.asked} is the id of a message, request or invocation of this job.", "  ")
+        written += wrap_terminal(f"{story.asked} is the id of a message, request or invocation of this job.", "  ")
     facts = list(_fact_lines(story))
     written += ["", *facts] if facts else []
     written += _event_lines(story)
     for label, sentences in (("next", story.standing.advice), ("note", story.notes)):
         for sentence in sentences:
-            written += ["", *wrap(plain(sentence, limit=1000), f"{label:<{LABEL_COLUMNS}}")]
-    return [*written, "", *wrap("; ".join(story.searched), f"{'searched':<{LABEL_COLUMNS}}")]
+            written += ["", *wrap_terminal(one_line(sentence, limit=1000), f"{label:<{LABEL_COLUMNS}}")]
+    return [*written, "", *wrap_terminal("; ".join(story.searched), f"{'searched':<{LABEL_COLUMNS}}")]
 
 
 def _fact_lines(story: JobTimeline) -> Iterator[str]:
@@ -469,8 +470,8 @@ def _fact_lines(story: JobTimeline) -> Iterator[str]:
     model = picture.model if picture else str(request.get("model") or "")
     seed = picture.seed if picture else str(request.get("seed") or "")
     facts = {
-        "prompt": plain(str(request.get("prompt") or "")),
-        "without": plain(str(request.get("negative_prompt") or "")),
+        "prompt": one_line(str(request.get("prompt") or "")),
+        "without": one_line(str(request.get("negative_prompt") or "")),
         "model": ", ".join(filter(None, [model, f"seed {seed}" if seed else "", str(request.get("size") or "")])),
     }
     if picture is not None:
@@ -479,7 +480,7 @@ def _fact_lines(story: JobTimeline) -> Iterator[str]:
         facts[""] = f"{size}{picture.bytes:,} bytes"
     for label, text in facts.items():
         if text:
-            yield from wrap(text, f"{label:<{LABEL_COLUMNS}}")
+            yield from wrap_terminal(text, f"{label:<{LABEL_COLUMNS}}")
 
 
 def _event_lines(story: JobTimeline) -> list[str]:
@@ -490,7 +491,7 @@ def _event_lines(story: JobTimeline) -> list[str]:
             day = f"{moment.time:%A} {moment.time.day} {moment.time:%B %Y}"
             written += ["", f"{day}, UTC"]
         time = "" if moment.time is None else f"{moment.time:%H:%M:%S}"
-        written += wrap(moment.text, f"{time:<{LABEL_COLUMNS}}{moment.place:<14}")
+        written += wrap_terminal(moment.text, f"{time:<{LABEL_COLUMNS}}{moment.place:<14}")
     return written
 
 

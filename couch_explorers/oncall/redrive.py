@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from couch_explorers.aws import errors
 from couch_explorers.exploration import bucket, queue_transport
-from couch_explorers.oncall.dead_letters import OncallError, describe_aws_error, hold_all, message_batches, queue_name
+from couch_explorers.oncall.dead_letters import OncallError, hold_all, message_batches, queue_name
 from couch_explorers.oncall.redrive_eligibility import Action, Decision, decide
 from couch_explorers.oncall.redrive_report import Outcome, Report, Result
 from couch_explorers.workspace import not_deployed
@@ -142,7 +143,7 @@ def _delete(sqs: Any, workspace: Workspace, letters: Sequence[DeadLetterMessage]
         except (BotoCoreError, ClientError) as error:
             left |= dict.fromkeys(
                 (letter.message_id for letter in batch),
-                describe_aws_error(error, "sqs:DeleteMessage"),
+                errors.reason(error, "sqs:DeleteMessage"),
             )
         else:
             left |= {entry["Id"]: str(entry.get("Message") or entry["Code"]) for entry in answer.get("Failed", [])}

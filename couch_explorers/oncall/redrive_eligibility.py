@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers.aws import lifecycle
+from couch_explorers.aws import errors, lifecycle
 from couch_explorers.core import jobs
 from couch_explorers.core.aws_errors import storage_error
 from couch_explorers.core.errors import (
@@ -35,7 +35,7 @@ from couch_explorers.core.errors import (
 from couch_explorers.core.generation import HASH_METADATA
 from couch_explorers.core.jobs import Job
 from couch_explorers.exploration import bucket
-from couch_explorers.oncall.dead_letters import OncallError, describe_aws_error
+from couch_explorers.oncall.dead_letters import OncallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -128,7 +128,7 @@ class EligibilityChecker:
         try:
             role = self._workers_role()
         except (BotoCoreError, ClientError) as error:
-            return None, describe_aws_error(error, "lambda:GetFunctionConfiguration")
+            return None, errors.reason(error, "lambda:GetFunctionConfiguration")
         if not role:
             return None, "the worker is not deployed"
         try:
@@ -138,7 +138,7 @@ class EligibilityChecker:
                 ResourceArns=[thing],
             )
         except (BotoCoreError, ClientError) as error:
-            return None, describe_aws_error(error, "iam:SimulatePrincipalPolicy")
+            return None, errors.reason(error, "iam:SimulatePrincipalPolicy")
         return all(result["EvalDecision"] == "allowed" for result in answer["EvaluationResults"]), ""
 
     def _workers_role(self) -> str:

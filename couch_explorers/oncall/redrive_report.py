@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.oncall.terminal import MAX_TEXT_CHARACTERS, couch_command, day_and_time, plain, wrap
+from couch_explorers.formatting import utc_time
+from couch_explorers.oncall.dead_letters import couch_command
+from couch_explorers.text_layout import ONE_LINE_LIMIT, one_line, wrap_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +87,7 @@ class Report:
         """Write the report for a terminal: jobs that failed in the same way stand together."""
         lines = []
         if self.hidden:
-            lines += wrap(
+            lines += wrap_terminal(
                 f"About {self.hidden} more cannot be seen just now: somebody else is reading them, "
                 "or was stopped while reading. They come back within two minutes.",
             )
@@ -107,20 +109,20 @@ class Report:
         letter = first.decision.letter
         reason = letter.reason or ("moved by SQS" if letter.moved_by_sqs else "no reason given")
         forced = " by force" if first.decision.forced else ""
-        lines = wrap(f"{self._label(first.result)}{forced}: {_count(len(group), 'job')}, {plain(reason)}")
+        lines = wrap_terminal(f"{self._label(first.result)}{forced}: {_count(len(group), 'job')}, {one_line(reason)}")
         if letter.detail:
-            lines += wrap(plain(letter.detail), "  ")
+            lines += wrap_terminal(one_line(letter.detail), "  ")
         # Addresses differ from job to job, so that only a job alone shows its own.
         why = (
             first.decision.why if len(group) == 1 or first.result is not Result.DROPPED else "Their pictures are there."
         )
-        lines += wrap(plain(why), "  → ")
+        lines += wrap_terminal(one_line(why), "  → ")
         if first.trouble:
-            lines += wrap(plain(first.trouble), "  ! ")
+            lines += wrap_terminal(one_line(first.trouble), "  ! ")
         for outcome in group[:IDS_SHOWN]:
             shown = outcome.decision.letter
             twice = f" ({len(outcome.decision.letters)} letters)" if len(outcome.decision.letters) > 1 else ""
-            lines.append(f"    {day_and_time(shown.since):>15}  {shown.job_id}{twice}")
+            lines.append(f"    {utc_time(shown.since):>15}  {shown.job_id}{twice}")
         if len(group) > IDS_SHOWN:
             lines.append(f"    {len(group) - IDS_SHOWN} more: --json lists all")
         return lines
@@ -128,14 +130,16 @@ class Report:
     def _summary(self) -> list[str]:
         counted = [(result, sum(outcome.result is result for outcome in self.outcomes)) for result in Result]
         told = ", ".join(f"{count} {self._label(result)}" for result, count in counted if count)
-        lines = wrap(f"{told}." + (" Nothing was changed." if self.dry_run else ""))
+        lines = wrap_terminal(f"{told}." + (" Nothing was changed." if self.dry_run else ""))
         counts = dict(counted)
         if counts[Result.REFUSED]:
-            lines += wrap("The refused stay where they are; --force with an ID sends it nevertheless.")
+            lines += wrap_terminal("The refused stay where they are; --force with an ID sends it nevertheless.")
         if counts[Result.SENT]:
             one = next(outcome for outcome in self.outcomes if outcome.result is Result.SENT).decision.job_id
             words = "redrive" if self.dry_run else f"job {one}"
-            lines += wrap(f"{'Send them' if self.dry_run else 'Follow one'}: {couch_command(self.workspace, words)}")
+            lines += wrap_terminal(
+                f"{'Send them' if self.dry_run else 'Follow one'}: {couch_command(self.workspace, words)}"
+            )
         return lines
 
 
@@ -149,7 +153,7 @@ def _group_alike(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
             outcome.result,
             str(decision.forced),
             decision.letter.reason,
-            decision.letter.detail[:MAX_TEXT_CHARACTERS],
+            decision.letter.detail[:ONE_LINE_LIMIT],
             why,
         )
         groups.setdefault((*alike, outcome.trouble), []).append(outcome)

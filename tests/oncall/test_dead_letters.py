@@ -5,26 +5,25 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from couch_explorers.aws import errors
 from couch_explorers.oncall import dead_letters
-from couch_explorers.oncall.dead_letters import OncallError, describe_aws_error
+from couch_explorers.oncall.dead_letters import OncallError, couch_command
 from couch_explorers.oncall.job_timeline import JobNotFoundError
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied"])
 def test_a_missing_right_is_said_by_its_name(stand, code):
-    assert (
-        describe_aws_error(stand.refusal(code), "sqs:ReceiveMessage") == "no right to do it: allow sqs:ReceiveMessage"
-    )
+    assert errors.reason(stand.refusal(code), "sqs:ReceiveMessage") == "no right to do it: allow sqs:ReceiveMessage"
 
 
 def test_any_other_refusal_is_said_in_its_own_words(stand):
-    assert describe_aws_error(stand.refusal("Throttling", 400, "Rate exceeded."), "x") == "Throttling: Rate exceeded"
+    assert errors.reason(stand.refusal("Throttling", 400, "Rate exceeded."), "x") == "Throttling: Rate exceeded"
 
 
 def test_a_target_that_does_not_answer_is_said_as_such():
     error = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
-    assert describe_aws_error(error, "x") == "AWS could not be reached (EndpointConnectionError)"
+    assert errors.reason(error, "x") == "AWS could not be reached (EndpointConnectionError)"
 
 
 def test_a_job_that_is_not_found_is_an_error_of_on_call_and_keeps_its_id():
@@ -167,3 +166,8 @@ def test_what_was_read_before_a_failure_is_put_back(cloud, workspace, stand):
         dead_letters.read_all(workspace)
 
     assert len(cloud.sqs.visible(stand.DEAD)) == 15
+
+
+def test_a_command_names_the_target_that_it_is_for(cloud):
+    assert couch_command(cloud.workspace("local"), "job a") == "couch job a"
+    assert couch_command(cloud.workspace("aws"), "job a") == "couch job a --target aws --candidate 42"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from PIL import ImageChops
 
 from couch_explorers.exploration.contact_sheet import abridged, missing_glyphs_note, origin_sentence, run_date
-from couch_explorers.exploration.fonts import PARTING
 from couch_explorers.exploration.grid import AXES, TIMES, CellView, axis_name, axis_text, cell_view, cell_views
 from couch_explorers.exploration.page_layout import (
     MAX_TEXT_LINES,
@@ -31,6 +30,7 @@ from couch_explorers.exploration.page_layout import (
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import data_uri, load_rgb
 from couch_explorers.files import write_whole
+from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,7 +176,7 @@ class Comparison:
         """All but the long texts, in one line."""
         texts = self._shared_texts()
         shared = (f"{axis_name(axis)} {value}" for axis, value in self.shared.items() if axis not in texts)
-        return PARTING.join(shared) or "nothing else that was asked"
+        return SEPARATOR.join(shared) or "nothing else that was asked"
 
     def _shared_texts(self) -> dict[str, str]:
         texts = {"prompt": self.left.prompt, "negative_prompt": self.left.negative_prompt}

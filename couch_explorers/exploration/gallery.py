@@ -15,11 +15,11 @@ from couch_explorers.core.errors import shown
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration import results
 from couch_explorers.exploration.cards import QUIET, cards_html, distinguishing_labels
-from couch_explorers.exploration.fonts import PARTING
 from couch_explorers.exploration.grid import CellView, cell_views
 from couch_explorers.exploration.page_layout import missing_reason
 from couch_explorers.exploration.ratings import MAX_STARS, VERDICTS, Rating, current_ratings, picture_id
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -205,7 +205,7 @@ def run_facts(run: GalleryRun) -> str:
     if cost:
         cost = f"nothing paid; on AWS {cost}" if info.target == "local" else f"paid {cost}"
     pictures = f"{info.pictures} of {_count(info.requests, 'picture')}, {info.made} new"
-    return PARTING.join(filter(None, (f"{info.started:%Y-%m-%d %H:%M} UTC", pictures, cost)))
+    return SEPARATOR.join(filter(None, (f"{info.started:%Y-%m-%d %H:%M} UTC", pictures, cost)))
 
 
 def gallery_html(found: Gallery) -> str:

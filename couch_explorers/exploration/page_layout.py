@@ -2,21 +2,112 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont, features
 
+from couch_explorers import fonts
 from couch_explorers.checks import COLOURS, Verdict
 from couch_explorers.core.errors import BlockedError, ThrottledError
-from couch_explorers.exploration.fonts import Face, clean, cut, wrap, wrap_parts
 from couch_explorers.exploration.grid import MISSING_FILE, CellView
 from couch_explorers.exploration.results import WITH_PICTURE, Status
 from couch_explorers.exploration.thumbnails import thumbnails
+from couch_explorers.text_layout import cut, wrap, wrap_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+
+# Parts of the size of the letters: from line to line, and from the upper edge of the letters to their foot.
+LINE_HEIGHT, ASCENT = 1.36, 0.93
+REPLACEMENT = "\ufffd"
+# The hairline drawn round strong letters, as a part of their size: quieter than the font's own bold.
+STRONG_STROKE = 0.018
+
+# Controls and half pairs: no character, and Pillow takes no half pair.
+_UNDRAWABLE = ("Cc", "Cs")
+
+
+@dataclass(frozen=True)
+class Face:
+    """Letters of one size in pixels; `strong` ones are for titles and names."""
+
+    size: int
+    strong: bool = False
+
+    @property
+    def stroke(self) -> float:
+        """The width in pixels of the line drawn round each letter."""
+        return self.size * STRONG_STROKE if self.strong else 0.0
+
+    @property
+    def baseline(self) -> float:
+        """Pixels from the upper edge of a line to the foot of its letters."""
+        return (self.line - self.size) / 2 + self.size * ASCENT
+
+    @property
+    def line(self) -> int:
+        """Pixels from one line of text to the next."""
+        return round(self.size * LINE_HEIGHT)
+
+    def width(self, text: str) -> float:
+        """Pixels that a clean text takes."""
+        return sum(float(_font(run.file, self.size).getlength(run.text)) for run in fonts.runs(text))
+
+    def draw(self, pen: ImageDraw.ImageDraw, x: float, y: float, text: str, colour: str) -> None:
+        """Draw one clean line whose upper edge is y, each part by the font that has it."""
+        parts, direction = fonts.runs(text), None
+        if fonts.is_right_to_left(text):
+            parts = parts[::-1]
+        elif _joins():
+            # Else Pillow turns a part around that only begins with such a word.
+            direction = "ltr"
+        for run in parts:
+            font = _font(run.file, self.size)
+            # By the baseline, on which strong letters and others, and those of two fonts, stand side by side.
+            place = (x, y + self.baseline)
+            pen.text(
+                place,
+                run.text,
+                colour,
+                font,
+                "ls",
+                stroke_width=self.stroke,
+                stroke_fill=colour,
+                direction=direction,
+            )
+            x += float(font.getlength(run.text))
+
+
+@lru_cache(maxsize=256)
+def _font(file: Path, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    try:
+        return ImageFont.truetype(str(file), size)
+    except OSError:
+        return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=1)
+def _joins() -> bool:
+    """Tell whether this Pillow shapes text; one that does not draws joiners as boxes."""
+    return bool(features.check("raqm"))
+
+
+def clean(text: object) -> str:
+    """Make a text of one line that can be drawn.
+
+    Blanks and line breaks become one blank, half pairs a replacement, and a character that no font has its number.
+    """
+    kept = (
+        REPLACEMENT if unicodedata.category(character) in _UNDRAWABLE else character
+        for character in fonts.visible(" ".join(str(text).split()))
+        if character not in fonts.JOINERS or _joins()
+    )
+    return fonts.spelled("".join(kept))
 
 
 PAPER, INK, SOFT, RULE, MAT = "#ffffff", "#1d2733", "#5b6472", "#dfe3e8", "#f3f4f6"
@@ -177,9 +268,15 @@ def paragraph(
 ) -> Paragraph:
     """Break a text, whatever it holds, into a paragraph of at most `lines` lines of `width` pixels."""
     strong = Face(face.size, strong=True)
-    lead = cut(clean(lead), strong, hang or width)
+    lead = cut(clean(lead), strong.width, hang or width)
     indent = 0.0 if hang else lead_width(lead, strong)
-    return Paragraph(tuple(wrap(clean(text), face, width - hang, lines=lines, indent=indent)), face, colour, lead, hang)
+    return Paragraph(
+        tuple(wrap(clean(text), face.width, width - hang, max_lines=lines, first_indent=indent)),
+        face,
+        colour,
+        lead,
+        hang,
+    )
 
 
 def lead_width(lead: str, strong: Face) -> float:
@@ -206,7 +303,7 @@ class ColumnHeaders:
             canvas.write(
                 canvas.left + self.measures.column(place),
                 y,
-                cut(clean(name), face, self.measures.tile),
+                cut(clean(name), face.width, self.measures.tile),
                 face,
                 SOFT,
             )
@@ -273,7 +370,9 @@ def picture_slot(tile: CellView, values: Sequence[str], measures: PageMetrics) -
     # Two equal pictures beside each other ask for a word.
     told = [*values, tile.reason] if tile.status is Status.SAME and tile.reason else values
     indent = lead_width(str(tile.number), Face(face.size, strong=True))
-    return PictureSlot(tile, tuple(wrap_parts([clean(value) for value in told], face, measures.tile, indent=indent)))
+    return PictureSlot(
+        tile, tuple(wrap_parts([clean(value) for value in told], face.width, measures.tile, first_indent=indent))
+    )
 
 
 @dataclass(frozen=True)
@@ -334,10 +433,12 @@ class PictureRow:
         canvas.pen.rectangle((x, y, x + max(4, face.size // 4), y + height - 1), fill=mark.colour)
         inset = face.size
         room = width - 2 * inset
-        canvas.write(x + inset, y + inset // 2, cut(f"{mark.sign} {mark.word}", strong, room), strong, mark.colour)
+        canvas.write(
+            x + inset, y + inset // 2, cut(f"{mark.sign} {mark.word}", strong.width, room), strong, mark.colour
+        )
         upper = y + inset // 2 + round(strong.line * 1.2)
         lines = max(1, (y + height - inset // 2 - upper) // face.line)
-        for count, line in enumerate(wrap(clean(reason), face, room, lines=lines)):
+        for count, line in enumerate(wrap(clean(reason), face.width, room, max_lines=lines)):
             canvas.write(x + inset, upper + count * face.line, line, face, INK)
 
     def _label(self, canvas: Canvas, here: PictureSlot, x: int, y: int) -> None:

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from couch_explorers import formatting
 from couch_explorers.checks import RUN_VARIABLE
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # Seconds between two plain lines.
 LINE_EVERY_S = 5.0
-_MINUTE_S, _HOUR_S = 60, 3600
 
 
 class Progress(Protocol):
@@ -47,16 +47,6 @@ def track(total: int, label: str) -> Iterator[Progress]:
 def print_line(text: str) -> None:
     """Print a line on standard error, where the progress stands."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def duration(seconds: float) -> str:
-    """Write a span for people: "40 s", "3 min 20 s", "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < _MINUTE_S:
-        return f"{whole} s"
-    if whole < _HOUR_S:
-        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
-    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
 
 
 class ProgressBar:
@@ -115,8 +105,8 @@ class ProgressLines:
         self._last = self._clock()
         took = self._last - self._begin
         left = took / self._done * (self._total - self._done) if self._done else 0.0
-        to_go = f", about {duration(left)} to go" if 0 < self._done < self._total else ""
-        self._tell(f"{self._label}: {self._done} of {self._total} after {duration(took)}{to_go}")
+        to_go = f", about {formatting.rough_duration(left)} to go" if 0 < self._done < self._total else ""
+        self._tell(f"{self._label}: {self._done} of {self._total} in {formatting.duration(took)}{to_go}")
 
 
 def _is_watched() -> bool:

@@ -8,14 +8,16 @@ from hypothesis import example, given, strategies
 from PIL import Image, ImageDraw, ImageOps
 
 from couch_explorers import fonts
-from couch_explorers.exploration.fonts import ELLIPSIS, Face, clean, cut, wrap, wrap_parts
+from couch_explorers.exploration.page_layout import Face, clean
+from couch_explorers.formatting import ELLIPSIS
+from couch_explorers.text_layout import cut, wrap, wrap_parts
 
 FACE = Face(20)
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 
 
 def test_no_line_is_wider_than_its_room():
-    lines = wrap("Me at a classic Parisian café with the Eiffel Tower in the background", FACE, 200, lines=9)
+    lines = wrap("Me at a classic Parisian café with the Eiffel Tower in the background", FACE.width, 200, max_lines=9)
 
     assert len(lines) > 2
     assert all(FACE.width(line) <= 200 for line in lines)
@@ -23,14 +25,14 @@ def test_no_line_is_wider_than_its_room():
 
 
 def test_a_word_that_is_longer_than_a_line_is_broken_and_nothing_of_it_is_lost():
-    lines = wrap(f"the {LONG}", FACE, 200, lines=20)
+    lines = wrap(f"the {LONG}", FACE.width, 200, max_lines=20)
 
     assert "".join(lines).replace(" ", "") == f"the{LONG}"
     assert all(FACE.width(line) <= 200 for line in lines)
 
 
 def test_a_text_that_does_not_end_ends_in_an_ellipsis():
-    lines = wrap("one two three four five six seven eight nine ten", FACE, 120, lines=2)
+    lines = wrap("one two three four five six seven eight nine ten", FACE.width, 120, max_lines=2)
 
     assert len(lines) == 2
     assert lines[-1].endswith(ELLIPSIS)
@@ -38,31 +40,35 @@ def test_a_text_that_does_not_end_ends_in_an_ellipsis():
 
 
 def test_the_first_line_leaves_room_for_what_stands_before_it():
-    lines = wrap("one two three four", FACE, 200, lines=5, indent=150)
+    lines = wrap("one two three four", FACE.width, 200, max_lines=5, first_indent=150)
 
     assert FACE.width(lines[0]) <= 50
     assert " ".join(line for line in lines if line) == "one two three four"
 
 
 def test_a_word_that_does_not_fit_beside_a_lead_goes_whole_to_the_next_line():
-    assert wrap("elephants", FACE, 150, lines=3, indent=120) == ["", "elephants"]
+    assert wrap("elephants", FACE.width, 150, max_lines=3, first_indent=120) == ["", "elephants"]
 
 
 def test_an_empty_text_has_no_lines():
-    assert wrap("", FACE, 200, lines=3) == []
+    assert wrap("", FACE.width, 200, max_lines=3) == []
 
 
 def test_a_text_that_fits_is_not_cut():
-    assert cut("short", FACE, 200) == "short"
+    assert cut("short", FACE.width, 200) == "short"
 
 
 def test_parts_are_parted_between_and_never_within_while_they_fit():
-    assert wrap_parts(["jeep", "no negative prompt", "seed 7"], FACE, 210) == ["jeep", "no negative prompt", "seed 7"]
-    assert wrap_parts(["jeep", "seed 7"], FACE, 210) == ["jeep · seed 7"]
+    assert wrap_parts(["jeep", "no negative prompt", "seed 7"], FACE.width, 210) == [
+        "jeep",
+        "no negative prompt",
+        "seed 7",
+    ]
+    assert wrap_parts(["jeep", "seed 7"], FACE.width, 210) == ["jeep · seed 7"]
 
 
 def test_a_part_that_is_too_long_is_cut_and_the_others_are_still_told():
-    lines = wrap_parts([LONG, "seed 7"], FACE, 200, indent=40)
+    lines = wrap_parts([LONG, "seed 7"], FACE.width, 200, first_indent=40)
 
     assert lines[0].endswith(ELLIPSIS)
     assert FACE.width(lines[0]) <= 160
@@ -123,7 +129,7 @@ def test_width_is_that_of_what_is_drawn():
 @example("👩\u200d👩\u200d👧\u200d👦👩\u200d👩\u200d👧", 90)
 def test_lines_hold_the_whole_text_and_part_no_letter(text, width):
     # More lines than any text of this length takes.
-    lines = wrap(clean(text), FACE, width, lines=500)
+    lines = wrap(clean(text), FACE.width, width, max_lines=500)
 
     assert "".join(lines).replace(" ", "") == clean(text).replace(" ", "")
     for line in lines[1:]:
@@ -134,7 +140,7 @@ def test_lines_hold_the_whole_text_and_part_no_letter(text, width):
 
 def test_the_font_is_found_without_importing_matplotlib_or_fonttools():
     program = (
-        "import sys; from couch_explorers.exploration.fonts import Face, clean;"
+        "import sys; from couch_explorers.exploration.page_layout import Face, clean;"
         "print(Face(21).width(clean('Bl\u00e5tt fjell \u00d7 3 \u2026 \u2713')) > 0, {'matplotlib', 'fontTools'} & set(sys.modules))"
     )
 

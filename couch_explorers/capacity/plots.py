@@ -21,6 +21,7 @@ from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas.io.formats.style import Styler
 
     from couch_explorers.capacity.alarm_advice import AlarmAdvice, ConcurrencyAdvice, Objective
     from couch_explorers.capacity.queue_model import JobTrace
@@ -281,7 +282,7 @@ def api_outcome_sentence(result: Beta) -> str:
     return f"Without a picture: {formatting.join(parts) if parts else 'nobody'}; {wasted} was paid for pictures that nobody got."
 
 
-def what_if(table: pd.DataFrame | None) -> pd.DataFrame | str:
+def what_if(table: pd.DataFrame | None) -> Styler | str:
     """Show a replayed window with other settings; a sentence where none was replayed."""
     if table is None:
         return "No window was replayed: set replay_hours to take arrivals and durations from CloudWatch."
@@ -291,7 +292,7 @@ def what_if(table: pd.DataFrame | None) -> pd.DataFrame | str:
         shown[name] = [_duration(value) if np.isfinite(value) else "no picture" for value in table[f"{name}_s"]]
     shown["oldest message"] = [_duration(value) for value in table["age_s"]]
     shown["dead letters"] = table["dead_letters"]
-    return shown
+    return shown.style.hide()
 
 
 def _axes(

@@ -33,10 +33,10 @@ _PAPER: dict[str, Any] = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 
 QUEUE_COLOUR, API_COLOUR = style.BLUE, style.VERMILLION
 
 
-def beta(result: Beta, objective: Objective) -> Panel:
+def beta(result: Beta, objective: Objective, width_pt: float = style.WIDTH_PT) -> Panel:
     """Draw how many people have their picture, by the minutes since the beta's start, on both paths."""
     users = len(result.arrivals_s)
-    ax = _axes(ylabel="people with a picture", xlabel="minutes since the start")
+    ax = _axes(ylabel="people with a picture", xlabel="minutes since the start", width_pt=width_pt)
     last = max(result.queue.left_s[result.queue.succeeded].max(initial=60), result.minutes * MINUTE_S) / MINUTE_S
     asked = np.arange(1, users + 1)
     ax.step(result.arrivals_s / MINUTE_S, asked, where="post", color=style.FRAME, linewidth=1.0, linestyle=style.DOTTED)
@@ -302,12 +302,13 @@ def _axes(
     height_pt: float = HEIGHT_PT,
     left_pt: float = style.LEFT_PT,
     right_pt: float = style.RIGHT_PT,
+    width_pt: float = style.WIDTH_PT,
 ) -> Axes:
     with style.sheet():
-        figure = Figure(figsize=(style.WIDTH_PT / style.POINTS_AN_INCH, height_pt / style.POINTS_AN_INCH))
+        figure = Figure(figsize=(width_pt / style.POINTS_AN_INCH, height_pt / style.POINTS_AN_INCH))
         FigureCanvasAgg(figure)
         ax = figure.add_axes((
-            left_pt / style.WIDTH_PT, 36 / height_pt, 1 - (left_pt + right_pt) / style.WIDTH_PT, 1 - (36 + 12) / height_pt,
+            left_pt / width_pt, 36 / height_pt, 1 - (left_pt + right_pt) / width_pt, 1 - (36 + 12) / height_pt,
         ))  # fmt: skip
         ax.set_ylabel(ylabel)
         ax.set_xlabel(xlabel)
@@ -324,7 +325,7 @@ def _end_label(ax: Axes, text: str, height: float, colour: str, drop: float = 0.
 
 
 def _panel(name: str, title: str, sentence: str, kind: str, ax: Axes) -> Panel:
-    return Panel(f"capacity-{name}", title, sentence, f"{kind}. {sentence}", cast("Figure", ax.figure))
+    return Panel(name, title, sentence, f"{kind}. {sentence}", cast("Figure", ax.figure))
 
 
 def _duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from couch_explorers.capacity.queue_metrics import minute_metrics
 from couch_explorers.capacity.queue_model import (
     CapacityError,
     ColdStart,
+    Disruption,
     JobTrace,
     PollerRamp,
     Quota,
@@ -26,6 +27,8 @@ from couch_explorers.capacity.queue_model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 QUEUE, WORKER = "queue", "worker"
@@ -44,8 +47,9 @@ class Replay:
         seconds: How long it was, up to the end of the last period.
         arrivals_s: Seconds from `start`, ascending, shape (n,).
         service_s: Seconds that each picture takes, shape (n,).
-        failure_rate: Share of attempts that failed and were put off.
+        failure_rate: Share of attempts that failed and were put off, over the whole window.
         crash_rate: Share of attempts that crashed or timed out.
+        failures: The periods in which attempts failed, each with its own share.
 
     """
 
@@ -55,6 +59,7 @@ class Replay:
     service_s: NDArray[np.float64]
     failure_rate: float
     crash_rate: float
+    failures: tuple[Disruption, ...] = ()
 
     def run(
         self,
@@ -81,7 +86,6 @@ class Replay:
 
         """
         retry = Retry(
-            failure_rate=self.failure_rate,
             crash_rate=self.crash_rate,
             visibility_timeout_s=6 * function_timeout_s,
             timeout_s=function_timeout_s,
@@ -94,6 +98,7 @@ class Replay:
             poller_ramp=PollerRamp(),
             retry=retry,
             quota=None if math.isinf(quota) else Quota(quota),
+            disruptions=self.failures,
             rng=rng,
         )
 
@@ -121,18 +126,21 @@ def from_metrics(frame: pd.DataFrame, *, window: str = "now", rng: np.random.Gen
     counts = sent.to_numpy().astype(int)
     arrivals = np.sort(np.repeat(begins, counts) + rng.uniform(0, period_s, counts.sum()))
 
-    invocations = _points(frame, window, WORKER, "Invocations", "Sum").sum()
-    postponed = _points(frame, window, WORKER, "PostponedJobs", "Sum").sum()
-    crashed = _points(frame, window, WORKER, "Errors", "Sum").sum()
-    failing, crashing = ((part / invocations if invocations else 0.0) for part in (postponed, crashed))
+    invocations = _points(frame, window, WORKER, "Invocations", "Sum")
+    postponed = _points(frame, window, WORKER, "PostponedJobs", "Sum")
+    crashed = _points(frame, window, WORKER, "Errors", "Sum")
+    ran = invocations.sum()
+    failing, crashing = ((part.sum() / ran if ran else 0.0) for part in (postponed, crashed))
     whole = max(1.0, failing + crashing)
+    crash_rate = float(crashing / whole)
     return Replay(
         start=start,
         seconds=float(begins[-1] + period_s),
         arrivals_s=arrivals,
         service_s=_service_s(frame, window, start, arrivals, rng),
         failure_rate=float(failing / whole),
-        crash_rate=float(crashing / whole),
+        crash_rate=crash_rate,
+        failures=tuple(_failures(invocations, postponed, start, 1.0 - crash_rate)),
     )
 
 
@@ -222,6 +230,15 @@ def _service_s(
     medians = middle.to_numpy()[place] / MILLISECONDS_A_SECOND
     drawn: NDArray[np.float64] = medians * np.exp(spread[place] * rng.standard_normal(len(arrivals)))
     return drawn
+
+
+def _failures(invocations: pd.Series, postponed: pd.Series, start: pd.Timestamp, most: float) -> Iterator[Disruption]:
+    """The share of attempts that failed in each period in which any did; a share is at most `most`."""
+    period_s = _period_s(invocations)
+    shares = (postponed / invocations.reindex(postponed.index)).where(postponed > 0).dropna().clip(upper=most)
+    for time, share in shares.items():
+        begin_s = (time - start).total_seconds()
+        yield Disruption(begin_s, begin_s + period_s, failure_rate=float(share))
 
 
 def _points(frame: pd.DataFrame, window: str, resource: str, metric: str, statistic: str) -> pd.Series:

@@ -33,11 +33,18 @@ class Kind(StrEnum):
     AWS = "AWS"
     SYNTHETIC = "SYNTHETIC"  # all or a part of it
     SAVED_RUN = "SAVED RUN"
+    MODEL = "MODEL"
 
 
 # A sign beside the colour, as checks have it.
-SIGNS = {Kind.LOCAL: "○", Kind.AWS: "●", Kind.SYNTHETIC: "◌", Kind.SAVED_RUN: "■"}
-COLOURS = {Kind.LOCAL: "#475569", Kind.AWS: "#0f766e", Kind.SYNTHETIC: "#a15c00", Kind.SAVED_RUN: "#0b5cad"}
+SIGNS = {Kind.LOCAL: "○", Kind.AWS: "●", Kind.SYNTHETIC: "◌", Kind.SAVED_RUN: "■", Kind.MODEL: "◇"}
+COLOURS = {
+    Kind.LOCAL: "#475569",
+    Kind.AWS: "#0f766e",
+    Kind.SYNTHETIC: "#a15c00",
+    Kind.SAVED_RUN: "#0b5cad",
+    Kind.MODEL: "#6b3fa0",
+}
 PLACES = {"local": "the local cloud", "aws": "AWS"}
 
 
@@ -95,6 +102,13 @@ def saved(run: SavedRun) -> Source:
     when = moment(run.measured, UTC)
     sentence = f"Saved run of benchmarks/{run.benchmark}.py, {when} UTC, {commit}{changed}, {formatting.count(run.runs, 'run')} on {run.machine_text}."
     return Source(Kind.SAVED_RUN, sentence)
+
+
+def modelled(assumed: str, seed: int) -> Source:
+    """The source of what the capacity model says under assumptions."""
+    return Source(
+        Kind.MODEL, f"Simulated by couch_explorers/capacity with {assumed} and seed {seed}; nothing was measured."
+    )
 
 
 def moment(time: datetime, zone: ZoneInfo | Any) -> str:

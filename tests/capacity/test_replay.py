@@ -69,6 +69,8 @@ def test_failures_are_shares_of_the_attempts():
     window = from_metrics(frame, rng=generator())
 
     assert (window.failure_rate, window.crash_rate) == (0.2, 0.05)
+    periods = [(each.start_s, each.end_s, each.failure_rate) for each in window.failures]
+    assert periods == [(0, 60, 0.25), (120, 180, 0.25)]
 
 
 def test_window_without_failures_counts_none():

@@ -12,7 +12,7 @@ from couch_explorers.figures import benchmark_results
 from .test_deploy import local_environment
 from .test_review import FETCHED
 
-FIGURES = ("architecture", "contact_sheet", "age", "duration", "client", "cost")
+FIGURES = ("architecture", "contact_sheet", "age", "duration", "client", "cost", "beta")
 MEASURED = ("age", "duration", "cost")
 SVG = "{http://www.w3.org/2000/svg}svg"
 # Of the file that a benchmark saves on a machine with Docker's tools; where it is not there, its figure says so.
@@ -94,7 +94,7 @@ def test_each_figure_says_where_its_data_come_from(with_a_week):
     out, _, figures = with_a_week
 
     kinds = {name: figures[name]["source"]["kind"] for name in MADE}
-    expected = {"architecture": "LOCAL", "contact_sheet": "LOCAL", "client": "SAVED RUN"}
+    expected = {"architecture": "LOCAL", "contact_sheet": "LOCAL", "client": "SAVED RUN", "beta": "MODEL"}
     assert kinds == {name: expected.get(name, "SYNTHETIC") for name in MADE}
     page = (out / "exam_report.html").read_text(encoding="utf-8")
     assert page.count("◌ SYNTHETIC") == len(MEASURED)
@@ -109,7 +109,7 @@ def test_the_snippet_shows_every_figure_and_its_links_lead_to_files(with_a_week)
     links = re.findall(r"(?<!\\)\]\(([^)]+)\)", snippet)
     assert len(links) == 4 * len(MADE)
     assert all((folder / link).stat().st_size > 0 for link in links)
-    assert re.findall(r"^\*\*Figure (\d)\.", snippet, re.MULTILINE) == list("123456")
+    assert re.findall(r"^\*\*Figure (\d)\.", snippet, re.MULTILINE) == list("1234567")
 
 
 def test_the_page_opens_offline_and_its_links_lead_to_the_files(with_a_week):

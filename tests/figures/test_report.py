@@ -24,7 +24,7 @@ def whole(workspace, frame_of):
 
 
 def made_all(made):
-    for name in ("architecture", "age", "duration", "client", "cost"):
+    for name in ("architecture", "age", "duration", "client", "cost", "beta"):
         getattr(made, name)()
     return made
 
@@ -46,7 +46,7 @@ def test_making_a_figure_again_replaces_it(whole):
 def test_each_figures_check_stands_in_the_table_that_couch_run_reads(whole):
     found = made_all(whole).checks()._repr_mimebundle_()[CHECKS_MIME]
 
-    assert [check["name"].partition(":")[0] for check in found] == [f"figure {number}" for number in (1, 3, 4, 5, 6)]
+    assert [check["name"].partition(":")[0] for check in found] == [f"figure {number}" for number in (1, 3, 4, 5, 6, 7)]
     assert found[0]["verdict"] == Verdict.OK
     assert found[0]["detail"].startswith("AWS: Read from the services of AWS")
 

@@ -22,7 +22,7 @@ from couch_explorers.figures.figure import Figure, FigureError, MissingFigure
 from couch_explorers.files import reason, write_json, write_whole
 from couch_explorers.metrics.cloudwatch import DEFAULT_TIMEZONE
 from couch_explorers.metrics.model import MetricsError, MetricsParameterError
-from couch_explorers.reports import beside
+from couch_explorers.reports import output_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -177,7 +177,7 @@ class Saved(list[Path]):
         html = f"<ul>{rows}<li>To paste, and for programs: {others}</li></ul>"
         return {
             "text/html": html,
-            "text/plain": f"{beside.shown(self.folder)}: {', '.join(path.name for path in self)}",
+            "text/plain": f"{output_dir.shown(self.folder)}: {', '.join(path.name for path in self)}",
         }
 
     def _of(self, figure: Figure) -> list[Path]:
@@ -185,7 +185,7 @@ class Saved(list[Path]):
 
     def _link(self, path: Path) -> str:
         # The report of a run lies in the folder above: such a link works wherever both go.
-        href = f"{quote(FOLDER)}/{quote(path.name)}" if os.environ.get(beside.OUT_VARIABLE) else path.as_uri()
+        href = f"{quote(FOLDER)}/{quote(path.name)}" if os.environ.get(output_dir.OUT_VARIABLE) else path.as_uri()
         return f'<a href="{href}">{escape(path.name)}</a>'
 
 
@@ -236,8 +236,8 @@ def manifest(figures: Sequence[Figure | MissingFigure], workspace: Workspace) ->
 
 
 def _folder() -> Path:
-    out = beside.folder(FOLDER)
-    return out / FOLDER if os.environ.get(beside.OUT_VARIABLE) else out
+    out = output_dir.folder(FOLDER)
+    return out / FOLDER if os.environ.get(output_dir.OUT_VARIABLE) else out
 
 
 def _told(figure: Figure | MissingFigure) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from couch_explorers.metrics.checks import api, functions, queue, service
 from couch_explorers.metrics.findings import COLUMNS, format_amount
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from couch_explorers.metrics.review_data import ReviewData
-from couch_explorers.reports import beside
+from couch_explorers.reports import output_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,7 +154,7 @@ class Saved(list[Path]):
             }
         # The report lies in the same folder: a bare name works wherever that goes.
         links = ", ".join(f'<a href="{quote(file.name)}">{escape(file.name)}</a>' for file in self)
-        where = f"{beside.shown(self[0].parent)}: {', '.join(file.name for file in self)}"
+        where = f"{output_dir.shown(self[0].parent)}: {', '.join(file.name for file in self)}"
         return {"text/html": f"<p>{links}. {escape(self.cost)}</p>", "text/plain": f"{where}\n{self.cost}"}
 
 
@@ -164,7 +164,7 @@ def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None 
     Without a folder they go beside the report that `couch run` makes, else into `metric_review` of the local home; where
     that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
     """
-    into = Path(folder or beside.folder("metric_review"))
+    into = Path(folder or output_dir.folder("metric_review"))
     facts = model.context_of(frame)
     cost = cloudwatch.request_sentence(facts)
     try:

@@ -14,7 +14,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 from couch_explorers.checks import RUN_VARIABLE
-from couch_explorers.reports.beside import OUT_VARIABLE
+from couch_explorers.reports.output_dir import OUT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,13 +1,17 @@
 """An executed notebook as one HTML file that opens offline, reads well on a screen and prints well on paper.
 
 nbconvert renders the cells by a template of ours, which has none of its links to a CDN; a page around them says how the
-run ended, what was checked, with which parameters, and where the time went.
+run ended, what was checked, with which parameters, and where the time went. Letters that the reader's machine may lack are
+fonts inside the page.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import re
+from collections import defaultdict
 from datetime import datetime
 from html import unescape
 from pathlib import Path
@@ -16,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from nbconvert.exporters.html import HTMLExporter
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # it comes without types
 
+from couch_explorers import fonts
 from couch_explorers.checks import COLOURS, SIGNS, Check, Verdict, count
 from couch_explorers.html import render as render_template
-from couch_explorers.reports import embedded_fonts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +59,7 @@ def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str
         colours=COLOURS,
     )
     # Only now is it known which letters the page has.
-    letters = embedded_fonts.css(html)
+    letters = font_css(html)
     return html.replace("</style>", f"{letters}</style>", 1) if letters else html
 
 
@@ -101,3 +105,44 @@ def _code_colours() -> str:
 def _plain(html: str) -> str:
     """Take the text out of a heading, without the sign of its anchor."""
     return unescape(re.sub(r"<[^>]+>", "", ANCHOR.sub("", html))).strip()
+
+
+# The first family of report.css: Chromium does not draw again what a later one loads too late. It is asked for no letter that
+# is not in it, so Latin ones stay those of the reader's machine.
+FAMILY = "couch-explorers-letters"
+
+
+def font_css(page: str) -> str:
+    """Write the fonts for the characters of a page that DejaVu Sans lacks and that a package of ours has.
+
+    Only their letters are in them, some hundred bytes each; a page in Latin letters gets none. Emoji are drawn in black, as
+    on a contact sheet.
+    """
+    wanted: dict[Path, set[str]] = defaultdict(set)
+    for character in set(page):
+        file = fonts.font_of(character)
+        if file in fonts.files()[1:]:
+            wanted[file].add(character)
+    return "".join(_face(file, characters) for file, characters in sorted(wanted.items()))
+
+
+def _face(file: Path, characters: set[str]) -> str:
+    codes = ",".join(f"U+{ord(character):X}" for character in sorted(characters))
+    # With the digits and blanks of the same font a mark finds the letter that it belongs to.
+    data = base64.b64encode(_subset(file, "".join(sorted(characters)) + " ")).decode()
+    source = f"url(data:font/woff;base64,{data}) format('woff')"
+    return f"@font-face{{font-family:{FAMILY};src:{source};unicode-range:{codes},U+200C-200D}}"
+
+
+def _subset(file: Path, text: str) -> bytes:
+    from fontTools import subset  # noqa: PLC0415 - a page in Latin letters need not wait for it
+
+    options = subset.Options(flavor="woff", layout_features=["*"], notdef_outline=True)
+    font = subset.load_font(str(file), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=text)
+    subsetter.subset(font)
+    buffer = io.BytesIO()
+    subset.save_font(font, buffer, options)
+    font.close()
+    return buffer.getvalue()

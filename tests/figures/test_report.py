@@ -14,7 +14,7 @@ from couch_explorers.figures.report import Report
 from couch_explorers.metrics.model import MetricsParameterError
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
-from couch_explorers.reports.beside import OUT_VARIABLE
+from couch_explorers.reports.output_dir import OUT_VARIABLE
 from tests.metrics.fake_aws import client_error
 
 

@@ -15,7 +15,7 @@ from couch_explorers.checks import Verdict
 from couch_explorers.metrics import findings, model, series
 from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.review import CHECKS, ORDER, as_checks, review, save, show
-from couch_explorers.reports.beside import OUT_VARIABLE
+from couch_explorers.reports.output_dir import OUT_VARIABLE
 from tests.metrics.believable import END
 from tests.metrics.rows import lately
 

@@ -24,7 +24,7 @@ MESSAGES = "/_couch/messages"
 
 
 class AdminApi:
-    """Health, counts and faults of the image models, the made-up past, and the word to save the state."""
+    """Health, statistics and faults of the image models, synthetic metrics, messages of queues, and saving the state."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class AdminApi:
         telemetry: service.Telemetry | None,
         messages_of: Callable[[str], list[dict[str, Any]] | None] = lambda _path: None,
     ) -> None:
-        """Answer from these; `messages_of` lists what is in the queue with a path, without receiving it."""
+        """Bind the API to the parts of the server; `messages_of` lists the messages of the queue with a path, without receiving them."""
         self.models = models
         self.messages_of = messages_of
         self.save_state = save_state
@@ -73,7 +73,7 @@ class AdminApi:
         await reply(send, status, {"content-type": "application/json"}, json.dumps(answer).encode())
 
     async def _save(self) -> tuple[int, dict[str, Any]]:
-        """Save the state; in a thread, so that all else is served meanwhile."""
+        """Save the state, in a thread, so that the server keeps serving."""
         try:
             await asyncio.to_thread(self.save_state)
         except OSError as error:
@@ -85,7 +85,7 @@ class AdminApi:
         return HTTPStatus.OK, {"saved": True}
 
     async def _history(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
-        """Write or forget a made-up past; in a thread, so that all else is served meanwhile."""
+        """Write or delete synthetic metrics, in a thread, so that the server keeps serving."""
         if self.telemetry is None:
             return 409, {"error": "This local cloud measures nothing."}
         try:
@@ -98,13 +98,17 @@ class AdminApi:
             return 409, {"error": str(error)}
         except (SyntheticMetricsError, ValueError) as error:
             return 400, {"error": str(error)}
-        # The alarms' history is part of the engine's state, and a past that is half kept helps nobody.
+        # The history of the alarms is part of the engine's state: metrics and history are to survive together.
         await asyncio.to_thread(self.save_state)
         return 200, answer
 
 
 def _settings(body: bytes) -> tuple[float, int]:
-    """The days and the seed of a history from the request's JSON. ValueError says what is taken."""
+    """Read days and seed from the request's JSON.
+
+    Raises:
+        ValueError: The JSON is not understood; the message says what is accepted.
+    """
     taken = f'A JSON object is taken, {{"days": {DAYS}, "seed": 1}}: days a number, seed a whole number.'
     try:
         given = json.loads(body or b"{}")
@@ -113,7 +117,7 @@ def _settings(body: bytes) -> tuple[float, int]:
     if not isinstance(given, dict) or given.keys() - {"days", "seed"}:
         raise ValueError(f"{body[:200].decode(errors='replace')} is not understood. {taken}")
     days, seed = given.get("days", DAYS), given.get("seed", 1)
-    # Exactly these types: a JSON true is no number of days.
+    # Exactly these types: bool is a subclass of int.
     if type(days) not in (int, float) or type(seed) is not int:
         raise ValueError(f"{body[:200].decode(errors='replace')} is not understood. {taken}")
     return days, seed

@@ -22,27 +22,27 @@ SIGNED_REGION = re.compile(rb"Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/")
 
 
 class Tap:
-    """A `send` that shows each message to somebody, who passes on what the client shall get.
+    """A `send` that passes each message through a function, which forwards what the client gets.
 
-    An object, because LocalEmu's gateway asks the owner of `send` whether the client has gone away.
+    An object, because LocalEmu's gateway asks the owner of `send` whether the client has disconnected.
     """
 
-    def __init__(self, send: Send, see: Callable[[Message, Send], Awaitable[None]]) -> None:
+    def __init__(self, send: Send, on_message: Callable[[Message, Send], Awaitable[None]]) -> None:
         self._send = send
-        self._see = see
+        self._on_message = on_message
 
     @property
     def closed(self) -> bool:
-        """Whether the client has gone away, as far as the server knows."""
+        """Whether the client has disconnected, as far as the server knows."""
         return bool(getattr(getattr(self._send, "__self__", None), "closed", False))
 
     async def send(self, message: Message) -> None:
-        """Show a message."""
-        await self._see(message, self._send)
+        """Pass a message through the function."""
+        await self._on_message(message, self._send)
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Read a request's body; what came before the caller went away, where it did."""
+    """Read the body of a request; of a client that disconnects, what it had sent."""
     chunks: list[bytes] = []
     while True:
         message = await receive()
@@ -54,7 +54,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 async def reply(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
-    """Write a whole answer."""
+    """Send a complete response."""
     lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     lines.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": lines})
@@ -62,7 +62,7 @@ async def reply(send: Send, status: int, headers: dict[str, str], body: bytes) -
 
 
 def signed_region(scope: Message) -> str:
-    """The region that the caller signed for: one address serves them all."""
+    """The region that the request is signed for: all regions share one address."""
     for name, value in scope["headers"]:
         if name.lower() == b"authorization" and (match := SIGNED_REGION.search(value)):
             return match["region"].decode()

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError, WaiterError
 from couch_explorers import git
 from couch_explorers.aws import PICTURE_BUCKET, REGION, STATE_BUCKET
 from couch_explorers.aws.discovery import describe_stack
+from couch_explorers.aws.errors import error_code
 from couch_explorers.files import read_json, write_json
 from couch_explorers.local import mailbox, terraform
 from couch_explorers.local.progress import Progress, Report, StepError, run_step
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
     from couch_explorers.local.process import Cloud
 
 CANDIDATE_VARIABLE = "COUCH_CANDIDATE"
-# Seconds: less than Bedrock takes is of no use, more than Lambda's 15 minutes is refused (Lambda quotas).
+# Seconds: below 3 no call of a model fits in; Lambda's limit is 15 minutes (Lambda quotas).
 WORKER_TIMEOUT_RANGE_S = (3, 900)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The settings of a deploy, and where each comes from, in words."""
+    """The settings of a deploy, and a description of where each comes from."""
 
     settings: StackSettings
     candidate_from: str
@@ -61,9 +62,10 @@ class Choices:
 
 
 def choose_settings(home: Home, candidate: str | None, worker_timeout_s: int | None) -> Choices:
-    """What is asked for now, else in the environment (COUCH_CANDIDATE), else what was chosen last time, else the default.
+    """Choose candidate and worker time-out: the option, else COUCH_CANDIDATE, else the previous choice, else the default.
 
-    Raises WorkspaceError for a candidate number that is none.
+    Raises:
+        WorkspaceError: The candidate number is invalid.
     """
     kept = previous_choices(home)
     number, number_from = _choose_candidate(candidate, kept.get("candidate"))
@@ -76,7 +78,7 @@ def choose_settings(home: Home, candidate: str | None, worker_timeout_s: int | N
 
 
 def save_choices(home: Home, settings: StackSettings, port: int) -> None:
-    """Note what was chosen, for the next `couch up`."""
+    """Save the choices for the next `couch up`."""
     write_json(
         home.choices_file,
         {"candidate": settings.candidate, "worker_timeout_s": settings.worker_timeout_s, "port": port},
@@ -84,7 +86,7 @@ def save_choices(home: Home, settings: StackSettings, port: int) -> None:
 
 
 def previous_choices(home: Home) -> dict[str, Any]:
-    """What was chosen last time, as far as it is valid; of a deploy that kept no choices, its candidate."""
+    """The previous choices as far as they are valid; the candidate of the deployment where none were saved."""
     noted, deployment = read_json(home.choices_file), read_json(home.deployment_file)
     kept = noted if isinstance(noted, dict) else {}
     workspace = deployment.get("workspace") if isinstance(deployment, dict) else None
@@ -122,8 +124,7 @@ def function_exists(session: Any, name: str) -> bool:
     return True
 
 
-# The resources of `infra/` whose creation fails when they are there already. The others are made again without harm: the
-# same queue, topic or alarm by the same name is the same queue, topic or alarm.
+# The resources of `infra/` whose creation fails where they exist. Creating a queue, topic or alarm again is idempotent.
 WORKER_ROLE = "aws_iam_role.worker"
 WORKER_LOG_GROUP = "aws_cloudwatch_log_group.worker"
 WORKER_FUNCTION = "aws_lambda_function.worker"
@@ -131,7 +132,7 @@ WORKER_MAPPING = "aws_lambda_event_source_mapping.jobs"
 
 
 def import_blocks(session: Any, stem: str, state_bucket: str, state_key: str) -> list[dict[str, str]]:
-    """Terraform `import` blocks, `{"to", "id"}`, for what the cloud has and the state does not; empty when all is well."""
+    """Terraform `import` blocks, `{"to", "id"}`, for resources that a killed apply created but did not write into its state."""
     known = _state_addresses(session.client("s3"), state_bucket, state_key)
     there: dict[str, Callable[[], str | None]] = {
         WORKER_ROLE: lambda: _find_role(session.client("iam"), f"{stem}-worker"),
@@ -144,11 +145,11 @@ def import_blocks(session: Any, stem: str, state_bucket: str, state_key: str) ->
 
 
 def _state_addresses(s3: Any, bucket: str, key: str) -> set[str]:
-    """What the state holds, as `type.name`; nothing where there is no state yet."""
+    """The resources in the state, as `type.name`; empty without a state."""
     try:
         state = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+        if error_code(error) in ("NoSuchKey", "404"):
             return set()
         raise
     return {f"{resource['type']}.{resource['name']}" for resource in state["resources"]}
@@ -174,11 +175,11 @@ def _find_mapping(session: Any, function: str) -> str | None:
     return str(mappings[0]["UUID"]) if mappings else None
 
 
-# Where a stack stops after a deploy that was cut off; nothing but a fresh one gets it out of there.
+# States of a stack after an interrupted deploy, which only deleting it ends.
 DEAD_STACK_STATES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 LIVE_STACK_STATES = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 STACK_DEADLINE_S = 60.0
-# Seconds between SAM's looks at a stack; its five are made for AWS, where a deploy takes a minute.
+# Seconds between SAM's polls of a stack; its default of five suits AWS, where a deploy takes a minute.
 SAM_POLL_S = 0.5
 API_SOURCES = ("sam_lambda", "couch_explorers/core", "couch_explorers/__init__.py", "tools/stage_lambda.py")
 
@@ -224,14 +225,14 @@ def deploy_api(home: Home, cloud: Cloud, session: Any, settings: StackSettings, 
 
 
 def api_is_live(session: Any, settings: StackSettings) -> bool:
-    """Whether the stack and its function are there and whole."""
+    """Whether the stack is complete and its function exists."""
     return _stack_status(session, f"{settings.stem}-api") in LIVE_STACK_STATES and function_exists(
         session, f"{settings.stem}-generate-image"
     )
 
 
 def _wait_while_busy(session: Any, stack: str) -> None:
-    """Wait for what a `sam` that was killed had asked for: CloudFormation goes on without it."""
+    """Wait until CloudFormation has finished an operation that a killed `sam` started."""
     deadline = time.monotonic() + STACK_DEADLINE_S
     while (status := _stack_status(session, stack) or "").endswith("_IN_PROGRESS") and status not in DEAD_STACK_STATES:
         if time.monotonic() > deadline:
@@ -251,7 +252,7 @@ QUEUE_SOURCES = ("infra", "lambda_code", "couch_explorers/core", "couch_explorer
 
 
 def deploy_queue(home: Home, cloud: Cloud, settings: StackSettings, report: Report, tool: terraform.Terraform) -> None:
-    """Stage the worker and apply `infra`, from a copy, so that no lock file of a mirror lands in the project."""
+    """Stage the worker and apply a copy of `infra`, so that no lock file of a mirror is written into the project."""
     archive = home.path / "build" / "worker.zip"
     environment = terraform.environment(tool_environment(cloud.endpoint)) | {
         "TF_DATA_DIR": str(home.path / "terraform")
@@ -268,7 +269,7 @@ def deploy_queue(home: Home, cloud: Cloud, settings: StackSettings, report: Repo
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PROJECT_ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests"))
     state_key = f"{settings.candidate}/couch-explorers.tfstate"
-    # Whoever holds the folder's lock is the only one at work here, so a lock in S3 is left from a process that was killed.
+    # This process holds the folder's lock, so a lock in S3 is left from one that was killed.
     session = local_session(cloud.endpoint)
     session.client("s3").delete_object(Bucket=STATE_BUCKET, Key=f"{state_key}.tflock")
     run_step(
@@ -288,12 +289,12 @@ def deploy_queue(home: Home, cloud: Cloud, settings: StackSettings, report: Repo
         "terraform apply",
         [tool.program, "apply", "-auto-approve", "-no-color"],
         log=home.logs / "terraform-apply.log", report=report, environment=environment, folder=folder,
-        worth_telling=lambda line: match[1] if (match := RESOURCE_LINE.match(line)) else None,
+        reported=lambda line: match[1] if (match := RESOURCE_LINE.match(line)) else None,
     )  # fmt: skip
 
 
 def queue_is_live(session: Any, settings: StackSettings) -> bool:
-    """Whether queues, worker, mapping, topic and alarms are there."""
+    """Whether queues, worker, event source mapping, topic and alarms exist."""
     workspace = discover(session, settings.candidate, target="local", endpoint=None)
     if (
         None in (workspace.queue_url, workspace.dead_letter_url, workspace.topic_arn)
@@ -320,13 +321,13 @@ def terraform_variables(settings: StackSettings, archive: Path) -> dict[str, Any
 
 
 HEALTHY_DEADLINE_S = 30.0
-# How many deploys the deployment's note remembers; a review draws those of its window.
+# How many deploys the deployment file keeps; a review annotates those of its window.
 DEPLOYS_KEPT = 50
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deploy led to: the workspace, what was done, and the sentences of what was left out."""
+    """The result of a deploy: the workspace, the parts that changed, and the reasons of those that were skipped."""
 
     workspace: Workspace
     changed: tuple[str, ...]
@@ -334,9 +335,10 @@ class Deployment:
 
 
 def deploy(home: Home, cloud: Cloud, settings: StackSettings, report: Report) -> Deployment:
-    """Bring both stacks to what the project's files say, side by side; where nothing changed, only check.
+    """Deploy both stacks from the project's files, side by side; one whose sources have not changed is only checked.
 
-    Raises StepError with the step that failed. What is already deployed stays usable.
+    Raises:
+        StepError: A step failed; what is deployed already stays usable.
     """
     session = local_session(cloud.endpoint)
     make_buckets(session)
@@ -418,7 +420,7 @@ def commit(folder: Path) -> str:
 
 
 def make_buckets(session: Any) -> None:
-    """Make the course's two buckets, as on AWS they exist before anybody deploys."""
+    """Create the two buckets of the course, which on AWS exist before any deploy."""
     s3 = session.client("s3")
     for bucket in (PICTURE_BUCKET, STATE_BUCKET):
         try:
@@ -428,7 +430,7 @@ def make_buckets(session: Any) -> None:
 
 
 def _fingerprint(sources: Iterable[str], settings: Mapping[str, Any]) -> str:
-    """A hash of every file that a stack is made from, and of its own settings."""
+    """A hash of the source files of a stack and of its settings."""
     digest = hashlib.sha256(json.dumps(settings).encode())
     for source in sources:
         root = PROJECT_ROOT / source

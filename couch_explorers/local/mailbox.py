@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import textwrap
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,7 +47,11 @@ class Mailbox:
         self._numbers = itertools.count()
 
     def deliver(self, to: str, subject: str, text: str, *, sender_name: str = "") -> Path:
-        """Write one e-mail; give its file. Raises OSError where it cannot be written."""
+        """Write one e-mail and return its file.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         now_s = self._clock()
         mail = EmailMessage()
         mail["From"] = formataddr((sender_name or SENDER_NAME, SENDER))
@@ -112,7 +115,7 @@ class Mail:
 
 
 def read_mails(home: Home) -> list[Mail]:
-    """Every e-mail in the inbox, oldest first; a file that went away meanwhile is left out."""
+    """All e-mails, oldest first; a file that is deleted meanwhile is left out."""
     mails = []
     for file in _mail_files(home):
         with suppress(FileNotFoundError):
@@ -121,7 +124,7 @@ def read_mails(home: Home) -> list[Mail]:
 
 
 def delete_mails(home: Home) -> int:
-    """Throw every e-mail away; give their number."""
+    """Delete all e-mails; return their number."""
     files = _mail_files(home)
     for file in files:
         file.unlink(missing_ok=True)
@@ -129,9 +132,9 @@ def delete_mails(home: Home) -> int:
 
 
 def format_mails(mails: Sequence[Mail]) -> list[str]:
-    """Write e-mails for a terminal of 80 columns, oldest first, so that the newest is the last that one sees.
+    """Format e-mails for a terminal of 80 columns, oldest first, so that the newest is above the prompt.
 
-    A long word, such as an ARN, is never cut: it can be copied.
+    Long words such as ARNs are not broken, so that they can be copied.
     """
     if not mails:
         return [NO_MAILS]
@@ -144,7 +147,7 @@ def format_mails(mails: Sequence[Mail]) -> list[str]:
 
 
 def _mail_files(home: Home) -> list[Path]:
-    """Their names begin with the time, so that they sort by it."""
+    """The files in the order of time, with which their names begin."""
     return sorted(home.inbox.glob("[!.]*.eml"))
 
 
@@ -162,21 +165,17 @@ def _parse_mail(file: Path) -> Mail:
 
 
 def _local_time(time: datetime) -> str:
-    """The reader's own time, with its zone: the body says UTC."""
+    """The time in the local time zone, with its name: the body has UTC."""
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _wrap(line: str) -> list[str]:
-    """Break a line at 80 columns; what follows a list's `- Name:   ` stands under its text."""
+    """Break a line at 80 columns; the text of a list item `- Name:   ` is indented."""
+    from couch_explorers.text_layout import wrap_terminal  # noqa: PLC0415 - the engine only delivers
+
     if len(line) <= WIDTH:
         return [line]
-    return textwrap.wrap(
-        line,
-        WIDTH,
-        subsequent_indent="    " if line.startswith("- ") else "",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrap_terminal(line, rest="    " if line.startswith("- ") else "", columns=WIDTH)
 
 
 CONFIRMATION_LINK = re.compile(r"^https?://\S*[?&]Action=ConfirmSubscription&\S+$", re.MULTILINE)
@@ -192,7 +191,7 @@ class Confirmation:
 
 
 def requested_confirmations(home: Home) -> Iterator[Confirmation]:
-    """Every confirmation that an e-mail in the inbox asks for, oldest first, whether it is still pending or not."""
+    """All confirmations that e-mails ask for, oldest first, pending or not."""
     for mail in read_mails(home):
         if link := CONFIRMATION_LINK.search(mail.body):
             parameters = parse_qs(urlsplit(link[0]).query)
@@ -203,11 +202,16 @@ def requested_confirmations(home: Home) -> Iterator[Confirmation]:
 def confirm(
     home: Home, sns: Any, *, address: str | None = None, topic_arn: str | None = None
 ) -> tuple[Confirmation, ...]:
-    """Confirm every pending subscription that an e-mail in the inbox asks for, or only those of an address or a topic.
+    """Confirm the pending subscriptions that e-mails ask for, all or those of an address or a topic.
 
-    A mail whose topic is gone, or whose token a newer subscription has replaced, is left alone.
+    E-mails of deleted topics, and tokens that a newer subscription has replaced, are ignored.
+
+    Returns:
+        The subscriptions that were confirmed.
     """
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - not needed to show the inbox
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - not needed to show e-mails
+
+    from couch_explorers.aws.errors import error_code  # noqa: PLC0415 - likewise
 
     confirmed = []
     for wanted in dict.fromkeys(requested_confirmations(home)):
@@ -218,7 +222,7 @@ def confirm(
                 continue
             sns.confirm_subscription(TopicArn=wanted.topic_arn, Token=wanted.token)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"NotFound", "InvalidParameter"}:
+            if error_code(error) not in {"NotFound", "InvalidParameter"}:
                 raise
             continue
         confirmed.append(wanted)
@@ -226,7 +230,7 @@ def confirm(
 
 
 def confirm_topic(home: Home, sns: Any, topic_arn: str) -> tuple[str, ...]:
-    """Confirm the e-mail subscriptions of a topic; whoever's mail was deleted is sent another first. Gives the addresses."""
+    """Confirm the e-mail subscriptions of a topic and return the addresses; a deleted e-mail is sent again first."""
     pending = alarms.subscriptions(sns, topic_arn).pending
     asked = {one.address for one in requested_confirmations(home) if one.topic_arn == topic_arn}
     for address in pending:

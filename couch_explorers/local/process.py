@@ -31,14 +31,14 @@ HIGHEST_PORT = 65535
 
 
 class CloudError(Exception):
-    """The local cloud is not in the state that was asked for; the message says what to do."""
+    """The local cloud is not in the expected state; the message says what to do."""
 
 
 def choose_port(home: Home, asked: int | None) -> int:
-    """The port to start on: the asked one, else that of last time, else the default.
+    """The port to start on: the requested one, else the one of the deployment or of the last start, else the default.
 
-    "Last time" is what is deployed here, or the last start where nothing is. Raises CloudError for another one than what is deployed here was deployed on: queues, and the functions that were told of
-    them, would still have the old address.
+    Raises:
+        CloudError: Something is deployed on another port; the addresses of its queues, which its functions use, contain that port.
     """
     deployed = deployed_port(home)
     if asked is not None and deployed is not None and asked != deployed:
@@ -49,19 +49,19 @@ def choose_port(home: Home, asked: int | None) -> int:
 
 
 def how_to_move(port: int) -> str:
-    """Say how a cloud gets another port."""
+    """How to move a cloud to another port."""
     return f"To begin anew on another: couch down --erase, then couch up --port {port}"
 
 
 def last_port(home: Home) -> int:
-    """The port that a start without a choice takes: of what is deployed, else of the last start, else the default."""
+    """The port of a start without an option: that of the deployment, else of the last start, else the default."""
     choices = read_json(home.choices_file)
     chosen = choices.get("port") if isinstance(choices, dict) else None
     return deployed_port(home) or (chosen if type(chosen) is int and 0 < chosen <= HIGHEST_PORT else DEFAULT_PORT)
 
 
 def deployed_port(home: Home) -> int | None:
-    """The port of what is deployed here, None where nothing is."""
+    """The port of the deployment, None without one."""
     deployment = read_json(home.deployment_file)
     if not isinstance(deployment, dict):
         return None
@@ -74,7 +74,11 @@ def deployed_port(home: Home) -> int | None:
 
 
 def require_free_port(home: Home, port: int) -> None:
-    """Raise CloudError, with the program that holds it and what to do, where a port is taken."""
+    """Check that a port is free.
+
+    Raises:
+        CloudError: It is taken; the message names the program that holds it and says what to do.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -89,7 +93,7 @@ def require_free_port(home: Home, port: int) -> None:
 
 
 def port_holder(port: int) -> str:
-    """Name the program that listens on a port, as far as this user may see it."""
+    """The name of the program that listens on a port, as far as this user may see it."""
     import psutil  # noqa: PLC0415
 
     with suppress(psutil.Error, OSError):
@@ -103,7 +107,7 @@ START_DEADLINE_S = 60.0
 SERVER = "couch_explorers.local.engine.server"
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
-# What a process that ends without being stopped takes along.
+# What is lost when the process ends without being stopped.
 _LOST = "at most what was done in its last second is forgotten"
 CHANGED_ENGINE = (
     "started on another engine than before: pictures, runs, ratings and metrics are kept, everything is deployed anew, "
@@ -144,7 +148,7 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Health:
-    """How a folder's local cloud is: the healthy cloud, or the sentence that says what is known instead.
+    """The health of a folder's local cloud: the running cloud, or a sentence that says what is wrong.
 
     `process` is the server's process where it lives but does not answer.
     """
@@ -162,7 +166,7 @@ class Health:
 def _ask(port: int, method: str, path: str, value: Any | None, timeout_s: float) -> tuple[int, Any]:
     """Status and JSON of an answer on the loopback address, asked without proxies and redirects.
 
-    Raises OSError where nobody answers, HTTPException or ValueError where that is no HTTP or no JSON.
+    Raises OSError without an answer, HTTPException or ValueError for one that is no HTTP or no JSON.
     """
     connection = HTTPConnection(HOST, port, timeout=timeout_s)
     try:
@@ -174,30 +178,32 @@ def _ask(port: int, method: str, path: str, value: Any | None, timeout_s: float)
 
 
 def health(home: Home) -> Health:
-    """Ask the local cloud of a folder how it is: by the note of its start, else on the port of last time."""
-    noted = _noted(home)
-    port = noted.port if noted else last_port(home)
+    """Check the local cloud of a folder, at the port in its cloud file, else at that of the last start."""
+    recorded = _recorded(home)
+    port = recorded.port if recorded else last_port(home)
     try:
         status, answer = _ask(port, "GET", HEALTH_PATH, None, HEALTH_TIMEOUT_S)
     except (OSError, HTTPException, ValueError) as error:
-        if noted is None:
+        if recorded is None:
             return Health(None, NOT_RUNNING)
         other = isinstance(error, HTTPException | ValueError)
-        return Health(None, _no_answer(noted.pid, port, error), None if other else _server_process(noted.pid, port))
+        return Health(
+            None, _no_answer(recorded.pid, port, error), None if other else _server_process(recorded.pid, port)
+        )
     if status == HTTPStatus.OK and isinstance(answer, dict) and answer.get("home") == str(home.path):
         pid = answer.get("pid")
-        if noted is not None and pid == noted.pid:
-            return Health(noted)
+        if recorded is not None and pid == recorded.pid:
+            return Health(recorded)
         if isinstance(pid, int):
             # It was started here and answers; only its note was lost.
             return Health(_cloud(pid, port, datetime.now(UTC)))
-    if noted is None:
+    if recorded is None:
         return Health(None, NOT_RUNNING)
     return Health(None, _other_program(port, str(answer.get("home", "")) if isinstance(answer, dict) else ""))
 
 
-def _noted(home: Home) -> Cloud | None:
-    """The cloud that the note of the last start names, None where there is no whole note."""
+def _recorded(home: Home) -> Cloud | None:
+    """The cloud in the cloud file, None without a complete one."""
     note = read_json(home.cloud_file)
     try:
         cloud = Cloud(**note) if isinstance(note, dict) else None
@@ -211,7 +217,7 @@ def _cloud(pid: int, port: int, started: datetime) -> Cloud:
 
 
 def _no_answer(pid: int, port: int, error: Exception) -> str:
-    """Say why the server that was started as `pid` gives no answer on `port`, as far as this can be seen."""
+    """Say why the server that was started as `pid` does not answer on `port`, as far as this can be seen."""
     if isinstance(error, HTTPException | ValueError):
         return _other_program(port)
     process = _server_process(pid, port)
@@ -300,20 +306,27 @@ def required(home: Home) -> Cloud:
 
 
 def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
-    """The running local cloud, started where it was not, and the words for what was done.
+    """Start the local cloud of a folder where it is not running.
 
-    Without a port it comes back on that of last time. A process that lives is waited for and never replaced; it, and a port
-    held by another program, is an error that names it and says what to do.
+    Args:
+        home: The folder.
+        asked_port: The port to listen on; default: that of the last time. A live process is waited for and never replaced.
+
+    Returns:
+        The running cloud, and a description of what was done.
+
+    Raises:
+        CloudError: A live process does not answer, the port is taken, or the server does not start; the message says what to do.
     """
     port = choose_port(home, asked_port)
     if (cloud := _present(home)) is not None:
         if asked_port is not None and cloud.port != asked_port:
             raise CloudError(f"The local cloud already runs on port {cloud.port}. {how_to_move(asked_port)}")
-        if _noted(home) != cloud:
+        if _recorded(home) != cloud:
             write_json(home.cloud_file, asdict(cloud))
         return cloud, "runs"
     changes_engine = home.earlier_objects.exists() and not home.saved.exists()
-    # A stop takes the note away; one that is still there belongs to a cloud that was killed.
+    # A stop deletes the file; one that still exists belongs to a cloud that was killed.
     unclean = home.cloud_file.exists()
     home.cloud_file.unlink(missing_ok=True)
     require_free_port(home, port)
@@ -327,7 +340,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C in the terminal that said `couch up` must not take the cloud with it.
+            # Ctrl-C in the terminal of `couch up` must not end the cloud.
             start_new_session=True,
         )
     cloud = _cloud(process.pid, port, datetime.now(UTC))
@@ -375,12 +388,12 @@ def _start_time(process: Any) -> float:
 
 
 def stop(home: Home, *, erase: bool = False) -> str:
-    """Stop the local cloud so that it keeps its state; returns the sentence for the person who asked."""
-    here = running(home) or _noted(home)
+    """Stop the local cloud, which keeps its state, or erase its data; return a sentence for the user."""
+    here = running(home) or _recorded(home)
     sentence = "The local cloud was not running."
     if here is not None and (process := _server_process(here.pid, here.port)) is not None:
         process.terminate()
-        # One that is suspended hears it only when it goes on.
+        # A suspended process gets the signal only when it continues.
         process.resume()
         sentence = "The local cloud is stopped; `couch up` brings everything back."
         if not _has_ended(process, STOP_DEADLINE_S):
@@ -395,7 +408,7 @@ def stop(home: Home, *, erase: bool = False) -> str:
 
 
 def _erase(home: Home) -> None:
-    """Remove what is the local cloud's own: what was paid for on AWS stays, and so does what people said of pictures."""
+    """Delete the data of the local cloud; pictures from AWS, which were paid for, and ratings stay."""
     spared = {home.lock_file, home.ratings("local").parent, home.images("aws"), home.runs("aws")}
     holders = {path.parent for path in spared} - {home.path}
     for item in [*home.path.glob("*"), *(child for folder in holders for child in folder.glob("*"))]:
@@ -407,7 +420,7 @@ def _erase(home: Home) -> None:
 
 
 def _server_process(pid: int, port: int) -> Any | None:
-    """The process of that id, if it is the server of a local cloud on that port and not a later program with the same id."""
+    """The process of that id, if it is the server on that port and not a later program with the same id."""
     import psutil  # noqa: PLC0415 - only start, stop and what goes wrong look at processes
 
     try:

@@ -34,7 +34,7 @@ class StepError(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """One thing that a person waiting may want to read: which step, what, and after how many seconds of the step."""
+    """A line of progress: the step, a text, and the seconds since the step began."""
 
     step: str
     text: str
@@ -53,11 +53,21 @@ def run_step(
     report: Report,
     environment: Mapping[str, str],
     folder: Path,
-    worth_telling: Callable[[str], str | None] = lambda _line: None,
+    reported: Callable[[str], str | None] = lambda _line: None,
 ) -> str:
-    """Run a program to its end and return what it wrote; each line that is worth telling is reported as it comes.
+    """Run a program as a named step and return its output.
 
-    Raises StepError when it fails or is not installed.
+    Args:
+        step: The name of the step.
+        command: The program and its arguments.
+        log: The file that gets all output.
+        report: Called with the progress of the step.
+        environment: The environment of the program.
+        folder: Its working directory.
+        reported: The text to report for a line of output, None for none.
+
+    Raises:
+        StepError: The program fails or is not installed.
     """
     started = time.monotonic()
     report(Progress(step, "started", 0.0))
@@ -82,8 +92,8 @@ def run_step(
                 file.write(line)
                 file.flush()
                 lines.append(line)
-                if told := worth_telling(line):
-                    report(Progress(step, told, time.monotonic() - started))
+                if text := reported(line):
+                    report(Progress(step, text, time.monotonic() - started))
     if process.returncode != 0:
         quoted = "".join(f"    {line}\n" for line in error_lines(lines))
         raise StepError(f"{step} failed with exit code {process.returncode}:\n{quoted}  All of it: {log}")
@@ -92,9 +102,9 @@ def run_step(
 
 
 def error_lines(lines: Sequence[str]) -> list[str]:
-    """Choose the lines of a failed program's output that tell why: those that name an error with what follows, else the last.
+    """The lines of a failed program's output that say why: those that name an error and the next few, else the last ones.
 
-    Each is clipped; no two in a row are the same.
+    Each is clipped; repeated lines are left out.
     """
     written = [ANSI.sub("", line).rstrip() for line in lines]
     written = [
@@ -104,7 +114,7 @@ def error_lines(lines: Sequence[str]) -> list[str]:
     for place, line in enumerate(written):
         if ERROR_WORD.search(line):
             chosen |= dict.fromkeys(range(place, min(place + 1 + LINES_OF_AN_ERROR, len(written))))
-    # A program that gives up says so at its end.
+    # The last errors are the ones that ended the program.
     places = list(chosen)[-QUOTED_LINES:] or range(max(0, len(written) - QUOTED_LINES), len(written))
     return [_clip(written[place]) for place in places]
 

@@ -196,7 +196,7 @@ def downloaded(folder: Path) -> Path | None:
 
 
 def download(folder: Path, *, releases: str = RELEASES, public_key: Path = PUBLIC_KEY) -> Path:
-    """Put Terraform for this platform into a folder and give its path; nothing stays there unless all of it was checked.
+    """Download Terraform for this platform into a folder and return its path; nothing is kept that was not verified.
 
     Args:
         folder: Where the program goes, as `terraform-VERSION`.

@@ -37,7 +37,7 @@ def test_lines_worth_telling_are_told_between_start_and_end(tmp_path, told):
         "print('noise'); print('news')",
         tmp_path,
         told,
-        worth_telling=lambda line: line.strip() if "news" in line else None,
+        reported=lambda line: line.strip() if "news" in line else None,
     )
 
     assert [progress.text for progress in told] == ["started", "news", "done"]

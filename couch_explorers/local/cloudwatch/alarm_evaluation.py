@@ -130,7 +130,7 @@ def _one_of(name: str, value: Any, allowed: Iterable[str]) -> None:
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
-# CloudWatch asks for more points than the alarm needs, in case the newest are missing. How many is not told; the
+# CloudWatch retrieves more points than the alarm needs, in case the newest are missing. How many is not documented; the
 # documentation's own example asks for 5 where 3 are needed. An alarm on seconds looks back over a whole minute.
 EXTRA_PERIODS = 2
 
@@ -148,7 +148,7 @@ class UnsupportedAlarmError(Exception):
 
 @dataclass(frozen=True)
 class Rule:
-    """What an alarm watches, and when it rings: `to_alarm` breaching points out of the last `periods`.
+    """What an alarm watches, and when it goes into ALARM: at `to_alarm` breaching points out of the last `periods`.
 
     An alarm on metric math has `queries`, and no metric, statistic and unit of its own.
     """
@@ -161,7 +161,7 @@ class Rule:
     period_s: int
     periods: int
     to_alarm: int
-    m_of_n: bool  # whether the alarm names DatapointsToAlarm itself: its reasons are worded otherwise
+    m_of_n: bool  # whether DatapointsToAlarm is set, which changes the wording of reasons
     comparison: str
     threshold: float
     missing: str
@@ -201,25 +201,25 @@ class Rule:
 
     @property
     def evaluation_range(self) -> int:
-        """How many periods are looked at."""
+        """How many periods are evaluated."""
         return self.periods + max(EXTRA_PERIODS, MINUTE_S // self.period_s)
 
     @property
     def is_high_resolution(self) -> bool:
-        """Whether the alarm looks at seconds."""
+        """Whether the period is shorter than a minute."""
         return self.period_s < MINUTE_S
 
     @property
     def interval_s(self) -> int:
-        """How often the alarm is judged: each minute, or as often as its period where that is shorter."""
+        """How often the alarm is evaluated: each minute, or each period where that is shorter."""
         return min(self.period_s, MINUTE_S)
 
     def breaches(self, value: float) -> bool:
-        """Whether a value is on the wrong side of the threshold."""
+        """Whether a value breaches the threshold."""
         return COMPARISONS[self.comparison].is_beyond(value, self.threshold)
 
     def data_queries(self) -> tuple[str, tuple[Mapping[str, Any], ...]]:
-        """The Id of what is judged, and the queries that it takes."""
+        """The Id of the evaluated query, and all queries that it needs."""
         if self.queries:
             judged = [query["Id"] for query in self.queries if query.get("ReturnData", True)]
             return judged[-1] if judged else self.queries[-1]["Id"], self.queries
@@ -236,7 +236,7 @@ class Rule:
 
     @property
     def significant_samples(self) -> float:
-        """How many values a period must have for its percentile to count; 0 where the alarm does not ask for it."""
+        """How many samples a period needs for its percentile to be evaluated; 0 without EvaluateLowSampleCountPercentile."""
         extended = statistics.parse(self.statistic) if self.statistic and self.ignores_low_samples else None
         if extended is None or extended.kind != "p":
             return 0.0
@@ -247,7 +247,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Point:
-    """One period: when it began, and its value; None where nothing was measured."""
+    """One period: its start, and its value; None without data."""
 
     start_s: int
     value: float | None
@@ -255,7 +255,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How an alarm should stand; `state` None means as it stood."""
+    """The outcome of an evaluation; `state` None keeps the present state."""
 
     state: State | None
     evaluated: tuple[Point, ...]  # the real points that counted, oldest first
@@ -264,7 +264,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The outcome of one evaluation: what was judged, and what was seen."""
+    """One evaluation: the rule, its outcome, and the data."""
 
     rule: Rule
     judgement: Judgement
@@ -273,10 +273,10 @@ class Evaluated:
 
 
 def evaluate(store: MetricStore, rule: Rule, now_s: float, region: str) -> Evaluated:
-    """Judge an alarm by what the store holds. Only periods that have ended count.
+    """Evaluate an alarm on the periods that have ended.
 
     Raises:
-        RefusedError: its expression cannot be computed.
+        RefusedError: Its expression cannot be computed.
 
     """
     end_s = int(now_s // rule.interval_s) * rule.interval_s
@@ -291,9 +291,9 @@ def evaluate(store: MetricStore, rule: Rule, now_s: float, region: str) -> Evalu
 
 
 def judge(rule: Rule, points: Sequence[Point], sample_counts: Mapping[int, float] | None = None) -> Judgement:
-    """Judge the periods of the evaluation range, oldest first.
+    """Evaluate the periods of the evaluation range, oldest first.
 
-    Real points come first, from as far back as the range goes; only what is then still missing is filled in.
+    Real points count first, from as far back as the range goes; only what is then still missing is filled in.
     """
     real = [point for point in points if point.value is not None]
     evaluated = tuple(real[-rule.periods :])
@@ -319,10 +319,10 @@ def judge(rule: Rule, points: Sequence[Point], sample_counts: Mapping[int, float
 
 
 def _avoid_premature_alarm(rule: Rule, points: Sequence[Point]) -> State | None:
-    """How an alarm stands whose only points breach, but are too few: it rings once the oldest of them is old enough.
+    """The state of an alarm whose only points breach, but are too few: ALARM once the oldest of them is old enough.
 
     Until then nothing speaks for OK either, so that the alarm stays as it is; AWS says no more than that it does not
-    ring. "Avoiding premature transitions to alarm state" on the page about missing data.
+    go into ALARM. "Avoiding premature transitions to alarm state" on the page about missing data.
     """
     if rule.missing == "ignore":
         return None

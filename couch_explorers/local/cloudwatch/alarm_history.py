@@ -25,25 +25,25 @@ FILLED_AS = {"breaching": "Breaching", "notBreaching": "NonBreaching"}
 
 
 def state_reason(rule: Rule, judgement: Judgement) -> str:
-    """Say why an alarm goes into the state that was judged."""
+    """StateReason of the outcome of an evaluation."""
     if judgement.state == "INSUFFICIENT_DATA":
         return f"Insufficient Data: {_counted(judgement.filled, 'datapoint was', 'datapoints were')} unknown."
-    rings = judgement.state == "ALARM"
+    in_alarm = judgement.state == "ALARM"
     decisive = [
-        point for point in judgement.evaluated if point.value is not None and rule.breaches(point.value) == rings
+        point for point in judgement.evaluated if point.value is not None and rule.breaches(point.value) == in_alarm
     ]
     filled = _filled(rule, judgement)
     if not decisive:
         received = len(judgement.evaluated)
         head = _counted(received, "datapoint was", "datapoints were") if received else "no datapoints were"
         return f"Threshold Crossed: {head} received for {_counted(rule.periods, 'period', 'periods')}{filled}."
-    return f"Threshold Crossed: {_crossed(rule, decisive, rings, filled)}{_minimum(rule, rings)}."
+    return f"Threshold Crossed: {_crossed(rule, decisive, in_alarm, filled)}{_minimum(rule, in_alarm)}."
 
 
 def state_reason_data(
     rule: Rule, judgement: Judgement, points: Sequence[Point], sample_counts: Mapping[int, float], now_s: float
 ) -> dict[str, Any]:
-    """Give the same for programs: the points that counted oldest first, what was evaluated newest first."""
+    """StateReasonData of it: recent datapoints oldest first, evaluated datapoints newest first."""
     evaluated = judgement.evaluated
     missing = [point for point in reversed(points) if point.value is None][: judgement.filled]
     newest_first = sorted((*evaluated, *missing), key=lambda point: point.start_s, reverse=True)
@@ -74,12 +74,12 @@ def timestamp(time_s: float) -> str:
     return f"{datetime.fromtimestamp(time_s, UTC).isoformat(timespec='milliseconds')[:-6]}+0000"
 
 
-def _crossed(rule: Rule, decisive: Sequence[Point], rings: bool, filled: str) -> str:  # noqa: FBT001
-    """Say which points were, or were not, beyond the threshold; the newest first."""
+def _crossed(rule: Rule, decisive: Sequence[Point], in_alarm: bool, filled: str) -> str:  # noqa: FBT001
+    """Which points breached, or did not breach, the threshold; the newest first."""
     number = len(decisive)
     count = f"{number} out of the last {rule.periods} datapoints" if rule.m_of_n else _plural(number)
     comparison = COMPARISONS[rule.comparison].words
-    verb = ("was" if number == 1 else "were") + ("" if rings else " not")
+    verb = ("was" if number == 1 else "were") + ("" if in_alarm else " not")
     listed = ", ".join(
         f"{point.value} ({datetime.fromtimestamp(point.start_s, UTC):%d/%m/%y %H:%M:%S})"
         for point in list(reversed(decisive))[:LISTED_POINTS]
@@ -87,7 +87,7 @@ def _crossed(rule: Rule, decisive: Sequence[Point], rings: bool, filled: str) ->
     threshold = f"the threshold ({rule.threshold})"
     if number < LISTED_POINTS:
         return f"{count} [{listed}] {verb} {comparison} {threshold}{filled}"
-    which = "which crossed the threshold" if rings else "which did not cross the threshold"
+    which = "which crossed the threshold" if in_alarm else "which did not cross the threshold"
     return f"{count} {verb} {comparison} {threshold}. The most recent datapoints {which}: [{listed}]{filled}"
 
 
@@ -98,15 +98,15 @@ def _filled(rule: Rule, judgement: Judgement) -> str:
     return f" and {missing} treated as [{FILLED_AS[rule.missing]}]"
 
 
-def _minimum(rule: Rule, rings: bool) -> str:  # noqa: FBT001
+def _minimum(rule: Rule, in_alarm: bool) -> str:  # noqa: FBT001
     """How many points the change needed; named only by an alarm that names DatapointsToAlarm.
 
     As on AWS the change is worded as one between OK and ALARM, even where the alarm is new.
     """
     if not rule.m_of_n:
         return ""
-    needed = rule.to_alarm if rings else rule.periods - rule.to_alarm + 1
-    change = "OK -> ALARM" if rings else "ALARM -> OK"
+    needed = rule.to_alarm if in_alarm else rule.periods - rule.to_alarm + 1
+    change = "OK -> ALARM" if in_alarm else "ALARM -> OK"
     return f" (minimum {_plural(needed)} for {change} transition)"
 
 
@@ -126,7 +126,7 @@ AlarmType = Literal["MetricAlarm", "CompositeAlarm"]
 KEPT_S = 30 * 86_400
 
 SYNTHETIC = "synthetic"
-"""The mark, in its data, of a transition that was made up"""
+"""The key in its data that marks a synthetic transition"""
 
 
 class Transition(NamedTuple):
@@ -139,14 +139,14 @@ class Transition(NamedTuple):
 
 
 def alarm_type(alarm: Mapping[str, Any]) -> AlarmType:
-    """Tell a composite alarm from one on metrics."""
+    """AlarmType of an alarm."""
     return "CompositeAlarm" if alarm.get("AlarmRule") is not None else "MetricAlarm"
 
 
 def configuration_update(
     alarm_name: str, kind: AlarmType, change: Literal["created", "updated", "deleted"], *, time_s: float
 ) -> Item:
-    """Note that an alarm was made, changed or deleted."""
+    """The history item of an alarm that is created, updated or deleted."""
     data = {"version": "1.0", "type": {"created": "Create", "updated": "Update", "deleted": "Delete"}[change]}
     return _item(alarm_name, kind, "ConfigurationUpdate", f'Alarm "{alarm_name}" {change}', data, time_s)
 
@@ -160,14 +160,14 @@ def state_update(
     new: Mapping[str, Any],
     synthetic: bool = False,
 ) -> Item:
-    """Note a change of state; `old` and `new` have stateValue, stateReason and stateReasonData."""
+    """The history item of a state change; `old` and `new` have stateValue, stateReason and stateReasonData."""
     data = {"version": "1.0", "oldState": old, "newState": new} | ({SYNTHETIC: True} if synthetic else {})
     summary = f"Alarm updated from {old['stateValue']} to {new['stateValue']}"
     return _item(alarm_name, kind, "StateUpdate", summary, data, time_s)
 
 
 def synthetic_update(alarm_name: str, transition: Transition) -> Item:
-    """Note a transition that was made up; its data says so."""
+    """The history item of a synthetic transition, which its data says."""
     time_s, old, new, reason = transition
     return state_update(
         alarm_name,
@@ -180,12 +180,12 @@ def synthetic_update(alarm_name: str, transition: Transition) -> Item:
 
 
 def is_synthetic(item: Mapping[str, Any]) -> bool:
-    """Whether an item was made up."""
+    """Whether an item is synthetic."""
     return bool(json.loads(item["HistoryData"]).get(SYNTHETIC))
 
 
 def action(alarm_name: str, kind: AlarmType, *, time_s: float, resource: str, refused: str = "") -> Item:
-    """Note that an action was taken; `refused` says why it was not."""
+    """The history item of an action; `refused` says why it failed."""
     summary = (
         f"Failed to execute action {resource}. {refused}" if refused else f"Successfully executed action {resource}"
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class RefusedError(Exception):
-    """A request that is refused: `code` is AWS's name for the reason, the message AWS's words where they are known."""
+    """A refused request: `code` is AWS's error code, the message AWS's wording where it is known."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -189,7 +189,7 @@ Request = dict[str, Any]
 
 @dataclass(frozen=True)
 class TimeRange:
-    """The stretch of time that is asked for, and the time at which it is asked; Unix time."""
+    """The requested time range, and the time of the request; Unix time."""
 
     start_s: int
     end_s: float
@@ -207,7 +207,7 @@ class Evaluation:
 
     store: MetricStore
     queries: Sequence[Mapping[str, Any]]
-    stretch: TimeRange
+    time_range: TimeRange
     region: str = REGION
     _values: dict[str, metric_math.Value] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
@@ -256,8 +256,8 @@ class Evaluation:
         return found
 
     def times(self, period_s: int) -> range:
-        """The starts of all periods of this length in the stretch."""
-        return self.stretch.times(period_s)
+        """The starts of all periods of this length in the time range."""
+        return self.time_range.times(period_s)
 
     def period_s(self) -> int:
         """The shortest period of any query: what a number is spread over."""
@@ -294,8 +294,8 @@ class Evaluation:
         units = (unit,) if unit else self._units(metric)
         self.units[query["Id"]] = units
         points = self.store.points(
-            metric.namespace, metric.metric, dict(metric.dimensions), start_s=self.stretch.start_s, end_s=self.stretch.end_s,
-            period_s=stat["Period"], statistic=stat["Stat"], now_s=self.stretch.now_s, unit=units[0] if units else None,
+            metric.namespace, metric.metric, dict(metric.dimensions), start_s=self.time_range.start_s, end_s=self.time_range.end_s,
+            period_s=stat["Period"], statistic=stat["Stat"], now_s=self.time_range.now_s, unit=units[0] if units else None,
             region=self.region,
         )  # fmt: skip
         return Series(dict(points), stat["Period"], self.labels[query["Id"]])
@@ -303,7 +303,7 @@ class Evaluation:
     def _units(self, metric: MetricId) -> tuple[str, ...]:
         return self.store.units(
             metric.namespace, metric.metric, dict(metric.dimensions), region=self.region,
-            start_s=self.stretch.start_s, end_s=self.stretch.end_s,
+            start_s=self.time_range.start_s, end_s=self.time_range.end_s,
         )  # fmt: skip
 
 
@@ -311,13 +311,13 @@ def get_metric_data(store: MetricStore, request: Mapping[str, Any], *, now_s: fl
     """Answer GetMetricData, a page at a time. RefusedError for what AWS would not serve."""
     queries = request["MetricDataQueries"]
     check_queries(queries)
-    stretch = _stretch(request, now_s, "ValidationError")
+    time_range = _time_range(request, now_s, "ValidationError")
     descending = request.get("ScanBy", "TimestampDescending") == "TimestampDescending"
     most = min(request.get("MaxDatapoints") or MOST_POINTS, MOST_POINTS)
     if most < 1:
         raise validation_error(f"MaxDatapoints must be 1 to {MOST_POINTS}, not {most}.")
-    fingerprint = _fingerprint([queries, stretch.start_s, stretch.end_s, descending])
-    evaluation = Evaluation(store, queries, stretch, region)
+    fingerprint = _fingerprint([queries, time_range.start_s, time_range.end_s, descending])
+    evaluation = Evaluation(store, queries, time_range, region)
     page = _Page(fingerprint, descending, most, *_resumed(request.get("NextToken"), fingerprint))
     for query in queries:
         if not query.get("ReturnData", True):
@@ -382,7 +382,7 @@ def get_metric_statistics(
             raise invalid_value(f"The value {statistic} for parameter ExtendedStatistics.member.1 is not supported.")
     period_s = request["Period"]
     check_period(period_s, "InvalidParameterValue")
-    stretch = _stretch(request, now_s, "InvalidParameterValue")
+    time_range = _time_range(request, now_s, "InvalidParameterValue")
     if (asked := int((request["EndTime"] - request["StartTime"]) // period_s)) > MOST_STATISTICS_POINTS:
         raise invalid_combination(
             f"You have requested up to {asked} datapoints, which exceeds the limit of {MOST_STATISTICS_POINTS}. You may "
@@ -396,7 +396,7 @@ def get_metric_statistics(
             continue
         for statistic in (*basic, *extended):
             points = store.points(
-                metric.namespace, metric.metric, dimensions, start_s=stretch.start_s, end_s=stretch.end_s, period_s=period_s,
+                metric.namespace, metric.metric, dimensions, start_s=time_range.start_s, end_s=time_range.end_s, period_s=period_s,
                 statistic=statistic, now_s=now_s, unit=unit, region=region,
             )  # fmt: skip
             for time_s, value in points:
@@ -474,8 +474,8 @@ def metric_id(metric: Mapping[str, Any]) -> MetricId:
     return MetricId(metric.get("Namespace", ""), metric.get("MetricName", ""), tuple(dimensions))
 
 
-def _stretch(request: Mapping[str, Any], now_s: float, code: str) -> TimeRange:
-    """The stretch, its start rounded down as AWS does by its age, or to a shorter period that is asked for."""
+def _time_range(request: Mapping[str, Any], now_s: float, code: str) -> TimeRange:
+    """The time range, its start rounded down by its age, as AWS does, or to a shorter requested period."""
     start_s, end_s = request["StartTime"], request["EndTime"]
     if start_s >= end_s:
         raise RefusedError(code, "The parameter StartTime must be less than the parameter EndTime.")

@@ -125,7 +125,7 @@ def retention_s(period_s: int) -> int:
 
 
 def expire_samples(database: sqlite3.Connection, now_s: float) -> None:
-    """Join what is too old to be asked for by a finer period, and delete what is too old for any."""
+    """Roll up samples beyond the retention of a resolution to the next one, and delete those beyond all retention."""
     periods = sorted(RETENTION_S)
     for kept, step in pairwise(periods):
         before = int((now_s - RETENTION_S[kept]) // step) * step
@@ -201,7 +201,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Lend the writer for one transaction: all of it is kept, or none."""
+        """The writing connection, for one transaction."""
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -213,7 +213,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection to read with: a file is read beside its writer, memory has one connection for all."""
+        """A connection to read with: a file is read beside its writer, memory has one connection for all."""
         if self._file is None:
             with self._lock:
                 yield self._writer
@@ -233,7 +233,7 @@ class Database:
                     self._readers.append(connection)
 
     def close(self) -> None:
-        """Close every connection; one that is lent out is closed when it comes back."""
+        """Close all connections; one in use is closed when it is returned."""
         with self._lock:
             self._closed = True
             for connection in (*self._readers, self._writer):
@@ -280,7 +280,11 @@ class MetricStore:
         self._ids: dict[tuple[str, ...], int] = {}
 
     def add(self, *samples: Sample, region: str = REGION, origin: str = MEASURED) -> None:
-        """Keep samples, all or none. ValueError for one whose figures are not numbers; one with count 0 says nothing."""
+        """Store samples in one transaction; those with count 0 are left out.
+
+        Raises:
+            ValueError: A figure is not finite; nothing is stored.
+        """
         for sample in samples:
             if not all(map(math.isfinite, (sample.count, sample.total, sample.lowest, sample.highest, sample.time_s))):
                 raise ValueError(f"{sample.namespace} {sample.metric}: not all figures are finite numbers: {sample}.")
@@ -314,7 +318,7 @@ class MetricStore:
     def add_rows(
         self, series: Iterable[tuple[MetricId, str, Iterable[Row]]], *, region: str = REGION, origin: str = MEASURED
     ) -> int:
-        """Keep many rows at once, by metric and unit, all or none; give their number. Quicker than samples one by one."""
+        """Store many rows in one transaction, by metric and unit, and return their number; faster than single samples."""
         with self._writing() as database:
             written = 0
             for (namespace, metric, dimensions), unit, rows in series:
@@ -440,7 +444,7 @@ class MetricStore:
         return None if found[0] is None else int(found[0])
 
     def forget(self, origin: str) -> int:
-        """Delete every sample of that origin; give their number."""
+        """Delete all samples of an origin; return their number."""
         with self._writing() as database:
             gone = database.execute(
                 "DELETE FROM samples WHERE series IN (SELECT id FROM series WHERE origin = ?)", (origin,)
@@ -455,7 +459,7 @@ class MetricStore:
             self._drop_empty_series(database)
 
     def expire(self, now_s: float) -> None:
-        """Join what is too old to be asked for by its minute, and delete what is too old for any period."""
+        """Roll up samples beyond the retention of their resolution, and delete those beyond all retention."""
         with self._writing() as database:
             expire_samples(database, now_s)
             self._drop_empty_series(database)
@@ -466,7 +470,7 @@ class MetricStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Lend the writer; what a failed transaction wrote about series is not remembered."""
+        """A transaction; a failed one clears the cached ids of series."""
         with self._lock:
             try:
                 with self._database.writing() as database:

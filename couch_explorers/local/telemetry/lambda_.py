@@ -98,9 +98,9 @@ class Concurrency:
         return taken
 
     def _level(self, key: str) -> Level:
-        """The level of this minute; the one before is put down if anything ran in it.
+        """The level of this minute; the one before is recorded if anything ran in it.
 
-        Minutes between the two passed while nobody looked (a laptop asleep): nothing is known of them.
+        Of minutes between the two, in which the machine slept, nothing is known.
         """
         minute_s = int(self._clock() // MINUTE_S) * MINUTE_S
         level = self._levels.setdefault(key, Level(minute_s))

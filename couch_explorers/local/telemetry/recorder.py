@@ -1,7 +1,4 @@
-"""Takes samples from whoever measures, at once, and writes them to the metric store from a thread of its own.
-
-What is measured must not wait for a disk: an invocation, a request and a receive only put their samples down here.
-"""
+"""Queues samples, and writes them to the metric store in a thread: no request or invocation waits for the disk."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ Waiting = tuple[str, tuple["Sample", ...]]
 
 
 class Recorder:
-    """Writes samples in the order in which they came; it never makes anybody wait, and never raises."""
+    """Writes samples in the order of their arrival; recording neither blocks nor raises."""
 
     def __init__(self, store: MetricStore) -> None:
         self._store = store

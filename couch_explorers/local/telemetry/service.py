@@ -30,14 +30,14 @@ logger = logging.getLogger("couch.local")
 
 # Seconds after the full minute: what ended with the minute has been counted by then.
 AFTER_S = 0.2
-# Who wakes later than this (a laptop that slept) finds another state than the minute's: it stays a gap.
+# A later tick (the machine slept) would measure another state than the minute's: the minute stays a gap.
 LATE_S = 20
 HOUR_S = 3600
 BEAT_S = 5
 
 
 class Ticker:
-    """Calls the sources once a minute, the alarms after them, and the broom once an hour.
+    """Calls the sources once a minute, then the evaluation of alarms, and the expiry of samples once an hour.
 
     `sources` are called with (start of the minute that has ended, now), `evaluate`, `expire` and `beat` with now, all in
     Unix time; `beat` every five seconds between the minutes.
@@ -72,7 +72,7 @@ class Ticker:
             self._thread.join(timeout_s)
 
     def tick(self) -> bool:
-        """Do what is due now; whether anything was. A minute is done once; one that was slept through never."""
+        """Do what is due now, and return whether anything was; a minute is done once, and one that was slept through never."""
         now_s = self._clock()
         begun_s = int(now_s // MINUTE_S) * MINUTE_S
         if begun_s <= self._done_s:
@@ -112,7 +112,7 @@ NOT_DEPLOYED = "Nothing is deployed on this local cloud, so there is nothing who
 
 
 class NotDeployedError(Exception):
-    """The local cloud has nothing that a history could be about."""
+    """Nothing is deployed that synthetic metrics could be written for."""
 
     def __init__(self) -> None:
         super().__init__(NOT_DEPLOYED)
@@ -128,10 +128,10 @@ class Engine(Protocol):
         """Record what happened at the queues in the minute that has ended, and what lies in them."""
 
     def evaluate_alarms(self, now_s: float) -> object:
-        """Judge the alarms whose turn it is."""
+        """Evaluate the alarms that are due."""
 
     def record_past(self, alarm_name: str, transitions: Any) -> None:
-        """Put made-up transitions into an alarm's history, in place of those made up before."""
+        """Put synthetic transitions into an alarm's history, in place of earlier ones."""
 
     def alarm_thresholds(self, stem: str) -> Mapping[str, float]:
         """The thresholds of the deployed alarms named `stem-…`, by the rest of their names."""
@@ -174,7 +174,12 @@ class Telemetry:
         self.store.close()
 
     def write_history(self, days: float = writer.DAYS, seed: int = 1) -> dict[str, Any]:
-        """Write a made-up past of what is deployed, in place of an earlier one. NotDeployedError, HistoryError."""
+        """Write synthetic metrics of the deployment, in place of earlier ones.
+
+        Raises:
+            NotDeployedError: Nothing is deployed.
+            SyntheticMetricsError: `days` is out of range.
+        """
         candidate = self._candidate()
         with self._history:
             self.recorder.flush()
@@ -189,7 +194,11 @@ class Telemetry:
             ).to_json()
 
     def erase_history(self) -> dict[str, Any]:
-        """Forget the made-up past, and nothing that was measured. NotDeployedError."""
+        """Delete the synthetic metrics, and nothing that was measured.
+
+        Raises:
+            NotDeployedError: Nothing is deployed.
+        """
         candidate = self._candidate()
         with self._history:
             return {"samples": writer.erase(self.store, candidate, self._record_past)}

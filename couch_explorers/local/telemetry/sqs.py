@@ -3,7 +3,7 @@
 Every metric of a standard queue in
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 Left out: those of FIFO queues (ApproximateNumberOfGroupsWithInflightMessages, NumberOfDeduplicatedSentMessages) and of fair
-queues (ApproximateNumberOfNoisyGroups, …InQuietGroups): nobody here sends with a message group.
+queues (ApproximateNumberOfNoisyGroups, …InQuietGroups): no sender here uses message groups.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class QueueCounter:
         self._active_s: dict[str, float] = {}
 
     def touch(self, queue: str) -> None:
-        """Note that somebody asked something of the queue."""
+        """Record a call on the queue."""
         self._active_s[queue] = self._clock()
 
     def sent(self, queue: str, size: int, time_s: float | None = None) -> None:
@@ -117,7 +117,7 @@ class QueueCounter:
             self._of(queue, time_s).add_sent(size)
 
     def received(self, queue: str, messages: int) -> None:
-        """Count messages that were handed out."""
+        """Count received messages."""
         with self._lock:
             self._of(queue).received += messages
 
@@ -182,13 +182,13 @@ def depth(queue: str, messages: Iterable[MessageState], minute_s: int, now_s: fl
 def publish(
     recorder: Recorder,
     counter: QueueCounter,
-    looks: Mapping[str, tuple[Sample, ...]],
+    depths: Mapping[str, tuple[Sample, ...]],
     minute_s: int,
     now_s: float,
 ) -> None:
     """Record the minute that has ended: what happened in it, zeros where nothing did, and what lies in each active queue."""
-    publish_counts(recorder, counter, now_s // MINUTE_S * MINUTE_S, {(minute_s, arn): Counts() for arn in looks})
-    for arn, samples in looks.items():
+    publish_counts(recorder, counter, now_s // MINUTE_S * MINUTE_S, {(minute_s, arn): Counts() for arn in depths})
+    for arn, samples in depths.items():
         recorder.record(samples, region_of(arn))
 
 

@@ -102,6 +102,29 @@ def test_simulate_agrees_with_pollaczek_and_khinchine_for_constant_service():
     assert simulate(arrivals, 1.0, 1).mean() == pytest.approx(0.7 / (2 * (1 - 0.7)), rel=0.02)
 
 
+def crommelin(offered, workers):
+    """Mean wait of the M/D/c queue in service times: C. D. Crommelin, "Delay probability formulae", 1932."""
+    total = 0.0
+    for i in range(1, 400):
+        mean, first = i * offered, i * workers
+        # Poisson probabilities from `first` on, by their logarithms.
+        j = np.arange(first, first + int(mean + 12 * math.sqrt(mean)) + 200)
+        chances = np.exp(j * math.log(mean) - mean - np.array([math.lgamma(each + 1) for each in j]))
+        total += chances.sum() - workers / offered * chances[1:].sum()
+    return total
+
+
+def test_crommelins_formula_gives_that_of_one_worker():
+    assert crommelin(0.7, 1) == pytest.approx(0.7 / (2 * (1 - 0.7)), rel=1e-6)
+
+
+@pytest.mark.parametrize(("workers", "load"), [(2, 0.7), (5, 0.8), (10, 0.9)])
+def test_simulate_agrees_with_crommelin_for_constant_service(workers, load):
+    arrivals, _ = random_stream(2_000_000, load * workers, seed=5)
+
+    assert simulate(arrivals, 1.0, workers).mean() == pytest.approx(crommelin(load * workers, workers), rel=0.03)
+
+
 @pytest.mark.parametrize(
     ("load", "workers", "share", "mean"),
     [

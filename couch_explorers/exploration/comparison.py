@@ -30,6 +30,7 @@ from couch_explorers.exploration.page_layout import (
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import data_uri, load_rgb
 from couch_explorers.files import write_whole
+from couch_explorers.html import render
 from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
@@ -191,20 +192,23 @@ class Comparison:
         return {"text/html": self._html(), "text/plain": str(self)}
 
     def _html(self) -> str:
-        tiles = zip((self.left, self.right), self.pictures, strict=True)
-        rows = [_table_row("th", ("", *(_figure(tile, picture) for tile, picture in tiles)))]
+        cells = zip((self.left, self.right), self.pictures, strict=True)
+        rows = []
         for axis, (left, right) in self.differences.items():
-            pair = (
-                mark_differences(left, right)
-                if axis in ("prompt", "negative_prompt")
-                else (escape(left), escape(right))
-            )
-            rows.append(_table_row("td", (axis_name(axis), *pair)))
-        texts = (f"<br>{axis_name(axis).capitalize()}: {escape(text)}" for axis, text in self._shared_texts().items())
-        return (
-            f"<p><b>{escape(self.title)}.</b> {escape(self.sentence)}</p>"
-            f'<table class="couch-comparison" style="table-layout:fixed;width:100%"><tbody>{"".join(rows)}</tbody></table>'
-            f"<p>In both: {escape(self._shared_line())}{''.join(texts)}</p>"
+            is_text = axis in ("prompt", "negative_prompt")
+            pair = mark_differences(left, right) if is_text else (escape(left), escape(right))
+            rows.append((axis_name(axis), *pair))
+        return render(
+            "exploration/comparison.html.j2",
+            title=self.title,
+            sentence=self.sentence,
+            pictures=[
+                {"source": _source(picture), "number": cell.number, "prompt": cell.prompt, "name": cell.prompt_name}
+                for cell, picture in cells
+            ],
+            rows=rows,
+            shared=self._shared_line(),
+            texts=[(axis_name(axis).capitalize(), text) for axis, text in self._shared_texts().items()],
         )
 
 
@@ -263,19 +267,10 @@ def compare(
     )
 
 
-def _table_row(kind: str, cells: tuple[str, ...]) -> str:
-    style = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0;overflow-wrap:anywhere;width:"
-    widths = ("10%", "45%", "45%")
-    drawn = (f'<{kind} style="{style}{width}">{cell}</{kind}>' for cell, width in zip(cells, widths, strict=True))
-    return f"<tr>{''.join(drawn)}</tr>"
-
-
-def _figure(tile: CellView, picture: Image.Image) -> str:
+def _source(picture: Image.Image) -> str:
     small = picture.copy()
     small.thumbnail(SHOWN_BOX)
-    style = "display:block;max-width:100%;height:auto;border-radius:6px;margin-bottom:.4em"
-    alt = escape(f"Cell {tile.number}: {tile.prompt}")
-    return f'<img src="{data_uri(small)}" alt="{alt}" style="{style}">{tile.number} {escape(tile.prompt_name)}'
+    return data_uri(small)
 
 
 def _find_cell(frame: pd.DataFrame, which: Any) -> CellView:

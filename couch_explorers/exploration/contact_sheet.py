@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -52,6 +51,7 @@ from couch_explorers.exploration.results import WITH_PICTURE, Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import data_uri
 from couch_explorers.files import write_whole
+from couch_explorers.html import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -400,16 +400,9 @@ class ContactSheet:
 
     def _html(self) -> str:
         count = len(self.bodies)
-        style = "display:block;max-width:100%;height:auto;margin:0 0 1rem;border:1px solid #dfe3e8"
-        shown = [
-            f'<img src="{data_uri(_narrowed(self.draw(number)))}" style="{style}" '
-            f'alt="Contact sheet: {escape(self.title)}, page {number} of {count}">'
-            for number in range(1, min(count, SHOWN_PAGES) + 1)
-        ]
-        if count > SHOWN_PAGES:
-            rest = f"The first {SHOWN_PAGES} of {count} pages. All of them as files: <code>save()</code>; one more here: <code>pages[{SHOWN_PAGES}]</code>."
-            shown.append(f"<p>{rest}</p>")
-        return "".join(shown)
+        shown = range(1, min(count, SHOWN_PAGES) + 1)
+        sources = [data_uri(_narrowed(self.draw(number))) for number in shown]
+        return render("exploration/contact_sheet.html.j2", title=self.title, sources=sources, count=count)
 
 
 class Pages(Sequence[Image.Image]):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from html import escape
 from numbers import Integral
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -14,11 +12,12 @@ from couch_explorers import formatting, paths
 from couch_explorers.core.errors import shown
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration import results
-from couch_explorers.exploration.cards import QUIET, cards_html, distinguishing_labels
-from couch_explorers.exploration.grid import CellView, cell_views
+from couch_explorers.exploration.cards import cards_html
+from couch_explorers.exploration.grid import CellView, cell_views, distinguishing_labels
 from couch_explorers.exploration.page_layout import missing_reason
 from couch_explorers.exploration.ratings import MAX_STARS, VERDICTS, Rating, current_ratings, picture_id
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.html import render
 from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class Gallery:
         `number` counts anew, so that the frame can be given to `contact_sheet`, `compare` and `rate`. Raises
         ExplorationError where there is no picture.
         """
-        import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+        import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
         found = []
         for run in (run for run in self.runs if run.pictures):
@@ -180,7 +179,6 @@ def _search_run(info: RunInfo, wish: GalleryFilter, said: Mapping[str, Rating], 
 
 
 TITLE_CHARACTERS = 80
-SMALL = f"margin:0;font-size:.85em;{QUIET}"
 
 
 def gallery_sentence(found: Gallery) -> str:
@@ -209,39 +207,36 @@ def run_facts(run: GalleryRun) -> str:
 
 
 def gallery_html(found: Gallery) -> str:
-    """Draw each run with the pictures that are shown of it."""
-    drawn = [f"<p>{escape(gallery_sentence(found))}</p>", *(_run_html(found, run) for run in found.runs)]
-    if found.older:
-        runs = _count(found.older, "older run")
-        drawn.append(f"<p>{runs} not looked through: ask for less, or give a limit above {found.limit}.</p>")
-    return f'<div class="couch-gallery">{"".join(drawn)}</div>'
+    """Render each run with the pictures that are shown of it (HTML)."""
+    return render(
+        "exploration/gallery.html.j2",
+        summary=gallery_sentence(found),
+        runs=[_run_values(found, run) for run in found.runs],
+        older=_count(found.older, "older run") if found.older else "",
+        limit=found.limit,
+    )
 
 
-def _run_html(found: Gallery, run: GalleryRun) -> str:
-    info = run.info
-    drawn = [f'<p style="font-size:1.1em;margin:1.6em 0 0"><b>{escape(run_title(run))}</b></p>']
-    if info.purpose:
-        drawn.append(f'<p style="margin:0">{escape(info.purpose)}</p>')
-    drawn.append(f'<p style="{SMALL}">{escape(run_facts(run))}</p>')
-    if run.trouble:
-        drawn.append(f"<p>{escape(run.trouble)}</p>")
-    if run.shown:
-        said = [found.said.get(picture_id(tile)) or Rating(tile.id) for tile in run.shown]
-        drawn.append(cards_html(zip(run.shown, distinguishing_labels(run.shown), said, strict=True)))
-    drawn.append(_missing_html(run.tiles))
-    if hidden := len(run.pictures) - len(run.shown):
-        folder = escape(json.dumps(paths.display(info.folder), ensure_ascii=False))
-        drawn.append(f'<p style="{SMALL}">{hidden} more: <code>contact_sheet(load({folder}))</code></p>')
-    return "".join(drawn)
+def _run_values(found: Gallery, run: GalleryRun) -> dict[str, Any]:
+    """Collect what the template shows of a run."""
+    ratings = [found.said.get(picture_id(cell)) or Rating(cell.id) for cell in run.shown]
+    cards = zip(run.shown, distinguishing_labels(run.shown), ratings, strict=True)
+    return {
+        "title": run_title(run),
+        "purpose": run.info.purpose,
+        "facts": run_facts(run),
+        "trouble": run.trouble,
+        "cards": cards_html(cards) if run.shown else "",
+        "without": _missing_counts(run.tiles),
+        "hidden": len(run.pictures) - len(run.shown),
+        "folder": paths.display(run.info.folder),
+    }
 
 
-def _missing_html(tiles: Sequence[CellView]) -> str:
-    """Say how many cells have no picture, by what became of them."""
+def _missing_counts(tiles: Sequence[CellView]) -> str:
+    """Count the cells without a picture by status; empty where there are none."""
     counts = Counter(missing_reason(tile)[0].word.lower() for tile in tiles if tile.path is None)
-    if not counts:
-        return ""
-    listed = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return f'<p style="{SMALL}">Without a picture: {listed}.</p>'
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
 def _count(number: int, what: str) -> str:

@@ -274,3 +274,9 @@ def _is_sparse(tiles: Sequence[CellView], arrangement: Arrangement, counts: dict
 
 
 TIMES = "\u00d7"  # the multiplication sign
+
+
+def distinguishing_labels(tiles: Sequence[CellView]) -> list[str]:
+    """Tell each cell from the others: its values on the axes that vary, without the prompt, which stands above."""
+    varying = [axis for axis in arrange(tiles).varying if axis != "prompt"] if tiles else []
+    return [" · ".join(axis_label(axis, tile) for axis in varying or ["seed"]) for tile in tiles]

@@ -23,6 +23,7 @@ from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.results import COLUMNS
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.html import render
 from couch_explorers.paths import Home
 from couch_explorers.text_layout import wrap_terminal
 from couch_explorers.workspace import not_deployed
@@ -155,7 +156,7 @@ def plan_frame(
     for the model's own default, `id` and `negative_prompt` are missing where there is none. The frame's attrs hold what a
     summary needs beside: target, via, title, at_a_time (pictures) and seconds_by_model (of one picture).
     """
-    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     models = {row.cell.model for row in planned if row.status is Planned.NEW}
     columns = {
@@ -330,21 +331,14 @@ class PlanSummary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        cell = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0"
-        number = "text-align:right;vertical-align:top;padding:.35em 0 .35em .8em;font-variant-numeric:tabular-nums"
-        head = "".join(f'<th style="{number}">{name}</th>' for name in (*HEADINGS.values(), "USD"))
-        rows = "".join(
-            f'<tr><td style="{cell};overflow-wrap:anywhere">{escape(line.name)}</td>'
-            + "".join(f'<td style="{number}">{line.counts[kind]:,}</td>' for kind in Planned)
-            + f'<td style="{number}">{usd}</td></tr>'
-            for line, usd in self._lines()
-        )
-        title = f"<strong>{escape(self.title)}</strong><br>" if self.title else ""
-        remarks = "".join(f"<p>{badge(Verdict.WARN)} {escape(remark)}</p>" for remark in self._remarks())
-        return (
-            f"<p>{title}{escape(self.sentence)}</p>"
-            f'<table class="couch-plan"><thead><tr><th style="{cell}">model</th>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table>{remarks}"
+        return render(
+            "exploration/plan.html.j2",
+            title=self.title,
+            sentence=self.sentence,
+            headings=[*HEADINGS.values(), "USD"],
+            rows=[(line.name, [f"{line.counts[kind]:,}" for kind in Planned], usd) for line, usd in self._lines()],
+            remarks=self._remarks(),
+            badge=badge(Verdict.WARN),
         )
 
     def _lines(self) -> list[tuple[ModelSummary, str]]:

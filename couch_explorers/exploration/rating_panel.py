@@ -7,9 +7,9 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.exploration.cards import cards_html, count_sentence, distinguishing_labels
-from couch_explorers.exploration.grid import cell_views
-from couch_explorers.exploration.ratings import current_ratings, picture_id, ratings_file, target_of
+from couch_explorers.exploration.cards import cards_html
+from couch_explorers.exploration.grid import cell_views, distinguishing_labels
+from couch_explorers.exploration.ratings import count_sentence, current_ratings, picture_id, ratings_file, target_of
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
 if TYPE_CHECKING:

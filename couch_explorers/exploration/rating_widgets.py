@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from couch_explorers.exploration.cards import GOLD, KEPT, REJECTED, count_sentence, distinguishing_labels, picture_html
-from couch_explorers.exploration.ratings import MAX_STARS, Rating, current_user
+from couch_explorers.exploration.cards import GOLD, KEPT, REJECTED, picture_html
+from couch_explorers.exploration.grid import distinguishing_labels
+from couch_explorers.exploration.ratings import MAX_STARS, Rating, count_sentence, current_user
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
 if TYPE_CHECKING:

@@ -308,7 +308,7 @@ def ratings(target: str = "local") -> pd.DataFrame:
     Pictures of which everything was taken back are left out; the history stays in the file, `Home.ratings(target)`. A
     line that cannot be read is told by a BrokenRatingWarning, and the others are used.
     """
-    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     rows = [[getattr(rating, name) for name in RATING_COLUMNS] for rating in reversed(current_ratings(target).values())]
     texts = dict.fromkeys(("id", "verdict", "note", "by"), "str")
@@ -378,3 +378,18 @@ def _id_of_file(name: str, target: str) -> str:
     if name in ratings_file(target).current():
         return name
     raise ExplorationError(f"No picture {shown(name)} is here: give an id of a sweep's column id.")
+
+
+def count_sentence(said: Mapping[str, Rating], pictures: Mapping[str, Any]) -> str:
+    """Say how many of the pictures were kept, rejected, and not rated."""
+    if not pictures:
+        return "There is no picture to rate."
+    verdicts = [said[name].verdict for name in pictures if name in said]
+    counts = {
+        "kept": verdicts.count("keep"),
+        "rejected": verdicts.count("reject"),
+        "with stars or a note only": verdicts.count(None),
+        "not rated": len(pictures) - len(verdicts),
+    }
+    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}: {told}."

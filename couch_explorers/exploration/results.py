@@ -102,7 +102,7 @@ def to_frame(cells: Iterable[Cell], outcomes: Mapping[int, Outcome]) -> pd.DataF
     `seconds` and `usd` are the cell's own, `path` is a file here, `key` one in the bucket, `width` and `height` are pixels;
     what is not there is missing (NaN, NA).
     """
-    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     frame = pd.DataFrame(result_rows(cells, outcomes), columns=list(COLUMNS))
     return frame.astype({name: DTYPES.get(name, "str") for name in COLUMNS})
@@ -146,7 +146,7 @@ def load(folder: str | Path) -> pd.DataFrame:
 
     Raises ExplorationError for a folder that is no run.
     """
-    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     folder = paths.resolve(folder)
     info = RunInfo.read(folder)

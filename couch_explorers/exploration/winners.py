@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 from functools import lru_cache
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers import paths
-from couch_explorers.exploration.cards import CARD_WIDTH, QUIET, picture_html, rating_html
+from couch_explorers.exploration.cards import CARD_WIDTH, picture_html, rating_html
 from couch_explorers.exploration.grid import cell_views
 from couch_explorers.exploration.ratings import Rating, current_ratings, picture_id, target_of
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.html import render
 from couch_explorers.paths import PROJECT_ROOT, Home
+from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,16 +99,10 @@ def _winner_row(rating: Rating, tile: CellView, key: object, target: str) -> lis
     return [values[name] for name in WINNER_COLUMNS]
 
 
-NO_WINNERS = (
-    'No picture is kept or has a star yet. Rate some with a click, or with <code>rate(1, pictures, verdict="keep", stars=5)'
-    "</code>; the winners and the commands that make them again then stand here."
-)
-
-
 @lru_cache(maxsize=1)
 def _frame_class() -> type[pd.DataFrame]:
     """Make the class of the frame of winners; inside a function, because pandas takes half a second to import."""
-    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     class Winners(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
         """A frame of winners; a notebook shows each with its picture and its whole command."""
@@ -118,16 +113,18 @@ def _frame_class() -> type[pd.DataFrame]:
             return pd.DataFrame
 
         def _repr_html_(self) -> str:
-            if self.empty:
-                return f"<p>{NO_WINNERS}</p>"
-            return "".join(_winner_html(place, row) for place, row in enumerate(self.to_dict("records"), start=1))
+            return render(
+                "exploration/winners.html.j2",
+                winners=[_winner_values(row) for row in self.to_dict("records")],
+                card_width=CARD_WIDTH,
+            )
 
     return Winners
 
 
 def _winners_frame(rows: Sequence[Sequence[Any]], attrs: Mapping[str, Any]) -> pd.DataFrame:
     """Make the frame of winners, with the same column types whether it has rows or not."""
-    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     frame = pd.DataFrame(rows, columns=list(WINNER_COLUMNS)).astype({"cfg_scale": "float64", "stars": "Int64"})
     winners = _frame_class()(frame)
@@ -135,24 +132,20 @@ def _winners_frame(rows: Sequence[Sequence[Any]], attrs: Mapping[str, Any]) -> p
     return winners
 
 
-def _winner_html(place: int, row: dict[str, Any]) -> str:
-    """Draw a winner as HTML: its picture, what was asked and said, and its command to be copied whole."""
-    import pandas as pd  # noqa: PLC0415 - half a second, which the HTML need not spend
+def _winner_values(row: dict[str, Any]) -> dict[str, Any]:
+    """Collect what the template shows of a winner: its picture, request, rating and command."""
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
-    asked = [f"seed {row['seed']}", str(row["model"]), str(row["size"])]
+    request = [f"seed {row['seed']}", str(row["model"]), str(row["size"])]
     if pd.notna(row["cfg_scale"]):
-        asked.append(f"cfg scale {row['cfg_scale']:g}")
+        request.append(f"cfg scale {row['cfg_scale']:g}")
     if pd.notna(row["negative_prompt"]):
-        asked.append(f"without {row['negative_prompt']}")
+        request.append(f"without {row['negative_prompt']}")
     verdict, stars = (None if pd.isna(row[name]) else row[name] for name in ("verdict", "stars"))
     rating = Rating(row["id"], verdict, None if stars is None else int(stars), row["note"])
-    wrapped = "white-space:pre-wrap;overflow-wrap:anywhere;margin:.6em 0 0;padding:.5em .7em;border:1px solid #8884;border-radius:6px"
-    return (
-        '<div style="display:flex;flex-wrap:wrap;gap:1.2rem;margin:1rem 0;align-items:flex-start">'
-        f'<div style="width:{CARD_WIDTH};flex:none">{picture_html(Path(row["path"]), row["prompt"])}</div>'
-        '<div style="flex:1;min-width:20rem;line-height:1.5">'
-        f"<b>{place}. {escape(row['prompt_name'])}</b> {rating_html(rating)}<br>"
-        f'<span style="{QUIET}">{escape(" · ".join(asked))}, cell {row["number"]}</span>'
-        f'<p style="margin:.4em 0 0">{escape(row["prompt"])}</p>'
-        f'<pre style="{wrapped}">{escape(row["command"])}</pre></div></div>'
-    )
+    return {
+        **{name: row[name] for name in ("number", "prompt", "prompt_name", "command")},
+        "picture": picture_html(Path(row["path"]), row["prompt"]),
+        "rating": rating_html(rating),
+        "request": SEPARATOR.join(request),
+    }

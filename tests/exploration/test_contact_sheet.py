@@ -452,7 +452,7 @@ def test_a_notebook_shows_each_page_as_a_picture_with_words_for_those_who_do_not
 
     (image,) = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)"', shown["text/html"])
     assert Image.open(io.BytesIO(base64.b64decode(image))).width <= SHOWN_WIDTH
-    assert 'alt="Contact sheet: Sun &amp; &quot;sand&quot;, page 1 of 1"' in shown["text/html"]
+    assert 'alt="Contact sheet: Sun &amp; &#34;sand&#34;, page 1 of 1"' in shown["text/html"]
     assert shown["text/plain"] == 'Contact sheet “Sun & "sand"”: 4 cells on 1 page. save() writes it.'
 
 

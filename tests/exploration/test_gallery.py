@@ -132,7 +132,7 @@ def test_what_was_found_can_go_on_a_sheet(saved):
 def test_nothing_found_is_a_sentence(saved):
     assert (
         html_of(gallery())
-        == '<div class="couch-gallery"><p>There is no run yet: run a sweep, and it is here.</p></div>'
+        == '<div class="couch-gallery"><p>There is no run yet: run a sweep, and it is here.</p>\n</div>'
     )
 
     saved("Morning", 7)
@@ -162,7 +162,7 @@ def test_a_large_run_does_not_hide_those_before_it(saved):
     html = html_of(gallery())
 
     assert html.count("<img") == MAX_PICTURES_PER_RUN + 4
-    (folder,) = re.findall(r"18 more: <code>contact_sheet\(load\(&quot;(.*?)&quot;\)\)</code>", html)
+    (folder,) = re.findall(r"18 more: <code>contact_sheet\(load\(&#34;(.*?)&#34;\)\)</code>", html)
     assert len(results.load(folder)) == len(large)
 
 

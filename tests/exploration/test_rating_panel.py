@@ -113,7 +113,7 @@ def test_a_picture_whose_file_is_gone_is_told_in_its_place(pictures, home, in_a_
     for path in home.images("local").iterdir():
         path.unlink()
 
-    assert "The picture's file is gone" in shown(pictures)["text/html"]
+    assert "The picture&#39;s file is gone" in shown(pictures)["text/html"]
 
 
 @pytest.mark.parametrize(

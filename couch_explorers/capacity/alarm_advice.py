@@ -201,13 +201,15 @@ class AlarmAdvice:
     alarm, infinite where most runs end without one; `mean_minutes` averages the incidents in `judged`: those that miss the
     objective and that some rule shows sooner than the first dead letter does, whose minute is in `dead_letter_minutes`. `missed`
     gives for each incident the share of pictures that came too late or never. `normal_attained` is the share within the
-    objective on ordinary days.
+    objective on ordinary days. `kept` is False where no rule has so few false alarms, or none shows any incident: the system is
+    too small then, and the chosen rule only has the fewest false alarms.
     """
 
     system: System
     objective: Objective
     table: pd.DataFrame
     chosen: AlarmRule
+    kept: bool
     most_false_alarms: float
     missed: dict[str, float]
     dead_letter_minutes: dict[str, float]
@@ -266,11 +268,13 @@ def advise_alarm(
         rng: Draws days and incidents.
 
     Raises:
-        CapacityError: Where no rule has so few false alarms.
+        CapacityError: Where no threshold lies above the worker's time-out.
 
     """
     system, load, objective = system or System(), load or Load(), objective or Objective()
     rules = tuple(rule for rule in rules if rule.threshold_s > system.function_timeout_s)
+    if not rules:
+        raise CapacityError(f"Every threshold lies within the worker's time-out of {system.function_timeout_s:g} s.")
     false_alarms = _false_alarms(system, load, rules, days, crowds, rng)
     table = pd.DataFrame({"rule": [str(rule) for rule in rules], "false_alarms": false_alarms})
     missed, dead_letters = {}, {}
@@ -284,16 +288,15 @@ def advise_alarm(
     attained = float(np.mean([system.run(load.day(rng), rng).attained(objective.seconds) for _ in range(days)]))
     table["mean_minutes"] = table[list(judged)].mean(axis=1)
     quiet = table[table["false_alarms"] <= most_false_alarms]
-    if quiet.empty or not judged:
-        raise CapacityError(
-            f"No rule has at most {most_false_alarms:g} false alarms a month: on ordinary days {attained:.0%} of the pictures "
-            f"come within {objective.seconds:g} s. Give the system more workers, or put up with more."
-        )
-    quick = quiet[quiet["mean_minutes"] <= quiet["mean_minutes"].min() + EQUALLY_QUICK_MIN]
-    rare = quick[quick["false_alarms"] <= quick["false_alarms"].min() * EQUALLY_RARE]
-    best = min(rare.index, key=lambda place: (rules[place].periods, rare["false_alarms"][place]))
+    kept = bool(len(quiet) and judged)
+    if kept:
+        quick = quiet[quiet["mean_minutes"] <= quiet["mean_minutes"].min() + EQUALLY_QUICK_MIN]
+        rare = quick[quick["false_alarms"] <= quick["false_alarms"].min() * EQUALLY_RARE]
+        best = min(rare.index, key=lambda place: (rules[place].periods, rare["false_alarms"][place]))
+    else:
+        best = table["false_alarms"].idxmin()
     return AlarmAdvice(
-        system, objective, table, rules[best], most_false_alarms, missed, dead_letters, judged, attained, rules
+        system, objective, table, rules[best], kept, most_false_alarms, missed, dead_letters, judged, attained, rules
     )
 
 

@@ -187,12 +187,19 @@ def alarm_choice(advice: AlarmAdvice) -> Panel:
     ax.legend(loc="upper right", frameon=False, fontsize=style.SMALL_SIZE, labelcolor=style.SOFT)
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
-    hidden = formatting.join(advice.undetected) if advice.undetected else ""
-    sentence = (
-        f"An alarm at {advice.chosen} goes off {row['false_alarms']:.1f} times a month without need and shows an incident after "
-        f"{row['mean_minutes']:.1f} minutes"
-        + (f"; {hidden} misses the objective too, but the age does not show it." if hidden else ".")
-    )
+    if advice.kept:
+        hidden = formatting.join(advice.undetected)
+        sentence = (
+            f"An alarm at {advice.chosen} goes off {row['false_alarms']:.1f} times a month without need and shows an incident after "
+            f"{row['mean_minutes']:.1f} minutes"
+            + (f"; {hidden} misses the objective too, but the age does not show it." if hidden else ".")
+        )
+    else:
+        sentence = (
+            f"No rule has at most {formatting.number(advice.most_false_alarms)} false alarms a month and shows an incident: on "
+            f"ordinary days {formatting.percent(advice.normal_attained)} of the pictures come within "
+            f"{advice.objective.seconds:.0f} s, so that the system needs more workers before it needs an alarm."
+        )
     return _panel("alarm", "Where the alarm sits", sentence, "Dots of false alarms against minutes to detect", ax)
 
 

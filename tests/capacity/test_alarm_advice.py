@@ -123,9 +123,16 @@ def test_ordinary_days_keep_the_objective(advice):
     assert advice.normal_attained > Objective().share
 
 
-def test_system_that_is_always_too_small_gets_no_advice():
-    with pytest.raises(CapacityError, match="false alarms a month"):
-        advise_alarm(System(concurrency=2), days=1, crowds=5, runs=1, rng=generator())
+def test_system_that_is_always_too_small_keeps_no_limit():
+    advice = advise_alarm(System(concurrency=2), days=1, crowds=5, runs=1, rng=generator())
+
+    assert not advice.kept
+    assert advice.normal_attained < 0.95
+
+
+def test_thresholds_that_all_lie_within_the_time_out_are_refused():
+    with pytest.raises(CapacityError, match="time-out of 900 s"):
+        advise_alarm(System(function_timeout_s=900), rng=generator())
 
 
 def test_thresholds_within_the_time_out_are_not_considered():

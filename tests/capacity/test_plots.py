@@ -79,6 +79,12 @@ def test_alarm_choice_names_what_the_age_does_not_show(advice):
     assert "quota halved misses the objective too" in panel.sentence
 
 
+def test_alarm_choice_of_a_system_that_is_too_small_says_so():
+    panel = plots.alarm_choice(advise_alarm(System(concurrency=2), days=1, crowds=5, runs=1, rng=generator()))
+
+    assert "the system needs more workers" in panel.sentence
+
+
 def test_alarm_table_marks_one_rule(advice):
     table = plots.alarm_table(advice)
 

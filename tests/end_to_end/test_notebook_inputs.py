@@ -60,6 +60,8 @@ PHASES = (
             exploration("other scripts", {"日本語 東京": "東京の夜 🗼", "हिन्दी": "ताज महल"}, [1]),
             Case("smoke_test", "prompts filtered", {"prompts": [BLOCKED], "timeout_s": 60}, "BAD"),
             Case("metric_review", "no metrics", {"hours": 0.1, "fail_on": "BAD"}, ""),
+            Case("capacity_planning", "one person", {"users": 1, "minutes": 0.1}, ""),
+            Case("capacity_planning", "too few workers", {"seconds_a_picture": 40.0, "users": 300}, ""),
             Case("exam_report", "no metrics, no budget", {"hours": 0.1, "max_cost_usd": 0.0, "seed": 99}, "NO DATA"),
             Case("exam_report", "a seed that no model takes", {"seed": 2**40}, "NO DATA"),
         ],

@@ -76,11 +76,11 @@ def fetch(
 ) -> pd.DataFrame:
     """Fetch all numbers from `start` to `end` and of the windows to compare with, and what stands around them.
 
-    Gives a tidy frame: index `time` (UTC, the start of each period), columns `facts.COLUMNS`; no row where nothing was
-    measured. `attrs["facts"]` holds the Facts. A time without a zone is one of `timezone`, in which people read the
+    Gives a tidy frame: index `time` (UTC, the start of each period), columns `model.COLUMNS`; no row where nothing was
+    measured. Its `context` is the Context. A time without a zone is one of `timezone`, in which people read the
     times. `compare` is "before" (the same hours, a day or as many whole days before as it takes), "week" or "none".
 
-    What the caller may not ask, what is not deployed and what was not measured is told by `Facts.states`, `unanswered`
+    What the caller may not ask, what is not deployed and what was not measured is told by `Context.states`, `unanswered`
     and `notes`. Raises MetricsParameterError for a window or a time zone that makes no sense, and MetricsError when
     CloudWatch throttles to the end, refuses, or cannot be reached; windows to compare with are left out then, with a note.
     """

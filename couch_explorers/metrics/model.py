@@ -1,16 +1,12 @@
-"""What a review knows beside the points themselves: windows, alarms, functions, deploys, and how each series answered.
-
-A frame of points carries it as `frame.attrs["facts"]`; `of(frame)` takes it out.
-"""
+"""The review's model: windows, series, thresholds, alarms, functions and deploys, the context of all, and the frame of points."""
 
 from __future__ import annotations
 
 import math
-import weakref
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,7 +16,7 @@ from couch_explorers import formatting
 from couch_explorers.aws.alarms import COMPARISONS, GREATER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -30,6 +26,8 @@ if TYPE_CHECKING:
 DAY, WEEK_DAYS = timedelta(days=1), 7
 
 COLUMNS = ("window", "resource", "metric", "statistic", "unit", "value")
+LABEL_COLUMNS = COLUMNS[:-1]
+SERIES_COLUMNS = ["window", "resource", "metric", "statistic"]
 
 # The parts of the system, as the column `resource` names them.
 QUEUE, DEAD_LETTERS, WORKER, API_FUNCTION, API = "queue", "dead letters", "worker", "api function", "api"
@@ -45,6 +43,11 @@ PARTS = {
 WindowName = Literal["now", "before", "week"]
 SeriesKey = tuple[str, str, str]
 """resource, metric, statistic"""
+NamedSeries = tuple[str, str, str, str]
+"""window, resource, metric, statistic"""
+NO_ROWS: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+
+T = TypeVar("T")
 
 
 class SeriesState(StrEnum):
@@ -196,10 +199,6 @@ class Context:
     )  # by IAM action, the sentence that says why there is no answer
     notes: tuple[str, ...] = ()  # sentences for the reader: what was denied, cut off, or could not be asked
 
-    def __deepcopy__(self, _memory: object) -> Context:
-        """Give itself: nothing in it changes, and pandas copies a frame's attributes with every step."""
-        return self
-
     def window(self, name: str = "now") -> Window:
         """Give a window by its name; KeyError where it was not asked for."""
         return {window.name: window for window in self.windows}[name]  # type: ignore[index]
@@ -250,21 +249,82 @@ class Context:
         return f"{self.format_time(start)}{formatting.DASH}{until}"
 
 
+class MetricsError(Exception):
+    """The metrics could not be fetched; the message says why and what to do."""
+
+
+class MetricsParameterError(MetricsError):
+    """What was asked for makes no sense, such as a window in the future; the message says what is taken."""
+
+
+class MetricFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
+    """The points of a review: index `time` (UTC, the start of each period), columns `COLUMNS`.
+
+    `context` says in which context they were measured. Copies and parts of a frame keep it. A frame made of values alone
+    has none. What is computed of a frame by `memo` is kept with it, and is not passed on to copies and parts.
+    """
+
+    # pandas, "Extending pandas", "Define original properties": the first are passed on to what is made of a frame, the others are not.
+    _metadata: ClassVar[list[str]] = ["context"]
+    _internal_names: ClassVar[list[str]] = [*pd.DataFrame._internal_names, "_memos"]  # noqa: SLF001 - pandas documents it
+    _internal_names_set: ClassVar[set[str]] = set(_internal_names)
+
+    context: Context | None = None
+    _memos: _Memos | None = None
+
+    @property
+    def _constructor(self) -> type[MetricFrame]:
+        return MetricFrame
+
+    def memo(self, make: Callable[[MetricFrame], T]) -> T:
+        """Compute something of this frame once; again where rows were added or the context was replaced since."""
+        memos = self._memos
+        if memos is None or memos.rows != len(self.index) or memos.context is not self.context:
+            memos = self._memos = _Memos(len(self.index), self.context)
+        if make not in memos.results:
+            memos.results[make] = make(self)
+        value: T = memos.results[make]
+        return value
+
+
+@dataclass
+class _Memos:
+    rows: int
+    context: Context | None
+    results: dict[Any, Any] = field(default_factory=dict)
+
+
 def context_of(frame: pd.DataFrame) -> Context:
-    """Take the facts out of a frame; ValueError when it carries none (it was not made by `metrics.fetch`)."""
-    found = frame.attrs.get("facts")
+    """Give the context that a frame's points were measured in.
+
+    Raises:
+        ValueError: the frame has none, since it was not made by `metrics.fetch`.
+
+    """
+    found = getattr(frame, "context", None)
     if not isinstance(found, Context):
-        said = "This frame carries no facts: use what metrics.fetch returned, not a copy made from its values."
+        said = "This frame has no context: use what metrics.fetch returned, not a copy made from its values."
         raise ValueError(said)  # noqa: TRY004 - the frame has the right type, and lacks something
     return found
 
 
 def points(frame: pd.DataFrame, key: SeriesKey, window: str = "now") -> pd.Series:
-    """One series of one window: values by time (UTC, the start of each period); empty where there is none."""
+    """Give one series of one window: values by time (UTC, the start of each period); empty where there is none."""
     return frame["value"].iloc[rows_of(frame, (window, *key))].sort_index()
 
 
-LABEL_COLUMNS = COLUMNS[:-1]
+def rows_of(frame: pd.DataFrame, named: NamedSeries) -> NDArray[np.intp]:
+    """Give the places of the rows of one series of one window, in the frame's order; none where there is no such series.
+
+    A frame is asked for some forty series hundreds of times and has some fifty thousand rows: they are grouped once.
+    """
+    groups = frame.memo(_rows_by_series) if isinstance(frame, MetricFrame) else _rows_by_series(frame)
+    return groups.get(named, NO_ROWS)
+
+
+def _rows_by_series(frame: pd.DataFrame) -> dict[NamedSeries, NDArray[np.intp]]:
+    rows: dict[NamedSeries, NDArray[np.intp]] = frame.groupby(SERIES_COLUMNS, observed=True).indices
+    return rows
 
 
 @dataclass
@@ -277,11 +337,16 @@ class Points:
     values: Sequence[float] = field(default_factory=list)
 
 
-def build_frame(points: Iterable[Points], facts: Context) -> pd.DataFrame:
-    """Put points into a frame: index `time` (UTC), columns `facts.COLUMNS`, `attrs["facts"]` the facts.
+def build_frame(points: Iterable[Points], context: Context) -> MetricFrame:
+    """Put points into a frame.
 
-    The rows stand by window, series and time, as they were given. The labels are categories: a day has some hundred
-    thousand rows, and a series is picked out of them many times.
+    Args:
+        points: one a series and window; the rows stand in this order.
+        context: what the frame's `context` is to be.
+
+    Returns:
+        A frame whose labels are categories: a day has some hundred thousand rows, and a series is picked out of them often.
+
     """
     given = list(points)
     counts = [len(each.times_s) for each in given]
@@ -296,8 +361,8 @@ def build_frame(points: Iterable[Points], facts: Context) -> pd.DataFrame:
     }
     columns["value"] = np.concatenate(values or [np.empty(0)])
     index = pd.DatetimeIndex((times * 1_000_000).round().astype("datetime64[us]"), name="time").tz_localize("UTC")
-    frame = pd.DataFrame(columns, index=index, columns=list(COLUMNS))
-    frame.attrs["facts"] = facts
+    frame = MetricFrame(columns, index=index, columns=list(COLUMNS))
+    frame.context = context
     return frame
 
 
@@ -306,38 +371,3 @@ def _repeated(labels: list[str], counts: list[int]) -> pd.Categorical:
     categories = list(dict.fromkeys(labels))
     codes = np.array([categories.index(label) for label in labels], dtype="int16")
     return pd.Categorical.from_codes(np.repeat(codes, counts), categories=pd.Index(categories, dtype="str"))
-
-
-NO_ROWS: NDArray[np.intp] = np.empty(0, dtype=np.intp)
-SERIES_COLUMNS = ["window", "resource", "metric", "statistic"]
-
-# Window, resource, metric and statistic.
-Named = tuple[str, str, str, str]
-Rows = dict[Named, "NDArray[np.intp]"]
-
-# By the identity of a frame, which is forgotten together with it; the number of its rows tells whether it has grown since.
-_found: dict[int, tuple[weakref.ref[Any], int, Rows]] = {}
-
-
-def rows_of(frame: pd.DataFrame, named: Named) -> NDArray[np.intp]:
-    """Give the places of the rows of one series of one window, in the frame's order; none where there is no such series."""
-    return _rows_by_series(frame).get(named, NO_ROWS)
-
-
-def _rows_by_series(frame: pd.DataFrame) -> Rows:
-    kept = _found.get(id(frame))
-    count = len(frame.index)
-    if kept is not None and kept[0]() is frame and kept[1] == count:
-        return kept[2]
-    rows: Rows = frame.groupby(SERIES_COLUMNS, observed=True).indices
-    identity = id(frame)
-    _found[identity] = (weakref.ref(frame, lambda _gone: _found.pop(identity, None)), count, rows)
-    return rows
-
-
-class MetricsError(Exception):
-    """The metrics could not be fetched; the message says why and what to do."""
-
-
-class MetricsParameterError(MetricsError):
-    """What was asked for makes no sense, such as a window in the future; the message says what is taken."""

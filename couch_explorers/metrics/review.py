@@ -60,12 +60,10 @@ def review(frame: pd.DataFrame) -> pd.DataFrame:
     `verdict` is a checks.Verdict: BAD needs somebody now; WARN happened in the window and is over, or comes near a line;
     NO DATA says which it is of denied, missing, partial and idle, or too few samples; OK is the rest. A service that
     nobody used is OK where things are counted. `value` is the worst of the window, `before` that of the window compared
-    with, `threshold` the line above which it is no longer OK; NaN where there is none. `attrs["facts"]` are the frame's.
+    with, `threshold` the line above which it is no longer OK; NaN where there is none.
     """
     reading = ReviewData(frame)
-    verdicts = pd.DataFrame([check(reading).record() for check in CHECKS.values()], columns=list(COLUMNS))
-    verdicts.attrs["facts"] = frame.attrs["facts"]
-    return verdicts
+    return pd.DataFrame([check(reading).record() for check in CHECKS.values()], columns=list(COLUMNS))
 
 
 # Trouble first; within a verdict the checks keep their order.

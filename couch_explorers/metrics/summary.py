@@ -293,7 +293,7 @@ def without_incidents(frame: pd.DataFrame) -> pd.DataFrame:
         gone |= (frame.index < incident.end) & (frame.index + lasts > began)
     rest = frame[~(gone & (frame["window"] == "now").to_numpy())]
     quiet = tuple(replace(alarm, rang=_still(alarm, facts)) for alarm in facts.alarms)
-    rest.attrs = {"facts": replace(facts, alarms=quiet)}
+    rest.context = replace(facts, alarms=quiet)
     return rest
 
 

@@ -529,7 +529,7 @@ def test_a_thousand_metrics_cost_a_cent():
 
 
 def test_the_sentence_names_calls_metrics_and_price(frame_of):
-    facts = frame_of(target="aws").attrs["facts"]
+    facts = frame_of(target="aws").context
 
     assert cloudwatch.request_sentence(facts) == "3 calls of GetMetricData for 93 metrics: $0.0009."
     assert "the local cloud costs nothing, AWS would bill $0.0009" in cloudwatch.request_sentence(

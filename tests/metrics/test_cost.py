@@ -88,7 +88,7 @@ def test_a_request_to_the_api_costs_three_and_a_half_millionths(frame_of):
 
 
 def test_what_is_not_deployed_costs_nothing(frame_of):
-    facts = frame_of().attrs["facts"]
+    facts = frame_of().context
     frame = frame_of(calm=False, states={line.key: SeriesState.MISSING for line in facts.series})
 
     assert cost.cost_of_window(frame).total == 0

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,15 +68,17 @@ def test_a_part_of_a_frame_has_rows_of_its_own(frame_of):
     assert rest["value"].iloc[model.rows_of(rest, AGE_NOW)].tolist() == [8, 9]
 
 
-def test_a_frame_is_not_kept_alive(frame_of):
-    kept = len(model._found)
-    frame = frame_of()
-    model.rows_of(frame, AGE_NOW)
-    assert len(model._found) == kept + 1
+def test_memo_is_computed_once_and_again_for_other_rows_or_another_context(frame_of):
+    frame, computed = frame_of({series.AGE: [7, 8]}, calm=False), []
 
-    del frame
+    def count(given):
+        computed.append(given)
+        return len(computed)
 
-    assert len(model._found) == kept
+    assert [frame.memo(count), frame.memo(count)] == [1, 1]
+    assert frame[frame["value"] > 7].memo(count) == 2
+    frame.context = replace(frame.context, target="aws")
+    assert frame.memo(count) == 3
 
 
 # Europe/Oslo puts the clock back at 03:00 summer time, which is 01:00 UTC.

@@ -57,7 +57,7 @@ def test_a_service_that_nobody_used_is_ok_where_things_are_counted(frame_of):
 
 @pytest.mark.parametrize("state", [SeriesState.DENIED, SeriesState.MISSING])
 def test_a_review_of_nothing_judges_nothing_but_itself_and_says_why_in_each_row(frame_of, state):
-    facts = frame_of().attrs["facts"]
+    facts = frame_of().context
     frame = frame_of(
         calm=False, alarms=(), functions=(), logs=(), states={(window.name, line.key): state for window in facts.windows for line in facts.series}
     )  # fmt: skip
@@ -89,12 +89,6 @@ def test_hours_of_one_point_each_are_judged_too(frame_of):
     verdicts = review(frame_of(hours=168, period_s=3600))
 
     assert Verdict.BAD not in set(verdicts["verdict"])
-
-
-def test_the_verdicts_carry_the_facts(frame_of):
-    frame = frame_of()
-
-    assert review(frame).attrs["facts"] is frame.attrs["facts"]
 
 
 def test_a_frame_without_facts_is_refused_by_name():

@@ -95,8 +95,8 @@ def test_a_line_is_the_alarms_and_without_one_its_stand_in(frame_of, alarms_of):
 
 def test_a_window_to_compare_with_that_was_not_fetched_is_none(frame_of):
     frame = frame_of()
-    facts = frame.attrs["facts"]
-    frame.attrs["facts"] = replace(facts, windows=facts.windows[:1])
+    facts = frame.context
+    frame.context = replace(facts, windows=facts.windows[:1])
 
     assert ReviewData(frame).compared is None
 

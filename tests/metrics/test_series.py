@@ -90,7 +90,7 @@ def test_no_two_series_have_the_same_key():
 
 
 def test_facts_tell_which_reasons_and_models_were_asked_for(frame_of):
-    facts = frame_of(reasons=("Throttled", "Conflict"), models=("b", "a")).attrs["facts"]
+    facts = frame_of(reasons=("Throttled", "Conflict"), models=("b", "a")).context
 
     assert series.reasons(facts) == ("Conflict", "Throttled")
     assert series.models(facts, WORKER) == ("a", "b")

@@ -115,7 +115,7 @@ def test_the_worst_percentile_is_that_of_the_worst_period_with_enough_runs(frame
     worst = statistics.worst_percentile(frame, P95)
 
     assert (worst.value, worst.samples) == (9000, 20)
-    assert worst.start == frame.attrs["facts"].window().start.replace(hour=9)
+    assert worst.start == frame.context.window().start.replace(hour=9)
 
 
 def test_a_p99_needs_a_hundred_runs(frame_of):
@@ -137,7 +137,7 @@ def test_a_percentile_of_the_api_counts_requests(frame_of):
 
 def test_only_periods_from_a_time_on_are_looked_at_when_asked(frame_of):
     frame = frame_of({series.invocations(WORKER): {0: 50, 60: 50}, P95: {0: 9000, 1: 5000}})
-    begin = frame.attrs["facts"].window().start.replace(hour=9)
+    begin = frame.context.window().start.replace(hour=9)
 
     assert statistics.worst_percentile(frame, P95, since=begin).value == 5000
 
@@ -154,7 +154,7 @@ def test_a_percentile_without_points_has_no_samples(frame_of):
 
 
 def test_shares_are_of_the_functions_own_limits(frame_of):
-    facts = frame_of().attrs["facts"]
+    facts = frame_of().context
 
     assert statistics.share_of_timeout(facts, WORKER, 45_000) == pytest.approx(0.75)
     assert statistics.memory_share(facts, WORKER) == pytest.approx(131 / 512)
@@ -162,7 +162,7 @@ def test_shares_are_of_the_functions_own_limits(frame_of):
 
 
 def test_what_no_log_and_no_function_tells_is_not_known(frame_of):
-    facts = replace(frame_of().attrs["facts"], functions=(), logs=(LogSummary(WORKER, 3, complete=True),))
+    facts = replace(frame_of().context, functions=(), logs=(LogSummary(WORKER, 3, complete=True),))
 
     assert math.isnan(statistics.share_of_timeout(facts, WORKER, 45_000))
     assert math.isnan(statistics.memory_share(facts, WORKER))

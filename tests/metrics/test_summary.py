@@ -56,8 +56,8 @@ def test_trouble_at_another_time_is_not_excused_by_an_incident_and_is_told_witho
 
 def test_alarms_that_tell_nobody_are_not_excused_by_an_incident(frame_of):
     incident = frame_of(incident=True)
-    off = [replace(alarm, actions_enabled=False) for alarm in incident.attrs["facts"].alarms]
-    lost = [alarm for alarm in incident.attrs["facts"].alarms if alarm.short_name != "worker-errors"]
+    off = [replace(alarm, actions_enabled=False) for alarm in incident.context.alarms]
+    lost = [alarm for alarm in incident.context.alarms if alarm.short_name != "worker-errors"]
 
     assert said(frame_of(incident=True, alarms=off)).startswith("**Healthy, but worth a look:** ")
     assert "look at alarms (switched off, so that nobody is told: oldest-message-age, " in said(
@@ -132,7 +132,7 @@ def test_what_is_not_known_is_named_but_rest_is_not(frame_of):
 
 
 def test_a_service_of_which_nothing_is_known_is_not_called_healthy(frame_of):
-    facts = frame_of().attrs["facts"]
+    facts = frame_of().context
     denied = frame_of(states={line.key: SeriesState.DENIED for line in facts.series})
     missing = frame_of(states={line.key: SeriesState.MISSING for line in facts.series})
 
@@ -154,7 +154,7 @@ def test_a_service_whose_queue_nobody_may_ask_about_is_not_called_healthy(frame_
 
 
 def test_a_service_whose_queue_is_gone_is_not_called_healthy(frame_of):
-    facts = frame_of().attrs["facts"]
+    facts = frame_of().context
     queue = [line.key for line in facts.series if line.resource in (QUEUE, DEAD_LETTERS, WORKER)]
 
     sentence = said(frame_of(states=dict.fromkeys(queue, SeriesState.MISSING), alarms=()))
@@ -181,7 +181,7 @@ def test_of_a_silent_queue_that_may_not_be_asked_nobody_says_that_it_was_not_use
 
 
 def test_only_deploys_inside_the_window_are_told(frame_of):
-    window = frame_of().attrs["facts"].window()
+    window = frame_of().context.window()
     deploys = (
         Deploy(window.start - MINUTE, (WORKER,), "0000000"),
         Deploy(window.start, (WORKER,), "1111111"),
@@ -194,7 +194,7 @@ def test_only_deploys_inside_the_window_are_told(frame_of):
 
 
 def test_synthetic_hours_are_named(frame_of):
-    window = frame_of().attrs["facts"].window()
+    window = frame_of().context.window()
 
     part = said(frame_of(synthetic=[(window.start - 600 * MINUTE, END - 120 * MINUTE)]))
     nearly = said(frame_of(synthetic=[(window.start, END - 2 * MINUTE)]))
@@ -216,7 +216,7 @@ def test_a_synthetic_deploy_is_called_one(frame_of):
 
 def test_a_window_of_the_past_says_when_it_ended(frame_of):
     frame = frame_of()
-    frame.attrs["facts"] = replace(frame.attrs["facts"], fetched=END + timedelta(days=3))
+    frame.context = replace(frame.context, fetched=END + timedelta(days=3))
 
     assert said(frame).startswith("**Healthy as of Wed 25 Nov 09:00:** ")
 

@@ -109,7 +109,7 @@ def test_an_alarm_on_a_band_does_not_say_what_is_too_long(frame_of, alarms_of):
 def test_an_alarm_that_may_not_be_read_is_told_from_one_that_is_not_there(frame_of):
     frame = frame_of(alarms=())
     why = "No right to read the alarms: allow cloudwatch:DescribeAlarms."
-    frame.attrs["facts"] = replace(frame.attrs["facts"], unanswered={"cloudwatch:DescribeAlarms": why})
+    frame.context = replace(frame.context, unanswered={"cloudwatch:DescribeAlarms": why})
 
     assert row_of(frame, CHECK).action == why
 

@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def with_facts(frame, **changes):
-    frame.attrs["facts"] = replace(frame.attrs["facts"], **changes)
+    frame.context = replace(frame.context, **changes)
     return frame
 
 
@@ -112,7 +112,7 @@ def test_a_history_that_may_not_be_read_leaves_open_whether_one_rang(frame_of):
 
 
 def test_a_queue_without_alarms_is_a_warning_and_without_a_queue_there_are_none(frame_of):
-    facts = frame_of().attrs["facts"]
+    facts = frame_of().context
     gone = {line.key: SeriesState.MISSING for line in facts.series if line.resource == "queue"}
 
     assert row_of(frame_of(alarms=()), "alarms").verdict == Verdict.WARN
@@ -188,7 +188,7 @@ def test_without_a_window_before_nothing_is_too_much(frame_of):
 
 
 def test_the_cost_is_not_known_without_the_pictures(frame_of):
-    facts = frame_of().attrs["facts"]
+    facts = frame_of().context
     denied = {line.key: SeriesState.DENIED for line in facts.series}
 
     assert row_of(frame_of(states=denied), COST).reason.startswith("Denied: ")
@@ -237,7 +237,7 @@ def test_the_four_ways_in_which_numbers_lack_are_told_apart(frame_of):
 
 @pytest.mark.parametrize("state", [SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL])
 def test_a_review_that_could_ask_nothing_by_which_to_judge_fails_a_run_in_ci(frame_of, state):
-    keys = [line.key for line in frame_of().attrs["facts"].series]
+    keys = [line.key for line in frame_of().context.series]
     blind = frame_of(calm=False, states=dict.fromkeys(keys, state), notes=["Allow it."])
 
     row = row_of(blind, "data")
@@ -256,7 +256,7 @@ def test_a_review_that_could_ask_about_a_part_does_not_fail_by_that(frame_of):
 
 def test_what_was_not_answered_beside_the_numbers_is_named_with_what_to_do(frame_of):
     frame = frame_of(notes=["No right to read the alarms: allow cloudwatch:DescribeAlarms."])
-    frame.attrs["facts"] = replace(frame.attrs["facts"], unanswered={"cloudwatch:DescribeAlarms": "No right."})
+    frame.context = replace(frame.context, unanswered={"cloudwatch:DescribeAlarms": "No right."})
 
     row = row_of(frame, "data")
 

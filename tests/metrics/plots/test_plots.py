@@ -137,7 +137,7 @@ def test_pyplot_is_never_imported():
 
 def test_a_frame_that_carries_no_facts_is_refused(frame_of):
     frame = frame_of()
-    frame.attrs = {}
+    frame.context = None
 
-    with pytest.raises(ValueError, match="carries no facts"):
+    with pytest.raises(ValueError, match="has no context"):
         plots.age(frame)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from couch_explorers import formatting
 from couch_explorers.figures import provenance
 from couch_explorers.figures.figure import FigureError, RenderedFigure
-from couch_explorers.metrics import model, plots, series
+from couch_explorers.metrics import model, plots, resampling, series
 from couch_explorers.metrics.model import SeriesState
-from couch_explorers.metrics.plots import absent, resampling, style
-from couch_explorers.metrics.review_data import STACK
+from couch_explorers.metrics.plots import style
+from couch_explorers.metrics.review_data import STACK, no_data_reason
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def lacking(facts: Context, *keys: SeriesKey) -> str:
     gone = [key for key in keys if facts.state(key) is SeriesState.MISSING]
     others = [key for key in keys if key not in gone]
     told = dict.fromkeys(f"{not_deployed(STACK[key[0]], facts.target)}." for key in gone)
-    reasons = dict.fromkeys(absent.why(facts, key) for key in others)
+    reasons = dict.fromkeys(no_data_reason(facts, key) for key in others)
     remedies = dict.fromkeys(REMEDIES.get(facts.state(key), _work(facts)) for key in others)
     return " ".join(filter(None, (*told, formatting.sentence(*reasons, *remedies))))
 

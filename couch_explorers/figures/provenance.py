@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers import formatting, html
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
-from couch_explorers.metrics import model
-from couch_explorers.metrics.plots import resampling
+from couch_explorers.metrics import model, resampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -131,7 +131,7 @@ def _fetch(
         plan, answered = _answered(plan, waiting)
     states = _states(plan, lines, asked, answered, around)
     requested = sum(each.metrics_requested for each in answered)
-    unanswered = found.unanswered | around.unanswered
+    unanswered = found.error_notes | around.error_notes
     if SeriesState.DENIED in states.values():
         unanswered[GET_METRIC_DATA] = errors.missing_right(GET_METRIC_DATA, "read metrics")
     points = list(chain.from_iterable(each.points[: len(asked)] for each in answered))
@@ -155,7 +155,7 @@ def _fetch(
         metrics_requested=requested,
         calls=sum(each.calls for each in answered),
         cost_usd=request_cost_usd(requested),
-        unanswered=unanswered,
+        error_notes=unanswered,
         notes=tuple(dict.fromkeys(_notes(workspace, names, plan, around, answered, unanswered, states))),
     )
     return model.build_frame((each for each in points if len(each.times_s)), facts)
@@ -206,7 +206,7 @@ def _notes(
     plan: WindowPlan,
     around: SystemContext,
     answered: Iterable[MetricData],
-    unanswered: dict[str, str],
+    error_notes: dict[str, str],
     states: dict[tuple[str, SeriesKey], SeriesState],
 ) -> Iterator[str]:
     yield from plan.notes
@@ -217,7 +217,7 @@ def _notes(
         elif missing:
             again = HOW_TO_DEPLOY[part, workspace.target]
             yield f"Missing, though other parts of the {part} are there: {', '.join(missing)}. To bring it back, {again}."
-    yield from unanswered.values()
+    yield from error_notes.values()
     yield from around.notes
     for window in plan.windows:
         partial = [key for (name, key), state in states.items() if name == window.name and state is SeriesState.PARTIAL]
@@ -339,7 +339,7 @@ class MetricDimensions:
 
     reasons: set[str] = field(default_factory=set)
     models: dict[str, set[str]] = field(default_factory=lambda: {resource: set() for resource in FUNCTIONS})
-    unanswered: dict[str, str] = field(default_factory=dict)
+    error_notes: dict[str, str] = field(default_factory=dict)
 
 
 def find_dimensions(cloudwatch: Any, names: Names, model_arns: Iterable[str]) -> MetricDimensions:
@@ -367,7 +367,7 @@ def find_dimensions(cloudwatch: Any, names: Names, model_arns: Iterable[str]) ->
         answers = dict(zip(deployed, pool.map(ask, deployed), strict=True))
     for resource, (metrics, note) in answers.items():
         if metrics is None:
-            labels.unanswered[LIST_METRICS] = f"{note} All that are known are asked for instead."
+            labels.error_notes[LIST_METRICS] = f"{note} All that are known are asked for instead."
             labels.models[resource] = {arn.rpartition("/")[2] for arn in model_arns} or {image_models.DEFAULT_MODEL_ID}
             labels.reasons |= known_reasons() if resource == WORKER else set()
             continue

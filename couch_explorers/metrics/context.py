@@ -73,7 +73,7 @@ class SystemContext:
     logs: tuple[LogSummary, ...] = ()
     deploys: tuple[Deploy, ...] = ()
     missing: frozenset[str] = frozenset()
-    unanswered: dict[str, str] = field(default_factory=dict)
+    error_notes: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -118,7 +118,7 @@ class _ContextLoader:
             logs=logs,
             deploys=deploys_inside(deploys, windows),
             missing=frozenset(gone),
-            unanswered=dict(sorted(self.why.items())),
+            error_notes=dict(sorted(self.why.items())),
             notes=tuple(self._cut_off(logs, now)),
         )
 
@@ -219,7 +219,7 @@ def with_history(cloudwatch: Any, alarm: Alarm, window: Window) -> Alarm:
     changes = [
         change for page in pages for item in page["AlarmHistoryItems"] if (change := _read_change(item)) is not None
     ]
-    return replace(alarm, rang=tuple(alarm_intervals(sorted(changes), alarm, window)))
+    return replace(alarm, alarm_intervals=tuple(alarm_intervals(sorted(changes), alarm, window)))
 
 
 def alarm_intervals(changes: Iterable[Change], alarm: Alarm, window: Window) -> Iterable[tuple[datetime, datetime]]:

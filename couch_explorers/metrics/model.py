@@ -105,7 +105,7 @@ class Threshold:
         """The sign of what lies beyond the line, such as ">"."""
         return self._comparison.sign
 
-    def is_crossed(self, value: float) -> bool:
+    def is_breached_by(self, value: float) -> bool:
         """Whether a value lies beyond the line; NaN never does."""
         return self._comparison.is_beyond(value, self.value)
 
@@ -127,7 +127,9 @@ class Alarm:
     since: datetime | None
     period_s: int
     actions_enabled: bool = True
-    rang: tuple[tuple[datetime, datetime], ...] = ()  # from and to, UTC; one that still rings ends with the window
+    alarm_intervals: tuple[
+        tuple[datetime, datetime], ...
+    ] = ()  # from and to, UTC; one that still rings ends with the window
     comparison: str = GREATER
 
     @property
@@ -194,7 +196,7 @@ class Context:
     metrics_requested: int = 0
     calls: int = 0
     cost_usd: float = 0.0
-    unanswered: dict[str, str] = field(
+    error_notes: dict[str, str] = field(
         default_factory=dict
     )  # by IAM action, the sentence that says why there is no answer
     notes: tuple[str, ...] = ()  # sentences for the reader: what was denied, cut off, or could not be asked

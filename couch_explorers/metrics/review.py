@@ -50,8 +50,13 @@ CHECKS: dict[str, Callable[[ReviewData], Finding]] = {
     functions.check_name(API_FUNCTION, "throttles"): partial(functions.throttles, resource=API_FUNCTION),
     functions.check_name(API_FUNCTION, "memory"): partial(functions.memory, resource=API_FUNCTION),
     service.COST_CHECK: service.window_cost,
-    service.DATA_CHECK: service.data,
+    service.DATA_CHECK: service.data_quality,
 }
+
+
+def findings_of(data: ReviewData) -> dict[str, Finding]:
+    """Give what each check found, by its name and in the order of the rows; each check is made once."""
+    return data.once("findings", lambda: {name: check(data) for name, check in CHECKS.items()})
 
 
 def review(frame: pd.DataFrame) -> pd.DataFrame:
@@ -62,8 +67,8 @@ def review(frame: pd.DataFrame) -> pd.DataFrame:
     nobody used is OK where things are counted. `value` is the worst of the window, `before` that of the window compared
     with, `threshold` the line above which it is no longer OK; NaN where there is none.
     """
-    reading = ReviewData(frame)
-    return pd.DataFrame([check(reading).record() for check in CHECKS.values()], columns=list(COLUMNS))
+    findings = findings_of(ReviewData.of(frame)).values()
+    return pd.DataFrame([finding.record() for finding in findings], columns=list(COLUMNS))
 
 
 # Trouble first; within a verdict the checks keep their order.
@@ -215,7 +220,7 @@ def _verdicts(frame: pd.DataFrame, verdicts: pd.DataFrame, facts: Context) -> di
         "logs": [asdict(log) for log in facts.logs],
         "deploys": [asdict(deploy) for deploy in facts.deploys],
         "states": {" ".join(key): str(state) for (name, key), state in facts.states.items() if name == window.name},
-        "unanswered": facts.unanswered,
+        "unanswered": facts.error_notes,
         "notes": facts.notes,
         "request": {"calls": facts.calls, "metrics": facts.metrics_requested, "cost_usd": facts.cost_usd},
     }

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import cloudwatch, model, statistics
-from couch_explorers.metrics.findings import RUN_AGAIN, Finding
-from couch_explorers.metrics.model import API, API_FUNCTION, DEAD_LETTERS, PARTS, QUEUE, WORKER, SeriesState
+from couch_explorers.metrics import cloudwatch, model, resampling, statistics
+from couch_explorers.metrics.cost import cost_of_window
+from couch_explorers.metrics.findings import RUN_AGAIN, AlarmActivity, Finding, Latest, Level, Peak, Tally
+from couch_explorers.metrics.model import (
+    API,
+    API_FUNCTION,
+    DEAD_LETTERS,
+    PARTS,
+    QUEUE,
+    WORKER,
+    MetricFrame,
+    SeriesState,
+)
 from couch_explorers.metrics.thresholds import RECENT_S
 from couch_explorers.workspace import HOW_TO_DEPLOY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     import pandas as pd
 
-    from couch_explorers.metrics.model import SeriesKey, Threshold
+    from couch_explorers.metrics.cost import Cost
+    from couch_explorers.metrics.model import Context, SeriesKey, Threshold
+    from couch_explorers.metrics.resampling import Curve
+    from couch_explorers.metrics.statistics import Percentile
     from couch_explorers.metrics.thresholds import ReviewThreshold
 
 STACK: dict[str, Literal["queue", "API"]] = {
@@ -35,15 +49,44 @@ DENIED, MISSING, PARTIAL, IDLE = "Denied", "Missing", "Partial", "Idle"
 DOUBT = f"{PARTIAL}: CloudWatch gave only a part of the points."
 
 
+KNOWN = frozenset({SeriesState.IDLE, SeriesState.COMPLETE})
+T = TypeVar("T")
+
+
+def no_data_reason(context: Context, key: SeriesKey) -> str:
+    """Say in a clause, without a full stop, why a series has no points."""
+    part = PARTS.get(key[0], key[0])
+    return {
+        SeriesState.DENIED: f"not known, these credentials may not ask CloudWatch about {part} (cloudwatch:GetMetricData)",
+        SeriesState.MISSING: f"nothing to show, {part} is not deployed",
+        SeriesState.PARTIAL: f"not known, CloudWatch's answer about {part} was cut short and held no points",
+        SeriesState.IDLE: f"nothing was measured, {part} was idle",
+        SeriesState.COMPLETE: f"nothing was measured, {part} was idle",
+    }[context.state(key)]
+
+
+def partial_note(context: Context, *keys: SeriesKey) -> str:
+    """Say so where CloudWatch gave only a part of some series; empty otherwise."""
+    partial = any(context.state(key) is SeriesState.PARTIAL for key in keys)
+    return "CloudWatch gave only a part of the points" if partial else ""
+
+
 class ReviewData:
-    """A frame as the checks read it."""
+    """The facts of one frame, each computed once by one rule: verdicts, captions and summary all read them here."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
+        """Take a frame of `metrics.fetch`; ValueError where it has no context."""
         self.frame = frame
-        self.facts = model.context_of(frame)
-        self.end = self.facts.window().end
-        names = {window.name for window in self.facts.windows}
-        self.compared = self.facts.compare if self.facts.compare in names else None
+        self._facts: dict[object, Any] = {}
+        self.context = model.context_of(frame)
+        self.end = self.context.window().end
+        names = {window.name for window in self.context.windows}
+        self.compared = self.context.compare if self.context.compare in names else None
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> ReviewData:
+        """Give the review's data of a frame, made once for each frame."""
+        return frame.memo(cls) if isinstance(frame, MetricFrame) else cls(frame)
 
     def points(self, key: SeriesKey, window: str = "now") -> pd.Series:
         """One series of one window."""
@@ -71,83 +114,174 @@ class ReviewData:
         """Whether there is a window to compare with, and none of some series came in part there."""
         if self.compared is None:
             return False
-        return all(self.facts.state(key, self.compared) is not SeriesState.PARTIAL for key in keys)
+        return all(self.context.state(key, self.compared) is not SeriesState.PARTIAL for key in keys)
 
     def line(self, short_name: str, otherwise: ReviewThreshold) -> Threshold:
         """The line that an alarm holds; of an own threshold where there is none."""
-        return self.facts.line(short_name) or otherwise.line
+        return self.context.line(short_name) or otherwise.line
 
     def recent(self, key: SeriesKey, seconds: float = RECENT_S) -> pd.Series:
         """The points that tell how things stand at the end."""
         return statistics.recent(self.frame, key, seconds)
 
-    def peak(self, key: SeriesKey) -> tuple[float, datetime]:
-        """The highest value now and when it was; for a series that has points."""
-        values = self.points(key)
-        return float(values.max()), values.idxmax().to_pydatetime()
+    def curve(self, key: SeriesKey, period_s: int | None = None) -> Curve:
+        """Give a series of the window now on its grid, as `resampling.resample` does."""
+        return self.once(("curve", key, period_s), lambda: resampling.resample(self.frame, key, period_s=period_s))
+
+    def level(self, key: SeriesKey) -> Level:
+        """Give the facts of a level: its peak, its last value and the peak of the window compared with."""
+        return self.once(("level", key), lambda: self._level(key))
+
+    def _level(self, key: SeriesKey) -> Level:
+        curve, previous = self.curve(key), self.highest_before(key)
+        if curve.empty:
+            return Level(None, None, previous)
+        start, end = curve.latest_at
+        longest = timedelta(seconds=max(RECENT_S, curve.period_s))
+        latest = Latest(curve.latest, self.format_period(start, end), is_current=self.end - start <= longest)
+        return Level(self._peak(curve), latest, previous)
+
+    def tally(self, key: SeriesKey) -> Tally:
+        """Give the facts of something counted: the sum, that of the window compared with, and the busiest period."""
+        return self.once(("tally", key), lambda: self._tally(key))
+
+    def _tally(self, key: SeriesKey) -> Tally:
+        curve = self.curve(key, resampling.coarser_period_s(self.context, resampling.MOST_STEPS))
+        busiest = self._peak(curve) if curve.total > 0 else None
+        return Tally(self.total(key), self.total_before(key), busiest)
+
+    def percentile(self, key: SeriesKey) -> Percentile:
+        """Give the worst period of a percentile in the window now."""
+        return self.once(("percentile", key), lambda: statistics.worst_percentile(self.frame, key))
+
+    def cost(self) -> Cost:
+        """Give what the window now cost."""
+        return self.once(("cost",), lambda: cost_of_window(self.frame))
+
+    def alarm(self, short_name: str) -> AlarmActivity | None:
+        """Give what an alarm did in the window now; None where there is no such alarm."""
+        alarm = self.context.alarm(short_name)
+        if alarm is None:
+            return None
+        is_open = statistics.open_interval(self.context, alarm)
+        since = is_open[0] if is_open else alarm.since
+        return AlarmActivity(
+            is_in_alarm=statistics.is_in_alarm(self.context, alarm),
+            since=f" since {self.at(since)}" if since else "",
+            past=tuple(self.context.format_interval(*each) for each in statistics.past_intervals(self.context, alarm)),
+        )
+
+    def alarm_clause(self, short_name: str, name: str = "its alarm") -> str:
+        """Say what an alarm did, for a caption; empty where it did nothing or is not there."""
+        activity = self.alarm(short_name)
+        return activity.clause(name) if activity else ""
+
+    def format_period(self, start: datetime, end: datetime) -> str:
+        """Format a period: a minute by its beginning, a longer one from when to when."""
+        return self.at(start) if end - start <= timedelta(minutes=1) else self.context.format_interval(start, end)
+
+    def _peak(self, curve: Curve) -> Peak:
+        start, end = curve.highest_at
+        return Peak(curve.highest, start, end, self.format_period(start, end))
+
+    def once(self, named: object, make: Callable[[], T]) -> T:
+        """Compute a fact at its first use, and keep it."""
+        if named not in self._facts:
+            self._facts[named] = make()
+        fact: T = self._facts[named]
+        return fact
+
+    def why_no_data(self, key: SeriesKey) -> str:
+        """Say in a clause, without a full stop, why a series has no points."""
+        return no_data_reason(self.context, key)
+
+    def partial_note(self, *keys: SeriesKey) -> str:
+        """Say so where CloudWatch gave only a part of some series; empty otherwise."""
+        return partial_note(self.context, *keys)
+
+    def previous_clause(self, level: Level, formatted: Callable[[float], str] = formatting.number) -> str:
+        """Say the highest value of the window compared with; empty where it is not known."""
+        if math.isnan(level.previous):
+            return ""
+        return f"{self.context.previous_name} " + (f"at most {formatted(level.previous)}" if level.previous else "none")
+
+    def count_clause(self, key: SeriesKey, one: str, many: str, *, none: str = "no", detail: str = "") -> str:
+        """Say how many, when most of them, and how many before: "7 jobs failed (most 03:30-03:40, the day before none)"."""
+        if self.is_unknown(key):
+            return f"{many}: {self.why_no_data(key)}"
+        tally = self.tally(key)
+        previous = ""
+        if not math.isnan(tally.previous):
+            number_before = formatting.number(tally.previous) if tally.previous else "none"
+            previous = f"{self.context.previous_name} {number_before}"
+        beside = [self.busiest_clause(tally), previous]
+        told = "; ".join(filter(None, (detail, ", ".join(filter(None, beside)))))
+        shown = told and (tally.total or (previous and tally.previous))
+        number = formatting.number(tally.total) if tally.total else none
+        return f"{number} {one if tally.total == 1 else many}{f' ({told})' if shown else ''}"
+
+    def is_unknown(self, key: SeriesKey) -> bool:
+        """Tell whether a series has no points because it could not be read, and not because there was nothing."""
+        return self.curve(key).empty and self.context.state(key) not in KNOWN
+
+    def busiest_clause(self, tally: Tally) -> str:
+        """Say when most of what was counted fell; empty where it came one at a time."""
+        if tally.busiest is None:
+            return ""
+        if tally.busiest.value == tally.total:
+            return tally.busiest.when
+        return f"most {tally.busiest.when}" if tally.busiest.value > 1 else ""
 
     def at(self, moment: datetime) -> str:
         """Say a time in the review's time zone."""
-        return self.facts.format_time(moment)
+        return self.context.format_time(moment)
 
     def latest(self, key: SeriesKey) -> float:
         """The last value now; 0 without any: a queue that has messages is measured each minute."""
         values = self.points(key)
         return float(values.iloc[-1]) if len(values) else 0.0
 
-    def latest_said(self, key: SeriesKey, unit: str = "") -> str:
-        """Say the last value: "3 at the end", or when it was measured where that is not the end."""
-        values = self.points(key)
-        last = f"{formatting.number(float(values.iloc[-1]))}{unit}"
-        if not self.is_stale(key):
-            return f"{last} at the end"
-        return f"{last} when last measured, {self.at(values.index[-1].to_pydatetime())}"
-
-    def is_stale(self, key: SeriesKey) -> bool:
-        """Whether the last value, of a series that has one, tells nothing of how things stand at the end."""
-        measured = self.points(key).index[-1].to_pydatetime()
-        return bool(self.end - measured > timedelta(seconds=max(RECENT_S, self.facts.period_s)))
-
     def state(self, *keys: SeriesKey) -> SeriesState:
         """The worst answer for some series: denied, then missing, then partial, then idle; complete only if all are."""
-        states = {self.facts.state(key) for key in keys}
+        states = {self.context.state(key) for key in keys}
         order = (SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL, SeriesState.IDLE)
         return next((state for state in order if state in states), SeriesState.COMPLETE)
 
-    def unanswered(self, check: str, *keys: SeriesKey) -> Finding | None:
+    def no_data_row(self, check: str, *keys: SeriesKey, caption: str = "") -> Finding | None:
         """The row of a check that cannot be made: its series were denied, are missing, or came back empty and cut short."""
         for key in keys:
-            state = self.facts.state(key)
+            state = self.context.state(key)
             part = PARTS[key[0]]
             if state is SeriesState.DENIED:
                 reason = f"{DENIED}: these credentials may not ask CloudWatch about {part}."
-                return Finding(check, Verdict.NO_DATA, reason, action=f"Allow {cloudwatch.GET_METRIC_DATA}.")
-            if state is SeriesState.MISSING:
                 return Finding(
-                    check, Verdict.NO_DATA, f"{MISSING}: {part} is not deployed.", action=self.deploy(key[0])
+                    check, Verdict.NO_DATA, reason, action=f"Allow {cloudwatch.GET_METRIC_DATA}.", caption=caption
                 )
+            if state is SeriesState.MISSING:
+                reason = f"{MISSING}: {part} is not deployed."
+                return Finding(check, Verdict.NO_DATA, reason, action=self.deploy(key[0]), caption=caption)
             if state is SeriesState.PARTIAL and self.points(key).empty:
                 reason = f"{PARTIAL}: CloudWatch's answer about {part} was cut short and held no points."
-                return Finding(check, Verdict.NO_DATA, reason, action=RUN_AGAIN)
+                return Finding(check, Verdict.NO_DATA, reason, action=RUN_AGAIN, caption=caption)
         return None
 
-    def believed(self, row: Finding, *keys: SeriesKey) -> Finding:
+    def with_partial_data(self, row: Finding, *keys: SeriesKey) -> Finding:
         """Give the row, doubted where one of its series is only partly there."""
-        partial = any(self.facts.state(key) is SeriesState.PARTIAL for key in keys)
-        return row.doubted(DOUBT) if partial else row
+        partial = any(self.context.state(key) is SeriesState.PARTIAL for key in keys)
+        return row.downgraded(DOUBT) if partial else row
 
     def deploy(self, resource: str) -> str:
         """Say how a part is deployed."""
-        how = HOW_TO_DEPLOY.get((STACK[resource], self.facts.target), "deploy it")
+        how = HOW_TO_DEPLOY.get((STACK[resource], self.context.target), "deploy it")
         return f"{how[:1].upper()}{how[1:]}."
 
     def command(self, arguments: str) -> str:
         """Write a command of `couch` for this target."""
-        if self.facts.target == "local":
+        if self.context.target == "local":
             return f"`couch {arguments}`"
-        return f"`couch {arguments} --target {self.facts.target} --candidate {self.facts.candidate}`"
+        return f"`couch {arguments} --target {self.context.target} --candidate {self.context.candidate}`"
 
     def log(self, resource: str) -> str:
         """Name the log of a function."""
-        function = self.facts.function(resource)
+        function = self.context.function(resource)
         return f"/aws/lambda/{function.name}" if function else f"{PARTS[resource]}'s log"

@@ -88,6 +88,11 @@ def api_latency(statistic: LatencyStatistic) -> SeriesKey:
     return (API, "Latency", statistic)
 
 
+def samples_of(key: SeriesKey) -> SeriesKey:
+    """Give the series that counts what a percentile is made of: runs of a function, requests to the API."""
+    return API_COUNT if key[0] == API else invocations(key[0])
+
+
 def reasons(facts: Context) -> tuple[str, ...]:
     """The reasons of failed jobs that were asked for, in alphabetical order."""
     return _after(facts, WORKER, "FailedJobs ")

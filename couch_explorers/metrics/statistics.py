@@ -11,16 +11,18 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics import model, series
-from couch_explorers.metrics.model import API, SeriesState
-from couch_explorers.metrics.thresholds import DRAIN_S, MIN_BACKLOG_COUNTS, MIN_SAMPLES
+import numpy as np
+
+from couch_explorers.metrics import model, resampling, series
+from couch_explorers.metrics.model import SeriesState
+from couch_explorers.metrics.thresholds import DRAIN_S, MIN_BACKLOG_COUNTS, MIN_SAMPLES, RECENT_S
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
 
-    from couch_explorers.metrics.model import Context, LogSummary, SeriesKey
+    from couch_explorers.metrics.model import Alarm, Context, LogSummary, SeriesKey
 
 NOT_KNOWN = (SeriesState.DENIED, SeriesState.MISSING)
 
@@ -123,36 +125,38 @@ class Percentile:
 
     value: float | None
     start: datetime | None
+    end: datetime | None
     samples: float
 
 
 def worst_percentile(
     frame: pd.DataFrame, key: SeriesKey, window: str = "now", *, since: datetime | None = None
 ) -> Percentile:
-    """Find the worst period of a percentile among those whose samples carry it (`limits.LEAST_SAMPLES`).
+    """Find the worst period of a percentile among those whose samples carry it (`thresholds.MIN_SAMPLES`).
 
-    With `since`, only periods are looked at that begin then or later.
+    Args:
+        frame: the points.
+        key: the percentile; milliseconds stay milliseconds.
+        window: which window is looked at.
+        since: only periods are looked at that begin then or later.
+
     """
-    values = model.points(frame, key, window)
+    curve = resampling.resample(frame, key, window)
+    measured = ~np.isnan(curve.points)
     if since is not None:
-        values = values[values.index >= since]
-    counted = model.points(frame, series.API_COUNT if key[0] == API else series.invocations(key[0]), window)
-    if counted.empty and len(values):
-        return Percentile(None, None, math.nan)
-    samples = _samples(frame, values, counted)
-    most = float(samples.max()) if len(samples) else 0.0
-    carried = values[samples >= MIN_SAMPLES.get(key[2], 1)]
+        first = (since - curve.window.start).total_seconds()
+        measured &= curve.edges[:-1] >= first
+    counted = resampling.resample(frame, series.samples_of(key), window)
+    if counted.empty and measured.any():
+        return Percentile(None, None, None, math.nan)
+    samples = resampling.samples_per_period(curve, counted)
+    most = float(samples[measured].max()) if measured.any() else 0.0
+    carried = curve.keep(measured & (samples >= MIN_SAMPLES.get(key[2], 1)))
     if carried.empty:
-        return Percentile(None, None, most)
-    worst = carried.idxmax()
-    return Percentile(float(carried.max()), worst.to_pydatetime(), float(samples[worst]))
-
-
-def _samples(frame: pd.DataFrame, values: pd.Series, counted: pd.Series) -> pd.Series:
-    """Count for each period of a percentile how many runs, or requests, it was made of."""
-    length = timedelta(seconds=model.context_of(frame).percentile_period_s)
-    sums = [counted[(counted.index >= start) & (counted.index < start + length)].sum() for start in values.index]
-    return values.copy() * 0 + sums
+        return Percentile(None, None, None, most)
+    start, end = carried.highest_at
+    place = int(np.flatnonzero(carried.points == carried.highest)[-1])
+    return Percentile(carried.highest, start, end, float(samples[place]))
 
 
 def share_of_timeout(facts: Context, resource: str, duration_ms: float) -> float:
@@ -178,3 +182,23 @@ def memory_share(facts: Context, resource: str) -> float:
     if log is None or function is None or log.highest_memory_mb is None:
         return math.nan
     return share(log.highest_memory_mb, function.memory_mb)
+
+
+def is_in_alarm(context: Context, alarm: Alarm) -> bool:
+    """Tell whether an alarm is in state ALARM: now, or at the end of a window that lies further back."""
+    end = context.window().end
+    if context.fetched - end <= timedelta(seconds=RECENT_S):
+        return alarm.state == "ALARM"
+    return any(until >= end for _, until in alarm.alarm_intervals)
+
+
+def open_interval(context: Context, alarm: Alarm) -> tuple[datetime, datetime] | None:
+    """Give the interval in ALARM that has not ended; None where there is none, or where it began after the window."""
+    last = alarm.alarm_intervals[-1] if alarm.alarm_intervals else None
+    is_open = last is not None and last[1] >= context.window().end and is_in_alarm(context, alarm)
+    return last if is_open else None
+
+
+def past_intervals(context: Context, alarm: Alarm) -> tuple[tuple[datetime, datetime], ...]:
+    """Give the intervals in ALARM that have ended."""
+    return alarm.alarm_intervals[:-1] if open_interval(context, alarm) else alarm.alarm_intervals

@@ -12,12 +12,12 @@ import pandas as pd
 
 from couch_explorers import formatting
 from couch_explorers.checks import Sentence, Verdict
-from couch_explorers.metrics import cost, model, series, statistics
+from couch_explorers.metrics import model, series, statistics
 from couch_explorers.metrics.checks import service
 from couch_explorers.metrics.checks.service import ESSENTIAL
-from couch_explorers.metrics.findings import USD, format_amount
+from couch_explorers.metrics.findings import USD, Finding, format_amount
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
-from couch_explorers.metrics.review import CHECKS
+from couch_explorers.metrics.review import CHECKS, findings_of
 from couch_explorers.metrics.review_data import IDLE, ReviewData
 from couch_explorers.metrics.thresholds import RECENT_S
 
@@ -41,17 +41,17 @@ class SummaryInput(NamedTuple):
     """What the sentence is made of."""
 
     facts: Context
-    frame: pd.DataFrame
-    rows: list[dict[str, object]]
+    data: ReviewData
+    rows: list[Finding]
     today: date
 
-    def having(self, verdict: Verdict) -> list[dict[str, object]]:
+    def having(self, verdict: Verdict) -> list[Finding]:
         """The rows with a verdict."""
-        return [row for row in self.rows if row["verdict"] == verdict]
+        return [row for row in self.rows if row.verdict == verdict]
 
-    def unknown(self) -> list[dict[str, object]]:
+    def unknown(self) -> list[Finding]:
         """The rows that nobody knows and that no verdict on the service can do without; rest is known."""
-        return [row for row in self.having(Verdict.NO_DATA) if row["check"] in ESSENTIAL and _is_gap(row)]
+        return [row for row in self.having(Verdict.NO_DATA) if row.check in ESSENTIAL and _is_gap(row)]
 
 
 def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = None) -> Sentence:
@@ -59,9 +59,12 @@ def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = N
 
     `today` is by whose day "yesterday" is told; the day of the fetch in the review's time zone unless given.
     """
-    facts = model.context_of(frame)
+    data = ReviewData.of(frame)
+    facts = data.context
+    found = findings_of(data)
+    rows = [found[check] for check in verdicts["check"]]
     day = today.date() if isinstance(today, datetime) else today or facts.fetched.astimezone(facts.zone).date()
-    said = SummaryInput(facts, frame, verdicts.to_dict("records"), day)
+    said = SummaryInput(facts, data, rows, day)
     unknown = said.unknown()
     if len(unknown) == len(ESSENTIAL):
         return Sentence(f"**Not known{_as_of(said)}:** {_why_unknown(unknown)}")
@@ -70,7 +73,7 @@ def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = N
     return Sentence(" ".join(filter(None, (told, _why_unknown(unknown)))))
 
 
-def _head(said: SummaryInput, apart: Sequence[dict[str, object]]) -> str:
+def _head(said: SummaryInput, apart: Sequence[Finding]) -> str:
     if said.having(Verdict.BAD):
         return "Needs somebody now"
     if said.unknown():
@@ -78,19 +81,19 @@ def _head(said: SummaryInput, apart: Sequence[dict[str, object]]) -> str:
     return "Healthy, but worth a look" if apart else "Healthy"
 
 
-def _apart(said: SummaryInput) -> list[dict[str, object]]:
+def _apart(said: SummaryInput) -> list[Finding]:
     """The warnings that no past incident explains; of those that it may, what would stand without it."""
     warnings = said.having(Verdict.WARN)
     if not warnings or not past_incidents(said.facts):
         return warnings
-    rest = ReviewData(without_incidents(said.frame))
-    outside = (CHECKS[str(row["check"])](rest).record() if row["check"] in OF_AN_INCIDENT else row for row in warnings)
-    return [row for row in outside if row["verdict"] in (Verdict.WARN, Verdict.BAD)]
+    rest = ReviewData(without_incidents(said.data.frame))
+    outside = (CHECKS[row.check](rest) if row.check in OF_AN_INCIDENT else row for row in warnings)
+    return [row for row in outside if row.verdict in (Verdict.WARN, Verdict.BAD)]
 
 
-def _clauses(said: SummaryInput, apart: Sequence[dict[str, object]]) -> Iterator[str]:
+def _clauses(said: SummaryInput, apart: Sequence[Finding]) -> Iterator[str]:
     bad = said.having(Verdict.BAD)
-    lacking = [str(row["check"]) for row in said.having(Verdict.NO_DATA) if _is_gap(row)]
+    lacking = [row.check for row in said.having(Verdict.NO_DATA) if _is_gap(row)]
     # First what the sentence is about: trouble, or what nobody knows.
     is_about_gaps = not bad and bool(said.unknown())
     if bad:
@@ -111,36 +114,34 @@ def _clauses(said: SummaryInput, apart: Sequence[dict[str, object]]) -> Iterator
         yield synthetic
 
 
-def _is_gap(row: dict[str, object]) -> bool:
+def _is_gap(row: Finding) -> bool:
     """Whether a row without data is worth a word: rest is no gap, too few samples are none, and `data` repeats others."""
-    reason = str(row["reason"])
-    return row["check"] != service.DATA_CHECK and not reason.startswith(IDLE) and not reason.startswith("No p95")
+    reason = row.reason
+    return row.check != service.DATA_CHECK and not reason.startswith(IDLE) and not reason.startswith("No p95")
 
 
-def _named(rows: Sequence[dict[str, object]]) -> str:
+def _named(rows: Sequence[Finding]) -> str:
     # That alarms ring need not be said beside what they ring for; that they are off, or not there, must be.
-    told = [row for row in rows if row["check"] != service.ALARMS_CHECK or not row["value"]] or rows
+    told = [row for row in rows if row.check != service.ALARMS_CHECK or not row.value] or rows
     shown = [_measured(row) for row in told[:MOST_NAMED]]
     more = len(told) - MOST_NAMED
     return formatting.join([*shown, *([f"{more} more"] if more > 0 else [])])
 
 
-def _measured(row: dict[str, object]) -> str:
-    """Name a check with its value: "oldest job waiting 640 s (line 300 s)"; alarms that do not ring with what is wrong."""
-    if row["check"] == service.ALARMS_CHECK and not row["value"]:
-        reason = str(row["reason"]).rstrip(".").replace(". ", "; ")
-        return f"{row['check']} ({reason[:1].lower()}{reason[1:]})"
-    unit = str(row["unit"])
-    value, line = (_plain(format_amount(float(str(row[name])), unit)) for name in ("value", "threshold"))
-    return f"{row['check']} {value}{f' (line {line})' if value and line and row['threshold'] else ''}".strip()
+def _measured(row: Finding) -> str:
+    """Name a check with its value: "oldest job waiting 640 s (line 300 s)"; alarms that are not in ALARM with what is wrong."""
+    if row.check == service.ALARMS_CHECK and not row.value:
+        reason = row.reason.rstrip(".").replace(". ", "; ")
+        return f"{row.check} ({reason[:1].lower()}{reason[1:]})"
+    return _plain(row.headline)
 
 
 def _volume(said: SummaryInput) -> str:
     """Say what was done: pictures, jobs, API calls, cost; what is not known is left out."""
-    made = [statistics.total(said.frame, series.pictures(resource)) for resource in (WORKER, API_FUNCTION)]
+    made = [said.data.total(series.pictures(resource)) for resource in (WORKER, API_FUNCTION)]
     asked = {
-        "job": statistics.total(said.frame, series.SENT),
-        "API call": statistics.total(said.frame, series.API_COUNT),
+        "job": said.data.total(series.SENT),
+        "API call": said.data.total(series.API_COUNT),
     }
     counted = {one: number for one, number in asked.items() if not math.isnan(number)}
     pictures = sum(number for number in made if not math.isnan(number))
@@ -148,7 +149,7 @@ def _volume(said: SummaryInput) -> str:
     within = f"in {formatting.count(round(hours, 1), 'hour')}"
     if not pictures and not any(counted.values()):
         return f"nobody used it {within}" if len(counted) == len(asked) else ""
-    usd = _plain(format_amount(cost.cost_of_window(said.frame).total, USD))
+    usd = _plain(format_amount(said.data.cost().total, USD))
     paid = f", {'which on AWS costs' if said.facts.target == 'local' else 'for'} {usd}" if usd else ""
     origin = formatting.join(formatting.count(number, one) for one, number in counted.items())
     return f"{formatting.count(pictures, 'picture')} {within}{f', from {origin}' if origin else ''}{paid}"
@@ -156,8 +157,8 @@ def _volume(said: SummaryInput) -> str:
 
 def _oldest(said: SummaryInput) -> str:
     """Say how long the oldest job waited."""
-    worst = statistics.highest(said.frame, series.AGE)
-    return f"no job waited longer than {formatting.seconds(worst)}" if worst > 0 else ""
+    peak = said.data.level(series.AGE).peak
+    return f"no job waited longer than {formatting.seconds(peak.value)}" if peak and peak.value > 0 else ""
 
 
 def _incidents(said: SummaryInput) -> Iterator[str]:
@@ -167,7 +168,7 @@ def _incidents(said: SummaryInput) -> Iterator[str]:
     last = found[-1]
     day = last.start.astimezone(said.facts.zone).date()
     whose = {0: "today's", 1: "yesterday's"}.get((said.today - day).days, "the")
-    told = f"{whose} incident {said.facts.format_interval(last.start, last.end)} ({last.told(said.frame)})"
+    told = f"{whose} incident {said.facts.format_interval(last.start, last.end)} ({last.told(said.data.frame)})"
     yield (
         f"{told} is over"
         if len(found) == 1
@@ -205,9 +206,13 @@ def _is_compared(facts: Context) -> bool:
     return compared is not None and any(begin < compared.end and end > compared.start for begin, end in facts.synthetic)
 
 
-def _why_unknown(rows: Sequence[dict[str, object]]) -> str:
+def _why_unknown(rows: Sequence[Finding]) -> str:
     """Say why nothing is known, and what to do, each once."""
-    return " ".join(dict.fromkeys(f"{row[name]}" for name in ("reason", "action") for row in rows if row[name]))
+    return " ".join(
+        dict.fromkeys(
+            text for texts in ([row.reason for row in rows], [row.action for row in rows]) for text in texts if text
+        )
+    )
 
 
 def _as_of(said: SummaryInput) -> str:
@@ -266,7 +271,7 @@ def past_incidents(facts: Context) -> tuple[Incident, ...]:
     rang = sorted(
         (start, end, alarm.short_name)
         for alarm in facts.alarms
-        for start, end in alarm.rang
+        for start, end in alarm.alarm_intervals
         if (start, end) not in _still(alarm, facts)
     )
     joined: list[Incident] = []
@@ -292,14 +297,15 @@ def without_incidents(frame: pd.DataFrame) -> pd.DataFrame:
         began = incident.start - BEFORE_THE_RING
         gone |= (frame.index < incident.end) & (frame.index + lasts > began)
     rest = frame[~(gone & (frame["window"] == "now").to_numpy())]
-    quiet = tuple(replace(alarm, rang=_still(alarm, facts)) for alarm in facts.alarms)
+    quiet = tuple(replace(alarm, alarm_intervals=_still(alarm, facts)) for alarm in facts.alarms)
     rest.context = replace(facts, alarms=quiet)
     return rest
 
 
 def _still(alarm: Alarm, facts: Context) -> tuple[tuple[datetime, datetime], ...]:
     """The stretch of an alarm that still rings; none where it is quiet."""
-    return alarm.rang[-1:] if service.rings(alarm, facts) else ()
+    still = statistics.open_interval(facts, alarm)
+    return (still,) if still else ()
 
 
 def _rank(name: str) -> int:

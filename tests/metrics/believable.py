@@ -39,13 +39,13 @@ LOG_FACTS = (
 )  # fmt: skip
 
 
-def alarms_of(threshold_s=300.0, rang=None, states=None):
+def alarms_of(threshold_s=300.0, alarm_intervals=None, states=None):
     """Make the four deployed alarms; `rang` gives the stretches of each by short name, `states` how each stands (OK)."""
     thresholds = {"oldest-message-age": threshold_s, "dead-letters": 0.0, "worker-errors": 0.0, "failed-jobs": 0.0}
     return tuple(
         Alarm(
             f"{STEM}-{name}", name, threshold, (states or {}).get(name, "OK"), "Threshold Crossed.", None, 60,
-            rang=tuple((rang or {}).get(name, ())),
+            alarm_intervals=tuple((alarm_intervals or {}).get(name, ())),
         )
         for name, threshold in thresholds.items()
     )  # fmt: skip
@@ -112,7 +112,7 @@ def frame_of(
             "failed-jobs": [(began + timedelta(minutes=21), began + timedelta(minutes=24))],
             "dead-letters": [(began + timedelta(minutes=21), began + timedelta(minutes=80))],
         }
-        alarms = alarms_of(rang=rang) if alarms is None else alarms
+        alarms = alarms_of(alarm_intervals=rang) if alarms is None else alarms
         deploys = (Deploy(began + DEPLOY_AFTER, (WORKER,), "ab12cd3"),) if deploys is None else deploys
     facts = Context(
         target, "42", timezone, end, windows, compare if compare in kept else None, period_s, percentile_period_s,

@@ -8,7 +8,8 @@ from couch_explorers.metrics.review_data import ReviewData
 
 def row_of(frame, check):
     """Make one check of a frame and give its row as a review has it: `.verdict`, `.value`, `.reason` and the others."""
-    return SimpleNamespace(**CHECKS[check](ReviewData(frame)).record())
+    finding = CHECKS[check](ReviewData(frame))
+    return SimpleNamespace(**finding.record(), caption=finding.caption)
 
 
 def lately(*values, minutes=1440):

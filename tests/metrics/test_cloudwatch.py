@@ -97,10 +97,10 @@ def test_without_the_right_to_list_every_known_reason_and_model_is_asked_for(aws
     assert {"ContentFiltered", "Throttled", "Unexpected"} <= set(series.reasons(found))
     assert "Generation" not in series.reasons(found)
     assert series.models(found, WORKER) == (CORE,)
-    assert found.unanswered["cloudwatch:ListMetrics"].startswith(
+    assert found.error_notes["cloudwatch:ListMetrics"].startswith(
         "No right to list reasons and models: allow cloudwatch:ListMetrics."
     )
-    assert found.unanswered["cloudwatch:ListMetrics"] in found.notes
+    assert found.error_notes["cloudwatch:ListMetrics"] in found.notes
 
 
 def test_partial_missing_denied_idle_and_zero_are_five_different_things(aws):
@@ -172,8 +172,10 @@ def test_a_caller_who_may_see_no_metrics_still_sees_the_alarms(aws, workspace):
     found = model.context_of(frame)
     assert frame.empty
     assert set(found.states.values()) == {SeriesState.DENIED}
-    assert found.unanswered == {"cloudwatch:GetMetricData": "No right to read metrics: allow cloudwatch:GetMetricData."}
-    assert found.notes.count(found.unanswered["cloudwatch:GetMetricData"]) == 1
+    assert found.error_notes == {
+        "cloudwatch:GetMetricData": "No right to read metrics: allow cloudwatch:GetMetricData."
+    }
+    assert found.notes.count(found.error_notes["cloudwatch:GetMetricData"]) == 1
     assert {function.resource for function in found.functions} == {WORKER, API_FUNCTION}
 
 
@@ -462,7 +464,7 @@ def test_only_metrics_with_just_the_service_and_the_label_count(aws):
 
     assert found.reasons == {"Throttled"}
     assert found.models == {WORKER: {"a"}, API_FUNCTION: {"b"}}
-    assert found.unanswered == {}
+    assert found.error_notes == {}
 
 
 def test_a_function_that_is_not_deployed_is_not_asked_for(aws):
@@ -479,7 +481,7 @@ def test_without_a_list_everything_known_is_asked_for_and_that_is_told(aws, code
 
     assert found.models[WORKER] == {"stability.sd3-5-large-v1:0"}
     assert found.reasons == cloudwatch.known_reasons()
-    assert found.unanswered["cloudwatch:ListMetrics"].endswith("All that are known are asked for instead.")
+    assert found.error_notes["cloudwatch:ListMetrics"].endswith("All that are known are asked for instead.")
 
 
 def test_the_known_reasons_are_those_of_every_failure_and_of_the_one_nobody_foresaw():

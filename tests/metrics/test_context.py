@@ -49,13 +49,13 @@ def test_everything_around_the_points_is_found(aws, look):
     found = look()
 
     assert [each.short_name for each in found.alarms] == ["dead-letters", "oldest-message-age"]
-    assert found.alarms[0].rang == ((NOW - timedelta(hours=2), NOW - timedelta(hours=1)),)
+    assert found.alarms[0].alarm_intervals == ((NOW - timedelta(hours=2), NOW - timedelta(hours=1)),)
     assert [(each.resource, each.maximum_concurrency) for each in found.functions] == [
         (WORKER, 8),
         (API_FUNCTION, None),
     ]
     assert [each.reports for each in found.logs] == [1, 0]
-    assert (found.unanswered, found.notes, found.missing) == ({}, (), frozenset())
+    assert (found.error_notes, found.notes, found.missing) == ({}, (), frozenset())
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_a_missing_right_takes_away_only_its_own_part_and_is_named(aws, look, op
 
     found = look()
 
-    assert list(found.unanswered) == [action]
-    assert found.unanswered[action].startswith("No right to ")
-    assert found.unanswered[action].endswith(f"allow {action}.")
+    assert list(found.error_notes) == [action]
+    assert found.error_notes[action].startswith("No right to ")
+    assert found.error_notes[action].endswith(f"allow {action}.")
     assert bool(found.alarms) == (operation != "DescribeAlarms")
     assert bool(found.functions) == (operation != "GetFunction")
     assert bool(found.logs) == (operation != "FilterLogEvents")
@@ -91,8 +91,8 @@ def test_a_throttled_or_failing_service_is_left_out_with_a_sentence(aws, look):
 
     found = look()
 
-    assert "throttled the attempt to read the alarms" in found.unanswered["cloudwatch:DescribeAlarms"]
-    assert found.unanswered["logs:FilterLogEvents"].endswith("(logs:FilterLogEvents): Try later.")
+    assert "throttled the attempt to read the alarms" in found.error_notes["cloudwatch:DescribeAlarms"]
+    assert found.error_notes["logs:FilterLogEvents"].endswith("(logs:FilterLogEvents): Try later.")
 
 
 def test_a_part_that_is_named_but_not_there_is_missing(aws, look):
@@ -231,7 +231,7 @@ def test_an_alarm_on_a_band_has_no_threshold_that_anything_could_cross(aws):
 
     (found,) = context.read_alarms(aws.client("cloudwatch"), "42")
 
-    assert not found.line.is_crossed(1e9)
+    assert not found.line.is_breached_by(1e9)
 
 
 def test_the_history_is_asked_for_one_alarm_from_the_windows_start(aws):
@@ -243,7 +243,7 @@ def test_the_history_is_asked_for_one_alarm_from_the_windows_start(aws):
 
     found = context.with_history(aws.client("cloudwatch"), found, WINDOW)
 
-    assert found.rang == ((START, at(1)), (at(2), END))
+    assert found.alarm_intervals == ((START, at(1)), (at(2), END))
     (asked,) = aws.calls("DescribeAlarmHistory")
     assert (asked["AlarmName"], asked["StartDate"]) == ("couch-explorers-42-dead-letters", START)
 

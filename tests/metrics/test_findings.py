@@ -55,8 +55,8 @@ def test_a_check_that_is_ok_asks_for_nothing():
 
 
 def test_numbers_that_are_not_all_there_prove_trouble_but_not_health():
-    healthy = Finding("age", Verdict.OK, "At most 3 s.").doubted("Only a part.")
-    trouble = Finding("age", Verdict.BAD, "640 s.", action="Look.").doubted("Only a part.")
+    healthy = Finding("age", Verdict.OK, "At most 3 s.").downgraded("Only a part.")
+    trouble = Finding("age", Verdict.BAD, "640 s.", action="Look.").downgraded("Only a part.")
 
     assert (healthy.verdict, trouble.verdict) == (Verdict.NO_DATA, Verdict.BAD)
     assert healthy.reason == "At most 3 s. Only a part."

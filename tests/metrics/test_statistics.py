@@ -150,7 +150,7 @@ def test_a_percentile_whose_runs_were_not_counted_has_no_worst_period(frame_of):
 
 
 def test_a_percentile_without_points_has_no_samples(frame_of):
-    assert statistics.worst_percentile(frame_of(calm=False), P95) == statistics.Percentile(None, None, 0)
+    assert statistics.worst_percentile(frame_of(calm=False), P95) == statistics.Percentile(None, None, None, 0)
 
 
 def test_shares_are_of_the_functions_own_limits(frame_of):

@@ -85,7 +85,7 @@ def test_the_day_of_an_incident_goes_by_who_speaks(frame_of):
 def test_of_several_incidents_the_last_is_told(frame_of, alarms_of):
     rang = [(END - 300 * MINUTE, END - 290 * MINUTE), (END - 100 * MINUTE, END - 90 * MINUTE)]
 
-    sentence = said(frame_of(alarms=alarms_of(rang={"failed-jobs": rang})))
+    sentence = said(frame_of(alarms=alarms_of(alarm_intervals={"failed-jobs": rang})))
 
     assert "2 incidents are over, the last today's incident 07:20\u201307:30" in sentence
 
@@ -232,7 +232,7 @@ def ago(minutes):
 
 
 def past(frame_of, alarms_of, rang, **more):
-    return summary.past_incidents(model.context_of(frame_of(alarms=alarms_of(rang=rang, **more))))
+    return summary.past_incidents(model.context_of(frame_of(alarms=alarms_of(alarm_intervals=rang, **more))))
 
 
 def test_alarms_that_rang_about_the_same_time_are_one_incident(frame_of, alarms_of):
@@ -268,7 +268,7 @@ def test_an_incident_tells_what_its_alarms_rang_for(frame_of):
 
 
 def test_what_happened_at_another_time_is_not_told_of_it(frame_of, alarms_of):
-    alarms = alarms_of(rang={"oldest-message-age": [(ago(60), ago(30))]})
+    alarms = alarms_of(alarm_intervals={"oldest-message-age": [(ago(60), ago(30))]})
     frame = frame_of({series.AGE: {10: 9000} | lately(400, *[5] * 45)}, alarms=alarms)
 
     (incident,) = summary.past_incidents(model.context_of(frame))
@@ -277,8 +277,8 @@ def test_what_happened_at_another_time_is_not_told_of_it(frame_of, alarms_of):
 
 
 def test_an_alarm_whose_numbers_are_not_known_is_told_by_its_name(frame_of, alarms_of):
-    extra = replace(alarms_of()[0], short_name="something-new", rang=((ago(60), ago(30)),))
-    known_one = replace(alarms_of(rang={"worker-errors": [(ago(60), ago(30))]})[2])
+    extra = replace(alarms_of()[0], short_name="something-new", alarm_intervals=((ago(60), ago(30)),))
+    known_one = replace(alarms_of(alarm_intervals={"worker-errors": [(ago(60), ago(30))]})[2])
     frame = frame_of(alarms=[extra, known_one])
 
     (incident,) = summary.past_incidents(model.context_of(frame))
@@ -289,7 +289,7 @@ def test_an_alarm_whose_numbers_are_not_known_is_told_by_its_name(frame_of, alar
 def test_a_frame_without_its_incidents_keeps_all_that_was_outside_of_them(frame_of, alarms_of):
     alarms = alarms_of(
         states={"dead-letters": "ALARM"},
-        rang={"failed-jobs": [(ago(120), ago(110))], "dead-letters": [(ago(200), ago(190)), (ago(20), END)]},
+        alarm_intervals={"failed-jobs": [(ago(120), ago(110))], "dead-letters": [(ago(200), ago(190)), (ago(20), END)]},
     )
 
     rest = summary.without_incidents(frame_of({series.SENT: 1}, alarms=alarms))
@@ -298,12 +298,14 @@ def test_a_frame_without_its_incidents_keeps_all_that_was_outside_of_them(frame_
     kept = {(END - moment) // MINUTE for moment in model.points(rest, series.SENT).index}
     assert kept == set(range(1, 1441)) - set(range(191, 216)) - set(range(111, 136))
     assert len(model.points(rest, series.SENT, "before")) == 1440
-    assert [alarm.rang for alarm in model.context_of(rest).alarms if alarm.rang] == [((ago(20), END),)]
+    assert [alarm.alarm_intervals for alarm in model.context_of(rest).alarms if alarm.alarm_intervals] == [
+        ((ago(20), END),)
+    ]
 
 
 def test_an_hour_of_which_an_incident_is_a_part_goes_as_a_whole(frame_of, alarms_of):
     key = series.duration(WORKER, "p95")
-    frame = frame_of({key: [9000] * 24}, alarms=alarms_of(rang={"failed-jobs": [(ago(130), ago(110))]}))
+    frame = frame_of({key: [9000] * 24}, alarms=alarms_of(alarm_intervals={"failed-jobs": [(ago(130), ago(110))]}))
 
     hours = model.points(summary.without_incidents(frame), key).index
 

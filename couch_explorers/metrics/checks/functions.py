@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from couch_explorers import formatting
 from couch_explorers.checks import Verdict
-from couch_explorers.metrics import context, series, statistics, thresholds
+from couch_explorers.metrics import context, resampling, series, statistics, thresholds
 from couch_explorers.metrics.findings import RUN_AGAIN, SHARE, Finding, format_change, verdict
 from couch_explorers.metrics.model import PARTS, WORKER
 from couch_explorers.metrics.review_data import DENIED, IDLE, MISSING
@@ -34,126 +33,161 @@ def check_name(resource: str, what: str) -> str:
     return f"{resource.replace('api', 'API')} {what}"
 
 
-def errors(reading: ReviewData, resource: str) -> Finding:
+def errors(data: ReviewData, resource: str) -> Finding:
     """Judge crashes and time-outs: BAD where one happened in the last minutes. A job that fails is no error of the function."""
     check, key = check_name(resource, "errors"), series.errors(resource)
-    if row := reading.unanswered(check, key, series.invocations(resource)):
+    name = check.removesuffix("s")
+    caption = data.count_clause(key, name, check)
+    if row := data.no_data_row(check, key, series.invocations(resource), caption=caption):
         return row
-    line = reading.line(ALARMS.get(resource, ""), FUNCTION_ERRORS)
-    count, runs = reading.total(key), reading.total(series.invocations(resource))
-    late = reading.recent(key)
-    said = f"{formatting.number(count)} of {formatting.count(runs, 'run')} ended in an error ({formatting.percent(statistics.error_rate(reading.frame, resource))})" if count else (
+    line = data.line(ALARMS.get(resource, ""), FUNCTION_ERRORS)
+    count, runs = data.total(key), data.total(series.invocations(resource))
+    late = data.recent(key)
+    said = f"{formatting.number(count)} of {formatting.count(runs, 'run')} ended in an error{f' ({formatting.percent(count / runs)})' if runs else ''}" if count else (
         f"none in {formatting.count(runs, 'run')}" if runs else "none: nothing ran"
     )  # fmt: skip
-    last = reading.points(key)[reading.points(key) > 0]
+    last = data.points(key)[data.points(key) > 0]
     row = Finding(
         check,
-        verdict(bad=len(late) > 0 and line.is_crossed(float(late.max())), warn=count > 0),
-        formatting.sentences(said, f"the last began {reading.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
-        count, "errors", line.value, reading.total_before(key),
-        f'Search {reading.log(resource)} for "Task timed out" and "Traceback".',
+        verdict(bad=len(late) > 0 and line.is_breached_by(float(late.max())), warn=count > 0),
+        formatting.sentences(said, f"the last began {data.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
+        count, "errors", line.value, data.total_before(key),
+        f'Search {data.log(resource)} for "Task timed out" and "Traceback".', caption,
     )  # fmt: skip
-    return reading.believed(row, key)
+    return data.with_partial_data(row, key)
 
 
-def throttles(reading: ReviewData, resource: str) -> Finding:
+def throttles(data: ReviewData, resource: str) -> Finding:
     """Judge the calls that Lambda refused for want of concurrency: for a queue each costs its job a receive, for the API an answer."""
     check, key = check_name(resource, "throttles"), series.throttles(resource)
-    if row := reading.unanswered(check, key):
+    if row := data.no_data_row(check, key):
         return row
-    count = reading.total(key)
-    share = statistics.throttle_share(reading.frame, resource)
+    count = data.total(key)
+    share = statistics.throttle_share(data.frame, resource)
     line = FUNCTION_THROTTLES.warn
     bound = "; maximum_concurrency must stay below it" if resource == WORKER else ""
     row = Finding(
         check,
-        verdict(bad=float(reading.recent(key).sum()) > line, warn=count > line),
-        formatting.sentences(f"{formatting.count(count, 'call')} refused ({formatting.percent(share)})") if count else "None.",
-        count, "calls", line, reading.total_before(key),
+        verdict(bad=float(data.recent(key).sum()) > line, warn=count > line),
+        formatting.sentences(f"{formatting.count(count, 'call')} refused{'' if math.isnan(share) else f' ({formatting.percent(share)})'}") if count else "None.",
+        count, "calls", line, data.total_before(key),
         f"The account's concurrency is used up: see what else runs, or reserve some for this function{bound}.",
     )  # fmt: skip
-    return reading.believed(row, key)
+    return data.with_partial_data(row, key)
 
 
-def duration(reading: ReviewData, resource: str) -> Finding:
+def duration(data: ReviewData, resource: str) -> Finding:
     """Judge the longest run and the p95 by the function's time-out, and the p95 by the window before.
 
     Without a run there is no verdict: an OK would promise that the next one is quick.
     """
     check, key = check_name(resource, "duration"), series.duration(resource, "Maximum")
-    if row := reading.unanswered(check, key):
+    caption = _duration_caption(data, resource)
+    if row := data.no_data_row(check, key, caption=caption):
         return row
-    values = reading.points(key)
-    if values.empty and reading.total(series.invocations(resource)) > 0:
-        return Finding(check, Verdict.NO_DATA, "Runs were counted, but CloudWatch gave no duration.", action=RUN_AGAIN)
-    if values.empty:
-        return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.")
-    longest, moment = reading.peak(key)
-    worst = statistics.worst_percentile(reading.frame, series.duration(resource, P95))
-    before = reading.highest_before(key) / 1000
-    said = f"at most {formatting.seconds(longest / 1000)} ({reading.at(moment)})"
-    function = reading.facts.function(resource)
+    values = data.points(key)
+    if values.empty and data.total(series.invocations(resource)) > 0:
+        said = "Runs were counted, but CloudWatch gave no duration."
+        return Finding(check, Verdict.NO_DATA, said, action=RUN_AGAIN, caption=caption)
+    level = data.level(key)
+    if level.peak is None:
+        return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.", caption=caption)
+    longest = level.peak.value
+    worst = data.percentile(series.duration(resource, P95))
+    before = level.previous / 1000
+    said = level.at_most(_milliseconds)
+    function = data.context.function(resource)
     if function is None:
-        why = reading.facts.unanswered.get(context.GET_FUNCTION, "")
+        why = data.context.error_notes.get(context.GET_FUNCTION, "")
         reason = formatting.sentences(
             said, f"{DENIED if why else MISSING}: the time-out, by which it is judged, is not known"
         )
-        return Finding(check, Verdict.NO_DATA, reason, longest / 1000, "s", before=before, action=why)
-    p95_before = reading.percentile_before(series.duration(resource, P95))
-    slow, slower = _p95(reading, resource, worst, p95_before)
-    late = reading.recent(key)
-    lately = statistics.share_of_timeout(reading.facts, resource, float(late.max()) if len(late) else 0.0)
-    share = statistics.share_of_timeout(reading.facts, resource, longest)
+        return Finding(check, Verdict.NO_DATA, reason, longest / 1000, "s", before=before, action=why, caption=caption)
+    p95_before = data.percentile_before(series.duration(resource, P95))
+    slow, slower = _p95(data, resource, worst, p95_before)
+    late = data.recent(key)
+    lately = statistics.share_of_timeout(data.context, resource, float(late.max()) if len(late) else 0.0)
+    share = statistics.share_of_timeout(data.context, resource, longest)
     row = Finding(
         check,
         verdict(bad=lately > LONGEST_RUN.warn, warn=share > LONGEST_RUN.warn or slow or slower),
         formatting.sentences(
-            f"{said}, {formatting.percent(share)} of the time-out of {formatting.seconds(function.timeout_s)}",
-            describe_percentile(reading, worst, p95_before, "run"),
+            f"{said}, {formatting.ratio(longest / 1000, function.timeout_s, f'the time-out of {formatting.seconds(function.timeout_s)}')}",
+            describe_percentile(data, worst, p95_before, "run"),
         ),
         longest / 1000, "s", LONGEST_RUN.warn * function.timeout_s, before,
-        f"See what takes so long: {reading.log(resource)}; the model may be slow, or the time-out too short.",
+        f"See what takes so long: {data.log(resource)}; the model may be slow, or the time-out too short.",
+        caption,
     )  # fmt: skip
-    return reading.believed(row, key)
+    return data.with_partial_data(row, key)
 
 
-def _p95(reading: ReviewData, resource: str, worst: Percentile, before: float | None) -> tuple[bool, bool]:
+def _milliseconds(value: float) -> str:
+    return formatting.seconds(value / 1000)
+
+
+def _duration_caption(data: ReviewData, resource: str) -> str:
+    """Say the median, the worst p95 and the longest run, against the time-out and the window before."""
+    runs, key = series.invocations(resource), series.duration(resource, "Maximum")
+    median = resampling.with_min_samples(data.frame, series.duration(resource, "p50"), runs).scaled(1 / 1000)
+    level = data.level(key)
+    if median.empty and level.peak is None:
+        return f"{PARTS[resource]}'s duration: {data.why_no_data(key)}"
+    parts = []
+    if not median.empty:
+        low, high = formatting.number(median.lowest), formatting.number(median.highest)
+        parts.append(f"median {low} s" if low == high else f"median {low} to {high} s")
+    worst, before = (
+        data.percentile(series.duration(resource, P95)),
+        data.percentile_before(series.duration(resource, P95)),
+    )
+    if worst.value is not None and worst.start is not None and worst.end is not None:
+        then = "" if before is None else f"; {data.context.previous_name} {_milliseconds(before)}"
+        parts.append(f"p95 at most {_milliseconds(worst.value)} ({data.format_period(worst.start, worst.end)}{then})")
+    if level.peak:
+        parts.append(f"longest run {_milliseconds(level.peak.value)} ({level.peak.when})")
+        if function := data.context.function(resource):
+            limit = f"its time-out of {formatting.seconds(function.timeout_s)}"
+            parts.append(formatting.ratio(level.peak.value / 1000, function.timeout_s, limit))
+    parts.append(data.partial_note(key, series.duration(resource, P95)))
+    return f"{PARTS[resource]}: {', '.join(filter(None, parts))}"
+
+
+def _p95(data: ReviewData, resource: str, worst: Percentile, before: float | None) -> tuple[bool, bool]:
     """Whether the p95 comes near the time-out, and whether it grew; neither where too few runs carry it."""
     if worst.value is None:
         return False, False
-    slow = statistics.share_of_timeout(reading.facts, resource, worst.value) > SLOW_RUNS.warn
+    slow = statistics.share_of_timeout(data.context, resource, worst.value) > SLOW_RUNS.warn
     return slow, before is not None and worst.value > SLOWER.warn * before
 
 
-def describe_percentile(reading: ReviewData, worst: Percentile, before: float | None, of: str) -> str:
+def describe_percentile(data: ReviewData, worst: Percentile, before: float | None, of: str) -> str:
     """Say the worst p95, when, and against before; or that there are too few samples for one."""
     least = thresholds.MIN_SAMPLES[P95]
-    if worst.value is None or worst.start is None:
+    if worst.value is None or worst.start is None or worst.end is None:
         if math.isnan(worst.samples):
             return f"no p95: how many {of}s there were is not known, and {least} are needed"
-        length = formatting.per_period(reading.facts.percentile_period_s)
+        length = formatting.per_period(data.context.percentile_period_s)
         few = f"no p95: {formatting.count(worst.samples, of)} {length} at most, and {least} are needed"
         return few if worst.samples else ""
     changed = "" if before is None else format_change(worst.value, before)
-    than = reading.facts.previous_name
+    than = data.context.previous_name
     against = f", {'as' if changed == 'same' else f'{changed} against'} {than}" if changed else ""
-    when = reading.facts.format_interval(
-        worst.start, worst.start + timedelta(seconds=reading.facts.percentile_period_s)
-    )
+    when = data.format_period(worst.start, worst.end)
     return (
         f"p95 at most {formatting.seconds(worst.value / 1000)} ({when}, {formatting.count(worst.samples, of)}){against}"
     )
 
 
-def memory(reading: ReviewData, resource: str) -> Finding:
+def memory(data: ReviewData, resource: str) -> Finding:
     """Judge the memory by the function's REPORT lines, which tell of cold starts too."""
     check = check_name(resource, "memory")
-    log = statistics.log_of(reading.facts, resource)
-    function = reading.facts.function(resource)
+    log = statistics.log_of(data.context, resource)
+    function = data.context.function(resource)
     if log is None or function is None:
-        return _no_memory(reading, resource, check)
-    if not log.reports and reading.total(series.invocations(resource)) > 0:
-        invented = ": hours of the local history have none" if reading.facts.synthetic else ""
+        return _no_memory(data, resource, check)
+    if not log.reports and data.total(series.invocations(resource)) > 0:
+        invented = ": hours of the local history have none" if data.context.synthetic else ""
         return Finding(
             check,
             Verdict.NO_DATA,
@@ -161,8 +195,8 @@ def memory(reading: ReviewData, resource: str) -> Finding:
         )
     if not log.reports:
         return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.")
-    cold = _cold_starts(reading, resource)
-    share = statistics.memory_share(reading.facts, resource)
+    cold = _cold_starts(data, resource)
+    share = statistics.memory_share(data.context, resource)
     if math.isnan(share):
         return Finding(check, Verdict.NO_DATA, formatting.sentences("no REPORT line tells the memory used", cold))
     used = f"at most {formatting.number(log.highest_memory_mb or 0)} of {formatting.number(function.memory_mb)} MB"
@@ -176,22 +210,22 @@ def memory(reading: ReviewData, resource: str) -> Finding:
     )  # fmt: skip
 
 
-def _cold_starts(reading: ReviewData, resource: str) -> str:
-    log = statistics.log_of(reading.facts, resource)
-    share = statistics.cold_start_share(reading.facts, resource)
+def _cold_starts(data: ReviewData, resource: str) -> str:
+    log = statistics.log_of(data.context, resource)
+    share = statistics.cold_start_share(data.context, resource)
     if log is None or math.isnan(share):
         return ""
     longest = f", the longest in {formatting.seconds(log.longest_init_ms / 1000)}" if log.longest_init_ms else ""
     return f"{formatting.number(log.cold_starts or 0)} of {formatting.count(log.reports, 'run')} began cold ({formatting.percent(share)}){longest}"
 
 
-def _no_memory(reading: ReviewData, resource: str, check: str) -> Finding:
+def _no_memory(data: ReviewData, resource: str, check: str) -> Finding:
     asked = (context.FILTER_LOG_EVENTS, context.GET_FUNCTION)
-    why = next((reading.facts.unanswered[action] for action in asked if action in reading.facts.unanswered), "")
+    why = next((data.context.error_notes[action] for action in asked if action in data.context.error_notes), "")
     if why:
         return Finding(
             check, Verdict.NO_DATA, f"{DENIED}: log or limits of {PARTS[resource]} could not be read.", action=why
         )
     return Finding(
-        check, Verdict.NO_DATA, f"{MISSING}: {PARTS[resource]} is not deployed.", action=reading.deploy(resource)
+        check, Verdict.NO_DATA, f"{MISSING}: {PARTS[resource]} is not deployed.", action=data.deploy(resource)
     )

@@ -14,7 +14,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 
 from couch_explorers import formatting
+from couch_explorers.metrics.findings import MAX_INTERVALS
 from couch_explorers.metrics.plots import style
+from couch_explorers.metrics.statistics import open_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +24,13 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.model import Alarm, Context, Deploy
+    from couch_explorers.metrics.model import Context, Deploy
 
 
 COMMIT_LETTERS = 7
 HOUR = timedelta(hours=1)
 # Between the words of two deploys, in points.
 APART_PT = 14.0
-# An alarm that rang more often is counted.
-MOST_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -49,24 +49,21 @@ class Event:
 def alarm_events(facts: Context, short_name: str, *, named: bool = False) -> list[Event]:
     """List when an alarm rang: each time in words, or where they are many the last with their number."""
     found = facts.alarm(short_name)
-    if found is None or not found.rang:
+    if found is None or not found.alarm_intervals:
         return []
     head = f"{short_name} " if named else ""
-    times = len(found.rang)
+    times = len(found.alarm_intervals)
     entries = []
-    for place, (start, end) in enumerate(found.rang, start=1):
+    for place, (start, end) in enumerate(found.alarm_intervals, start=1):
         said = (
-            f"since {facts.format_time(start)}" if still_rings(facts, found, end) else facts.format_interval(start, end)
+            f"since {facts.format_time(start)}"
+            if (start, end) == open_interval(facts, found)
+            else facts.format_interval(start, end)
         )
         many = f"{times} times"
-        texts = (f"{head}{said}",) if times <= MOST_TOLD else (f"{head}{many}, last {said}", f"{head}{many}", many)
-        entries.append(_event(facts, start, end, *(texts if times <= MOST_TOLD or place == times else ())))
+        texts = (f"{head}{said}",) if times <= MAX_INTERVALS else (f"{head}{many}, last {said}", f"{head}{many}", many)
+        entries.append(_event(facts, start, end, *(texts if times <= MAX_INTERVALS or place == times else ())))
     return entries
-
-
-def still_rings(facts: Context, alarm: Alarm, end: datetime) -> bool:
-    """Whether a stretch in which an alarm rang has not ended yet."""
-    return alarm.state == "ALARM" and end >= facts.window().end
 
 
 def deploy_events(facts: Context, width_pt: float = style.PLOT_PT) -> list[Event]:

@@ -15,10 +15,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
 from couch_explorers import formatting
-from couch_explorers.metrics import model
+from couch_explorers.metrics import model, resampling
 from couch_explorers.metrics.model import SeriesState
-from couch_explorers.metrics.plots import absent, resampling, style
-from couch_explorers.metrics.plots.resampling import MOST_POINTS
+from couch_explorers.metrics.plots import style
+from couch_explorers.metrics.resampling import MOST_POINTS
+from couch_explorers.metrics.review_data import no_data_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
     from numpy.typing import NDArray
 
-    from couch_explorers.metrics.plots.resampling import Curve
+    from couch_explorers.metrics.resampling import Curve
 
     Numbers = NDArray[np.float64]
     from collections.abc import Sequence
@@ -313,7 +314,7 @@ def count_row(
     facts = model.context_of(frame)
     now = resampling.resample(frame, key, period_s=period_s)
     unknown = facts.state(key) in {SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL}
-    nothing = absent.why(facts, key) if now.empty and unknown else ""
+    nothing = no_data_reason(facts, key) if now.empty and unknown else ""
     return CountRow(name, now, resampling.resample_counts_before(frame, key, period_s=period_s), colour, group, nothing)
 
 

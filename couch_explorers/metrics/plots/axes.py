@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from couch_explorers import formatting
-from couch_explorers.metrics.plots import absent, style
+from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.annotations import draw_annotations
 from couch_explorers.metrics.plots.artists import LineLabels
+from couch_explorers.metrics.review_data import partial_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from couch_explorers.metrics.model import Context, SeriesKey
+
+# In points, between a text in axes without data and their edges.
+NO_DATA_EDGE_PT = 20.0
 
 
 def setup_axes(
@@ -42,7 +46,7 @@ def setup_axes(
     format_time_axis(ax, facts)
     rows_pt = draw_annotations(ax, facts, alarms, first=first)
     statistic = statistic_label(facts, *told, beside=f" ({beside})" if beside else "")
-    write_title(ax, title, "; ".join(filter(None, (statistic, absent.note(facts, *keys)))), rows_pt)
+    write_title(ax, title, "; ".join(filter(None, (statistic, partial_note(facts, *keys)))), rows_pt)
     return LineLabels(ax)
 
 
@@ -208,3 +212,19 @@ def _midnights(facts: Context, *, around: bool = False) -> list[tuple[float, dat
 
 def _text(tick: Tick) -> str:
     return f"{tick.label}\n{tick.second_line}" if tick.second_line else tick.label
+
+
+def write_no_data(ax: Axes, text: str) -> None:
+    """Write into axes without data why there is none."""
+    ax.text(
+        0.5,
+        0.5,
+        style.wrap(f"{text[:1].upper()}{text[1:]}.", style.width_of(ax) - 2 * NO_DATA_EDGE_PT, style.TEXT_SIZE),
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=style.TEXT_SIZE,
+        color=style.SOFT,
+        bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 3},
+        linespacing=1.4,
+    )

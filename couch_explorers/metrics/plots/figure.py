@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -22,6 +22,7 @@ from couch_explorers import formatting
 from couch_explorers.files import write_whole
 from couch_explorers.metrics import model
 from couch_explorers.metrics.plots import style
+from couch_explorers.metrics.review_data import ReviewData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -106,46 +107,55 @@ MEASURED_AT_DPI = 72.0
 
 @dataclass(frozen=True)
 class Subplot:
-    """One set of axes: how it is drawn, and its height in points without title and labels."""
+    """One set of axes: how it is drawn, and its height in points without title and labels, which may depend on the frame."""
 
     draw: Callable[[pd.DataFrame, Axes], Axes]
-    height_pt: float
+    height_pt: float | Callable[[pd.DataFrame], float]
+
+    def height_of(self, frame: pd.DataFrame) -> float:
+        """Give the height in points for a frame."""
+        return self.height_pt(frame) if callable(self.height_pt) else self.height_pt
 
 
-class Chart(Protocol):
-    """What a module of `charts` has."""
+@dataclass(frozen=True)
+class Chart:
+    """A figure's name, title and kind (for the alternative text), what is drawn, from top to bottom, and its caption."""
 
-    TITLE: str
-    KIND: str
+    name: str
+    title: str
+    kind: str
+    subplots: tuple[Subplot, ...]
+    caption: Callable[[ReviewData], str]
 
-    def read(self, frame: pd.DataFrame) -> str:
-        """Say in one sentence what the figure shows."""
 
+def make_panel(frame: pd.DataFrame, chart: Chart, width_pt: float = style.WIDTH_PT) -> Panel:
+    """Draw a chart, `width_pt` points wide in all, and put its caption beside it.
 
-def make_panel(
-    frame: pd.DataFrame, name: str, chart: Chart, parts: Sequence[Subplot], width_pt: float = style.WIDTH_PT
-) -> Panel:
-    """Draw the parts of a chart under each other, `width_pt` points wide in all, and put its sentence beside them."""
+    Raises:
+        ValueError: the frame has no context.
+
+    """
+    data = ReviewData.of(frame)
     with style.sheet():
         figure = Figure(figsize=(1, 1), dpi=MEASURED_AT_DPI)
         FigureCanvasAgg(figure)
-        _stack(figure, frame, parts, width_pt)
-    sentence = chart.read(frame)
-    return Panel(name, chart.TITLE, sentence, f"{chart.KIND}, {_stretch(frame)}. {sentence}", figure)
+        _stack(figure, frame, chart.subplots, width_pt)
+    caption = chart.caption(data)
+    return Panel(chart.name, chart.title, caption, f"{chart.kind}, {_stretch(frame)}. {caption}", figure)
 
 
 def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_pt: float) -> None:
     """Draw each part at its size, measure what stands out above and below, then move all to their places."""
-    height = sum(part.height_pt for part in parts)
+    height = sum(part.height_of(frame) for part in parts)
     left, across = style.LEFT_PT / width_pt, (width_pt - style.LEFT_PT - style.RIGHT_PT) / width_pt
     figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
     drawn = []
     for place, part in enumerate(parts):
-        ax = figure.add_axes((left, 0, across, part.height_pt / height))
+        ax = figure.add_axes((left, 0, across, part.height_of(frame) / height))
         part.draw(frame, ax)
         if place < len(parts) - 1:
             ax.tick_params(axis="x", which="both", labelbottom=False)
-        drawn.append((ax, part.height_pt, *_overhang(ax)))
+        drawn.append((ax, part.height_of(frame), *_overhang(ax)))
     height = 2 * EDGE_PT + BETWEEN_PT * (len(parts) - 1) + sum(own + above + below for _, own, above, below in drawn)
     figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
     top = height - EDGE_PT

@@ -150,7 +150,7 @@ def test_runs_without_a_duration_are_no_rest(frame_of):
 def test_without_the_time_out_a_duration_is_told_but_not_judged(frame_of):
     frame = frame_of({LONGEST: {60: 12_000}}, functions=())
     why = "No right to read the functions' limits: allow lambda:GetFunction."
-    frame.context = replace(frame.context, unanswered={"lambda:GetFunction": why})
+    frame.context = replace(frame.context, error_notes={"lambda:GetFunction": why})
 
     row = row_of(frame, "worker duration")
 
@@ -209,7 +209,7 @@ def test_runs_without_a_line_in_the_log_are_no_rest(frame_of):
 def test_a_log_that_may_not_be_read_is_told_from_a_function_that_is_not_there(frame_of):
     why = "No right to read the functions' logs: allow logs:FilterLogEvents."
     denied, missing = frame_of(logs=()), frame_of(logs=(), functions=FUNCTION_FACTS[1:])
-    denied.context = replace(denied.context, unanswered={"logs:FilterLogEvents": why})
+    denied.context = replace(denied.context, error_notes={"logs:FilterLogEvents": why})
 
     assert row_of(denied, "worker memory").action == why
     assert row_of(denied, "worker memory").reason.startswith("Denied: ")

@@ -109,7 +109,7 @@ def test_an_alarm_on_a_band_does_not_say_what_is_too_long(frame_of, alarms_of):
 def test_an_alarm_that_may_not_be_read_is_told_from_one_that_is_not_there(frame_of):
     frame = frame_of(alarms=())
     why = "No right to read the alarms: allow cloudwatch:DescribeAlarms."
-    frame.context = replace(frame.context, unanswered={"cloudwatch:DescribeAlarms": why})
+    frame.context = replace(frame.context, error_notes={"cloudwatch:DescribeAlarms": why})
 
     assert row_of(frame, CHECK).action == why
 
@@ -328,10 +328,12 @@ def test_failures_whose_reason_is_not_listed_yet_are_counted_as_others(frame_of)
 
 
 def test_only_the_most_frequent_reasons_are_listed(frame_of):
-    names = ["A", "B", "C", "D", "E", "F"]
-    row = failed(frame_of, {60: 6}, {name: {60: 1} for name in names})
+    names = ["A", "B", "C", "D", "E", "F", "G", "H"]
+    row = failed(frame_of, {60: 9}, {name: {60: 1} for name in names})
 
-    assert "1 D and 2 more reasons" in row.reason
+    # Two of the rare ones, and one that is not listed yet.
+    assert "1 F and 3 other reasons" in row.reason
+    assert "1 F and 3 other reasons" in row.caption
 
 
 def test_a_queue_that_nobody_used_has_no_failed_jobs(frame_of):

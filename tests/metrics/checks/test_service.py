@@ -24,22 +24,22 @@ def with_facts(frame, **changes):
 
 def test_an_alarm_that_rings_needs_somebody_now(frame_of, alarms_of):
     rang = {"dead-letters": [(END - 30 * MINUTE, END)]}
-    alarms = alarms_of(states={"dead-letters": "ALARM"}, rang=rang)
+    alarms = alarms_of(states={"dead-letters": "ALARM"}, alarm_intervals=rang)
 
     row = row_of(frame_of(alarms=alarms), "alarms")
 
     assert row.verdict == Verdict.BAD
-    assert (row.value, row.reason) == (1, "Ringing: dead-letters since 08:30.")
+    assert (row.value, row.reason) == (1, "In ALARM: dead-letters since 08:30.")
     assert "`couch emails`" in row.action
 
 
 def test_an_alarm_that_rang_and_is_quiet_again_is_a_warning(frame_of, alarms_of):
     rang = {"failed-jobs": [(END - 90 * MINUTE, END - 80 * MINUTE), (END - 30 * MINUTE, END - 20 * MINUTE)]}
 
-    row = row_of(frame_of(alarms=alarms_of(rang=rang)), "alarms")
+    row = row_of(frame_of(alarms=alarms_of(alarm_intervals=rang)), "alarms")
 
     assert row.verdict == Verdict.WARN
-    assert row.reason == "Rang: failed-jobs 07:30\u201307:40 and 08:30\u201308:40."
+    assert row.reason == "Was in ALARM: failed-jobs 07:30\u201307:40 and 08:30\u201308:40."
 
 
 def test_an_alarm_that_rang_often_is_not_listed_at_length(frame_of, alarms_of):
@@ -47,7 +47,7 @@ def test_an_alarm_that_rang_often_is_not_listed_at_length(frame_of, alarms_of):
         "failed-jobs": [(END - number * 20 * MINUTE, END - number * 20 * MINUTE + MINUTE) for number in (6, 5, 4, 3)]
     }
 
-    row = row_of(frame_of(alarms=alarms_of(rang=rang)), "alarms")
+    row = row_of(frame_of(alarms=alarms_of(alarm_intervals=rang)), "alarms")
 
     assert "failed-jobs 4 times, last 08:00\u201308:01" in row.reason
 
@@ -58,15 +58,15 @@ def test_alarms_are_told_in_the_order_in_which_they_rang(frame_of, alarms_of):
         "worker-errors": [(END - 30 * MINUTE, END - 25 * MINUTE)],
     }
 
-    row = row_of(frame_of(alarms=alarms_of(rang=rang)), "alarms")
+    row = row_of(frame_of(alarms=alarms_of(alarm_intervals=rang)), "alarms")
 
-    assert row.reason == "Rang: worker-errors 08:30\u201308:35; dead-letters 08:40\u201308:50."
+    assert row.reason == "Was in ALARM: worker-errors 08:30\u201308:35; dead-letters 08:40\u201308:50."
 
 
 def test_quiet_alarms_are_ok(frame_of):
     row = row_of(frame_of(), "alarms")
 
-    assert (row.verdict, row.reason) == (Verdict.OK, "None of 4 rings, and none rang.")
+    assert (row.verdict, row.reason) == (Verdict.OK, "None of 4 is in ALARM, and none was.")
 
 
 def test_an_alarm_that_tells_nobody_is_a_warning(frame_of, alarms_of):
@@ -97,7 +97,7 @@ def test_an_alarm_without_data_is_a_warning_once_it_is_no_new_one(frame_of, alar
 
 def test_alarms_that_may_not_be_read_are_not_known(frame_of):
     why = "No right to read the alarms: allow cloudwatch:DescribeAlarms."
-    row = row_of(with_facts(frame_of(alarms=()), unanswered={"cloudwatch:DescribeAlarms": why}), "alarms")
+    row = row_of(with_facts(frame_of(alarms=()), error_notes={"cloudwatch:DescribeAlarms": why}), "alarms")
 
     assert (row.verdict, row.action) == (Verdict.NO_DATA, why)
     assert row.reason.startswith("Denied: ")
@@ -105,10 +105,10 @@ def test_alarms_that_may_not_be_read_are_not_known(frame_of):
 
 def test_a_history_that_may_not_be_read_leaves_open_whether_one_rang(frame_of):
     why = "No right to read the alarms' history: allow cloudwatch:DescribeAlarmHistory."
-    row = row_of(with_facts(frame_of(), unanswered={"cloudwatch:DescribeAlarmHistory": why}), "alarms")
+    row = row_of(with_facts(frame_of(), error_notes={"cloudwatch:DescribeAlarmHistory": why}), "alarms")
 
     assert row.verdict == Verdict.NO_DATA
-    assert "whether one rang is not known" in row.reason
+    assert "whether one was is not known" in row.reason
 
 
 def test_a_queue_without_alarms_is_a_warning_and_without_a_queue_there_are_none(frame_of):
@@ -123,7 +123,9 @@ def test_a_queue_without_alarms_is_a_warning_and_without_a_queue_there_are_none(
 def test_a_window_of_the_past_tells_how_the_alarms_stood_at_its_end(frame_of, alarms_of):
     later = END + timedelta(days=3)
     rings_today = with_facts(frame_of(alarms=alarms_of(states={"dead-letters": "ALARM"})), fetched=later)
-    rang_then = with_facts(frame_of(alarms=alarms_of(rang={"dead-letters": [(END - 9 * MINUTE, END)]})), fetched=later)
+    rang_then = with_facts(
+        frame_of(alarms=alarms_of(alarm_intervals={"dead-letters": [(END - 9 * MINUTE, END)]})), fetched=later
+    )
 
     assert row_of(rings_today, "alarms").verdict == Verdict.OK
     assert row_of(rang_then, "alarms").verdict == Verdict.BAD
@@ -132,7 +134,7 @@ def test_a_window_of_the_past_tells_how_the_alarms_stood_at_its_end(frame_of, al
 def test_the_state_before_a_denied_history_is_told_by_its_change(frame_of, alarms_of):
     alarms = [replace(alarm, since=END - 12 * MINUTE) for alarm in alarms_of(states={"dead-letters": "ALARM"})]
 
-    assert row_of(frame_of(alarms=alarms), "alarms").reason == "Ringing: dead-letters since 08:48."
+    assert row_of(frame_of(alarms=alarms), "alarms").reason == "In ALARM: dead-letters since 08:48."
 
 
 def test_no_series_is_needed_to_know_the_alarms(frame_of):
@@ -256,7 +258,7 @@ def test_a_review_that_could_ask_about_a_part_does_not_fail_by_that(frame_of):
 
 def test_what_was_not_answered_beside_the_numbers_is_named_with_what_to_do(frame_of):
     frame = frame_of(notes=["No right to read the alarms: allow cloudwatch:DescribeAlarms."])
-    frame.context = replace(frame.context, unanswered={"cloudwatch:DescribeAlarms": "No right."})
+    frame.context = replace(frame.context, error_notes={"cloudwatch:DescribeAlarms": "No right."})
 
     row = row_of(frame, "data")
 

@@ -64,14 +64,14 @@ def test_a_synthetic_stretch_is_cut_to_the_window(frame_of):
 
 def test_an_alarm_that_rang_is_told_from_when_to_when(frame_of, alarms_of):
     rang = {AGE: [(END - timedelta(hours=9), END - timedelta(hours=8, minutes=10))]}
-    facts = model.context_of(frame_of(alarms=alarms_of(rang=rang)))
+    facts = model.context_of(frame_of(alarms=alarms_of(alarm_intervals=rang)))
 
     assert [entry.texts for entry in annotations.alarm_events(facts, AGE)] == [("00:00\u201300:50",)]
     assert annotations.alarm_events(facts, AGE, named=True)[0].texts == (f"{AGE} 00:00\u201300:50",)
 
 
 def test_an_alarm_that_still_rings_is_told_since_when(frame_of, alarms_of):
-    alarms = alarms_of(rang={AGE: [(END - timedelta(hours=1), END)]}, states={AGE: "ALARM"})
+    alarms = alarms_of(alarm_intervals={AGE: [(END - timedelta(hours=1), END)]}, states={AGE: "ALARM"})
 
     (entry,) = annotations.alarm_events(model.context_of(frame_of(alarms=alarms)), AGE)
 
@@ -81,7 +81,7 @@ def test_an_alarm_that_still_rings_is_told_since_when(frame_of, alarms_of):
 def test_an_alarm_that_rang_often_is_counted_at_its_last_time(frame_of, alarms_of):
     rang = {AGE: [(END - timedelta(hours=hour, minutes=5), END - timedelta(hours=hour)) for hour in range(9, 2, -1)]}
 
-    entries = annotations.alarm_events(model.context_of(frame_of(alarms=alarms_of(rang=rang))), AGE)
+    entries = annotations.alarm_events(model.context_of(frame_of(alarms=alarms_of(alarm_intervals=rang))), AGE)
 
     assert [bool(entry.texts) for entry in entries] == [False] * 6 + [True]
     assert entries[-1].texts[0] == "7 times, last 05:55\u201306:00"
@@ -132,7 +132,9 @@ def test_several_alarms_have_a_row_each_and_are_named(frame_of, ax, alarms_of):
         for hour, name in ((9, "failed-jobs"), (5, "worker-errors"))
     }
 
-    _, texts = drawn(ax, model.context_of(frame_of(alarms=alarms_of(rang=rang))), "worker-errors", "failed-jobs")
+    _, texts = drawn(
+        ax, model.context_of(frame_of(alarms=alarms_of(alarm_intervals=rang))), "worker-errors", "failed-jobs"
+    )
 
     assert texts == ["alarm", "worker-errors 04:00\u201305:00", "alarm", "failed-jobs 00:00\u201301:00"]
 

@@ -8,7 +8,7 @@ from couch_explorers.metrics import model, series
 from couch_explorers.metrics.model import WORKER, SeriesState, Window
 from couch_explorers.metrics.plots import artists, axes
 from couch_explorers.metrics.plots.artists import LineLabels
-from couch_explorers.metrics.plots.resampling import Curve
+from couch_explorers.metrics.resampling import Curve
 
 NAN = float("nan")
 START = datetime(2026, 11, 25, tzinfo=UTC)

@@ -51,13 +51,8 @@ def test_an_unknown_format_is_named_with_those_that_there_are(panel, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-class Chart:
-    TITLE = "A chart"
-    KIND = "A line chart"
-
-    @staticmethod
-    def read(_frame):
-        return "It went well."
+def chart_of(*subplots):
+    return figure.Chart("parts", "A chart", "A line chart", subplots, lambda _data: "It went well.")
 
 
 def draw(_frame, ax):
@@ -67,7 +62,7 @@ def draw(_frame, ax):
 
 
 def test_each_part_has_its_height_and_all_are_as_wide(frame_of):
-    panel = figure.make_panel(frame_of(), "parts", Chart, [Subplot(draw, 100), Subplot(draw, 50)])
+    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100), Subplot(draw, 50)))
 
     inch = panel.figure.get_size_inches()
     upper, lower = (ax.get_position() for ax in panel.figure.axes)
@@ -79,13 +74,13 @@ def test_each_part_has_its_height_and_all_are_as_wide(frame_of):
 
 
 def test_only_the_lowest_part_is_labelled_with_times(frame_of):
-    panel = figure.make_panel(frame_of(), "parts", Chart, [Subplot(draw, 100), Subplot(draw, 50)])
+    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100), Subplot(draw, 50)))
 
     assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in panel.figure.axes] == [False, True]
 
 
 def test_the_alternative_text_says_kind_window_and_reading(frame_of):
-    panel = figure.make_panel(frame_of(), "parts", Chart, [Subplot(draw, 100)])
+    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100)))
 
     assert panel.alternative == ("A line chart, Tue 24 Nov 09:00 to Wed 25 Nov 09:00 Europe/Oslo. It went well.")
     assert (panel.name, panel.title, panel.sentence) == ("parts", "A chart", "It went well.")

@@ -29,7 +29,7 @@ def storm(alarms_of):
     return {
         "now": counts
         | {series.VISIBLE: list(range(1440)), series.AGE: list(range(1440)), series.FAILED_JOBS: {5: 3, 700: 1300, 1400: 2000}},
-        "alarms": alarms_of(rang=rang, states={"oldest-message-age": "ALARM"}),
+        "alarms": alarms_of(alarm_intervals=rang, states={"oldest-message-age": "ALARM"}),
         "deploys": [Deploy(END - timedelta(minutes=10 * number), (WORKER,), "ab12cd3f99") for number in range(40)],
     }  # fmt: skip
 

@@ -3,9 +3,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from couch_explorers.metrics import model, series, statistics, thresholds
+from couch_explorers.metrics import model, resampling, series, statistics, thresholds
 from couch_explorers.metrics.model import WORKER, SeriesState
-from couch_explorers.metrics.plots import resampling
 
 
 def test_what_was_not_measured_is_a_gap_and_zero_is_not(frame_of):
@@ -79,7 +78,7 @@ def test_the_highest_of_several_equal_values_is_the_last(frame_of):
     start = model.context_of(frame).window().start
     assert age.highest_at == (start + timedelta(minutes=20), start + timedelta(minutes=21))
     assert age.latest == 1
-    assert age.latest_until == start + timedelta(minutes=31)
+    assert age.latest_at == (start + timedelta(minutes=30), start + timedelta(minutes=31))
 
 
 def test_the_joined_period_is_the_shortest_round_one_that_leaves_few_enough_points(frame_of):

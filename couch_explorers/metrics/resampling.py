@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from couch_explorers.metrics.model import Context, SeriesKey, Window
 
-
 # What several periods may be joined to, in seconds.
 ROUND_PERIODS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800)
 # A line of more points than twice its pixels shows no more, and makes the page heavy.
@@ -83,9 +82,9 @@ class Curve:
         return self.at(int(np.flatnonzero(self.points == self.highest)[-1]))
 
     @property
-    def latest_until(self) -> datetime:
-        """When the period of the last value ended."""
-        return self.at(int(np.flatnonzero(~np.isnan(self.points))[-1]))[1]
+    def latest_at(self) -> tuple[datetime, datetime]:
+        """From when to when the period of the last value lasted."""
+        return self.at(int(np.flatnonzero(~np.isnan(self.points))[-1]))
 
     def at(self, place: int) -> tuple[datetime, datetime]:
         """From when to when a period lasted."""
@@ -208,11 +207,18 @@ def with_min_samples(frame: pd.DataFrame, key: SeriesKey, samples: SeriesKey, wi
     counted = resample(frame, samples, window)
     if percentile.empty or (counted.empty and least == 1):
         return percentile
-    # Periods of both kinds need not begin together: each count falls into the period in which it began.
+    return percentile.keep(samples_per_period(percentile, counted) >= least)
+
+
+def samples_per_period(percentile: Curve, counted: Curve) -> NDArray[np.float64]:
+    """Count for each period of a percentile how many samples it is made of.
+
+    Periods of both kinds need not begin together: each count falls into the period in which it began.
+    """
     places = np.searchsorted(percentile.edges, counted.edges[:-1], side="right") - 1
     sums = np.zeros(len(percentile.points))
     np.add.at(sums, places.clip(0, len(sums) - 1), np.nan_to_num(counted.points))
-    return percentile.keep(sums >= least)
+    return sums
 
 
 def with_min_samples_before(frame: pd.DataFrame, key: SeriesKey, samples: SeriesKey) -> Curve | None:

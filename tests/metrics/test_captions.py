@@ -1,10 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from couch_explorers.metrics import model, series
+from couch_explorers.metrics import series
 from couch_explorers.metrics.model import WORKER, SeriesState
-from couch_explorers.metrics.plots import resampling, telling
+from couch_explorers.metrics.review_data import ReviewData
 
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 ALARM = "dead-letters"
@@ -12,29 +10,14 @@ ERRORS = series.errors(WORKER)
 
 
 def counted(frame):
-    return telling.counted(frame, ERRORS, "worker error", "worker errors")
+    return ReviewData(frame).count_clause(ERRORS, "worker error", "worker errors")
 
 
 def test_a_minute_is_told_by_its_beginning_and_a_longer_period_by_both_ends(frame_of):
-    frame = frame_of({series.SENT: {600: 9}})
-    facts = model.context_of(frame)
+    data = ReviewData(frame_of({series.SENT: {600: 9}}))
 
-    assert telling.peak(resampling.resample(frame, series.SENT), facts) == "19:00"
-    assert telling.peak(resampling.resample(frame, series.SENT, period_s=600), facts) == "19:00\u201319:10"
-
-
-@pytest.mark.parametrize(
-    ("value", "limit", "told"),
-    [
-        (30, 300, "10 % of it"),
-        (299.9, 300, "100 % of it"),
-        (912, 300, "3 times it"),
-        (3, 0, "above it"),
-        (0, 0, "not above it"),
-    ],
-)
-def test_a_value_is_compared_with_its_limit(value, limit, told):
-    assert telling.against(value, limit, "it") == told
+    assert data.level(series.SENT).peak.when == "19:00"
+    assert data.tally(series.SENT).busiest.when == "19:00\u201319:10"
 
 
 def test_one_error_and_several_are_told_in_the_right_number(frame_of):
@@ -55,8 +38,8 @@ def test_an_answer_that_was_denied_is_not_none(frame_of):
 
 
 def test_an_alarm_that_never_rang_is_not_told(frame_of, alarms_of):
-    assert telling.alarm(model.context_of(frame_of(alarms=alarms_of())), ALARM) == ""
-    assert telling.alarm(model.context_of(frame_of(alarms=())), ALARM) == ""
+    assert ReviewData(frame_of(alarms=alarms_of())).alarm_clause(ALARM) == ""
+    assert ReviewData(frame_of(alarms=())).alarm_clause(ALARM) == ""
 
 
 def test_an_alarm_tells_each_time_or_how_often(frame_of, alarms_of):
@@ -64,10 +47,10 @@ def test_an_alarm_tells_each_time_or_how_often(frame_of, alarms_of):
         stretches = [
             (END - timedelta(hours=hour), END - timedelta(hours=hour - 1)) for hour in range(2 * times - 1, 0, -2)
         ]
-        alarms = alarms_of(rang={ALARM: stretches}, states={ALARM: state})
-        return telling.alarm(model.context_of(frame_of(alarms=alarms)), ALARM)
+        alarms = alarms_of(alarm_intervals={ALARM: stretches}, states={ALARM: state})
+        return ReviewData(frame_of(alarms=alarms)).alarm_clause(ALARM)
 
-    assert told(2) == "its alarm rang 06:00\u201307:00 and 08:00\u201309:00"
-    assert told(4) == "its alarm rang 4 times, last 08:00\u201309:00"
-    assert told(1, "ALARM") == "its alarm rings since 08:00"
-    assert told(3, "ALARM") == "its alarm rings since 08:00 and rang 2 times before"
+    assert told(2) == "its alarm was in ALARM 06:00\u201307:00 and 08:00\u201309:00"
+    assert told(4) == "its alarm was in ALARM 4 times, last 08:00\u201309:00"
+    assert told(1, "ALARM") == "its alarm has been in ALARM since 08:00"
+    assert told(3, "ALARM") == "its alarm has been in ALARM since 08:00, and was 2 times before"

@@ -1,0 +1,371 @@
+"""The charts of a review: how each is drawn, on the project's figures or on any axes, and what it is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from couch_explorers import formatting
+from couch_explorers.metrics import captions, model, resampling, series
+from couch_explorers.metrics.checks import queue
+from couch_explorers.metrics.checks.api import response_limit
+from couch_explorers.metrics.model import API_FUNCTION, WORKER
+from couch_explorers.metrics.plots import artists, axes, style
+from couch_explorers.metrics.plots.figure import Chart, Subplot
+from couch_explorers.metrics.review_data import no_data_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from couch_explorers.metrics.model import Context
+    from couch_explorers.metrics.plots.artists import CountRow
+    from couch_explorers.metrics.resampling import Curve
+
+AGE_TITLE = "Age of the oldest job"
+AGE_KIND = "Line chart of how long the oldest job in the queue had waited"
+AGE_HEIGHT_PT = 145.0
+
+
+def draw_age(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the age with its alarm's threshold, and when the alarm rang."""
+    facts = model.context_of(frame)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    now = resampling.resample(frame, series.AGE, period_s=period_s)
+    before = resampling.resample_before(frame, series.AGE, period_s=period_s)
+    line = facts.line(queue.AGE_ALARM)
+
+    labels = axes.setup_axes(ax, facts, AGE_TITLE, ("Maximum", period_s), keys=(series.AGE,), alarms=(queue.AGE_ALARM,))
+    artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="seconds")
+    artists.plot_with_previous(labels, facts, now, before, "oldest job", artists.draw_line)
+    if line:
+        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {formatting.seconds(line.value)}")
+    if now.empty:
+        axes.write_no_data(ax, no_data_reason(facts, series.AGE))
+    labels.place()
+    return ax
+
+
+BACKLOG_TITLE, DEAD_LETTERS_TITLE = "Backlog", "Dead letters"
+BACKLOG_KIND = "Two line charts: jobs that wait and are worked on; dead letters"
+BACKLOG_HEIGHT_PT, DEAD_LETTERS_HEIGHT_PT = 120.0, 62.0
+IN_FLIGHT = artists.LineStyle(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
+
+
+def draw_backlog(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the jobs that wait, and those in a worker's hands."""
+    facts = model.context_of(frame)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    coarse_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    now = resampling.resample(frame, series.VISIBLE, period_s=period_s)
+    before = resampling.resample_before(frame, series.VISIBLE, period_s=period_s)
+    in_flight = resampling.resample(frame, series.IN_FLIGHT, period_s=coarse_s)
+
+    keys = (series.VISIBLE, series.IN_FLIGHT)
+    labels = axes.setup_axes(
+        ax,
+        facts,
+        BACKLOG_TITLE,
+        ("Maximum", period_s),
+        keys=keys,
+        beside=f"in flight: of {formatting.period(coarse_s)}",
+    )
+    artists.set_scale(ax, [now, before, in_flight], unit="jobs", whole=True)
+    artists.plot_with_previous(labels, facts, now, before, "waiting", artists.draw_line)
+    artists.draw_area(ax, in_flight, IN_FLIGHT)
+    labels.add("in flight", in_flight.latest, IN_FLIGHT)
+    if now.empty:
+        axes.write_no_data(ax, no_data_reason(facts, series.VISIBLE))
+    labels.place()
+    return ax
+
+
+def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the jobs in the dead-letter queue, with its alarm."""
+    facts = model.context_of(frame)
+    key = series.DEAD_LETTERS_VISIBLE
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    now, before = (
+        resampling.resample(frame, key, period_s=period_s),
+        resampling.resample_before(frame, key, period_s=period_s),
+    )
+    line = facts.line(queue.DEAD_LETTERS_ALARM)
+
+    labels = axes.setup_axes(
+        ax,
+        facts,
+        DEAD_LETTERS_TITLE,
+        ("Maximum", period_s),
+        keys=(key,),
+        alarms=(queue.DEAD_LETTERS_ALARM,),
+        first=False,
+    )
+    artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="jobs", whole=True)
+    artists.plot_with_previous(labels, facts, now, before, "dead letters", artists.draw_line)
+    if line:
+        artists.draw_threshold(labels, line.value, f"alarm {line.sign} {formatting.number(line.value)}")
+    if now.empty:
+        axes.write_no_data(ax, no_data_reason(facts, key))
+    labels.place()
+    return ax
+
+
+FLOW_TITLE = "Jobs sent and done"
+FLOW_KIND = "Two lines: jobs sent to the queue and jobs deleted from it"
+FLOW_HEIGHT_PT = 135.0
+DONE = artists.LineStyle(style.PALE_BLUE, 7.0, style.SOLID, 1.2)
+SURPLUS = artists.LineStyle(style.PALE_ORANGE, 7.0, style.SOLID, 1.3)
+
+
+def draw_flow(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw both as stairs, and the surplus of jobs sent as a filled area."""
+    facts = model.context_of(frame)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    sent = resampling.resample(frame, series.SENT, period_s=period_s)
+    done = resampling.resample(frame, series.DELETED, period_s=period_s)
+    before = resampling.resample_before(frame, series.SENT, period_s=period_s)
+
+    labels = axes.setup_axes(ax, facts, FLOW_TITLE, ("Sum", period_s), keys=(series.SENT, series.DELETED))
+    artists.set_scale(ax, [sent, done, before], unit=f"jobs {formatting.per_period(period_s)}", whole=True)
+    surplus = np.where(sent.points > done.points, sent.points, np.nan)
+    if not np.isnan(surplus).all():
+        ax.stairs(
+            surplus,
+            sent.edges,
+            baseline=done.points,
+            fill=True,
+            color=SURPLUS.colour,
+            linewidth=0,
+            zorder=SURPLUS.order,
+        )
+        labels.add("backlog grows", done.latest, SURPLUS)
+    artists.draw_area(ax, done, DONE)
+    labels.add("done", done.latest, DONE)
+    artists.plot_with_previous(labels, facts, sent, before, "sent", artists.draw_steps)
+    if sent.empty and done.empty:
+        axes.write_no_data(ax, no_data_reason(facts, series.SENT))
+    labels.place()
+    return ax
+
+
+DURATION_TITLE = "Durations of worker and API function"
+DURATION_TITLES = {WORKER: "Worker's duration", API_FUNCTION: "API function's duration"}
+DURATION_KIND = (
+    "Two charts of the durations of the worker and of the API's function: median, 95th and 99th percentile, maximum"
+)
+DURATION_HEIGHT_PT, API_FUNCTION_HEIGHT_PT = 130.0, 110.0
+SECONDS_A_MS = 1e-3
+MEDIAN = artists.LineStyle(style.BLUE, 2.0)
+P95 = artists.LineStyle(style.VERMILLION, 1.5, style.DASHED, 3.2)
+P99 = artists.LineStyle(style.GREEN, 1.4, style.DASH_DOT, 3.1)
+MAXIMUM = artists.LineStyle(style.SOFT, 1.0, style.DOTTED, 2.8)
+# A time-out that is this much above all durations is named at the upper edge: on its scale they would lie on the axis.
+FAR_ABOVE = 3.0
+
+
+def draw_duration(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the worker's percentiles."""
+    return _draw_duration(frame, ax, WORKER, first=True)
+
+
+def draw_api_function(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the percentiles of the API's function."""
+    return _draw_duration(frame, ax, API_FUNCTION, first=False)
+
+
+def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
+    facts = model.context_of(frame)
+    # On fewer points fewer steps can be told apart.
+    coarse_s = resampling.coarser_period_s(facts, round(resampling.MOST_STEPS * style.width_of(ax) / style.PLOT_PT))
+    median, p95, p99, before = _percentiles(frame, resource)
+    key = series.duration(resource, "Maximum")
+    longest = resampling.resample(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)
+    function = facts.function(resource)
+
+    told = (("Percentiles", median.period_s), ("Maximum", longest.period_s))
+    keys = (key, series.duration(resource, "p50"), series.duration(resource, "p95"), series.duration(resource, "p99"))
+    labels = axes.setup_axes(ax, facts, DURATION_TITLES[resource], *told, keys=keys, first=first)
+    shown = [median, p95, p99, longest, before]
+    timeout_s = function.timeout_s if function else None
+    artists.set_scale(ax, shown, unit="seconds", limit=timeout_s, far_above=FAR_ABOVE)
+    for curve, name, look in (
+        (longest, "maximum", MAXIMUM),
+        (p99, "p99", P99),
+        (p95, "p95", P95),
+        (median, "median", MEDIAN),
+    ):
+        artists.draw_steps(ax, curve, look)
+        labels.add(name, curve.latest, look)
+    if before is not None:
+        artists.draw_steps(ax, before, artists.BEFORE)
+        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
+    if timeout_s:
+        artists.draw_threshold(labels, timeout_s, f"time-out {formatting.seconds(timeout_s)}")
+    if median.empty and longest.empty:
+        axes.write_no_data(ax, no_data_reason(facts, key))
+    labels.place()
+    return ax
+
+
+def _percentiles(frame: pd.DataFrame, resource: str) -> tuple[Curve, Curve, Curve, Curve | None]:
+    """Give median, p95 and p99 of the window now, and the p95 of the one before."""
+    runs = series.invocations(resource)
+    median, p95, p99 = (
+        resampling.with_min_samples(frame, series.duration(resource, statistic), runs).scaled(SECONDS_A_MS)
+        for statistic in ("p50", "p95", "p99")
+    )
+    before = resampling.with_min_samples_before(frame, series.duration(resource, "p95"), runs)
+    return median, p95, p99, before.scaled(SECONDS_A_MS) if before else None
+
+
+FAILURES_TITLE = "Errors and failed jobs"
+FAILURES_KIND = "Rows of bars: errors of each function, jobs that failed for good by reason, postponed jobs"
+# Rarer reasons share one row.
+HEAD = "Failed: "
+
+
+def failures_height_pt(frame: pd.DataFrame) -> float:
+    """How high the axes are, by the number of rows."""
+    return artists.count_rows_height_pt(len(_failure_rows(frame)))
+
+
+def draw_failures(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw a row of bars for each kind of trouble."""
+    facts = model.context_of(frame)
+    keys = (series.errors(WORKER), series.errors(API_FUNCTION), series.FAILED_JOBS, series.POSTPONED_JOBS)
+    axes.setup_axes(
+        ax,
+        facts,
+        FAILURES_TITLE,
+        (artists.COUNT_STATISTIC, _period_s(facts)),
+        keys=keys,
+        alarms=captions.FAILURE_ALARMS,
+    )
+    artists.draw_count_rows(ax, facts, _failure_rows(frame))
+    return ax
+
+
+def _failure_rows(frame: pd.DataFrame) -> list[CountRow]:
+    period_s = _period_s(model.context_of(frame))
+    return [
+        artists.count_row(frame, series.errors(WORKER), "Worker errors", period_s, group="failures"),
+        artists.count_row(frame, series.errors(API_FUNCTION), "API function errors", period_s, group="failures"),
+        *_failed_job_rows(frame),
+        artists.count_row(
+            frame, series.POSTPONED_JOBS, "Postponed jobs", period_s, colour=style.ORANGE, group="postponed"
+        ),
+    ]
+
+
+def _failed_job_rows(frame: pd.DataFrame) -> list[CountRow]:
+    """Make a row for each reason, the most frequent first; one for all where no reason is known."""
+    facts = model.context_of(frame)
+    period_s = _period_s(facts)
+    total = artists.count_row(frame, series.FAILED_JOBS, "Failed jobs", period_s, colour=style.BLUE, group="failures")
+    by_reason = (
+        artists.count_row(
+            frame, series.failed_jobs(reason), f"{HEAD}{reason}", period_s, colour=style.BLUE, group="failures"
+        )
+        for reason in series.reasons(facts)
+    )
+    rows = sorted((row for row in by_reason if row.everything), key=lambda row: (-row.now.total, row.name))
+    if not rows or total.nothing:
+        return [total]
+    rows = rows[: queue.MAX_REASONS]
+    # A new reason is known to ListMetrics only after some minutes, and rare ones are not listed.
+    other = replace(
+        total, name=f"{HEAD}{queue.OTHER_REASONS}", now=_rest(total.now, [row.now for row in rows]), before=None
+    )
+    return [*rows, other] if other.now.total else rows
+
+
+def _rest(total: Curve, parts: Sequence[Curve]) -> Curve:
+    """Give what a total counts beside its parts."""
+    counted = np.sum([np.nan_to_num(part.points) for part in parts], axis=0)
+    return replace(total, points=np.clip(total.points - counted, 0, None))
+
+
+def _period_s(facts: Context) -> int:
+    return resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+
+
+LATENCY_TITLE, REQUESTS_TITLE = "API latency", "API requests"
+LATENCY_KIND = (
+    "A line chart of the API's latency, median and 95th percentile, over rows of bars that count its requests"
+)
+LATENCY_HEIGHT_PT = 120.0
+REQUESTS_HEIGHT_PT = artists.count_rows_height_pt(3)
+LATENCY_KEYS = (series.api_latency("p50"), series.api_latency("p95"))
+
+
+def draw_latency(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw median and 95th percentile against the gateway's limit."""
+    facts = model.context_of(frame)
+    limit = response_limit(facts)
+    median, p95 = (
+        resampling.with_min_samples(frame, key, series.API_COUNT).scaled(SECONDS_A_MS) for key in LATENCY_KEYS
+    )
+    before = resampling.with_min_samples_before(frame, LATENCY_KEYS[1], series.API_COUNT)
+    before = before.scaled(SECONDS_A_MS) if before else None
+
+    labels = axes.setup_axes(ax, facts, LATENCY_TITLE, ("Percentiles", median.period_s), keys=LATENCY_KEYS)
+    artists.set_scale(ax, [median, p95, before], unit="seconds", limit=limit.seconds, far_above=FAR_ABOVE)
+    for curve, name, look in ((p95, "p95", P95), (median, "median", MEDIAN)):
+        artists.draw_steps(ax, curve, look)
+        labels.add(name, curve.latest, look)
+    if before is not None:
+        artists.draw_steps(ax, before, artists.BEFORE)
+        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
+    artists.draw_threshold(labels, limit.seconds, limit.label)
+    if median.empty and p95.empty:
+        axes.write_no_data(ax, no_data_reason(facts, LATENCY_KEYS[0]))
+    labels.place()
+    return ax
+
+
+def draw_requests(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw when how many requests came, were refused (4XX), and failed (5XX)."""
+    facts = model.context_of(frame)
+    period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    keys = (series.API_COUNT, series.API_5XX, series.API_4XX)
+    axes.setup_axes(ax, facts, REQUESTS_TITLE, (artists.COUNT_STATISTIC, period_s), keys=keys, first=False)
+    requests, failed, refused = keys
+    rows = [
+        artists.count_row(frame, requests, "Requests", period_s, colour=style.BLUE, group="requests"),
+        artists.count_row(frame, failed, "Failed (5XX)", period_s, group="errors"),
+        artists.count_row(frame, refused, "Refused (4XX)", period_s, colour=style.ORANGE, group="errors"),
+    ]
+    artists.draw_count_rows(ax, facts, rows)
+    return ax
+
+
+AGE = Chart("age", AGE_TITLE, AGE_KIND, (Subplot(draw_age, AGE_HEIGHT_PT),), captions.age)
+BACKLOG = Chart(
+    "backlog",
+    BACKLOG_TITLE,
+    BACKLOG_KIND,
+    (Subplot(draw_backlog, BACKLOG_HEIGHT_PT), Subplot(draw_dead_letters, DEAD_LETTERS_HEIGHT_PT)),
+    captions.backlog,
+)
+FLOW = Chart("flow", FLOW_TITLE, FLOW_KIND, (Subplot(draw_flow, FLOW_HEIGHT_PT),), captions.flow)
+DURATION = Chart(
+    "duration",
+    DURATION_TITLE,
+    DURATION_KIND,
+    (Subplot(draw_duration, DURATION_HEIGHT_PT), Subplot(draw_api_function, API_FUNCTION_HEIGHT_PT)),
+    captions.duration,
+)
+FAILURES = Chart(
+    "failures", FAILURES_TITLE, FAILURES_KIND, (Subplot(draw_failures, failures_height_pt),), captions.failures
+)
+LATENCY = Chart(
+    "latency",
+    LATENCY_TITLE,
+    LATENCY_KIND,
+    (Subplot(draw_latency, LATENCY_HEIGHT_PT), Subplot(draw_requests, REQUESTS_HEIGHT_PT)),
+    captions.latency,
+)

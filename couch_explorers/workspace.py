@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -138,6 +139,12 @@ def _connect_local(candidate: str | int | None) -> Workspace:
 
 
 def _connect_aws(candidate: str | int | None) -> Workspace:
+    number, session = _aws_session(candidate)
+    return discover(session, number, target="aws", endpoint=os.environ.get("AWS_ENDPOINT_URL") or None)
+
+
+def _aws_session(candidate: str | int | None) -> tuple[str, Any]:
+    """The candidate number and a session by the ordinary credential chain."""
     candidate = candidate or os.environ.get("COUCH_CANDIDATE")
     if not candidate:
         raise WorkspaceError(
@@ -150,7 +157,28 @@ def _connect_aws(candidate: str | int | None) -> Workspace:
         found = session.get_credentials()
     if found is None:
         raise WorkspaceError(credentials.NO_CREDENTIALS)
-    return discover(session, number, target="aws", endpoint=os.environ.get("AWS_ENDPOINT_URL") or None)
+    return number, session
+
+
+def account_clients(target: str, candidate: str | int | None) -> tuple[str, Callable[[str], Any]]:
+    """The candidate number and what makes clients for a target on which nothing need be deployed yet.
+
+    Raises WorkspaceError as `connect` does.
+    """
+    loopback.bypass_proxies()
+    if target == "aws":
+        number, session = _aws_session(candidate)
+    else:
+        health = process.health(Home.current())
+        if health.cloud is None:
+            raise WorkspaceError(health.problem)
+        number, session = check_candidate(candidate or "42"), local_session(health.cloud.endpoint)
+
+    def client(service: str) -> Any:
+        with credentials.explained(WorkspaceError):
+            return session.client(service, region_name=REGION, config=CLIENT_CONFIG)
+
+    return number, client
 
 
 def discover(session: Any, candidate: str, *, target: str, endpoint: str | None) -> Workspace:

@@ -4,6 +4,8 @@ resource "aws_iam_role" "worker" {
   name        = local.function_name
   description = "Execution role of ${local.function_name}"
 
+  permissions_boundary = var.permissions_boundary == "" ? null : var.permissions_boundary
+
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -62,6 +62,18 @@ variable "model_arns" {
   }
 }
 
+variable "permissions_boundary" {
+  description = "ARN of the managed policy that bounds the worker's role, where the one who deploys may make roles only within it. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:aws:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+)?$", var.permissions_boundary))
+    error_message = "A managed policy's ARN is arn:aws:iam::<account>:policy/<name>; this is \"${var.permissions_boundary}\"."
+  }
+}
+
 variable "archive_path" {
   description = "The worker's zip file. Made by: tools/stage_lambda.py lambda_code <folder> --zip <file>."
   type        = string

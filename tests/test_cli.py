@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from couch_explorers import cli
+from couch_explorers import cli, workspace
+from couch_explorers.aws import bootstrap
+from couch_explorers.aws.bootstrap import Step
 from couch_explorers.cli import options
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.local import process
@@ -191,3 +193,21 @@ def test_environment_unsets_what_is_not_deployed(tmp_path, monkeypatch):
     assert {"SQS_QUEUE_URL", "BUCKET_NAME", "AWS_PROFILE"} <= set(unset.split()[1:])
     assert "API_URL" not in unset.split()
     assert "export API_URL='http://127.0.0.1:9/x y'" in exports
+
+
+def test_bootstrap_only_lists_what_is_missing_unless_told_to_apply(monkeypatch):
+    made = []
+    steps = [Step("bucket my-images", lambda: made.append("bucket")), Step("policy couch-explorers-42-deploy")]
+    sts = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
+    monkeypatch.setattr(workspace, "account_clients", lambda _target, _candidate: ("42", lambda _service: sts))
+    monkeypatch.setattr(bootstrap, "plan", lambda *_: iter(steps))
+
+    listed = CliRunner().invoke(options.app, ["bootstrap", "--bucket", "my-images"]).stdout
+    assert made == []
+    applied = CliRunner().invoke(options.app, ["bootstrap", "--bucket", "my-images", "--apply"]).stdout
+
+    assert "missing   bucket my-images" in listed
+    assert "--apply" in listed
+    assert made == ["bucket"]
+    assert "is there  policy couch-explorers-42-deploy" in applied
+    assert "gh variable set BUCKET_NAME --body my-images" in applied

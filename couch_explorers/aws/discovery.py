@@ -25,9 +25,11 @@ def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) 
         functions["api"] = outputs["FunctionName"]
     if queue_url is not None:
         functions["worker"] = f"{stem}-worker"
-    arns = _model_arns(client("lambda"), functions) or tuple(filter(None, parameters.get("ModelArns", "").split(",")))
+    environment = _environment(client("lambda"), functions)
+    arns = tuple(filter(None, (environment.get("MODEL_ARNS") or parameters.get("ModelArns", "")).split(",")))
     return {
-        "bucket": outputs.get("BucketName", PICTURE_BUCKET),
+        # The functions' own setting: what they are told is where they write.
+        "bucket": environment.get("BUCKET_NAME") or outputs.get("BucketName", PICTURE_BUCKET),
         "prefix": candidate,
         "api_url": _through(endpoint, outputs.get("ApiUrl")),
         "queue_url": queue_url,
@@ -80,15 +82,17 @@ def _topic_arn(sns: Any, name: str) -> str | None:
     return None
 
 
-def _model_arns(functions_client: Any, functions: dict[str, str]) -> tuple[str, ...]:
-    """The models that the deployed functions may use, first the default; empty where none is deployed."""
+def _environment(functions_client: Any, functions: dict[str, str]) -> dict[str, str]:
+    """The variables of the first deployed function; empty where none is deployed."""
     for name in functions.values():
         try:
-            environment = functions_client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            found: dict[str, str] = functions_client.get_function_configuration(FunctionName=name)["Environment"][
+                "Variables"
+            ]
         except (functions_client.exceptions.ResourceNotFoundException, KeyError):
             continue
-        return tuple(arn for arn in environment.get("MODEL_ARNS", "").split(",") if arn)
-    return ()
+        return found
+    return {}
 
 
 def _through(endpoint: str | None, api_url: str | None) -> str | None:

@@ -12,7 +12,7 @@ from couch_explorers import loopback
 
 # Each module adds its commands to the application, in the order in which `couch --help` lists them. Whatever is heavy is
 # imported inside the command that needs it: `couch --help` answers at once.
-from couch_explorers.cli import load, local_cloud, notebooks, on_call, pictures, submission  # noqa: F401
+from couch_explorers.cli import account, load, local_cloud, notebooks, on_call, pictures, submission  # noqa: F401
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.cli.options import app
 from couch_explorers.core.errors import shown
@@ -78,7 +78,7 @@ def _exit_code(error: Exception) -> int | None:
     """The exit code of an error that is told in its own sentence; None for one that is a defect and keeps its trace."""
     told = {
         "CloudError": 1, "StepError": 1, "WorkspaceError": 1, "PaintingError": 1, "TerraformError": 1,
-        "ExplorationError": 1, "OncallError": 1, "MetricsError": 1, "HistoryError": 1, "DeliverablesError": 1,
+        "ExplorationError": 1, "OncallError": 1, "MetricsError": 1, "HistoryError": 1, "DeliverablesError": 1, "BootstrapError": 1,
         "FaultError": 2, "LoadError": 2, "OutputError": 2, "MetricsParameterError": 2, "NotebookError": 2, "ParameterError": 2, "UsageError": 2,
     }  # fmt: skip
     if isinstance(error, OSError) and _is_of_a_file(error) and (error.errno in UNUSABLE or _is_in_home(error)):

@@ -49,6 +49,8 @@ class Call:
     find_mapping_function: Callable[[str], str] = lambda uuid: ""  # noqa: ARG005
     # The models behind an inference profile's ARN.
     find_models_behind: Callable[[str], tuple[str, ...]] = lambda arn: ()  # noqa: ARG005
+    # The permissions boundary of a role or user: (kind, name) → ARN, or "" where it has none.
+    find_boundary: Callable[[str, str], str] = lambda kind, name: ""  # noqa: ARG005
 
     def get(self, name: str) -> str:
         """Return a parameter as text, "" where the call does not have it."""
@@ -452,6 +454,10 @@ def _iam(call: Call) -> Iterator[Permission]:
         if name := call.get(parameter):
             path = call.get("Path") or "/"
             arn = call.find_identity(kind, name) or call.arn("iam", f"{kind}{path}{name}", region="")
+            # Calls that change what a bounded role or user may do are judged by the boundary that it has:
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+            if call.operation in _UNDER_THE_BOUNDARY:
+                keys["iam:PermissionsBoundary"] = call.find_boundary(kind, name) or None
             yield Permission(action, (arn,), keys=keys)
             return
     if arn := call.get("PolicyArn") or call.get("OpenIDConnectProviderArn") or call.get("SAMLProviderArn"):
@@ -468,6 +474,18 @@ def _iam(call: Call) -> Iterator[Permission]:
         prefix = {"roles": "role/", "users": "user/", "groups": "group/", "policies": "policy/"}.get(kind, "")
         yield Permission(action, (call.arn("iam", prefix, region=""),) if prefix else ANY_RESOURCE, keys=keys)
 
+
+_UNDER_THE_BOUNDARY = frozenset(
+    f"{verb}{kind}{what}"
+    for kind in ("Role", "User")
+    for verb, what in (
+        ("Attach", "Policy"),
+        ("Detach", "Policy"),
+        ("Put", "Policy"),
+        ("Delete", "Policy"),
+        ("Delete", "PermissionsBoundary"),
+    )
+)
 
 # Without a user name these are about the caller.
 _OWN_USER_OPERATIONS = frozenset(

@@ -230,6 +230,15 @@ def identity_arn(account: str, kind: str, name: str) -> str:
     return next((str(each.arn) for each in holders.values() if each.name == name), "")
 
 
+def boundary_arn(account: str, kind: str, name: str) -> str:
+    """Return the ARN of the permissions boundary of a role or user; "" where there is none."""
+    backend = _backend(account)
+    holders = {"role": backend.roles, "user": backend.users}.get(kind, {})
+    holder = next((each for each in holders.values() if each.name == name), None)
+    boundary = getattr(holder, "permissions_boundary_arn", None) or getattr(holder, "permissions_boundary", None)
+    return boundary if isinstance(boundary, str) else ""
+
+
 def open_id_provider(account: str, arn: str) -> Any:
     """Return LocalEmu's record of an identity provider; None where the account has none with that ARN."""
     return _backend(account).open_id_providers.get(arn)

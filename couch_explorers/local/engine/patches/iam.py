@@ -239,6 +239,7 @@ def _permissions(service: str, context: Any, principal: Principal) -> list[Permi
         find_identity,
         find_mapping_function,
         PROFILES.models_behind,
+        lambda kind, name: principals.boundary_arn(account, kind, name),
     )
     permissions = operations.required_permissions(call)
     if service == "s3" and principal.kind != "Root":

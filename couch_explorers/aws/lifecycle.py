@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # A region that does not have the model answers the second.
 NOT_FOUND = ("ResourceNotFoundException", "ValidationException")
 AT_A_TIME = 8
+# Long enough to try another model, ask for its agreement and deploy it.
+WARN_DAYS_AHEAD = 90
 
 
 class LifecycleStatus(StrEnum):
@@ -42,11 +44,22 @@ class LifecycleStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """A model's status, AWS's error where there is one, and its end-of-life date (ISO) where that is known."""
+    """A model's status, AWS's error where there is one, and the dates (ISO) of its becoming LEGACY and of its end of life, where known."""
 
     status: LifecycleStatus
     detail: str = ""
     end_of_life: str = ""
+    legacy: str = ""
+
+    def announced(self, today: date | None = None) -> str:
+        """Say which of its dates are known: "LEGACY on 2027-01-31, end of life 2027-07-31"; empty where none is.
+
+        Args:
+            today: leaves out a date that is more than WARN_DAYS_AHEAD away from this day; None leaves out none.
+        """
+        last = None if today is None else f"{today + timedelta(days=WARN_DAYS_AHEAD):%Y-%m-%d}"
+        dates = (("LEGACY on", self.legacy), ("end of life", self.end_of_life))
+        return ", ".join(f"{what} {day}" for what, day in dates if day and (last is None or day <= last))
 
 
 def fetch_all(workspace: Workspace, models: Iterable[ImageModel]) -> dict[str, Lifecycle]:
@@ -91,8 +104,11 @@ def fetch(bedrock: Any, model_id: str) -> Lifecycle:
         return Lifecycle(status, f"{code}: {message}")
     # The API's reference lists two states, AWS's page on lifecycles a third, end-of-life: whatever is not active warns.
     status = LifecycleStatus.ACTIVE if reported.get("status", "ACTIVE") == "ACTIVE" else LifecycleStatus.LEGACY
-    end = reported.get("endOfLifeTime")
-    return Lifecycle(status, end_of_life=f"{end.astimezone(UTC):%Y-%m-%d}" if end else "")
+    return Lifecycle(status, end_of_life=_day(reported.get("endOfLifeTime")), legacy=_day(reported.get("legacyTime")))
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
 
 
 def warning(model: ImageModel, found: Lifecycle) -> str:

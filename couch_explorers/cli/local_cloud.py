@@ -187,7 +187,9 @@ def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
 def faults(
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[throttle=0.2] [error=0.05] [latency=2.0] [filter=0.01] [retired=MODEL] | clear"),
+        typer.Argument(
+            metavar="[throttle=0.2] [error=0.05] [latency=2.0] [filter=0.01] [retired=MODEL] [unsubscribed=MODEL] | clear"
+        ),
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:

@@ -11,8 +11,12 @@ from couch_explorers.core import errors, image_models
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ACCEPTED = "throttle=0.2, error=0.05, filter=0.01 (shares from 0 to 1), latency=2.0 (seconds), retired=MODEL, or clear"
+ACCEPTED = (
+    "throttle=0.2, error=0.05, filter=0.01 (shares from 0 to 1), latency=2.0, agreement=60 (seconds), retired=MODEL, "
+    "unsubscribed=MODEL, or clear"
+)
 SHARES = ("throttle", "error", "filter")
+MODELS = ("retired", "unsubscribed")
 # Longer than any Lambda or SDK waits (Lambda's own limit is 900 s): more is a slip of the finger.
 LONGEST_LATENCY_S = 900.0
 
@@ -31,7 +35,8 @@ class Faults:
 
     `throttle`, `error` and `filter` are shares (0 to 1) of calls that are throttled, of calls that find the service
     unavailable, and of pictures that the content filter withholds; `latency` is an exact time in seconds, None the usual
-    spread; `retired` are ids of models that answer as retired ones.
+    spread; `retired` are ids of models that answer as retired ones, `unsubscribed` of those that the account has not agreed to on AWS
+    Marketplace: they refuse until CreateFoundationModelAgreement, and `agreement` seconds longer.
     """
 
     throttle: float = 0.0
@@ -39,29 +44,35 @@ class Faults:
     latency: float | None = None
     filter: float = 0.0
     retired: tuple[str, ...] = ()
+    unsubscribed: tuple[str, ...] = ()
+    agreement: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:
             object.__setattr__(self, name, _number(name, getattr(self, name), 1.0))
         if self.latency is not None:
             object.__setattr__(self, "latency", _number("latency", self.latency, LONGEST_LATENCY_S))
-        if isinstance(self.retired, str) or not all(isinstance(model, str) for model in self.retired):
-            raise FaultError("retired is a list of model ids.", self.retired)
-        object.__setattr__(self, "retired", tuple(dict.fromkeys(_known_model(model) for model in self.retired)))
+        object.__setattr__(self, "agreement", _number("agreement", self.agreement, LONGEST_LATENCY_S))
+        for name in MODELS:
+            models = getattr(self, name)
+            if isinstance(models, str) or not all(isinstance(model, str) for model in models):
+                raise FaultError(f"{name} is a list of model ids.", models)
+            object.__setattr__(self, name, tuple(dict.fromkeys(_known_model(model) for model in models)))
 
     def to_json(self) -> dict[str, Any]:
         """Write the faults as the JSON object that `/_couch/faults` takes and gives."""
-        return asdict(self) | {"retired": list(self.retired)}
+        return asdict(self) | {name: list(getattr(self, name)) for name in MODELS}
 
     def __str__(self) -> str:
         """The faults as words of a command line; empty without any. A latency of 0 is one: it is not the usual spread."""
         usual = Faults()
         words = [
-            (name, getattr(self, name)) for name in (*SHARES, "latency") if getattr(self, name) != getattr(usual, name)
+            (name, getattr(self, name))
+            for name in (*SHARES, "latency", "agreement")
+            if getattr(self, name) != getattr(usual, name)
         ]
-        return " ".join(
-            [*(f"{name}={value:g}" for name, value in words), *(f"retired={model}" for model in self.retired)]
-        )
+        models = (f"{name}={model}" for name in MODELS for model in getattr(self, name))
+        return " ".join([*(f"{name}={value:g}" for name, value in words), *models])
 
     @classmethod
     def from_json(cls, value: Any) -> Faults:
@@ -72,15 +83,17 @@ class Faults:
         for name in value:
             if name not in known:
                 raise FaultError(f"There is no fault named {errors.shown(name)}.", name)
-        if not isinstance(value.get("retired", []), list | tuple):
-            raise FaultError(f"retired is a list of model ids, not {errors.shown(value['retired'])}.", value["retired"])
-        return cls(**(value | {"retired": tuple(value.get("retired", ()))}))
+        for name in MODELS:
+            if not isinstance(value.get(name, []), list | tuple):
+                raise FaultError(f"{name} is a list of model ids, not {errors.shown(value[name])}.", value[name])
+        return cls(**(value | {name: tuple(value.get(name, ())) for name in MODELS}))
 
 
 def parse(settings: Sequence[str]) -> Faults:
     """Read the words of a command line, such as `["throttle=0.2", "latency=2"]` or `["clear"]`.
 
-    `retired` may be given several times or take several ids with commas between; of any other the last one counts.
+    `retired` and `unsubscribed` may be given several times or take several ids with commas between; of any other the last one
+    counts.
     Raises FaultError, which tells what is accepted.
     """
     if list(settings) == ["clear"]:
@@ -90,10 +103,10 @@ def parse(settings: Sequence[str]) -> Faults:
         name, equals, value = setting.partition("=")
         if setting == "clear":
             raise FaultError("`clear` stands alone.", setting)
-        if not equals or name not in (*SHARES, "latency", "retired"):
+        if not equals or name not in (*SHARES, "latency", "agreement", *MODELS):
             raise FaultError(f"{errors.shown(setting)} is no fault.", setting)
-        if name == "retired":
-            given["retired"] = (*given.get("retired", ()), *(model.strip() for model in value.split(",")))
+        if name in MODELS:
+            given[name] = (*given.get(name, ()), *(model.strip() for model in value.split(",")))
             continue
         try:
             given[name] = float(value)

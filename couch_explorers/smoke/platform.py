@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.aws import lifecycle
@@ -46,11 +47,17 @@ def _model(arn: str, clients: Callable[..., Any], *, default: bool) -> Check:
 def _lifecycle(bedrock: Any, region: str, model_id: str, *, default: bool) -> tuple[Verdict, str]:
     """Ask for the lifecycle: it tells of a model's end before the first paid call does."""
     found = lifecycle.fetch(bedrock, model_id)
+    dates = f" ({announced})" if (announced := found.announced()) else ""
     if found.status is LifecycleStatus.ACTIVE:
-        return Verdict.OK, f"{found.status} in {region}."
+        if found.announced(datetime.now(UTC).date()):
+            return (
+                Verdict.WARN,
+                f"{found.status} in {region}, but not for long{dates}. {_way_out(model_id, default=default)}",
+            )
+        return Verdict.OK, f"{found.status} in {region}{dates}."
     if found.status is LifecycleStatus.LEGACY:
         way_out = _way_out(model_id, default=default)
-        return Verdict.WARN, f"{found.status} in {region}: its provider takes it off. {way_out}"
+        return Verdict.WARN, f"{found.status} in {region}{dates}: deprecated by its provider. {way_out}"
     if found.status is LifecycleStatus.NOT_ALLOWED:
         return Verdict.WARN, f"The caller may not ask (bedrock:GetFoundationModel is missing). {found.detail}"
     # Without its default model nothing works; one of the others is missed only by who asks for it.

@@ -1,11 +1,13 @@
 """What must be true before the smoke test pays for its first image.
 
-Each function is asked which SDK its runtime has: one that is too old would pay for an image and then fail to store it.
+Each function is asked which SDK its runtime has: one that is too old would pay for an image and then fail to store it. Bedrock is
+asked whether the account has agreed to the default model: a function may not agree, and its calls would be refused.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,10 +16,12 @@ from botocore.exceptions import ClientError
 
 from couch_explorers.aws.errors import is_access_denied
 from couch_explorers.checks import Check, Verdict, ask
-from couch_explorers.core import sdk
+from couch_explorers.core import image_models, sdk
+from couch_explorers.core.aws_errors import describe
+from couch_explorers.core.errors import UnknownModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from couch_explorers.workspace import Workspace
 
@@ -44,9 +48,48 @@ def check(workspace: Workspace, clients: Callable[..., Any], functions: Sequence
         functions: which of `workspace.functions` are to be tried: "api", "worker".
     """
     asked = [name for name in functions if name in workspace.functions]
-    return Prerequisites(
-        tuple(ask(f"SDK of the {name} Lambda", partial(_sdk, workspace.functions[name], clients)) for name in asked)
-    )
+    checks = [ask(f"SDK of the {name} Lambda", partial(_sdk, workspace.functions[name], clients)) for name in asked]
+    # An ARN that is none is the platform's finding.
+    with suppress(IndexError, UnknownModelError):
+        region, model_id = image_models.parse_arn(workspace.model_arns[0])
+        checks.append(ask("agreement to the default model", partial(_agreement, clients, region, model_id)))
+    return Prerequisites(tuple(checks))
+
+
+def _agreement(clients: Callable[..., Any], region: str, model_id: str) -> tuple[Verdict, str]:
+    """Ask whether calls of the model will be let through.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModelAvailability.html
+    """
+    try:
+        found = clients("bedrock", region).get_foundation_model_availability(modelId=model_id)
+    except ClientError as error:
+        if is_access_denied(error):
+            return Verdict.WARN, "Not asked: the caller lacks bedrock:GetFoundationModelAvailability."
+        code, _, message = describe(error)
+        return Verdict.WARN, f"Could not be asked. {code}: {message}"
+    if problem := _obstacle(found, region, model_id):
+        return Verdict.BAD, problem
+    return Verdict.OK, f"In force for {model_id}; authorized, and available in {region}."
+
+
+def _obstacle(found: Mapping[str, Any], region: str, model_id: str) -> str:
+    """Say why Bedrock would refuse the model's calls, and what to do; empty where it would not."""
+    agreement = found["agreementAvailability"]
+    if agreement["status"] == "PENDING":
+        return f"The agreement to {model_id} is not in force yet: that takes up to 15 minutes. Then run this again."
+    if agreement["status"] != "AVAILABLE" or found["entitlementAvailability"] != "AVAILABLE":
+        why = f" ({agreement['errorMessage']})" if agreement.get("errorMessage") else ""
+        where = f"--model-id {model_id} --region {region}"
+        return (
+            f"This account has not agreed to {model_id}{why}. Run: aws bedrock list-foundation-model-agreement-offers {where}; "
+            f"aws bedrock create-foundation-model-agreement {where} --offer-token TOKEN; then wait up to 15 minutes."
+        )
+    if found["authorizationStatus"] != "AUTHORIZED":
+        return f"This account is not authorized to use {model_id}: ask AWS Support, or choose another model."
+    if found["regionAvailability"] != "AVAILABLE":
+        return f"{model_id} is not available in {region}: name an ARN of another region in MODEL_ARNS."
+    return ""
 
 
 def _sdk(function: str, clients: Callable[..., Any]) -> tuple[Verdict, str]:

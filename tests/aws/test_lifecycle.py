@@ -120,3 +120,16 @@ def test_a_target_that_does_not_answer_leaves_the_lifecycle_unknown(answer):
 
     assert found.status is LifecycleStatus.UNKNOWN
     assert "could not be asked" in lifecycle.warning(TITAN, found)
+
+
+def test_dates_are_told_as_far_ahead_as_is_warned():
+    moment = datetime(2027, 3, 1, 12, tzinfo=timezone.utc)  # noqa: UP017 - as botocore gives it
+    target = FakeTarget(
+        {DEFAULT.id: {"status": "ACTIVE", "legacyTime": moment, "endOfLifeTime": moment + timedelta(days=180)}}
+    )
+
+    found = lifecycle.fetch(target.client("bedrock"), DEFAULT.id)
+
+    assert found.announced() == "LEGACY on 2027-03-01, end of life 2027-08-28"
+    assert found.announced(moment.date() - timedelta(days=90)) == "LEGACY on 2027-03-01"
+    assert found.announced(moment.date() - timedelta(days=91)) == ""

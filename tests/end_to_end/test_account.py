@@ -298,6 +298,31 @@ def test_operator_follows_a_job_and_redrives(deployed, operator, cloud):
         assert "Traceback" not in done.stderr
 
 
+def test_operator_agrees_to_a_model_and_the_pipeline_may_not(deployed, operator, pipeline, cloud, tmp_path):
+    cloud.ask("PUT", "/_couch/faults", {"unsubscribed": ["stability.stable-image-core-v1:1"], "latency": 0.0})
+    model = {"modelId": "stability.stable-image-core-v1:1"}
+    judge = ("run", "smoke_test", "--target", "aws", "-p", "candidate", "42", "-p", "checks", "api", "--out", tmp_path)
+    refused = couch(*judge, environment=pipeline, check=False)
+    report = json.loads((tmp_path / "smoke_test.json").read_text())
+    bedrock = session_of(cloud, operator).client("bedrock", region_name="us-west-2")
+    (offer,) = bedrock.list_foundation_model_agreement_offers(**model)["offers"]
+
+    assert refused.returncode == 1
+    assert [check["name"] for check in report["checks"] if check["verdict"] == "BAD"] == [
+        "agreement to the default model"
+    ]
+    stranger = session_of(cloud, pipeline).client("bedrock", region_name="us-west-2")
+    with pytest.raises(ClientError, match="not authorized to perform: bedrock:CreateFoundationModelAgreement"):
+        stranger.create_foundation_model_agreement(**model, offerToken=offer["offerToken"])
+
+    bedrock.create_foundation_model_agreement(**model, offerToken=offer["offerToken"])
+
+    assert bedrock.get_foundation_model_availability(**model)["agreementAvailability"] == {"status": "AVAILABLE"}
+    couch(*judge, environment=pipeline)
+    for client in (bedrock, stranger):
+        client.close()
+
+
 def test_operator_deploys_nothing(cloud, operator):
     cloudformation = session_of(cloud, operator).client("cloudformation")
 

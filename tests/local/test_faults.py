@@ -60,7 +60,7 @@ def test_what_is_not_understood_is_refused_with_what_is_accepted(settings, names
 
 
 def test_json_brings_back_the_same_faults():
-    before = Faults(throttle=0.6, latency=0.2, retired=(NOVA,))
+    before = Faults(throttle=0.6, latency=0.2, retired=(NOVA,), unsubscribed=(TITAN,), agreement=60)
 
     assert Faults.from_json(before.to_json()) == before
 
@@ -86,6 +86,9 @@ def test_absent_fields_are_without_fault():
         {"retired": None},
         {"retired": [1]},
         {"retired": ["gpt"]},
+        {"unsubscribed": TITAN},
+        {"unsubscribed": ["gpt"]},
+        {"agreement": -1},
     ],
 )
 def test_json_that_makes_no_sense_is_refused(value):
@@ -100,6 +103,7 @@ def test_json_that_makes_no_sense_is_refused(value):
         (["latency=0"], "latency=0"),
         (["throttle=0.6", "latency=0.2"], "throttle=0.6 latency=0.2"),
         (["retired=amazon.nova-canvas-v1:0"], "retired=amazon.nova-canvas-v1:0"),
+        (["unsubscribed=amazon.nova-canvas-v1:0", "agreement=60"], "agreement=60 unsubscribed=amazon.nova-canvas-v1:0"),
     ],
 )
 def test_faults_are_told_in_the_words_that_set_them(words, told):

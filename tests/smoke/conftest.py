@@ -88,6 +88,8 @@ class FakeSystem:
         self.worker = self.store
         # What each function answers when it is asked for its SDK: an answer, or what Invoke raises.
         self.sdks = {}
+        # Where GetFoundationModelAvailability answers otherwise than for a model that may be called.
+        self.availability = {}
         self.api_answers = []
         self.api_bodies = []
 
@@ -98,7 +100,9 @@ class FakeSystem:
             "sts": SimpleNamespace(
                 get_caller_identity=lambda: {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:root"}
             ),
-            "bedrock": SimpleNamespace(get_foundation_model=self.foundation_model),
+            "bedrock": SimpleNamespace(
+                get_foundation_model=self.foundation_model, get_foundation_model_availability=self.model_availability
+            ),
             "lambda": SimpleNamespace(invoke=self.invoke),
             "cloudwatch": SimpleNamespace(describe_alarms=self.describe_alarms),
             "sns": SimpleNamespace(get_paginator=lambda _name: FakePages({"Subscriptions": self.subscriptions})),
@@ -109,7 +113,20 @@ class FakeSystem:
         status = self.lifecycles[modelIdentifier]
         if isinstance(status, Exception):
             raise status
-        return {"modelDetails": {"modelLifecycle": {"status": status}}}
+        reported = status if isinstance(status, dict) else {"status": status}
+        return {"modelDetails": {"modelLifecycle": reported}}
+
+    def model_availability(self, modelId):
+        if isinstance(self.availability, Exception):
+            raise self.availability
+        agreed = {
+            "modelId": modelId,
+            "agreementAvailability": {"status": "AVAILABLE"},
+            "authorizationStatus": "AUTHORIZED",
+            "entitlementAvailability": "AVAILABLE",
+            "regionAvailability": "AVAILABLE",
+        }
+        return agreed | self.availability
 
     def invoke(self, FunctionName, Payload):
         assert sdk.PROBE in json.loads(Payload)

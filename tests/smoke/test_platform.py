@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from couch_explorers.checks import Verdict
@@ -40,6 +42,18 @@ def test_a_legacy_model_warns_and_names_one_that_works(workspace, clients, syste
 
     assert model.verdict is Verdict.WARN
     assert DEFAULT in model.detail
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(-1, Verdict.WARN), (89, Verdict.WARN), (92, Verdict.OK)])
+@pytest.mark.parametrize("date", ["legacyTime", "endOfLifeTime"])
+def test_end_of_an_active_model_warns_ninety_days_ahead(workspace, clients, system, date, days, verdict):
+    moment = datetime.now(UTC) + timedelta(days=days)
+    system.lifecycles[DEFAULT] = {"status": "ACTIVE", date: moment}
+
+    _identity, model = platform.check(workspace, clients).checks
+
+    assert model.verdict is verdict
+    assert f"{moment:%Y-%m-%d}" in model.detail
 
 
 @pytest.mark.parametrize(("order", "verdict"), [((TITAN, DEFAULT), Verdict.BAD), ((DEFAULT, TITAN), Verdict.WARN)])

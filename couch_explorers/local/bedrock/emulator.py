@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.bedrock import requests, responses
+from couch_explorers.local.bedrock.agreements import AVAILABLE, Agreements
 from couch_explorers.local.bedrock.inference_profiles import PROFILES
 from couch_explorers.local.bedrock.rendering import RenderPool, encode
 from couch_explorers.local.bedrock.request_schema import RequestRefusedError
@@ -89,12 +90,23 @@ class ImageModelEmulator:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.faults = Faults()
+        self._faults = Faults()
         self.stats = Stats()
+        self.agreements = Agreements(clock)
         self._rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
         self._sleep = sleep
         self._clock = clock
         self._renderers = RenderPool(paint)
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that are set; setting others forgets which models were agreed to."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = faults
+        self.agreements.forget()
 
     async def invoke_model(self, model_id: str, body: bytes, region: str) -> Response:
         """Serve one InvokeModel call, after the model's latency.
@@ -120,6 +132,8 @@ class ImageModelEmulator:
             return responses.invalid_model()
         if model.id in faults.retired:
             return responses.retired_model()
+        if self.agreements.status(model.id, faults) != AVAILABLE:
+            return responses.not_subscribed()
         if draw.throttled:
             self.stats.throttled += 1
             await self._sleep(REFUSAL_LATENCY_S)

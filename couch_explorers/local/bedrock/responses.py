@@ -32,6 +32,7 @@ PICTURES_BLOCKED = "{share} of the generated images have been blocked by our con
 # Every error type with its HTTP status (bedrock-runtime's service model).
 STATUS = {
     "ValidationException": 400,
+    "AccessDeniedException": 403,
     "ResourceNotFoundException": 404,
     "ThrottlingException": 429,
     "InternalServerException": 500,
@@ -67,6 +68,20 @@ def invalid_model() -> Response:
 def retired_model() -> Response:
     """The error of a model after its end of life."""
     return failure("ResourceNotFoundException", "This model version has reached the end of its life.")
+
+
+def not_subscribed() -> Response:
+    """Return the error for a model that the account has not agreed to, as AWS words it.
+
+    https://repost.aws/knowledge-center/bedrock-resolve-marketplace-permission
+    """
+    return failure(
+        "AccessDeniedException",
+        "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace actions "
+        "(aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model. Refer to the Amazon Bedrock "
+        "documentation for further details. Your AWS Marketplace subscription for this model cannot be completed at this time. If you "
+        "recently fixed this issue, try again after 2 minutes.",
+    )
 
 
 def throttled() -> Response:

@@ -48,6 +48,9 @@ class Bedrock:
             "bedrock": {
                 "ListFoundationModels": self.list_models,
                 "GetFoundationModel": self.get_model,
+                "GetFoundationModelAvailability": self.get_availability,
+                "ListFoundationModelAgreementOffers": self.list_offers,
+                "CreateFoundationModelAgreement": self.create_agreement,
                 "CreateInferenceProfile": create_profile,
                 "GetInferenceProfile": get_profile,
                 "ListInferenceProfiles": list_profiles,
@@ -71,6 +74,33 @@ class Bedrock:
         if details is None:
             raise CommonServiceException("ValidationException", "The provided model identifier is invalid.", 400)
         return {"modelDetails": details}
+
+    def get_availability(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+        """Answer GetFoundationModelAvailability."""
+        return self.models.agreements.availability(self._known(context, request), self.models.faults)
+
+    def list_offers(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+        """Answer ListFoundationModelAgreementOffers."""
+        return self.models.agreements.offers(self._known(context, request))
+
+    def create_agreement(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+        """Answer CreateFoundationModelAgreement."""
+        from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+
+        model_id = self._known(context, request)
+        try:
+            self.models.agreements.agree(model_id, request["offerToken"])
+        except ValueError as error:
+            raise CommonServiceException("ValidationException", "The provided offer token is invalid.", 400) from error
+        return {"modelId": model_id}
+
+    def _known(self, context: Any, request: Mapping[str, str]) -> str:
+        from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+
+        model_id = request["modelId"]
+        if self.models.foundation_model(model_id, context.region) is None:
+            raise CommonServiceException("ResourceNotFoundException", f"The model {model_id} was not found.", 404)
+        return model_id
 
     def invoke(self, context: Any, request: Mapping[str, Any]) -> Any:
         """Note a call that the engine has checked; `serve` answers it."""

@@ -23,11 +23,11 @@ def paint(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Paint one picture: prints its S3 URI and the file that was saved."""
-    from couch_explorers import painting
+    from couch_explorers import generate_image
     from couch_explorers.paths import Home
 
     workspace = connect(target, candidate)
-    painted = painting.paint(
+    painted = generate_image.paint(
         workspace,
         prompt,
         folder=Home.current().pictures,

@@ -15,7 +15,7 @@ from couch_explorers.figures import charts, provenance
 from couch_explorers.figures.figure import FigureError, RenderedFigure
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import DOTS_AN_INCH, Panel
-from couch_explorers.samples import SAMPLE_PROMPTS
+from couch_explorers.sample_prompts import SAMPLE_PROMPTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from couch_explorers.checks import Check, Sentence, Verdict, ask
 from couch_explorers.core import image_models
-from couch_explorers.samples import SAMPLE_PROMPTS
+from couch_explorers.sample_prompts import SAMPLE_PROMPTS
 from couch_explorers.smoke import alarms, api, platform, prerequisites, queue
 from couch_explorers.smoke.parts import Part
 

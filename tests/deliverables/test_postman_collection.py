@@ -8,7 +8,7 @@ import pytest
 from couch_explorers.core import image_models
 from couch_explorers.deliverables.render import POSTMAN_COLLECTION, as_text
 from couch_explorers.paths import PROJECT_ROOT
-from couch_explorers.samples import SAMPLE_PROMPTS
+from couch_explorers.sample_prompts import SAMPLE_PROMPTS
 
 TEXT = (PROJECT_ROOT / POSTMAN_COLLECTION).read_text(encoding="utf-8")
 FOLDERS = {folder["name"]: folder for folder in json.loads(TEXT)["item"]}

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from couch_explorers.samples import SAMPLE_PROMPTS
+from couch_explorers.sample_prompts import SAMPLE_PROMPTS
 from tests.java import stand_ins
 from tests.java.image import BUILD_TIME, CLIENT, built_image
 from tests.java.sqs_stand_in import make_certificate, stand_in_of_sqs

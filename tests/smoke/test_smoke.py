@@ -4,7 +4,7 @@ import pytest
 
 from couch_explorers import smoke
 from couch_explorers.checks import CHECKS_MIME, Check, Verdict
-from couch_explorers.samples import SAMPLE_PROMPTS
+from couch_explorers.sample_prompts import SAMPLE_PROMPTS
 from couch_explorers.smoke.parts import Part, ShownPicture
 
 

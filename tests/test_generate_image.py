@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from botocore.exceptions import ClientError
 
-from couch_explorers import painting
+from couch_explorers import generate_image
 from couch_explorers.core import image_models
 from couch_explorers.files import OutputError
-from couch_explorers.painting import PaintingError, paint
+from couch_explorers.generate_image import PaintingError, paint
 from couch_explorers.workspace import Workspace
 
 PNG = b"\x89PNG whatever comes then"
@@ -172,7 +172,7 @@ def test_a_picture_whose_copy_cannot_be_kept_says_where_it_lies(workspace, s3, t
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(painting, "write_whole", full)
+    monkeypatch.setattr(generate_image, "write_whole", full)
     queue = FakeQueue(lambda job: s3.objects.update({f"42/{job['id']}.png": PNG}))
 
     with pytest.raises(PaintingError) as told:

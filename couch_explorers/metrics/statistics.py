@@ -52,11 +52,6 @@ def share(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def error_rate(frame: pd.DataFrame, resource: str, window: str = "now") -> float:
-    """Give the share of a function's runs that ended in an error; NaN where it did not run."""
-    return share(total(frame, series.errors(resource), window), total(frame, series.invocations(resource), window))
-
-
 def throttle_share(frame: pd.DataFrame, resource: str, window: str = "now") -> float:
     """Give the share of calls to a function that were throttled: such a call is no invocation, so both make up the whole."""
     throttled = total(frame, series.throttles(resource), window)

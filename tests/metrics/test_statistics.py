@@ -21,16 +21,6 @@ def test_nothing_measured_sums_up_to_zero_and_nothing_known_to_nothing(frame_of)
     assert math.isnan(statistics.total(denied, series.SENT))
 
 
-def test_the_error_rate_is_errors_by_runs(frame_of):
-    frame = frame_of({series.errors(WORKER): {3: 2, 7: 1}, series.invocations(WORKER): {3: 10, 7: 20}})
-
-    assert statistics.error_rate(frame, WORKER) == pytest.approx(0.1)
-
-
-def test_a_function_that_did_not_run_has_no_error_rate(frame_of):
-    assert math.isnan(statistics.error_rate(frame_of(calm=False), WORKER))
-
-
 # "Invocations aren't recorded if the invocation request is throttled":
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 def test_a_throttled_call_is_no_invocation_so_both_make_up_the_whole(frame_of):

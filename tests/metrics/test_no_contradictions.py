@@ -41,7 +41,7 @@ CAPTIONS = {
     "failed jobs": ("failures", rf"(?P<count>{NUMBER}) jobs? failed for good \((?P<reasons>\d[\d,.]* [^;)]*);"),
     "worker errors": ("failures", rf"(?P<count>{NUMBER}) worker errors?"),
     "API function errors": ("failures", rf"(?P<count>{NUMBER}) API function errors?"),
-    "worker duration": ("duration", rf"^The worker: [^;]*longest run (?P<peak>{NUMBER} s) \((?P<when>{WHEN})\), (?P<ratio>{RATIO})"),
+    "worker duration": ("duration", rf"^The worker: .*?longest run (?P<peak>{NUMBER} s) \((?P<when>{WHEN})\), (?P<ratio>{RATIO})"),
     "API latency": ("latency", rf"p95 at most (?P<peak>{NUMBER} s) \((?P<when>{WHEN})\), (?P<ratio>{RATIO}) (?:of )?(?P<limit>the {NUMBER} s)"),
     "API errors (5xx)": ("latency", rf"(?P<count>{NUMBER}) failed with 5XX"),
     "API refusals (4xx)": ("latency", rf"(?P<count>{NUMBER}) (?:was|were) refused with 4XX"),

@@ -25,7 +25,7 @@ def test_body_comes_back_as_it_was_sent(s3, size):
         assert stream.read() == body
 
 
-def test_head_tells_the_length_and_has_no_body(s3):
+def test_head_response_has_the_length_and_no_body(s3):
     s3.put_object(Bucket="bodies", Key="head", Body=b"12345")
 
     assert s3.head_object(Bucket="bodies", Key="head")["ContentLength"] == 5

@@ -172,7 +172,7 @@ def test_catalogue_is_narrowed_down_by_filters(engine_cloud, filters, count):
     assert len(bedrock.list_foundation_models(**filters)["modelSummaries"]) == count
 
 
-def test_life_cycle_of_a_model_is_told(engine_cloud):
+def test_model_lifecycle_is_returned(engine_cloud):
     bedrock = engine_cloud.client("bedrock", region_name="us-east-1")
 
     details = bedrock.get_foundation_model(modelIdentifier="amazon.nova-canvas-v1:0")["modelDetails"]
@@ -199,7 +199,7 @@ def test_rights_are_checked_before_a_picture_is_made(engine_cloud, runtime, user
     assert engine_cloud.ask("GET", "/_couch/stats")[1] == before
 
 
-def test_right_to_one_model_is_no_right_to_another(engine_cloud, runtime, user):
+def test_permission_for_one_model_does_not_cover_another(engine_cloud, runtime, user):
     session = user({"Action": "bedrock:InvokeModel", "Resource": get(DEFAULT_MODEL_ID).arn})
     client = engine_cloud.client("bedrock-runtime", session=session, config=NO_RETRY)
 

@@ -118,7 +118,7 @@ def test_own_response_counts_before_the_familys():
     assert gateway.gateway_response(THROTTLED, request(), configured)[::2] == (503, "{}")
 
 
-def test_template_is_chosen_by_what_the_caller_accepts():
+def test_template_is_chosen_by_the_accept_header():
     configured = {"THROTTLED": {"responseTemplates": {"application/json": "{}", "text/plain": "slow down"}}}
     asked = request(headers={"accept": "text/html, text/plain;q=0.5, */*"})
 
@@ -177,7 +177,7 @@ def test_value_of_the_request_is_not_read_as_a_template():
         ({"statusCode": 600}, False),
     ],
 )
-def test_proxy_answer_is_told_from_any_other(answer, sound):
+def test_proxy_format_is_recognized(answer, sound):
     assert gateway.is_proxy_response(json.dumps(answer).encode()) is sound
 
 

@@ -137,7 +137,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_refusals_are_in_the_words_of_the_service(engine_cloud, user, service):
+def test_refusals_are_the_services_own_errors(engine_cloud, user, service):
     call, unknown, mismatch, denied, status = CALLS[service]
     stranger = client_of(engine_cloud, service, session("AKIAQAAAAAAAAAAAAAAA"))
     impostor = client_of(engine_cloud, service, session(user.key["AccessKeyId"], "another"))
@@ -176,7 +176,7 @@ def test_prefix_of_a_listing_is_a_condition(user, bucket):
     assert refused(s3.list_objects_v2, Bucket=bucket)[1] == "AccessDenied"
 
 
-def test_missing_key_is_told_to_who_may_list(user, bucket):
+def test_missing_key_is_reported_only_with_permission_to_list(user, bucket):
     user.may(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"))
     s3 = user.client("s3")
     assert refused(s3.get_object, Bucket=bucket, Key="none")[:2] == (403, "AccessDenied")
@@ -212,12 +212,12 @@ def test_presigned_url_is_held_against_its_signature(engine_cloud, user, bucket,
     assert fetch(f"{engine_cloud.endpoint}/{bucket}/42/a") == 403
 
 
-def test_missing_bucket_is_told_to_everybody(engine_cloud, user):
+def test_missing_bucket_is_reported_to_everybody(engine_cloud, user):
     assert refused(user.client("s3").list_objects_v2, Bucket="no-such-bucket-here")[:2] == (404, "NoSuchBucket")
     assert fetch(f"{engine_cloud.endpoint}/no-such-bucket-here") == 404
 
 
-def test_upload_of_a_user_arrives_whole(user, bucket):
+def test_upload_of_a_user_is_stored_unchanged(user, bucket):
     user.may(allow("s3:*", f"arn:aws:s3:::{bucket}/*"))
     content = bytes(range(256)) * 4000  # a megabyte: compared by its hash, as a difference that long is no help
 
@@ -247,7 +247,7 @@ def test_queue_policy_allows_and_denies(engine_cloud, user, queue):
     policy({**allow("sqs:SendMessage", arn), "Principal": {"AWS": user.arn}})
 
 
-def test_boundary_narrows_what_a_user_may(user, queue):
+def test_boundary_limits_a_user(user, queue):
     user.may(allow("sqs:*"))
     boundary = user.iam.create_policy(PolicyName=user.name, PolicyDocument=document(allow("sqs:ReceiveMessage")))
     user.iam.put_user_permissions_boundary(UserName=user.name, PermissionsBoundary=boundary["Policy"]["Arn"])

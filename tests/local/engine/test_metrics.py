@@ -108,7 +108,7 @@ def test_long_page_holds_whole_numbers_and_times(cloudwatch):
     assert result["Timestamps"] == [now - timedelta(minutes=minute) for minute in range(40)]
 
 
-def test_refused_sample_is_named_in_awss_words(cloudwatch):
+def test_refused_sample_has_awss_error(cloudwatch):
     with pytest.raises(ClientError, match="mutually exclusive and you have specified both") as refused:
         cloudwatch.put_metric_data(
             Namespace="Test/Refused", MetricData=[{"MetricName": "Made", "Value": 1.0, "Values": [1.0]}]
@@ -117,7 +117,7 @@ def test_refused_sample_is_named_in_awss_words(cloudwatch):
     assert refused.value.response["Error"]["Code"] == "InvalidParameterCombination"
 
 
-def test_queue_counts_what_is_sent_received_deleted_and_asked_in_vain(cloudwatch, sqs):
+def test_queue_counts_sends_receives_deletions_and_empty_receives(cloudwatch, sqs):
     url = sqs.create_queue(QueueName="counted")["QueueUrl"]
     sqs.receive_message(QueueUrl=url)
     attributes = {"reason": {"DataType": "String", "StringValue": "Throttled"}}
@@ -136,7 +136,7 @@ def test_queue_counts_what_is_sent_received_deleted_and_asked_in_vain(cloudwatch
     assert max(values(cloudwatch, "AWS/SQS", "SentMessageSize", {"QueueName": "counted"}, "Maximum")) == size
 
 
-def test_function_counts_each_invocation_by_name_and_by_what_was_asked_for(cloudwatch, functions):
+def test_function_counts_invocations_by_name_and_resource(cloudwatch, functions):
     code = "def handler(event, context):\n    if event.get('fails'):\n        raise ValueError('no')\n    return 1\n"
     name = functions.create(code)
     version = functions.client.publish_version(FunctionName=name)["Version"]
@@ -212,7 +212,7 @@ def test_rest_api_counts_its_requests_by_stage(engine_cloud, cloudwatch):
     assert total(cloudwatch, "AWS/ApiGateway", "5XXError", stage) == 0
 
 
-def test_alarm_tells_its_topic_when_what_it_watches_crosses_the_threshold(engine_cloud, cloudwatch, sqs):
+def test_alarm_publishes_when_its_threshold_is_crossed(engine_cloud, cloudwatch, sqs):
     sns = engine_cloud.client("sns")
     topic = sns.create_topic(Name="rings")["TopicArn"]
     url = sqs.create_queue(QueueName="told")["QueueUrl"]
@@ -245,7 +245,7 @@ def test_alarm_tells_its_topic_when_what_it_watches_crosses_the_threshold(engine
     ]
 
 
-def test_topic_that_does_not_let_cloudwatch_in_is_not_told_and_the_history_says_so(engine_cloud, cloudwatch):
+def test_topic_that_denies_cloudwatch_gets_nothing_and_history_has_the_error(engine_cloud, cloudwatch):
     sns = engine_cloud.client("sns")
     topic = sns.create_topic(Name="closed")["TopicArn"]
     statement = {
@@ -307,7 +307,7 @@ def test_alarm_on_metric_math_and_the_composite_alarm_above_it(cloudwatch):
     assert "failure-rate transitioned to ALARM at" in composite()["StateReason"]
 
 
-def test_changed_settings_keep_the_state_and_a_state_set_by_hand_is_acted_on_once(cloudwatch):
+def test_changed_settings_keep_the_state_and_a_set_state_acts_once(cloudwatch):
     cloudwatch.put_metric_alarm(**alarm_on("kept", "Kept"))
     cloudwatch.set_alarm_state(AlarmName="kept", StateValue="ALARM", StateReason="tried out")
 
@@ -319,7 +319,7 @@ def test_changed_settings_keep_the_state_and_a_state_set_by_hand_is_acted_on_onc
     assert cloudwatch.describe_alarms(AlarmNames=["kept"])["MetricAlarms"] == []
 
 
-def test_alarms_are_described_page_by_page_and_by_what_is_asked(cloudwatch):
+def test_alarms_are_described_in_pages_and_by_filters(cloudwatch):
     names = [f"page-{number}" for number in range(5)]
     for name in names:
         cloudwatch.put_metric_alarm(**alarm_on(name, "Paged", AlarmActions=[f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:t"]))

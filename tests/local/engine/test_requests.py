@@ -127,5 +127,5 @@ print(json.dumps(before == [written(protocol) for protocol in ("json", "smithy-r
 
 
 @pytest.mark.parametrize("third", ["0.5", "-3.0", "float('inf')", "1e300"])
-def test_page_is_what_the_engine_writes_item_by_item(third):
+def test_page_is_serialized_as_item_by_item(third):
     assert in_engine(CODE.format(third=third)) is True

@@ -14,7 +14,7 @@ def bucket(engine_cloud):
 
 
 @pytest.mark.parametrize("operation", ["list_objects", "list_objects_v2"])
-def test_listing_gives_what_lies_below_its_prefix(bucket, operation):
+def test_listing_returns_objects_below_its_prefix(bucket, operation):
     def keys(**parameters):
         answer = getattr(bucket, operation)(Bucket="listing", **parameters)
         return [each["Key"] for each in answer.get("Contents", ())], [

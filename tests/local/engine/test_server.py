@@ -125,7 +125,7 @@ def test_settings_of_the_user_stay_outside(monkeypatch, tmp_path):
     assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
 
 
-def test_upload_that_asks_first_is_told_in_words(engine_cloud):
+def test_upload_with_expect_continue_gets_reason_phrases(engine_cloud):
     engine_cloud.client("s3").create_bucket(
         Bucket="asked-first", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )

@@ -347,7 +347,7 @@ def test_queue_that_cannot_be_is_not_created(sqs, urls, parameters, code):
     assert refused.value.response["Error"]["Code"] == code
 
 
-def test_failed_entries_of_batch_are_told_one_by_one(sqs, urls):
+def test_failed_batch_entries_are_reported_one_by_one(sqs, urls):
     sent = sqs.send_message_batch(
         QueueUrl=urls["standard"],
         Entries=[{"Id": "good", "MessageBody": "a"}, {"Id": "late", "MessageBody": "a", "DelaySeconds": 901}],

@@ -32,9 +32,9 @@ class Life:
         self.home = home
         self._stack = ExitStack()
         self._port = None
-        self._begin()
+        self.begin()
 
-    def _begin(self):
+    def begin(self):
         self.cloud = self._stack.enter_context(serve(self.home, port=self._port))
         self._port = self.cloud.port
         self.sqs = self.cloud.client("sqs")
@@ -50,7 +50,7 @@ class Life:
         """Say that everything is written, end the process by a signal and start the next."""
         assert self.cloud.ask("POST", "/_couch/save")[0] == 200
         self.end(number)
-        self._begin()
+        self.begin()
 
 
 def attributes(sqs, url):
@@ -193,7 +193,7 @@ def test_receipt_of_before_deletes_and_changes_visibility(life):
     assert dead[moved["MessageId"]]["Attributes"]["DeadLetterQueueSourceArn"].endswith(":work")
 
 
-def test_fifo_queue_keeps_order_and_what_it_has_seen(life):
+def test_fifo_queue_keeps_order_and_deduplication(life):
     fifo, order = life.memory["fifo"], life.memory["order"]
 
     again = life.sqs.send_message(QueueUrl=fifo, MessageBody="f0", MessageGroupId="g")
@@ -277,7 +277,7 @@ def test_killed_cloud_loses_nothing_but_its_last_moments(tmp_path):
     assert sent
 
 
-def test_mapping_works_off_what_was_in_flight_at_the_kill(tmp_path):
+def test_mapping_handles_messages_in_flight_at_the_kill(tmp_path):
     kill_while_working(tmp_path, None, Random(3), last_s=4 * LAST_S)
 
 
@@ -304,7 +304,7 @@ def test_pictures_of_the_earlier_engine_are_in_the_bucket(tmp_path):
     carried.end()
 
 
-def test_state_of_another_version_ends_the_start_with_a_sentence(tmp_path):
+def test_start_is_refused_with_state_of_another_version(tmp_path):
     Journal(tmp_path / "saved", "LocalEmu 0.1 with moto 5").close()
     before = (tmp_path / "saved" / FILE).read_bytes()
 
@@ -325,6 +325,6 @@ def test_stopped_cloud_saves_within_the_deadline_and_brings_all_back(tmp_path):
 
     assert stopped.end(signal.SIGTERM) == 0
 
-    stopped._begin()
+    stopped.begin()
     assert attributes(stopped.sqs, url)["ApproximateNumberOfMessages"] == "20"
     stopped.end()

@@ -33,7 +33,7 @@ def written(folder, *transactions):
 
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), st.none() | st.binary(max_size=200), max_size=6), max_size=6))
 @settings(max_examples=25, deadline=None)
-def test_reopened_journal_holds_what_was_written_last(transactions):
+def test_reopened_journal_has_the_last_values(transactions):
     expected = {}
     for changes in transactions:
         expected |= changes
@@ -73,7 +73,7 @@ def assert_whole_or_refused(folder, expected):
 
 @given(st.floats(0, 1, exclude_max=True))
 @settings(max_examples=60, deadline=None)
-def test_cut_journal_is_whole_or_refused(good, share):
+def test_truncated_journal_is_intact_or_refused(good, share):
     content, expected = good[0].read_bytes(), good[1]
     length = int(share * len(content))
 
@@ -119,7 +119,7 @@ def test_altered_journal_is_refused(tmp_path, statement):
 
 
 @pytest.mark.parametrize("content", [b"", b"S"])
-def test_emptied_journal_beside_what_it_named_is_refused(tmp_path, content):
+def test_emptied_journal_beside_bodies_is_refused(tmp_path, content):
     (tmp_path / journal.FILE).write_bytes(content)
     (tmp_path / "objects").mkdir()
 

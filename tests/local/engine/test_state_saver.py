@@ -1,11 +1,10 @@
-"""The clock that writes, in the engine's own environment and without a server."""
+"""Saving and restoring the state, in the engine's own environment and without a server."""
 
 from tests.engine_python import in_engine
 
 BEGIN = """
 import json, tempfile
 from pathlib import Path
-from couch_explorers.local.engine.state.journal import Key
 from couch_explorers.local.engine.state.saver import State
 folder = Path(tempfile.mkdtemp())
 state = State(folder / "saved", folder / "objects")
@@ -15,34 +14,38 @@ state.restore()
 
 def test_changes_that_the_disk_did_not_take_are_written_when_it_does():
     code = """
-write, told = state._journal.write, []
-def full(changes):
+from localemu.services.sqs.models import StandardQueue, sqs_stores
+from couch_explorers.local.engine.state.journal import Journal
+from couch_explorers.local.engine.state.saver import engine_name
+queue = StandardQueue("jobs", "eu-west-1", "000000000000")
+sqs_stores["000000000000"]["eu-west-1"].queues["jobs"] = queue
+state.queues.put(queue, queue.put({"MessageId": "a", "Body": "A jeep", "Attributes": {}}))
+write, errors = Journal.write, []
+def full(self, changes):
     raise OSError("disk full")
-state._journal.write = full
-state._unwritten[Key("test", "a")] = b"1"
+Journal.write = full
 for _ in range(2):
     try:
         state.save()
     except OSError as error:
-        told.append(str(error))
-state._journal.write = write
+        errors.append(str(error))
+Journal.write = write
 state.save()
 state.close()
-again = State(folder / "saved", folder / "objects")
-again.restore()
-print(json.dumps([told, sorted(again._journal.names("test"))]))
+print(json.dumps([errors, sorted(Journal(folder / "saved", engine_name()).names("message"))]))
 """
     assert in_engine(BEGIN + code) == [["disk full", "disk full"], ["a"]]
 
 
-def test_body_that_nothing_names_any_more_goes_once_its_record_is_written():
+def test_dropped_body_is_deleted_after_its_record_is_written():
     code = """
 bodies, seen = state.objects.bodies, []
 name = bodies.begin()
 bodies.path(name).write_bytes(b"x")
 bodies.drop(name)
-write = state._journal.write
-state._journal.write = lambda changes: seen.append(bodies.path(name).exists()) or write(changes)
+from couch_explorers.local.engine.state.journal import Journal
+write = Journal.write
+Journal.write = lambda self, changes: seen.append(bodies.path(name).exists()) or write(self, changes)
 state.save()
 print(json.dumps([seen, bodies.path(name).exists()]))
 """

@@ -120,7 +120,7 @@ print(json.dumps([state for state, _, _ in lies(queue, now)]))
     assert in_engine(PRELUDE + code) == ["visible"]
 
 
-def test_message_that_is_moved_to_another_queue_begins_anew_there():
+def test_moved_message_restarts_age_and_receives():
     code = """
 dead = StandardQueue("dead", "eu-west-1", "000000000000")
 queue.put(message(1))

@@ -198,7 +198,7 @@ def test_everybody_but_one_is_denied_by_not_principal():
     assert not ask(SESSION, locked, identity=[ALLOW]).allowed
 
 
-def test_what_is_no_policy_allows_nothing():
+def test_invalid_policy_allows_nothing():
     assert parse_policy("not json").statements == ()
     assert not ask(USER, identity=[parse_policy("[]")]).allowed
 

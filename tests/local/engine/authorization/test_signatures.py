@@ -166,7 +166,7 @@ def test_changed_parameter_does_not_match():
     assert fault(changed(request, query=request.query.replace("42", "43"))) == Fault.MISMATCH
 
 
-def test_changed_object_is_told_by_its_hash():
+def test_changed_object_is_detected_by_its_hash():
     request = changed(REQUESTS["S3 object"](), read_body=lambda: b"other picture")
 
     with pytest.raises(SignatureError) as error:
@@ -193,7 +193,7 @@ def test_age(name: str, after: timedelta, expected: Fault | None):
     assert fault(REQUESTS[name](), after=after) == expected
 
 
-def test_old_signature_is_told_with_both_times():
+def test_expired_signature_error_has_both_times():
     request = REQUESTS["JSON"]()
     signature = read_signature(request)
     assert signature is not None
@@ -242,7 +242,7 @@ def test_incomplete_signature(headers: dict[str, str], query: str, expected: Fau
     assert error.value.fault == expected
 
 
-def test_nobody_signed():
+def test_unsigned_request_has_no_signature():
     assert read_signature(ReceivedRequest("GET", "/b/k", "list-type=2", [("Host", HOST)], bytes, is_s3=True)) is None
 
 

@@ -150,7 +150,7 @@ def test_process_sees_lambdas_environment_only(made, monkeypatch):
     assert seen["pid"] == seen["group"]
 
 
-def test_time_out_is_lambdas_and_starts_the_runtime_anew(made):
+def test_timeout_is_lambdas_error_and_restarts_the_runtime(made):
     environment = made("app.sleep", timeout_s=1)
 
     result = invoke(environment, 30)
@@ -308,7 +308,7 @@ def test_memory_beyond_the_limit_ends_the_function(made):
     assert result.report.max_memory_mb == 128
 
 
-def test_stop_ends_what_the_function_has_started(made):
+def test_stop_kills_processes_that_the_function_started(made):
     environment = made("app.spawn")
     child = json.loads(invoke(environment).payload)
 

@@ -46,7 +46,7 @@ def test_lines_and_frames_come_out_in_the_order_they_were_written(pipe):
     assert events[1].timestamp_ms == 1_700_000_000_123
 
 
-def test_frame_is_whole_before_it_comes_out(pipe):
+def test_incomplete_frame_is_not_emitted(pipe):
     log, writer, events = pipe
     whole = frame("a record")
 

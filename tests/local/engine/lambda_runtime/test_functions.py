@@ -141,7 +141,7 @@ def test_payload_beyond_an_asynchronous_invocations_limit_is_refused(functions):
     assert functions.invoke(name, "x" * 1024 * 1024)["Payload"] == "x" * 1024 * 1024
 
 
-def test_function_of_another_language_says_what_runs_here(functions):
+def test_unsupported_runtime_is_named_in_the_error(functions):
     name = functions.create(ECHO, Runtime="nodejs20.x", handler="index.handler")
 
     answer = functions.invoke(name)

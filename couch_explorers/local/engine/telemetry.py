@@ -5,7 +5,6 @@ LocalEmu publishes no age of a queue's oldest message, only two of Lambda's metr
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -107,17 +106,21 @@ def count_messages(counter: QueueCounter) -> None:
     from localemu.services.sqs import provider  # noqa: PLC0415 - LocalEmu reads its settings on import
 
     service = provider.SqsProvider
-    put: Callable[..., Any] = service._put_message  # noqa: SLF001
-    resolve: Callable[..., Any] = service._resolve_queue  # noqa: SLF001
 
-    @functools.wraps(put)
-    def counted_put(self: Any, queue: Any, context: Any, message_body: str, *arguments: Any, **named: Any) -> Any:
+    def counted_put(
+        put: Callable[..., Any],
+        self: Any,
+        queue: Any,
+        context: Any,
+        message_body: str,
+        *arguments: Any,
+        **named: Any,
+    ) -> Any:
         message = put(self, queue, context, message_body, *arguments, **named)
         counter.sent(queue.arn, sqs.size_of(message_body, message.message.get("MessageAttributes")))
         return message
 
-    @functools.wraps(resolve)
-    def touched(self: Any, context: Any, *arguments: Any, **named: Any) -> Any:
+    def touched(resolve: Callable[..., Any], self: Any, context: Any, *arguments: Any, **named: Any) -> Any:
         queue = resolve(self, context, *arguments, **named)
         counter.touch(queue.arn)
         _caller.is_mapping = (context.internal_request_params or {}).get("service_principal") == "lambda"
@@ -128,8 +131,8 @@ def count_messages(counter: QueueCounter) -> None:
         self._cloudwatch_publish_worker = None
         self._cloudwatch_dispatcher = Dispatcher(counter)
 
-    service._put_message = counted_put  # noqa: SLF001
-    service._resolve_queue = touched  # noqa: SLF001
+    patches.wrap(service, "_put_message", counted_put)
+    patches.wrap(service, "_resolve_queue", touched)
     service._init_cloudwatch_metrics_reporting = report_here  # noqa: SLF001
 
 

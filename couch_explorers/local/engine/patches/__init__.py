@@ -68,10 +68,7 @@ def when_gateway_is_created(change: Callable[[Any], None]) -> None:
 def _watch_loading() -> None:
     from localemu.services.plugins import ServicePluginManager  # noqa: PLC0415 - LocalEmu reads its settings on import
 
-    load = ServicePluginManager._load_service_plugin  # noqa: SLF001 - called once for each service, under its lock
-
-    @wraps(load)
-    def load_service_plugin(manager: Any, name: str) -> Any:
+    def load_service_plugin(load: Callable[..., Any], manager: Any, name: str) -> Any:
         for change in _before_loading.pop(name, ()):
             change()
         plugin = load(manager, name)
@@ -79,21 +76,19 @@ def _watch_loading() -> None:
             change()
         return plugin
 
-    ServicePluginManager._load_service_plugin = load_service_plugin  # noqa: SLF001
+    # Called once for each service, under its lock.
+    wrap(ServicePluginManager, "_load_service_plugin", load_service_plugin)
 
 
 def _watch_gateways() -> None:
     from localemu.aws.app import LocalemuAwsGateway  # noqa: PLC0415 - LocalEmu reads its settings on import
 
-    original = LocalemuAwsGateway.__init__
-
-    @wraps(original)
-    def initialize(gateway: Any, *arguments: Any, **options: Any) -> None:
+    def initialize(original: Callable[..., None], gateway: Any, *arguments: Any, **options: Any) -> None:
         original(gateway, *arguments, **options)
         for change in _gateway_changes:
             change(gateway)
 
-    LocalemuAwsGateway.__init__ = initialize
+    wrap(LocalemuAwsGateway, "__init__", initialize)
 
 
 def apply_all() -> None:
@@ -102,6 +97,25 @@ def apply_all() -> None:
     _watch_gateways()
     for name in MODULES:
         import_module(f"{__name__}.{name}").apply()
+
+
+def wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    """Replace a method, or a function of a module, by a wrapper that gets the original as its first argument.
+
+    Args:
+        owner: The class or the module.
+        name: The name of the method or function. The replacement has its signature, and what LocalEmu's decorators set on it.
+        wrapper: Called with the original function and the call's arguments, `self` included.
+
+    """
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def replacement(*arguments: Any, **keywords: Any) -> Any:
+        return wrapper(original, *arguments, **keywords)
+
+    is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
+    setattr(owner, name, staticmethod(replacement) if is_static else replacement)
 
 
 def service_error(code: str, message: str, status: int = 400) -> Exception:

@@ -23,10 +23,13 @@ import functools
 import logging
 import time
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.engine import gateway, observers
-from couch_explorers.local.engine.patches import when_loaded
+from couch_explorers.local.engine.patches import when_loaded, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("couch.local")
 
@@ -73,8 +76,6 @@ def _serve() -> None:
     from localemu.services.apigateway.next_gen.execute_api.handlers.integration import IntegrationHandler  # noqa: PLC0415
     from localemu.services.apigateway.next_gen.execute_api.router import ApiGatewayEndpoint  # noqa: PLC0415
 
-    integrate = IntegrationHandler.__call__
-
     def call(self: Any, request: Any, **arguments: Any) -> Any:
         api_id, stage = arguments.get("api_id", "").lower(), arguments.get("stage")
         if not self.is_rest_api(api_id, stage):
@@ -98,7 +99,7 @@ def _serve() -> None:
         )
         return response
 
-    def timed(self: Any, chain: Any, context: Any, response: Any) -> None:
+    def timed(integrate: Callable[..., None], self: Any, chain: Any, context: Any, response: Any) -> None:
         began = time.perf_counter()
         try:
             integrate(self, chain, context, response)
@@ -106,7 +107,7 @@ def _serve() -> None:
             context.integration_latency_ms = (time.perf_counter() - began) * 1000
 
     ApiGatewayEndpoint.__call__ = call
-    IntegrationHandler.__call__ = timed
+    wrap(IntegrationHandler, "__call__", timed)
 
 
 def _throttle() -> None:
@@ -177,9 +178,7 @@ def _import() -> None:
     from localemu.services.apigateway.legacy import provider  # noqa: PLC0415
     from localemu.services.apigateway.next_gen.execute_api.gateway_response import build_gateway_response  # noqa: PLC0415
 
-    load = provider.import_api_from_openapi_spec
-
-    def import_api(rest_api: Any, context: Any, open_api_spec: Any, mode: str) -> Any:
+    def import_api(load: Callable[..., Any], rest_api: Any, context: Any, open_api_spec: Any, mode: str) -> Any:
         # Merging leaves out the methods of existing paths, and "/" always exists: a new API's document overwrites instead.
         is_new = not any(resource.resource_methods for resource in rest_api.resources.values())
         binary = list(rest_api.binaryMediaTypes or [])
@@ -200,22 +199,20 @@ def _import() -> None:
             )
         return imported
 
-    provider.import_api_from_openapi_spec = import_api
+    wrap(provider, "import_api_from_openapi_spec", import_api)
 
 
 def _check_proxy_responses() -> None:
     from localemu.services.apigateway.next_gen.execute_api.gateway_response import InternalServerError  # noqa: PLC0415
     from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
 
-    parse = aws.RestApiAwsProxyIntegration.parse_lambda_response
-
-    def parse_lambda_response(self: Any, payload: bytes) -> Any:
+    def parse_lambda_response(parse: Callable[..., Any], self: Any, payload: bytes) -> Any:
         if not gateway.is_proxy_response(payload):
             logger.info("A function's response is not in the proxy format: %.200r", payload)
             raise InternalServerError("Internal server error", status_code=502)
         return parse(self, payload)
 
-    aws.RestApiAwsProxyIntegration.parse_lambda_response = parse_lambda_response
+    wrap(aws.RestApiAwsProxyIntegration, "parse_lambda_response", parse_lambda_response)
 
 
 def _limit_integration_time() -> None:
@@ -232,10 +229,7 @@ def _limit_integration_time() -> None:
     from localemu.utils.aws.arns import extract_region_from_arn  # noqa: PLC0415
     from localemu.utils.aws.client_types import ServicePrincipal  # noqa: PLC0415
 
-    integration = aws.RestApiAwsProxyIntegration
-    invoke = integration.invoke
-
-    def invoke_within_time(self: Any, context: Any) -> Any:
+    def invoke_within_time(invoke: Callable[..., Any], self: Any, context: Any) -> Any:
         asked = int(context.integration.get("timeoutInMillis") or LONGEST_INTEGRATION_MS)
         _limit_ms.set(min(asked, LONGEST_INTEGRATION_MS))
         try:
@@ -273,8 +267,8 @@ def _limit_integration_time() -> None:
                 raise RequestTooLargeError("Request Too Long") from error
             raise
 
-    integration.invoke = invoke_within_time
-    integration.call_lambda = staticmethod(call_lambda)
+    wrap(aws.RestApiAwsProxyIntegration, "invoke", invoke_within_time)
+    aws.RestApiAwsProxyIntegration.call_lambda = staticmethod(call_lambda)
 
 
 def _call_services_as_principals() -> None:

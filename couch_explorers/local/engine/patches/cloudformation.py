@@ -12,10 +12,9 @@
 from __future__ import annotations
 
 import contextvars
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.engine.patches import service_error, when_loaded
+from couch_explorers.local.engine.patches import service_error, when_loaded, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,15 +69,13 @@ def _change_classes() -> None:
 def _prefer_own_providers() -> None:
     from localemu.services.cloudformation.resource_provider import ResourceProviderExecutor  # noqa: PLC0415
 
-    load = ResourceProviderExecutor.try_load_resource_provider
-
-    def try_load_resource_provider(resource_type: str) -> Any:
+    def try_load_resource_provider(load: Callable[[str], Any], resource_type: str) -> Any:
         from couch_explorers.local.engine.resource_providers import PROVIDERS  # noqa: PLC0415 - loads services
 
         own = PROVIDERS.get(resource_type)
         return own() if own else load(resource_type)
 
-    ResourceProviderExecutor.try_load_resource_provider = staticmethod(try_load_resource_provider)
+    wrap(ResourceProviderExecutor, "try_load_resource_provider", try_load_resource_provider)
 
 
 def _replace_only_what_differs() -> None:
@@ -87,9 +84,7 @@ def _replace_only_what_differs() -> None:
     )
     from localemu.services.cloudformation.resource_provider import ResourceProviderExecutor  # noqa: PLC0415
 
-    execute = ChangeSetModelExecutor._execute_resource_change  # noqa: SLF001
-
-    def execute_resource_change(self: Any, name: str, before: Any, after: Any) -> None:
+    def execute_resource_change(execute: Callable[..., None], self: Any, name: str, before: Any, after: Any) -> None:
         if getattr(before, "properties", None) and getattr(after, "requires_replacement", False):
             provider = ResourceProviderExecutor.try_load_resource_provider(after.resource_type)
             fixed = [path.removeprefix("/properties/") for path in provider.SCHEMA.get("createOnlyProperties", [])]
@@ -97,7 +92,7 @@ def _replace_only_what_differs() -> None:
             after.requires_replacement = any(old.get(field) != new.get(field) for field in fixed)
         execute(self, name, before, after)
 
-    ChangeSetModelExecutor._execute_resource_change = execute_resource_change  # noqa: SLF001
+    wrap(ChangeSetModelExecutor, "_execute_resource_change", execute_resource_change)
 
 
 def _find_no_changes_in_unchanged_templates() -> None:
@@ -105,9 +100,7 @@ def _find_no_changes_in_unchanged_templates() -> None:
     from localemu.services.cloudformation.engine.v2.change_set_model import ChangeType  # noqa: PLC0415
     from localemu.services.cloudformation.v2.entities import ChangeSet  # noqa: PLC0415
 
-    has_changes = ChangeSet.has_changes
-
-    def has_changes_after_transforms(self: Any) -> bool:
+    def has_changes_after_transforms(has_changes: Callable[..., Any], self: Any) -> bool:
         transforms = self.template.get("Transform") or []
         if set([transforms] if isinstance(transforms, str) else map(str, transforms)) - _PURE_TRANSFORMS:
             return bool(has_changes(self))
@@ -115,7 +108,7 @@ def _find_no_changes_in_unchanged_templates() -> None:
         parts = (node.mappings, node.parameters, node.conditions, node.resources, node.outputs)
         return any(part.change_type != ChangeType.UNCHANGED for part in parts)
 
-    ChangeSet.has_changes = has_changes_after_transforms
+    wrap(ChangeSet, "has_changes", has_changes_after_transforms)
 
 
 def _act_as_the_caller() -> None:
@@ -124,36 +117,29 @@ def _act_as_the_caller() -> None:
     from localemu.services.cloudformation.v2 import provider  # noqa: PLC0415
 
     for name in ("create_stack", "update_stack", "delete_stack", "execute_change_set", "create_change_set"):
-        setattr(provider.CloudformationProviderV2, name, _acting(getattr(provider.CloudformationProviderV2, name)))
-    start = provider.start_worker_thread
-    payload = ChangeSetModelExecutor.create_resource_provider_payload
-
-    @wraps(start)
-    def started(method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        context = contextvars.copy_context()
-        return start(lambda *given: context.run(method, *given), *arguments, **keywords)
-
-    @wraps(payload)
-    def with_credentials(*arguments: Any, **keywords: Any) -> Any:
-        made = payload(*arguments, **keywords)
-        if made and (key := _acting_key.get()):
-            made["requestData"]["callerCredentials"]["accessKeyId"] = key
-        return made
-
-    provider.start_worker_thread = started
-    ChangeSetModelExecutor.create_resource_provider_payload = with_credentials
+        wrap(provider.CloudformationProviderV2, name, _act_as_caller)
+    wrap(provider, "start_worker_thread", _start_with_context)
+    wrap(ChangeSetModelExecutor, "create_resource_provider_payload", _add_credentials)
 
 
-def _acting(operation: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(operation)
-    def as_caller(self: Any, context: Any, *arguments: Any, **parameters: Any) -> Any:
-        token = _acting_key.set(_key_to_act_with(context))
-        try:
-            return operation(self, context, *arguments, **parameters)
-        finally:
-            _acting_key.reset(token)
+def _act_as_caller(operation: Callable[..., Any], self: Any, context: Any, *arguments: Any, **parameters: Any) -> Any:
+    token = _acting_key.set(_key_to_act_with(context))
+    try:
+        return operation(self, context, *arguments, **parameters)
+    finally:
+        _acting_key.reset(token)
 
-    return as_caller
+
+def _start_with_context(start: Callable[..., Any], method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    context = contextvars.copy_context()
+    return start(lambda *given: context.run(method, *given), *arguments, **keywords)
+
+
+def _add_credentials(create_payload: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    payload = create_payload(*arguments, **keywords)
+    if payload and (key := _acting_key.get()):
+        payload["requestData"]["callerCredentials"]["accessKeyId"] = key
+    return payload
 
 
 def _key_to_act_with(context: Any) -> str:

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.engine.authorization import NOT_ASSUMABLE, assumable_by_service, role_allows
+from couch_explorers.local.engine.patches import wrap
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SEAMS = {
@@ -63,9 +64,9 @@ URL_FORBIDDEN = (
 LARGEST_PAYLOADS = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
 # https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html
 CONCURRENCY = range(2, 1001)
-# The rights that a mapping on a queue needs, in the order in which AWS checks them:
+# The actions that a mapping on a queue needs permission for, in the order in which AWS checks them:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
-QUEUE_RIGHTS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+QUEUE_ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 
 
 def apply() -> None:
@@ -122,26 +123,28 @@ def _run_functions_as_processes() -> None:
 
 def _protect_function_urls() -> None:
     """Name this machine `localhost` in URLs, and check the function's policy before it is invoked by one."""
-    from localemu.config import HostAndPort  # noqa: PLC0415
-    from localemu.http import Response  # noqa: PLC0415
-    from localemu.services.lambda_ import provider  # noqa: PLC0415
+    from localemu.services.lambda_ import provider  # noqa: PLC0415 - LocalEmu reads its settings on import
     from localemu.services.lambda_.urlrouter import FunctionUrlRouter  # noqa: PLC0415
 
-    localemu_host = provider.localemu_host
-    handle = FunctionUrlRouter.handle_lambda_url_invocation
+    wrap(provider, "localemu_host", _named_host)
+    wrap(FunctionUrlRouter, "handle_lambda_url_invocation", _invoke_by_url)
 
-    def named_host(*arguments: Any, **keywords: Any) -> Any:
-        return HostAndPort(host="localhost", port=localemu_host(*arguments, **keywords).port)
 
-    @wraps(handle)
-    def permitted(router: Any, request: Any, api_id: str, region: str, **parameters: Any) -> Any:
-        found = _find_url(api_id, region)
-        if found and not _is_open_to_all(*found):
-            return Response(json.dumps({"Message": URL_FORBIDDEN}), status=403, mimetype="application/json")
-        return handle(router, request, api_id, region, **parameters)
+def _named_host(localemu_host: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    from localemu.config import HostAndPort  # noqa: PLC0415
 
-    provider.localemu_host = named_host
-    FunctionUrlRouter.handle_lambda_url_invocation = permitted
+    return HostAndPort(host="localhost", port=localemu_host(*arguments, **keywords).port)
+
+
+def _invoke_by_url(
+    invoke: Callable[..., Any], router: Any, request: Any, api_id: str, region: str, **parameters: Any
+) -> Any:
+    from localemu.http import Response  # noqa: PLC0415
+
+    found = _find_url(api_id, region)
+    if found and not _is_open_to_all(*found):
+        return Response(json.dumps({"Message": URL_FORBIDDEN}), status=403, mimetype="application/json")
+    return invoke(router, request, api_id, region, **parameters)
 
 
 def _find_url(api_id: str, region: str) -> tuple[Any, str, Any] | None:
@@ -178,16 +181,19 @@ def _allows_all(statement: Any) -> bool:
 def _check_payloads() -> None:
     from localemu.services.lambda_.invocation.lambda_service import LambdaService  # noqa: PLC0415
 
-    invoke = LambdaService.invoke
+    wrap(LambdaService, "invoke", _invoke)
 
-    @wraps(invoke)
-    def checked(
-        service: Any, *arguments: Any, payload: bytes | None, invocation_type: str | None, **keywords: Any
-    ) -> Any:
-        check_payload(payload or None, invocation_type or "RequestResponse")
-        return invoke(service, *arguments, payload=payload or None, invocation_type=invocation_type, **keywords)
 
-    LambdaService.invoke = checked
+def _invoke(
+    invoke: Callable[..., Any],
+    service: Any,
+    *arguments: Any,
+    payload: bytes | None,
+    invocation_type: str | None,
+    **keywords: Any,
+) -> Any:
+    check_payload(payload or None, invocation_type or "RequestResponse")
+    return invoke(service, *arguments, payload=payload or None, invocation_type=invocation_type, **keywords)
 
 
 def check_payload(payload: bytes | None, invocation_type: str) -> None:
@@ -230,66 +236,66 @@ def _poll_queues() -> None:
     from localemu.services.lambda_ import provider  # noqa: PLC0415
     from localemu.services.lambda_.event_source_mapping.esm_worker_factory import EsmWorkerFactory  # noqa: PLC0415
 
+    wrap(provider, "load_service", _load_model)
+    wrap(EsmWorkerFactory, "get_esm_worker", _get_esm_worker)
+
+
+def _load_model(load_service: Callable[..., Any], service: str, *arguments: Any, **keywords: Any) -> Any:
+    # LocalEmu asks for the model of "sqs-fifo", which does not exist, so that no mapping on a FIFO queue could be created.
+    return load_service("sqs" if service == "sqs-fifo" else service, *arguments, **keywords)
+
+
+def _get_esm_worker(get_esm_worker: Callable[..., Any], factory: Any) -> Any:
     from couch_explorers.local.engine.lambda_runtime.mapping_worker import SqsMappingWorker  # noqa: PLC0415
 
-    get_esm_worker = EsmWorkerFactory.get_esm_worker
-    load_service = provider.load_service
-
-    @wraps(get_esm_worker)
-    def worker(factory: Any) -> Any:
-        if ":sqs:" in factory.esm_config.get("EventSourceArn", ""):
-            return SqsMappingWorker(factory.esm_config, factory.function_role_arn, enabled=factory.enabled)
-        return get_esm_worker(factory)
-
-    @wraps(load_service)
-    def load_model(service: str, *arguments: Any, **keywords: Any) -> Any:
-        # LocalEmu asks for the model of "sqs-fifo", which does not exist, so that no mapping on a FIFO queue could be created.
-        return load_service("sqs" if service == "sqs-fifo" else service, *arguments, **keywords)
-
-    EsmWorkerFactory.get_esm_worker = worker
-    provider.load_service = load_model
+    if ":sqs:" in factory.esm_config.get("EventSourceArn", ""):
+        return SqsMappingWorker(factory.esm_config, factory.function_role_arn, enabled=factory.enabled)
+    return get_esm_worker(factory)
 
 
 def _check_mappings_and_functions() -> None:
     from localemu.services.lambda_.invocation.lambda_service import LambdaService  # noqa: PLC0415
     from localemu.services.lambda_.provider import LambdaProvider  # noqa: PLC0415
 
-    validate = LambdaProvider.validate_event_source_mapping
-    check_source = LambdaProvider.check_service_resource_exists
-    update = LambdaProvider.update_function_configuration
-
-    @wraps(validate)
-    def validated(provider: Any, context: Any, request: Any) -> Any:
-        _check_scaling(request)
-        validation = validate(provider, context, request)
-        function_version = validation[3]
-        _check_visibility(request.get("EventSourceArn", ""), function_version.config.timeout)
-        return validation
-
-    @wraps(check_source)
-    def checked(provider: Any, service: str, resource_arn: str, function_arn: str, function_role_arn: str) -> None:
-        if service in ("sqs", "sqs-fifo"):
-            _check_queue_rights(resource_arn, function_arn, function_role_arn)
-        check_source(provider, service, resource_arn, function_arn, function_role_arn)
-
-    @wraps(update)
-    def updated(provider: Any, context: Any, request: Any) -> Any:
-        if timeout := request.get("Timeout"):
-            for arn in _mapped_queues(provider, context, request["FunctionName"]):
-                _check_visibility(arn, timeout)
-        role = request.get("Role", "")
-        if role.startswith("arn:") and not assumable_by_service(role, "lambda"):
-            raise _invalid_parameter(NOT_ASSUMABLE)
-        return update(provider, context, request)
-
-    LambdaProvider.validate_event_source_mapping = validated
-    LambdaProvider.check_service_resource_exists = checked
-    LambdaProvider.update_function_configuration = updated
+    wrap(LambdaProvider, "validate_event_source_mapping", _validate_event_source_mapping)
+    wrap(LambdaProvider, "check_service_resource_exists", _check_service_resource_exists)
+    wrap(LambdaProvider, "update_function_configuration", _update_function_configuration)
     LambdaService.can_assume_role = lambda _self, role_arn, _region: assumable_by_service(role_arn, "lambda")
 
 
-def _check_queue_rights(queue_arn: str, function_arn: str, role_arn: str) -> None:
-    for name in QUEUE_RIGHTS:
+def _validate_event_source_mapping(validate: Callable[..., Any], provider: Any, context: Any, request: Any) -> Any:
+    _check_scaling(request)
+    validation = validate(provider, context, request)
+    function_version = validation[3]
+    _check_visibility(request.get("EventSourceArn", ""), function_version.config.timeout)
+    return validation
+
+
+def _check_service_resource_exists(
+    check: Callable[..., None],
+    provider: Any,
+    service: str,
+    resource_arn: str,
+    function_arn: str,
+    function_role_arn: str,
+) -> None:
+    if service in ("sqs", "sqs-fifo"):
+        _check_queue_permissions(resource_arn, function_arn, function_role_arn)
+    check(provider, service, resource_arn, function_arn, function_role_arn)
+
+
+def _update_function_configuration(update: Callable[..., Any], provider: Any, context: Any, request: Any) -> Any:
+    if timeout := request.get("Timeout"):
+        for arn in _mapped_queues(provider, context, request["FunctionName"]):
+            _check_visibility(arn, timeout)
+    role = request.get("Role", "")
+    if role.startswith("arn:") and not assumable_by_service(role, "lambda"):
+        raise _invalid_parameter(NOT_ASSUMABLE)
+    return update(provider, context, request)
+
+
+def _check_queue_permissions(queue_arn: str, function_arn: str, role_arn: str) -> None:
+    for name in QUEUE_ACTIONS:
         if not role_allows(role_arn, f"sqs:{name}", queue_arn, {"lambda:SourceFunctionArn": function_arn}):
             raise _invalid_parameter(f"The provided execution role does not have permissions to call {name} on SQS")
 

@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import re
 from http import HTTPStatus
@@ -24,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from couch_explorers.local.engine import settings
-from couch_explorers.local.engine.patches import s3, service_error, sns, sqs, when_gateway_is_created
+from couch_explorers.local.engine.patches import s3, service_error, sns, sqs, when_gateway_is_created, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 SEAMS = {
     "hypercorn.protocol.h11:H11Protocol._send_h11_event": "5e40283daa30",
@@ -143,9 +142,7 @@ def _refuse_what_is_not_offered() -> None:
     from localemu.aws.protocol.serializer import create_serializer  # noqa: PLC0415
     from localemu.aws.skeleton import Skeleton  # noqa: PLC0415
 
-    require = ServiceLoader.require_service
-
-    def require_service(self: Any, chain: Any, context: Any, response: Any) -> Any:
+    def require_service(require: Callable[..., Any], self: Any, chain: Any, context: Any, response: Any) -> Any:
         if context.service and context.service.service_name not in settings.SERVICES:
             raise _not_offered(service_sentence(context.service.service_name))
         return require(self, chain, context, response)
@@ -162,7 +159,7 @@ def _refuse_what_is_not_offered() -> None:
             error, context.operation, context.request.headers, context.request_id
         )
 
-    ServiceLoader.require_service = require_service
+    wrap(ServiceLoader, "require_service", require_service)
     ServiceRequestRouter.create_not_implemented_response = create_not_implemented_response
     Skeleton.on_not_implemented_error = on_not_implemented_error
 
@@ -171,10 +168,7 @@ def _word_exceptions() -> None:
     """Turn the exceptions of LocalEmu's parser, and those of operations that are not implemented, into AWS's errors."""
     from localemu.aws.handlers.service import ServiceExceptionSerializer  # noqa: PLC0415 - LocalEmu reads its settings on import
 
-    create: Callable[..., Any] = ServiceExceptionSerializer.create_exception_response
-
-    @functools.wraps(create)
-    def create_exception_response(self: Any, exception: Exception, context: Any) -> Any:
+    def create_exception_response(create: Callable[..., Any], self: Any, exception: Exception, context: Any) -> Any:
         parser_error = _parser_error(exception, context)
         if parser_error is None:
             if context.operation and isinstance(exception, NotImplementedError):
@@ -189,7 +183,7 @@ def _word_exceptions() -> None:
         finally:
             context.operation = None
 
-    ServiceExceptionSerializer.create_exception_response = create_exception_response
+    wrap(ServiceExceptionSerializer, "create_exception_response", create_exception_response)
 
 
 def _parser_error(exception: Exception, context: Any) -> Exception | None:
@@ -225,10 +219,9 @@ def _remember_mime_types() -> None:
     """Parse each pair of Accept and Content-Type headers once: the result depends on nothing else."""
     from localemu.aws.protocol.serializer import ResponseSerializer  # noqa: PLC0415
 
-    original = ResponseSerializer._get_mime_type  # noqa: SLF001
     known: dict[tuple[type, str | None, str | None], str] = {}
 
-    def mime_type(self: Any, headers: Any) -> str:
+    def mime_type(original: Callable[..., str], self: Any, headers: Any) -> str:
         key = (type(self), *((headers.get("Accept"), headers.get("Content-Type")) if headers else (None, None)))
         if key not in known:
             if len(known) > 1000:  # noqa: PLR2004 - callers may send any headers
@@ -236,7 +229,7 @@ def _remember_mime_types() -> None:
             known[key] = original(self, headers)
         return known[key]
 
-    ResponseSerializer._get_mime_type = mime_type  # noqa: SLF001
+    wrap(ResponseSerializer, "_get_mime_type", mime_type)
 
 
 # The length from which on a list is serialized at once.
@@ -257,11 +250,14 @@ def serialize_long_lists_at_once() -> None:
         JSONResponseSerializer,
     )
 
-    as_cbor: Callable[..., None] = BaseCBORResponseSerializer._serialize_type_list  # noqa: SLF001
-    as_json: Callable[..., None] = JSONResponseSerializer._serialize_type_list  # noqa: SLF001
-
-    @functools.wraps(as_cbor)
-    def serialize_cbor(self: Any, serialized: bytearray, value: Any, shape: Any, name: str | None = None) -> None:
+    def serialize_cbor(
+        as_cbor: Callable[..., None],
+        self: Any,
+        serialized: bytearray,
+        value: Any,
+        shape: Any,
+        name: str | None = None,
+    ) -> None:
         numbers = plain_numbers(value, shape)
         if numbers is None:
             as_cbor(self, serialized, value, shape, name)
@@ -272,16 +268,23 @@ def serialize_long_lists_at_once() -> None:
         if closing is not None:
             serialized.extend(closing)
 
-    @functools.wraps(as_json)
-    def serialize_json(self: Any, body: dict[str, Any], value: Any, shape: Any, key: str, mime_type: str) -> None:
+    def serialize_json(
+        as_json: Callable[..., None],
+        self: Any,
+        body: dict[str, Any],
+        value: Any,
+        shape: Any,
+        key: str,
+        mime_type: str,
+    ) -> None:
         numbers = None if mime_type in self.CBOR_TYPES else plain_numbers(value, shape)
         if numbers is None or "timestampFormat" in shape.member.serialization:
             as_json(self, body, value, shape, key, mime_type)
         else:
             body[key] = numbers.tolist()
 
-    BaseCBORResponseSerializer._serialize_type_list = serialize_cbor  # noqa: SLF001
-    JSONResponseSerializer._serialize_type_list = serialize_json  # noqa: SLF001
+    wrap(BaseCBORResponseSerializer, "_serialize_type_list", serialize_cbor)
+    wrap(JSONResponseSerializer, "_serialize_type_list", serialize_json)
 
 
 def plain_numbers(values: Any, shape: Any) -> Any:
@@ -309,9 +312,7 @@ def _send_reason_phrases() -> None:
     import h11  # noqa: PLC0415 - not in the project's own environment
     from hypercorn.protocol.h11 import H11Protocol  # noqa: PLC0415
 
-    send = H11Protocol._send_h11_event  # noqa: SLF001
-
-    async def send_with_reason(self: Any, event: Any) -> None:
+    async def send_with_reason(send: Callable[..., Awaitable[None]], self: Any, event: Any) -> None:
         if isinstance(event, h11.InformationalResponse) and event.status_code == HTTPStatus.CONTINUE:
             event = h11.InformationalResponse(status_code=event.status_code, headers=[], reason=b"Continue")
         elif isinstance(event, h11.Response) and not event.reason:
@@ -320,7 +321,7 @@ def _send_reason_phrases() -> None:
             )
         await send(self, event)
 
-    H11Protocol._send_h11_event = send_with_reason  # noqa: SLF001
+    wrap(H11Protocol, "_send_h11_event", send_with_reason)
 
 
 def _reason(status: int) -> bytes:

@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-import functools
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.engine.patches import before_loading, service_error
+from couch_explorers.local.engine.patches import before_loading, service_error, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,30 +45,25 @@ def _replace_listings() -> None:
     from localemu.services.s3.models import KeyStore  # noqa: PLC0415 - loads the service
     from localemu.services.s3.provider import S3Provider  # noqa: PLC0415 - likewise
 
-    values = KeyStore.values
-
-    def values_below(self: Any, *arguments: Any, **options: Any) -> list[Any]:
-        found: list[Any] = values(self, *arguments, **options)
-        prefix = _prefix.get()
-        return [each for each in found if each.key.startswith(prefix)] if prefix else found
-
-    KeyStore.values = values_below
+    wrap(KeyStore, "values", _values_below_prefix)
     for name in ("list_objects", "list_objects_v2"):
-        setattr(S3Provider, name, _with_prefix(getattr(S3Provider, name)))
+        wrap(S3Provider, name, _list_with_prefix)
 
 
-def _with_prefix(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the listing with its prefix set while it runs."""
+def _values_below_prefix(values: Callable[..., list[Any]], self: Any, *arguments: Any, **options: Any) -> list[Any]:
+    found = values(self, *arguments, **options)
+    prefix = _prefix.get()
+    return [each for each in found if each.key.startswith(prefix)] if prefix else found
 
-    @functools.wraps(operation)
-    def listing(self: Any, context: Any, *arguments: Any, **parameters: Any) -> Any:
-        token = _prefix.set(str((context.service_request or {}).get("Prefix") or ""))
-        try:
-            return operation(self, context, *arguments, **parameters)
-        finally:
-            _prefix.reset(token)
 
-    return listing
+def _list_with_prefix(
+    operation: Callable[..., Any], self: Any, context: Any, *arguments: Any, **parameters: Any
+) -> Any:
+    token = _prefix.set(str((context.service_request or {}).get("Prefix") or ""))
+    try:
+        return operation(self, context, *arguments, **parameters)
+    finally:
+        _prefix.reset(token)
 
 
 def check_request(context: Any, request: Any) -> None:

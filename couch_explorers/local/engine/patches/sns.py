@@ -11,13 +11,13 @@ import json
 import logging
 import os
 import re
-from functools import wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from couch_explorers.local import mailbox
 from couch_explorers.local.engine.authorization.policies import is_policy_document
-from couch_explorers.local.engine.patches import service_error, when_gateway_is_created
+from couch_explorers.local.engine.patches import service_error, when_gateway_is_created, wrap
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
@@ -68,15 +68,17 @@ def apply() -> None:
     inbox = mailbox.Mailbox(Home.current().inbox)
     _deliver_mails(publisher, inbox)
     provider.is_valid_e164_number = is_phone_number
-    sns = provider.SnsProvider
-    sns.subscribe = _asking(sns.subscribe, inbox)
-    sns.confirm_subscription = _noting_the_signature(sns.confirm_subscription)
-    sns.unsubscribe = _only_confirmed(sns.unsubscribe)
-    sns.list_subscriptions_by_topic = _hiding_pending_arns(sns.list_subscriptions_by_topic)
-    sns.publish_batch = _checking_structure_first(sns.publish_batch)
-    sns.create_topic = _with_delivery_policy(sns.create_topic)
-    sns.set_topic_attributes = _setting_delivery_policy(sns.set_topic_attributes)
-    sns.get_topic_attributes = _counting_subscriptions(sns.get_topic_attributes)
+    for name, wrapper in (
+        ("subscribe", partial(_subscribe, inbox)),
+        ("confirm_subscription", _confirm_subscription),
+        ("unsubscribe", _unsubscribe),
+        ("list_subscriptions_by_topic", _list_subscriptions_by_topic),
+        ("publish_batch", _publish_batch),
+        ("create_topic", _create_topic),
+        ("set_topic_attributes", _set_topic_attributes),
+        ("get_topic_attributes", _get_topic_attributes),
+    ):
+        wrap(provider.SnsProvider, name, wrapper)
     when_gateway_is_created(_answer_unsigned_confirmations)
 
 
@@ -96,13 +98,12 @@ def is_phone_number(text: str) -> bool:
 
 
 def _deliver_mails(publisher: Any, inbox: mailbox.Mailbox) -> None:
-    should_publish = publisher.PublishDispatcher._should_publish  # noqa: SLF001
-
-    @wraps(should_publish)
-    def only_to_confirmed(self: Any, policies: Any, message: Any, subscriber: Mapping[str, Any]) -> Any:
+    def should_publish(
+        original: Callable[..., Any], self: Any, policies: Any, message: Any, subscriber: Mapping[str, Any]
+    ) -> Any:
         if subscriber["Protocol"] in mailbox.PROTOCOLS and subscriber[PENDING] != "false":
             return False
-        return should_publish(self, policies, message, subscriber)
+        return original(self, policies, message, subscriber)
 
     def publish(self: Any, context: Any, subscriber: Mapping[str, Any]) -> None:
         text = self.prepare_message(context.message, subscriber, topic_attributes=context.topic_attributes)
@@ -120,7 +121,7 @@ def _deliver_mails(publisher: Any, inbox: mailbox.Mailbox) -> None:
         except OSError:
             logger.exception("The e-mail of %s to %s is lost", subscriber["TopicArn"], subscriber["Endpoint"])
 
-    publisher.PublishDispatcher._should_publish = only_to_confirmed  # noqa: SLF001
+    wrap(publisher.PublishDispatcher, "_should_publish", should_publish)
     publisher.EmailJsonTopicPublisher._publish = publish  # noqa: SLF001
 
 
@@ -131,47 +132,45 @@ def _address(action: str, **parameters: str) -> str:
     )
 
 
-def _asking(subscribe: Callable[..., Any], inbox: mailbox.Mailbox) -> Callable[..., Any]:
-    @wraps(subscribe)
-    def asked(
-        self: Any,
-        context: Any,
-        topic_arn: str,
-        protocol: str,
-        endpoint: str | None = None,
-        attributes: Mapping[str, str] | None = None,
-        return_subscription_arn: bool | None = None,  # noqa: FBT001
-        **others: Any,
-    ) -> Any:
-        if protocol in mailbox.PROTOCOLS and endpoint and not EMAIL_ADDRESS.fullmatch(endpoint):
-            raise _invalid("Invalid parameter: Email address")
-        answer = subscribe(
-            self,
-            context,
-            topic_arn=topic_arn,
-            protocol=protocol,
-            endpoint=endpoint,
-            attributes=attributes,
-            return_subscription_arn=return_subscription_arn,
-            **others,
-        )
-        if protocol not in mailbox.PROTOCOLS:
-            return answer
-        arn = answer["SubscriptionArn"]
-        store = self.get_store(account_id=topic_arn.split(":")[4], region=context.region)
-        if store.subscriptions[arn][PENDING] == "false":
-            return answer
-        token = next(token for token, known in store.subscription_tokens.items() if known == arn)
-        link = _address("ConfirmSubscription", TopicArn=topic_arn, Token=token)
-        inbox.deliver(
-            str(endpoint),
-            mailbox.CONFIRMATION_SUBJECT,
-            mailbox.confirmation_body(topic_arn, link),
-            sender_name=store.topics[topic_arn]["attributes"].get("DisplayName") or "",
-        )
-        return answer if return_subscription_arn else {"SubscriptionArn": "pending confirmation"}
-
-    return asked
+def _subscribe(
+    inbox: mailbox.Mailbox,
+    subscribe: Callable[..., Any],
+    self: Any,
+    context: Any,
+    topic_arn: str,
+    protocol: str,
+    endpoint: str | None = None,
+    attributes: Mapping[str, str] | None = None,
+    return_subscription_arn: bool | None = None,  # noqa: FBT001
+    **others: Any,
+) -> Any:
+    if protocol in mailbox.PROTOCOLS and endpoint and not EMAIL_ADDRESS.fullmatch(endpoint):
+        raise _invalid("Invalid parameter: Email address")
+    answer = subscribe(
+        self,
+        context,
+        topic_arn=topic_arn,
+        protocol=protocol,
+        endpoint=endpoint,
+        attributes=attributes,
+        return_subscription_arn=return_subscription_arn,
+        **others,
+    )
+    if protocol not in mailbox.PROTOCOLS:
+        return answer
+    arn = answer["SubscriptionArn"]
+    store = self.get_store(account_id=topic_arn.split(":")[4], region=context.region)
+    if store.subscriptions[arn][PENDING] == "false":
+        return answer
+    token = next(token for token, known in store.subscription_tokens.items() if known == arn)
+    link = _address("ConfirmSubscription", TopicArn=topic_arn, Token=token)
+    inbox.deliver(
+        str(endpoint),
+        mailbox.CONFIRMATION_SUBJECT,
+        mailbox.confirmation_body(topic_arn, link),
+        sender_name=store.topics[topic_arn]["attributes"].get("DisplayName") or "",
+    )
+    return answer if return_subscription_arn else {"SubscriptionArn": "pending confirmation"}
 
 
 def _is_unsigned(context: Any) -> bool:
@@ -182,46 +181,40 @@ def _is_unsigned(context: Any) -> bool:
     )
 
 
-def _noting_the_signature(confirm: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(confirm)
-    def confirmed(self: Any, context: Any, topic_arn: str, token: str, **others: Any) -> Any:
-        answer = confirm(self, context, topic_arn=topic_arn, token=token, **others)
-        if _is_unsigned(context):
-            _, _, _, region, account, *_ = topic_arn.split(":")
-            subscription = self.get_store(account, region).subscriptions[answer["SubscriptionArn"]]
-            subscription["ConfirmationWasAuthenticated"] = "false"
-        return answer
-
-    return confirmed
+def _confirm_subscription(
+    confirm: Callable[..., Any], self: Any, context: Any, topic_arn: str, token: str, **others: Any
+) -> Any:
+    answer = confirm(self, context, topic_arn=topic_arn, token=token, **others)
+    if _is_unsigned(context):
+        _, _, _, region, account, *_ = topic_arn.split(":")
+        subscription = self.get_store(account, region).subscriptions[answer["SubscriptionArn"]]
+        subscription["ConfirmationWasAuthenticated"] = "false"
+    return answer
 
 
-def _only_confirmed(unsubscribe: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(unsubscribe)
-    def unsubscribed(self: Any, context: Any, subscription_arn: str, **others: Any) -> None:
-        if str(subscription_arn).count(":") == 6:  # noqa: PLR2004 - the colons of a subscription's ARN
-            _, _, _, region, account, *_ = subscription_arn.split(":")
-            subscription = self.get_store(account, region).subscriptions.get(subscription_arn) or {}
-            if subscription.get(PENDING) == "true":
-                raise _invalid(
-                    "Invalid parameter: SubscriptionArn Reason: "
-                    "Cannot unsubscribe a subscription that is pending confirmation"
-                )
-        unsubscribe(self, context, subscription_arn=subscription_arn, **others)
-
-    return unsubscribed
+def _unsubscribe(
+    unsubscribe: Callable[..., Any], self: Any, context: Any, subscription_arn: str, **others: Any
+) -> None:
+    if str(subscription_arn).count(":") == 6:  # noqa: PLR2004 - the colons of a subscription's ARN
+        _, _, _, region, account, *_ = subscription_arn.split(":")
+        subscription = self.get_store(account, region).subscriptions.get(subscription_arn) or {}
+        if subscription.get(PENDING) == "true":
+            raise _invalid(
+                "Invalid parameter: SubscriptionArn Reason: "
+                "Cannot unsubscribe a subscription that is pending confirmation"
+            )
+    unsubscribe(self, context, subscription_arn=subscription_arn, **others)
 
 
-def _hiding_pending_arns(list_by_topic: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(list_by_topic)
-    def listed(self: Any, context: Any, topic_arn: str, **others: Any) -> Any:
-        answer = list_by_topic(self, context, topic_arn=topic_arn, **others)
-        answer["Subscriptions"] = [
-            {key: PENDING if key == "SubscriptionArn" and one[PENDING] == "true" else one[key] for key in LISTED}
-            for one in answer["Subscriptions"]
-        ]
-        return answer
-
-    return listed
+def _list_subscriptions_by_topic(
+    list_by_topic: Callable[..., Any], self: Any, context: Any, topic_arn: str, **others: Any
+) -> Any:
+    answer = list_by_topic(self, context, topic_arn=topic_arn, **others)
+    answer["Subscriptions"] = [
+        {key: PENDING if key == "SubscriptionArn" and one[PENDING] == "true" else one[key] for key in LISTED}
+        for one in answer["Subscriptions"]
+    ]
+    return answer
 
 
 def _answer_unsigned_confirmations(gateway: Any) -> None:
@@ -275,71 +268,73 @@ def check_request(context: Any, request: Mapping[str, Any]) -> None:
         raise service_error("InvalidParameter", "Invalid parameter: Subject")
 
 
-def _checking_structure_first(publish_batch: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(publish_batch)
-    def published(
-        self: Any,
-        context: Any,
-        topic_arn: str,
-        publish_batch_request_entries: Sequence[Mapping[str, Any]],
-        **others: Any,
-    ) -> Any:
-        for entry in publish_batch_request_entries:
-            if entry.get("MessageStructure") != "json":
-                continue
-            try:
-                texts = json.loads(entry["Message"])
-            except ValueError:
-                raise _invalid("Invalid parameter: Message Structure - JSON message body failed to parse") from None
-            if not isinstance(texts, dict) or not isinstance(texts.get("default"), str):
-                raise _invalid("Invalid parameter: Message Structure - No default entry in JSON message body")
-        return publish_batch(
+def _publish_batch(
+    publish_batch: Callable[..., Any],
+    self: Any,
+    context: Any,
+    topic_arn: str,
+    publish_batch_request_entries: Sequence[Mapping[str, Any]],
+    **others: Any,
+) -> Any:
+    for entry in publish_batch_request_entries:
+        if entry.get("MessageStructure") != "json":
+            continue
+        try:
+            texts = json.loads(entry["Message"])
+        except ValueError:
+            raise _invalid("Invalid parameter: Message Structure - JSON message body failed to parse") from None
+        if not isinstance(texts, dict) or not isinstance(texts.get("default"), str):
+            raise _invalid("Invalid parameter: Message Structure - No default entry in JSON message body")
+    return publish_batch(
+        self,
+        context,
+        topic_arn=topic_arn,
+        publish_batch_request_entries=publish_batch_request_entries,
+        **others,
+    )
+
+
+def _create_topic(
+    create: Callable[..., Any],
+    self: Any,
+    context: Any,
+    name: str,
+    attributes: dict[str, str] | None = None,
+    **others: Any,
+) -> Any:
+    answer = create(self, context, name=name, attributes=attributes, **others)
+    if (attributes or {}).get("DeliveryPolicy"):
+        topic = self._get_topic(arn=answer["TopicArn"], context=context)
+        topic["attributes"].update(delivery_policies((attributes or {})["DeliveryPolicy"]))
+    return answer
+
+
+def _set_topic_attributes(
+    set_attributes: Callable[..., Any],
+    self: Any,
+    context: Any,
+    topic_arn: str,
+    attribute_name: str,
+    attribute_value: str | None = None,
+    **others: Any,
+) -> None:
+    topic = self._get_topic(arn=topic_arn, context=context)
+    if not TOPIC_ATTRIBUTES.fullmatch(attribute_name):
+        raise _invalid("Invalid parameter: AttributeName")
+    if attribute_name == "Policy" and attribute_value and not is_policy_document(attribute_value):
+        raise _invalid("Invalid parameter: Policy Error: null")
+    if attribute_name != "DeliveryPolicy":
+        set_attributes(
             self,
             context,
             topic_arn=topic_arn,
-            publish_batch_request_entries=publish_batch_request_entries,
+            attribute_name=attribute_name,
+            attribute_value=attribute_value,
             **others,
         )
-
-    return published
-
-
-def _with_delivery_policy(create: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(create)
-    def created(self: Any, context: Any, name: str, attributes: dict[str, str] | None = None, **others: Any) -> Any:
-        answer = create(self, context, name=name, attributes=attributes, **others)
-        if (attributes or {}).get("DeliveryPolicy"):
-            topic = self._get_topic(arn=answer["TopicArn"], context=context)
-            topic["attributes"].update(delivery_policies((attributes or {})["DeliveryPolicy"]))
-        return answer
-
-    return created
-
-
-def _setting_delivery_policy(set_attributes: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(set_attributes)
-    def changed(
-        self: Any, context: Any, topic_arn: str, attribute_name: str, attribute_value: str | None = None, **others: Any
-    ) -> None:
-        topic = self._get_topic(arn=topic_arn, context=context)
-        if not TOPIC_ATTRIBUTES.fullmatch(attribute_name):
-            raise _invalid("Invalid parameter: AttributeName")
-        if attribute_name == "Policy" and attribute_value and not is_policy_document(attribute_value):
-            raise _invalid("Invalid parameter: Policy Error: null")
-        if attribute_name != "DeliveryPolicy":
-            set_attributes(
-                self,
-                context,
-                topic_arn=topic_arn,
-                attribute_name=attribute_name,
-                attribute_value=attribute_value,
-                **others,
-            )
-            return
-        topic["attributes"].pop("DeliveryPolicy", None)
-        topic["attributes"].update(delivery_policies(attribute_value))
-
-    return changed
+        return
+    topic["attributes"].pop("DeliveryPolicy", None)
+    topic["attributes"].update(delivery_policies(attribute_value))
 
 
 def delivery_policies(text: str | None) -> dict[str, str]:
@@ -369,22 +364,20 @@ def delivery_policies(text: str | None) -> dict[str, str]:
     return {"DeliveryPolicy": json.dumps({"http": own}), "EffectiveDeliveryPolicy": json.dumps(effective)}
 
 
-def _counting_subscriptions(get_attributes: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(get_attributes)
-    def counted(self: Any, context: Any, topic_arn: str, **others: Any) -> Any:
-        answer = get_attributes(self, context, topic_arn=topic_arn, **others)
-        _, _, _, region, account, *_ = topic_arn.split(":")
-        store = self.get_store(account, region)
-        states = [
-            store.subscriptions[arn][PENDING]
-            for arn in store.topics[topic_arn]["subscriptions"]
-            if arn in store.subscriptions
-        ]
-        answer["Attributes"] = {
-            **answer["Attributes"],
-            "SubscriptionsConfirmed": str(states.count("false")),
-            "SubscriptionsPending": str(states.count("true")),
-        }
-        return answer
-
-    return counted
+def _get_topic_attributes(
+    get_attributes: Callable[..., Any], self: Any, context: Any, topic_arn: str, **others: Any
+) -> Any:
+    answer = get_attributes(self, context, topic_arn=topic_arn, **others)
+    _, _, _, region, account, *_ = topic_arn.split(":")
+    store = self.get_store(account, region)
+    states = [
+        store.subscriptions[arn][PENDING]
+        for arn in store.topics[topic_arn]["subscriptions"]
+        if arn in store.subscriptions
+    ]
+    answer["Attributes"] = {
+        **answer["Attributes"],
+        "SubscriptionsConfirmed": str(states.count("false")),
+        "SubscriptionsPending": str(states.count("true")),
+    }
+    return answer

@@ -11,11 +11,11 @@ import json
 import re
 import time
 from decimal import Decimal, InvalidOperation
-from functools import wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.engine.authorization.policies import is_policy_document
-from couch_explorers.local.engine.patches import service_error
+from couch_explorers.local.engine.patches import service_error, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,23 +75,22 @@ def apply() -> None:
     from localemu.services.sqs import models, provider  # noqa: PLC0415
 
     provider.check_attributes = check_message_attributes
-    provider.resolve_queue_location = _located(provider.resolve_queue_location)
-    models.SqsQueue.update_visibility_timeout = _checked_visibility(models.SqsQueue.update_visibility_timeout)
     provider.QueueUpdateWorker.start = _start_update_worker
-
-    sqs = provider.SqsProvider
-    sqs._assert_batch = _distinct(sqs._assert_batch)  # noqa: SLF001
-    sqs._put_message = _checked_message(sqs._put_message)  # noqa: SLF001
-    sqs.receive_message = _checked_receive(sqs.receive_message)
-    sqs.create_queue = _checked_attributes(sqs.create_queue)
-    sqs.set_queue_attributes = _checked_attributes(sqs.set_queue_attributes)
-    sqs.delete_queue = _checked_address(sqs.delete_queue)
-    sqs.tag_queue = _checked_tags(sqs.tag_queue)
-    sqs.send_message_batch = _as_aws_answers_batches(sqs.send_message_batch, "SendMessage")
-    sqs.delete_message_batch = _as_aws_answers_batches(sqs.delete_message_batch, "DeleteMessage")
-    sqs.change_message_visibility_batch = _as_aws_answers_batches(
-        sqs.change_message_visibility_batch, "ChangeMessageVisibility"
-    )
+    wrap(provider, "resolve_queue_location", _resolve_queue_location)
+    wrap(models.SqsQueue, "update_visibility_timeout", _update_visibility_timeout)
+    for name, wrapper in (
+        ("_assert_batch", _assert_batch),
+        ("_put_message", _put_message),
+        ("receive_message", _receive_message),
+        ("create_queue", _with_checked_attributes),
+        ("set_queue_attributes", _with_checked_attributes),
+        ("delete_queue", _delete_queue),
+        ("tag_queue", _tag_queue),
+        ("send_message_batch", partial(_answer_batch, "SendMessage")),
+        ("delete_message_batch", partial(_answer_batch, "DeleteMessage")),
+        ("change_message_visibility_batch", partial(_answer_batch, "ChangeMessageVisibility")),
+    ):
+        wrap(provider.SqsProvider, name, wrapper)
 
 
 def _invalid(message: str) -> Exception:
@@ -128,31 +127,28 @@ def check_request(context: Any, request: Mapping[str, Any]) -> None:
 # --- messages ------------------------------------------------------------------------------------------------------------
 
 
-def _checked_message(put: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(put)
-    def put_message(
-        self: Any,
-        queue: Any,
-        context: Any,
-        message_body: str,
-        delay_seconds: int | None = None,
-        message_attributes: Mapping[str, Any] | None = None,
-        *others: Any,
-        **named: Any,
-    ) -> Any:
-        if len(message_attributes or ()) > MOST_MESSAGE_ATTRIBUTES:
-            raise _invalid(
-                f"Number of message attributes [{len(message_attributes or ())}] exceeds the allowed maximum "
-                f"[{MOST_MESSAGE_ATTRIBUTES}]."
-            )
-        if delay_seconds is not None and not 0 <= delay_seconds <= LONGEST_DELAY_S:
-            raise _invalid(
-                f"Value {delay_seconds} for parameter DelaySeconds is invalid. "
-                f"Reason: DelaySeconds must be >= 0 and <= {LONGEST_DELAY_S}."
-            )
-        return put(self, queue, context, message_body, delay_seconds, message_attributes, *others, **named)
-
-    return put_message
+def _put_message(
+    put: Callable[..., Any],
+    self: Any,
+    queue: Any,
+    context: Any,
+    message_body: str,
+    delay_seconds: int | None = None,
+    message_attributes: Mapping[str, Any] | None = None,
+    *others: Any,
+    **named: Any,
+) -> Any:
+    if len(message_attributes or ()) > MOST_MESSAGE_ATTRIBUTES:
+        raise _invalid(
+            f"Number of message attributes [{len(message_attributes or ())}] exceeds the allowed maximum "
+            f"[{MOST_MESSAGE_ATTRIBUTES}]."
+        )
+    if delay_seconds is not None and not 0 <= delay_seconds <= LONGEST_DELAY_S:
+        raise _invalid(
+            f"Value {delay_seconds} for parameter DelaySeconds is invalid. "
+            f"Reason: DelaySeconds must be >= 0 and <= {LONGEST_DELAY_S}."
+        )
+    return put(self, queue, context, message_body, delay_seconds, message_attributes, *others, **named)
 
 
 def check_message_attributes(attributes: Mapping[str, Any] | None) -> None:
@@ -216,30 +212,26 @@ def _is_number(text: str) -> bool:
     return number.is_finite() and abs(number) <= LARGEST_NUMBER and "_" not in text
 
 
-def _checked_receive(receive: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(receive)
-    def receive_message(self: Any, context: Any, queue_url: str, **parameters: Any) -> Any:
-        most = parameters.get("max_number_of_messages")
-        if most == 0:
-            raise _invalid(
-                f"Value {most} for parameter MaxNumberOfMessages is invalid. "
-                f"Reason: Must be between 1 and {MOST_MESSAGES}, if provided."
-            )
-        visibility_s = parameters.get("visibility_timeout")
-        if visibility_s is not None and not 0 <= visibility_s <= LONGEST_VISIBILITY_S:
-            raise _invalid(
-                f"Value {visibility_s} for parameter VisibilityTimeout is invalid. "
-                f"Reason: Must be >= 0 and <= {LONGEST_VISIBILITY_S}, if provided."
-            )
-        _check_attribute_names(
-            [*(parameters.get("attribute_names") or ()), *(parameters.get("message_system_attribute_names") or ())]
+def _receive_message(receive: Callable[..., Any], self: Any, context: Any, queue_url: str, **parameters: Any) -> Any:
+    most = parameters.get("max_number_of_messages")
+    if most == 0:
+        raise _invalid(
+            f"Value {most} for parameter MaxNumberOfMessages is invalid. "
+            f"Reason: Must be between 1 and {MOST_MESSAGES}, if provided."
         )
-        if not queue_url.endswith(".fifo"):
-            # It only applies to FIFO queues; others ignore it.
-            parameters.pop("receive_request_attempt_id", None)
-        return receive(self, context, queue_url=queue_url, **parameters)
-
-    return receive_message
+    visibility_s = parameters.get("visibility_timeout")
+    if visibility_s is not None and not 0 <= visibility_s <= LONGEST_VISIBILITY_S:
+        raise _invalid(
+            f"Value {visibility_s} for parameter VisibilityTimeout is invalid. "
+            f"Reason: Must be >= 0 and <= {LONGEST_VISIBILITY_S}, if provided."
+        )
+    _check_attribute_names(
+        [*(parameters.get("attribute_names") or ()), *(parameters.get("message_system_attribute_names") or ())]
+    )
+    if not queue_url.endswith(".fifo"):
+        # It only applies to FIFO queues; others ignore it.
+        parameters.pop("receive_request_attempt_id", None)
+    return receive(self, context, queue_url=queue_url, **parameters)
 
 
 def _check_attribute_names(names: Sequence[str]) -> None:
@@ -252,24 +244,22 @@ def _check_attribute_names(names: Sequence[str]) -> None:
             raise api.InvalidAttributeName(f"Unknown Attribute {name}.")
 
 
-def _checked_visibility(update: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(update)
-    def update_visibility_timeout(self: Any, receipt_handle: str, visibility_timeout: int) -> None:
-        if not 0 <= visibility_timeout <= LONGEST_VISIBILITY_S:
+def _update_visibility_timeout(
+    update: Callable[..., Any], self: Any, receipt_handle: str, visibility_timeout: int
+) -> None:
+    if not 0 <= visibility_timeout <= LONGEST_VISIBILITY_S:
+        raise _invalid(
+            f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. "
+            f"Reason: VisibilityTimeout must be an integer between 0 and {LONGEST_VISIBILITY_S}."
+        )
+    with self.mutex:
+        message = self.receipts.get(receipt_handle)
+        if message is not None and time.time() + visibility_timeout - message.last_received > LONGEST_VISIBILITY_S:
             raise _invalid(
                 f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. "
-                f"Reason: VisibilityTimeout must be an integer between 0 and {LONGEST_VISIBILITY_S}."
+                f"Reason: Total VisibilityTimeout for the message is beyond the limit [{LONGEST_VISIBILITY_S} seconds]."
             )
-        with self.mutex:
-            message = self.receipts.get(receipt_handle)
-            if message is not None and time.time() + visibility_timeout - message.last_received > LONGEST_VISIBILITY_S:
-                raise _invalid(
-                    f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. "
-                    f"Reason: Total VisibilityTimeout for the message is beyond the limit [{LONGEST_VISIBILITY_S} seconds]."
-                )
-            update(self, receipt_handle, visibility_timeout)
-
-    return update_visibility_timeout
+        update(self, receipt_handle, visibility_timeout)
 
 
 def _start_update_worker(self: Any) -> None:
@@ -288,39 +278,37 @@ def _start_update_worker(self: Any) -> None:
 # --- batches -------------------------------------------------------------------------------------------------------------
 
 
-def _distinct(check: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(check)
-    def assert_batch(self: Any, batch: Sequence[Mapping[str, Any]], **options: Any) -> None:
-        from localemu.aws.api.sqs import BatchEntryIdsNotDistinct  # noqa: PLC0415
+def _assert_batch(check: Callable[..., Any], self: Any, batch: Sequence[Mapping[str, Any]], **options: Any) -> None:
+    from localemu.aws.api.sqs import BatchEntryIdsNotDistinct  # noqa: PLC0415
 
-        try:
-            check(self, batch, **options)
-        except BatchEntryIdsNotDistinct as error:
-            ids = [entry["Id"] for entry in batch]
-            repeated = next(name for index, name in enumerate(ids) if name in ids[:index])
-            raise BatchEntryIdsNotDistinct(f"Id {repeated} repeated.") from error
-
-    return assert_batch
+    try:
+        check(self, batch, **options)
+    except BatchEntryIdsNotDistinct as error:
+        ids = [entry["Id"] for entry in batch]
+        repeated = next(name for index, name in enumerate(ids) if name in ids[:index])
+        raise BatchEntryIdsNotDistinct(f"Id {repeated} repeated.") from error
 
 
-def _as_aws_answers_batches(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
-    @wraps(operation)
-    def batch(self: Any, context: Any, queue_url: str, entries: Sequence[Mapping[str, Any]], **others: Any) -> Any:
-        if not entries:
-            from localemu.aws.api.sqs import EmptyBatchRequest  # noqa: PLC0415
+def _answer_batch(
+    name: str,
+    operation: Callable[..., Any],
+    self: Any,
+    context: Any,
+    queue_url: str,
+    entries: Sequence[Mapping[str, Any]],
+    **others: Any,
+) -> Any:
+    if not entries:
+        from localemu.aws.api.sqs import EmptyBatchRequest  # noqa: PLC0415
 
-            raise EmptyBatchRequest(f"There should be at least one {name}BatchRequestEntry in the request.")
-        answer = operation(self, context, queue_url=queue_url, entries=entries, **others)
-        for failure in answer["Failed"]:
-            failure["Code"] = ENTRY_ERRORS.get(failure["Code"], failure["Code"])
-            failure["SenderFault"] = failure["SenderFault"] or failure["Code"] in _sender_faults()
-            failure["Message"] = failure["Message"].replace(
-                "parameters are invalid.", "parameters cannot be validated."
-            )
-        # In the JSON protocol, AWS leaves out empty lists.
-        return {key: value for key, value in answer.items() if value}
-
-    return batch
+        raise EmptyBatchRequest(f"There should be at least one {name}BatchRequestEntry in the request.")
+    answer = operation(self, context, queue_url=queue_url, entries=entries, **others)
+    for failure in answer["Failed"]:
+        failure["Code"] = ENTRY_ERRORS.get(failure["Code"], failure["Code"])
+        failure["SenderFault"] = failure["SenderFault"] or failure["Code"] in _sender_faults()
+        failure["Message"] = failure["Message"].replace("parameters are invalid.", "parameters cannot be validated.")
+    # In the JSON protocol, AWS leaves out empty lists.
+    return {key: value for key, value in answer.items() if value}
 
 
 def _sender_faults() -> set[str]:
@@ -330,50 +318,40 @@ def _sender_faults() -> set[str]:
 # --- queues --------------------------------------------------------------------------------------------------------------
 
 
-def _located(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(resolve)
-    def resolve_queue_location(context: Any, queue_name: str | None = None, queue_url: str | None = None) -> Any:
-        location: tuple[str, str | None, str] = resolve(context, queue_name, queue_url)
-        if location[1] not in {None, context.region}:
-            from localemu.aws.api.sqs import InvalidAddress  # noqa: PLC0415
+def _resolve_queue_location(
+    resolve: Callable[..., Any], context: Any, queue_name: str | None = None, queue_url: str | None = None
+) -> Any:
+    location: tuple[str, str | None, str] = resolve(context, queue_name, queue_url)
+    if location[1] not in {None, context.region}:
+        from localemu.aws.api.sqs import InvalidAddress  # noqa: PLC0415
 
-            raise InvalidAddress(f"The address {queue_url} is not valid for this endpoint.", status_code=404)
-        return location
-
-    return resolve_queue_location
+        raise InvalidAddress(f"The address {queue_url} is not valid for this endpoint.", status_code=404)
+    return location
 
 
-def _checked_address(delete: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(delete)
-    def delete_queue(self: Any, context: Any, queue_url: str, **others: Any) -> None:
-        self._resolve_queue(context, queue_url=queue_url)
-        delete(self, context, queue_url=queue_url, **others)
-
-    return delete_queue
+def _delete_queue(delete: Callable[..., Any], self: Any, context: Any, queue_url: str, **others: Any) -> None:
+    self._resolve_queue(context, queue_url=queue_url)
+    delete(self, context, queue_url=queue_url, **others)
 
 
-def _checked_tags(tag: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(tag)
-    def tag_queue(self: Any, context: Any, queue_url: str, tags: Mapping[str, str], **others: Any) -> None:
-        if any(not 1 <= len(key) <= LONGEST_TAG_KEY for key in tags or ()):
-            raise _invalid(f"Tag keys must be between 1 and {LONGEST_TAG_KEY} characters in length.")
-        tag(self, context, queue_url=queue_url, tags=tags, **others)
-
-    return tag_queue
+def _tag_queue(
+    tag: Callable[..., Any], self: Any, context: Any, queue_url: str, tags: Mapping[str, str], **others: Any
+) -> None:
+    if any(not 1 <= len(key) <= LONGEST_TAG_KEY for key in tags or ()):
+        raise _invalid(f"Tag keys must be between 1 and {LONGEST_TAG_KEY} characters in length.")
+    tag(self, context, queue_url=queue_url, tags=tags, **others)
 
 
-def _checked_attributes(operation: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(operation)
-    def checked(self: Any, context: Any, *, attributes: dict[str, str] | None = None, **others: Any) -> Any:
-        queue = self._resolve_queue(context, queue_url=others["queue_url"]) if "queue_url" in others else None
-        fifo = (queue.name if queue else others["queue_name"]).endswith(".fifo")
-        check_queue_attributes(self, context, attributes or {}, fifo=fifo)
-        answer = operation(self, context, attributes=attributes, **others)
-        if queue:
-            queue.update_last_modified()
-        return answer
-
-    return checked
+def _with_checked_attributes(
+    operation: Callable[..., Any], self: Any, context: Any, *, attributes: dict[str, str] | None = None, **others: Any
+) -> Any:
+    queue = self._resolve_queue(context, queue_url=others["queue_url"]) if "queue_url" in others else None
+    fifo = (queue.name if queue else others["queue_name"]).endswith(".fifo")
+    check_queue_attributes(self, context, attributes or {}, fifo=fifo)
+    answer = operation(self, context, attributes=attributes, **others)
+    if queue:
+        queue.update_last_modified()
+    return answer
 
 
 def check_queue_attributes(provider: Any, context: Any, attributes: Mapping[str, str], *, fifo: bool) -> None:

@@ -1,8 +1,9 @@
 """State: every change is reported to `engine.state`. LocalEmu saves only at its shutdown, everything, in files tied to its version."""
 
 from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from couch_explorers.local.engine.patches import wrap
 
 if TYPE_CHECKING:
     from couch_explorers.local.engine.state.saver import State
@@ -100,21 +101,19 @@ def _watch_queues(state: "State") -> None:
             queues.remove_all(queue)
             return original(queue)
 
-    for kind in (StandardQueue, FifoQueue):
-        _wrap(kind, "put", put)
-        _wrap(kind, "receive", receive)
-        _wrap(kind, "clear", clear)
-    _wrap(SqsQueue, "remove", remove)
-    _wrap(SqsQueue, "update_visibility_timeout", update)
-
-    expire = SqsQueue.remove_expired_messages_from_heap
-
-    def remove_expired(*args: Any) -> Any:
-        expired = expire(*args)
+    def remove_expired(original: Callable[..., Any], *args: Any) -> Any:
+        expired = original(*args)
         queues.remove(None, expired)
         return expired
 
-    SqsQueue.remove_expired_messages_from_heap = staticmethod(remove_expired)
+    for kind in (StandardQueue, FifoQueue):
+        wrap(kind, "put", put)
+        wrap(kind, "receive", receive)
+        wrap(kind, "clear", clear)
+    wrap(SqsQueue, "remove", remove)
+    wrap(SqsQueue, "update_visibility_timeout", update)
+
+    wrap(SqsQueue, "remove_expired_messages_from_heap", remove_expired)
 
 
 def _watch_logs(state: "State") -> None:
@@ -126,7 +125,7 @@ def _watch_logs(state: "State") -> None:
         return result
 
     # LocalEmu replaces the stream's method when its service loads, so the group's method is watched.
-    _wrap(LogGroup, "put_log_events", put)
+    wrap(LogGroup, "put_log_events", put)
 
 
 def _replace_object_store(state: "State") -> None:
@@ -135,15 +134,4 @@ def _replace_object_store(state: "State") -> None:
     def create(original: Callable[..., Any], provider: Any, storage_backend: Any = None) -> None:
         original(provider, storage_backend or state.objects.store)
 
-    _wrap(S3Provider, "__init__", create)
-
-
-def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
-    """Replace a method by a wrapper, which gets the original method as its first argument."""
-    original = getattr(owner, name)
-
-    @wraps(original)
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, *args, **kwargs)
-
-    setattr(owner, name, method)
+    wrap(S3Provider, "__init__", create)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import json
 import re
 import secrets
@@ -27,7 +26,7 @@ from couch_explorers.local.engine.authorization.policies import (
     PrincipalPolicies,
     decide,
 )
-from couch_explorers.local.engine.patches import service_error
+from couch_explorers.local.engine.patches import service_error, wrap
 from couch_explorers.local.engine.patches.iam import condition_keys
 
 if TYPE_CHECKING:
@@ -64,21 +63,12 @@ def apply() -> None:
         ("get_federation_token", get_federation_token),
         ("get_caller_identity", get_caller_identity),
     ):
-        original = getattr(provider.StsProvider, name)
-        setattr(provider.StsProvider, name, _wrapped(original, operation))
+        wrap(provider.StsProvider, name, operation)
     for name in ("get_session_token", "get_federation_token"):
-        setattr(TokenResponse, name, _with_own_credentials(getattr(TokenResponse, name)))
+        wrap(TokenResponse, name, _with_own_credentials)
 
 
-def _wrapped(original: Callable[..., Any], operation: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def method(self: Any, context: Any, **parameters: Any) -> Any:
-        return operation(self, original, context, **parameters)
-
-    return method
-
-
-def assume_role(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+def assume_role(original: Callable[..., Any], self: Any, context: Any, **parameters: Any) -> Any:
     """AssumeRole, if the role's trust policy allows it and, where that names only the account, the caller's own policies."""
     from localemu.services.sts.provider import ROLE_ARN_REGEX  # noqa: PLC0415
 
@@ -178,7 +168,7 @@ def _session_policies(account: str, parameters: dict[str, Any]) -> list[dict[str
     return [json.loads(document) for document in documents]
 
 
-def assume_role_with_web_identity(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+def assume_role_with_web_identity(original: Callable[..., Any], self: Any, context: Any, **parameters: Any) -> Any:
     """AssumeRoleWithWebIdentity, with a token of a provider that the account has and the role's trust policy names.
 
     The token's signature is not checked: that would take the provider's keys from the internet.
@@ -270,7 +260,7 @@ def _claims(token: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
-def get_session_token(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+def get_session_token(original: Callable[..., Any], self: Any, context: Any, **parameters: Any) -> Any:
     """GetSessionToken: credentials that act as the caller until they expire."""
     credentials = getattr(context, "caller", None)
     if credentials and credentials.token is not None:
@@ -283,7 +273,7 @@ def get_session_token(self: Any, original: Callable[..., Any], context: Any, **p
     return response
 
 
-def get_federation_token(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+def get_federation_token(original: Callable[..., Any], self: Any, context: Any, **parameters: Any) -> Any:
     """GetFederationToken: credentials of a federated user, limited by the given policies."""
     credentials = getattr(context, "caller", None)
     if credentials and credentials.token is not None:
@@ -320,25 +310,20 @@ def _session(account: str, response: Any) -> dict[str, Any]:
     return session
 
 
-def _with_own_credentials(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def answer(self: Any) -> Any:
-        from moto.iam.utils import generate_access_key_id_from_account_id  # noqa: PLC0415
-        from moto.sts.utils import random_session_token  # noqa: PLC0415
+def _with_own_credentials(original: Callable[..., Any], self: Any) -> Any:
+    from moto.iam.utils import generate_access_key_id_from_account_id  # noqa: PLC0415
+    from moto.sts.utils import random_session_token  # noqa: PLC0415
 
-        result = original(self)
-        answered = result.result
-        answered["Credentials"] |= {
-            "AccessKeyId": generate_access_key_id_from_account_id(self.current_account, "ASIA"),
-            "SecretAccessKey": "".join(secrets.choice(_KEY_LETTERS) for _ in range(40)),
-            "SessionToken": random_session_token(),
-        }
-        return result
-
-    return answer
+    result = original(self)
+    result.result["Credentials"] |= {
+        "AccessKeyId": generate_access_key_id_from_account_id(self.current_account, "ASIA"),
+        "SecretAccessKey": "".join(secrets.choice(_KEY_LETTERS) for _ in range(40)),
+        "SessionToken": random_session_token(),
+    }
+    return result
 
 
-def get_caller_identity(self: Any, original: Callable[..., Any], context: Any, **parameters: Any) -> Any:
+def get_caller_identity(original: Callable[..., Any], self: Any, context: Any, **parameters: Any) -> Any:
     """GetCallerIdentity, for the principal that signed the request."""
     response = original(self, context, **parameters)
     credentials = getattr(context, "caller", None)

@@ -1,8 +1,8 @@
-"""Bedrock on LocalEmu: the image models and their catalogue, behind the engine's signatures and rights.
+"""Bedrock on LocalEmu: the image models and their catalogue, behind the engine's authorization.
 
-LocalEmu's own answers are replaced by two services that it checks and routes like any other. A call of a model takes seconds, and
-a thread of the engine's pool for each would let a burst of calls block everything else: so the service only notes the call, and
-the ASGI application answers it on the event loop once the engine has nothing against it.
+LocalEmu's synthetic answers are replaced by two services that it authorizes and routes like any other. A call of a model takes seconds,
+and with a thread of the engine's pool for each, a burst of calls would block everything else. So the service only notes a call that is
+allowed, and the ASGI application answers it on the event loop.
 
 Services: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html,
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from couch_explorers.local.asgi import Application, Message, Receive, Send
     from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 
-# An answer of the engine that carries it stands for a call of a model that has been allowed and not yet been answered.
+# A response of the engine with this header stands for a call of a model that is allowed and still to be answered.
 CALL_HEADER = "x-couch-model-call"
 
 # "Maximum size of the request body" of InvokeModel: 25,000,000 bytes.
@@ -39,10 +39,10 @@ class Bedrock:
         self._calls: dict[str, Callable[[], Awaitable[responses.Response]]] = {}
 
     def register(self) -> None:
-        """Put both services in the place of LocalEmu's."""
-        from localemu.aws.skeleton import Skeleton  # noqa: PLC0415 - LocalEmu reads its settings on import
-        from localemu.aws.spec import load_service  # noqa: PLC0415
-        from localemu.services.plugins import SERVICE_PLUGINS, Service  # noqa: PLC0415
+        """Replace both of LocalEmu's services."""
+        from localemu.aws.skeleton import Skeleton
+        from localemu.aws.spec import load_service
+        from localemu.services.plugins import SERVICE_PLUGINS, Service
 
         tables = {
             "bedrock": {
@@ -62,13 +62,13 @@ class Bedrock:
             SERVICE_PLUGINS.add_service(Service(name, skeleton=Skeleton(load_service(name), table)))
 
     def list_models(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
-        """Answer ListFoundationModels with the image models of the region, narrowed down as the request asks."""
+        """Answer ListFoundationModels with the image models of the region that match the request's filters."""
         listed = self.models.foundation_models(context.region)
         return {"modelSummaries": [model for model in listed if _is_wanted(model, request)]}
 
     def get_model(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
-        """Answer GetFoundationModel; the model is named by its id or its ARN."""
-        from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+        """Answer GetFoundationModel; the model is named by its ID or its ARN."""
+        from localemu.aws.api import CommonServiceException
 
         details = self.models.foundation_model(request["modelIdentifier"], context.region)
         if details is None:
@@ -85,7 +85,7 @@ class Bedrock:
 
     def create_agreement(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
         """Answer CreateFoundationModelAgreement."""
-        from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+        from localemu.aws.api import CommonServiceException
 
         model_id = self._known(context, request)
         try:
@@ -95,7 +95,7 @@ class Bedrock:
         return {"modelId": model_id}
 
     def _known(self, context: Any, request: Mapping[str, str]) -> str:
-        from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+        from localemu.aws.api import CommonServiceException
 
         model_id = request["modelId"]
         if self.models.foundation_model(model_id, context.region) is None:
@@ -103,8 +103,8 @@ class Bedrock:
         return model_id
 
     def invoke(self, context: Any, request: Mapping[str, Any]) -> Any:
-        """Note a call that the engine has checked; `serve` answers it."""
-        from localemu.http import Response  # noqa: PLC0415
+        """Note a call that the engine has allowed; `serve` answers it."""
+        from localemu.http import Response
 
         model_id, region = request["modelId"], context.region
         body: bytes = context.request.get_data()
@@ -121,9 +121,9 @@ class Bedrock:
         return Response(status=200, headers={CALL_HEADER: number, "x-amzn-requestid": context.request_id})
 
     async def serve(self, engine: Application, scope: Message, receive: Receive, send: Send) -> None:
-        """Hand a request to the engine, and answer it in its stead where it turns out to be an allowed call of a model.
+        """Pass a request to the engine, and answer it here where it is an allowed call of a model.
 
-        Runs to its end even if the caller has gone away: a provider paints, and bills, that picture too.
+        A call is completed even if the caller disconnects: Bedrock generates, and bills, that image too.
         """
         call: Callable[[], Awaitable[responses.Response]] | None = None
         headers: dict[str, str] = {}
@@ -147,7 +147,7 @@ class Bedrock:
 
 def create_profile(context: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     """Answer CreateInferenceProfile."""
-    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+    from localemu.aws.api import CommonServiceException
 
     name = request["inferenceProfileName"]
     try:
@@ -187,7 +187,7 @@ def delete_profile(context: Any, request: Mapping[str, str]) -> dict[str, Any]:
 
 @contextmanager
 def _found() -> Iterator[None]:
-    from localemu.aws.api import CommonServiceException  # noqa: PLC0415
+    from localemu.aws.api import CommonServiceException
 
     try:
         yield

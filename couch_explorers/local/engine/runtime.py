@@ -55,18 +55,18 @@ class EngineRuntime:
 
     def start(self) -> Any:
         """Create and patch LocalEmu's runtime, and return its gateway."""
-        import typing_extensions  # noqa: PLC0415
+        import typing_extensions
 
         if not hasattr(warnings, "deprecated"):
             # LocalEmu imports it from `warnings`, which has it from Python 3.13 on.
             warnings.deprecated = typing_extensions.deprecated  # type: ignore[attr-defined]
 
-        from localemu import config, constants  # noqa: PLC0415 - LocalEmu reads its settings on import
-        from localemu.aws.components import AwsComponents  # noqa: PLC0415
-        from localemu.runtime import current, hooks  # noqa: PLC0415
-        from localemu.runtime.runtime import LocalemuRuntime  # noqa: PLC0415
+        from localemu import config, constants
+        from localemu.aws.components import AwsComponents
+        from localemu.runtime import current, hooks
+        from localemu.runtime.runtime import LocalemuRuntime
 
-        from couch_explorers.local.engine import patches  # noqa: PLC0415
+        from couch_explorers.local.engine import patches
 
         os.environ[constants.LOCALEMU_INFRA_PROCESS] = "1"
         # The index of all service models takes seconds to build and is the same for every cloud of this environment.
@@ -86,8 +86,8 @@ class EngineRuntime:
         threading.Thread(target=self._preload, name="preload", daemon=True).start()
 
     def _preload(self) -> None:
-        from localemu.aws.spec import get_service_catalog  # noqa: PLC0415
-        from localemu.services.plugins import SERVICE_PLUGINS  # noqa: PLC0415
+        from localemu.aws.spec import get_service_catalog
+        from localemu.services.plugins import SERVICE_PLUGINS
 
         began = time.monotonic()
         get_service_catalog()
@@ -103,7 +103,7 @@ class EngineRuntime:
 
     def stop(self) -> None:
         """Stop mappings and functions, within `SERVICES_STOP_S`; unless one hangs, nothing is polled or invoked afterwards."""
-        from localemu.services.plugins import SERVICE_PLUGINS  # noqa: PLC0415
+        from localemu.services.plugins import SERVICE_PLUGINS
 
         self._runtime.stopping.set()
         stopping = threading.Thread(target=SERVICE_PLUGINS.stop_services, args=[["lambda"]], daemon=True)

@@ -111,10 +111,10 @@ class Server:
     async def _serve(self) -> None:
         # From here on, a client that connects too early waits instead of being refused.
         listener = socket.create_server((HOST, self.port), backlog=BACKLOG)
-        from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - heavy, like LocalEmu
-        from hypercorn.config import Config  # noqa: PLC0415
+        from hypercorn.asyncio import serve as hypercorn_serve  # heavy, like LocalEmu
+        from hypercorn.config import Config
 
-        from couch_explorers.local.engine.runtime import AsgiGateway, EngineRuntime  # noqa: PLC0415
+        from couch_explorers.local.engine.runtime import AsgiGateway, EngineRuntime
 
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
@@ -154,7 +154,7 @@ class Server:
 
     def _restore_state(self) -> State:
         """Restore the saved state, before requests are served."""
-        from couch_explorers.local.engine.state import saver  # noqa: PLC0415 - heavy, like LocalEmu
+        from couch_explorers.local.engine.state import saver  # heavy, like LocalEmu
 
         state = saver.current()
         state.restore()
@@ -219,7 +219,7 @@ def main() -> None:
 
 def _raise_file_limit() -> None:
     """Raise the soft limit of open files (256 on macOS), which a burst of connections would reach."""
-    import resource  # noqa: PLC0415
+    import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):

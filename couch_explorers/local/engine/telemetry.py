@@ -47,7 +47,7 @@ class LocalEmu:
 
     def attach(self, telemetry: Telemetry) -> None:
         """Measure LocalEmu, and put the local cloud's metrics and alarms in place. Once a process, before services load."""
-        from couch_explorers.local.engine.alarms import Alarms  # noqa: PLC0415 - LocalEmu reads its settings on import
+        from couch_explorers.local.engine.alarms import Alarms
 
         self.telemetry = telemetry
         self.alarms = Alarms(telemetry.store, telemetry.clock, _note_alarm)
@@ -57,9 +57,9 @@ class LocalEmu:
         observers.subscribe(Meter(telemetry.recorder, telemetry.concurrency))
 
     def _replace_provider(self) -> None:
-        from localemu.services.cloudwatch import provider_v2  # noqa: PLC0415 - LocalEmu reads its settings on import
+        from localemu.services.cloudwatch import provider_v2
 
-        from couch_explorers.local.engine.cloudwatch import make_provider  # noqa: PLC0415 - likewise
+        from couch_explorers.local.engine.cloudwatch import make_provider
 
         provider_v2.CloudwatchProvider = make_provider(self.telemetry.store, self.alarms, self.telemetry.clock)
 
@@ -87,8 +87,8 @@ class LocalEmu:
 
 
 def _note_alarm() -> None:
-    """Have the alarms saved: an evaluation has changed one, and no request tells the state so."""
-    from couch_explorers.local.engine.state import saver  # noqa: PLC0415 - LocalEmu reads its settings on import
+    """Have the alarms saved: an evaluation has changed one, without a request that the state would note."""
+    from couch_explorers.local.engine.state import saver
 
     saver.current().called("cloudwatch", "SetAlarmState", None)
 
@@ -103,7 +103,7 @@ def count_messages(counter: QueueCounter) -> None:
     only the body's size, so sends are counted where a message is put. A message that moves to a dead-letter queue is a new one
     there: its age and its receives start anew.
     """
-    from localemu.services.sqs import provider  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.services.sqs import provider
 
     service = provider.SqsProvider
 
@@ -133,7 +133,7 @@ def count_messages(counter: QueueCounter) -> None:
 
     patches.wrap(service, "_put_message", counted_put)
     patches.wrap(service, "_resolve_queue", touched)
-    service._init_cloudwatch_metrics_reporting = report_here  # noqa: SLF001
+    service._init_cloudwatch_metrics_reporting = report_here
 
 
 # Whether the request that this thread serves comes from an event source mapping; a thread serves one at a time.
@@ -164,7 +164,7 @@ class Dispatcher:
 
 def queues() -> Iterable[Any]:
     """Return every queue of every account and region."""
-    from localemu.services.sqs.models import sqs_stores  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.services.sqs.models import sqs_stores
 
     return [queue for _, _, store in list(sqs_stores.iter_stores()) for queue in list(store.queues.values())]
 
@@ -197,7 +197,7 @@ def messages_of(path: str) -> list[dict[str, Any]] | None:
         which the message can be received (again), None where it can be received now. None where there is no such queue.
 
     """
-    from localemu.services.sqs.models import sqs_stores  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.services.sqs.models import sqs_stores
 
     account_id, _, name = path.strip("/").partition("/")
     queue = sqs_stores[account_id][REGION].queues.get(name)
@@ -286,9 +286,9 @@ def read_log_events(recorder: Recorder, clock: Callable[[], float]) -> None:
     LocalEmu leaves embedded metrics in the log, applies every filter of a region to every log group, and counts 1 where a filter
     names a value of the event.
     """
-    from localemu.services.logs import provider  # noqa: PLC0415 - LocalEmu reads its settings on import
-    from localemu.services.logs.models import get_moto_logs_backend  # noqa: PLC0415 - likewise
-    from localemu.services.moto import call_moto  # noqa: PLC0415 - likewise
+    from localemu.services.logs import provider
+    from localemu.services.logs.models import get_moto_logs_backend
+    from localemu.services.moto import call_moto
 
     def put_log_events(
         self: Any,  # noqa: ARG001

@@ -518,7 +518,7 @@ _MODEL_ACTIONS = {
 def _bedrock(call: Call) -> Iterator[Permission]:
     action = f"bedrock:{_MODEL_ACTIONS.get(call.operation, call.operation)}"
     if call.operation == "CreateInferenceProfile":
-        # On the profile that is to be, and on what it is made of.
+        # On the profile to be created, and on the model that it is created from.
         source = (call.parameters.get("modelSource") or {}).get("copyFrom")
         yield Permission(action, (call.arn("bedrock", "application-inference-profile/*"),))
         yield Permission(action, (source or "*",))

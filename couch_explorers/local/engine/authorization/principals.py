@@ -57,7 +57,7 @@ def is_root_key(access_key_id: str) -> bool:
 
 def account_of_key(access_key_id: str) -> str:
     """Return the account that is encoded in an access key."""
-    from localemu.aws.accounts import get_account_id_from_access_key_id  # noqa: PLC0415
+    from localemu.aws.accounts import get_account_id_from_access_key_id
 
     return str(get_account_id_from_access_key_id(access_key_id))
 
@@ -71,7 +71,7 @@ def find_credentials(access_key_id: str) -> Credentials | None:
 
 
 def _backend(account: str) -> Any:
-    from moto.iam.models import iam_backends  # noqa: PLC0415
+    from moto.iam.models import iam_backends
 
     return iam_backends[account]["aws"]
 
@@ -98,7 +98,7 @@ def _user_principal(user: Any, account: str, access_key_id: str) -> Principal:
 
 
 def _session_credentials(access_key_id: str, account: str) -> Credentials | None:
-    from localemu.services.sts.models import sts_store_lock, sts_stores  # noqa: PLC0415
+    from localemu.services.sts.models import sts_store_lock, sts_stores
 
     with sts_store_lock:
         session: dict[str, Any] | None = sts_stores[account]["us-east-1"].sessions.get(access_key_id)
@@ -138,7 +138,7 @@ _assumed_roles: dict[str, tuple[list[Any], int, dict[str, Any]]] = {}
 
 
 def _assumed_role(access_key_id: str, account: str) -> Any:
-    from moto.sts.models import sts_backends  # noqa: PLC0415
+    from moto.sts.models import sts_backends
 
     roles = sts_backends[account]["aws"].assumed_roles
     seen, length, index = _assumed_roles.get(account, ([], 0, {}))
@@ -270,22 +270,22 @@ def owner_and_policy(arn: str, account: str, region: str) -> tuple[str, Policy |
 
 
 def _queue_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
-    from localemu.services.sqs.models import sqs_stores  # noqa: PLC0415
+    from localemu.services.sqs.models import sqs_stores
 
     queue = sqs_stores[owner][region].queues.get(arn.rpartition(":")[2])
     return (owner, queue.attributes.get("Policy")) if queue else ("", None)
 
 
 def _topic_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
-    from localemu.services.sns.models import sns_stores  # noqa: PLC0415
+    from localemu.services.sns.models import sns_stores
 
     topic = sns_stores[owner][region].topics.get(arn)
     return (owner, (topic.get("attributes") or {}).get("Policy")) if topic else ("", None)
 
 
 def _bucket_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:  # noqa: ARG001 - buckets are in no region
-    from localemu.constants import AWS_REGION_US_EAST_1  # noqa: PLC0415
-    from localemu.services.s3.models import s3_stores  # noqa: PLC0415
+    from localemu.constants import AWS_REGION_US_EAST_1
+    from localemu.services.s3.models import s3_stores
 
     name = arn.split(":::", 1)[-1].split("/", 1)[0]
     bucket_owner = s3_stores[owner][AWS_REGION_US_EAST_1].global_bucket_map.get(name)
@@ -296,7 +296,7 @@ def _bucket_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
 
 
 def _function_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
-    from localemu.services.lambda_.invocation.models import lambda_stores  # noqa: PLC0415
+    from localemu.services.lambda_.invocation.models import lambda_stores
 
     name, _, qualifier = arn.split(":function:", 1)[-1].partition(":") if ":function:" in arn else ("", "", "")
     function = lambda_stores[owner][region].functions.get(name)
@@ -307,7 +307,7 @@ def _function_policy(arn: str, owner: str, region: str) -> tuple[str, str | None
 
 
 def _key_policy(arn: str, owner: str, region: str) -> tuple[str, str | None]:
-    from localemu.services.kms.models import kms_stores  # noqa: PLC0415
+    from localemu.services.kms.models import kms_stores
 
     store = kms_stores[owner][region]
     name = arn.rpartition(":")[2]
@@ -340,7 +340,7 @@ def trust_policy(role_arn: str) -> Policy | None:
 
 def find_role(role_arn: str) -> Any:
     """Return LocalEmu's record of a role; None where there is none with that ARN."""
-    from moto.iam.models import iam_backends  # noqa: PLC0415
+    from moto.iam.models import iam_backends
 
     account = account_of(role_arn)
     if not account.isdigit():

@@ -230,7 +230,7 @@ def _read_query(request: ReceivedRequest) -> Signature:
 def _version_4(
     credential: str, signed_headers: str, signature: str, stamp: str, expires_s: int | None = None
 ) -> Signature:
-    # An access key may hold slashes only in other clouds; five parts is what AWS demands.
+    # An access key may have slashes only in other clouds; AWS requires five parts.
     key, *scope = credential.split("/")
     if len(scope) != 4 or scope[3] != "aws4_request":  # noqa: PLR2004 - date, region, service and the constant
         raise SignatureError(

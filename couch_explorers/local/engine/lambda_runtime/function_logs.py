@@ -359,7 +359,7 @@ class LogStore:
         self._streams.add(key)
 
     def _client(self, role_arn: str, region: str) -> Any:
-        from localemu.aws.connect import connect_to  # noqa: PLC0415 - only where the functions of a cloud are run
+        from localemu.aws.connect import connect_to  # only where the functions of a cloud are run
 
         made_at, client = self._clients.get((role_arn, region), (0.0, None))
         if client is None or time.monotonic() - made_at > CLIENT_S:

@@ -138,9 +138,9 @@ class MappedFunction:
 
     def invoke(self, payload: bytes) -> tuple[bytes, bool]:
         """Invoke the function; see `sqs_mapping.Function`."""
-        from localemu.services.plugins import SERVICE_PLUGINS  # noqa: PLC0415 - it imports all of LocalEmu's services
+        from localemu.services.plugins import SERVICE_PLUGINS  # it imports all of LocalEmu's services
 
-        service = SERVICE_PLUGINS.get_service("lambda")._provider.lambda_service  # noqa: SLF001
+        service = SERVICE_PLUGINS.get_service("lambda")._provider.lambda_service
         try:
             result = service.invoke(
                 function_name=self._name,

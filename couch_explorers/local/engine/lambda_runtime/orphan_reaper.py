@@ -1,7 +1,7 @@
 """Kills the process groups that a dead parent has left behind; a program of its own, started by `process_group`.
 
-It reads `+GROUP` and `-GROUP` lines and ends with its input, which ends when the parent does, even by kill -9. Then what is still
-listed is killed. So a function needs no thread or signal of ours inside its process, and this works on every Unix.
+It reads lines `+GROUP` and `-GROUP` until its input ends, which it does when the parent ends, even by kill -9, and then kills the groups
+that are still listed. So functions need no thread or signal handler of ours in their process, and this works on every Unix.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> None:
-    """Follow the list until its writer is gone."""
+    """Follow the list until its writer has ended."""
     groups: set[int] = set()
     for line in sys.stdin:
         group = int(line[1:])

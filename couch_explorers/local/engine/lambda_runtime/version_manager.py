@@ -251,6 +251,6 @@ def _decoded(client_context: str | None) -> str | None:
 
 
 def _endpoint() -> str:
-    from localemu import config  # noqa: PLC0415 - read at import, which the server delays until its environment is set
+    from localemu import config  # read at import, which the server delays until its environment is set
 
     return f"{HOST}:{config.GATEWAY_LISTEN[0].port}"

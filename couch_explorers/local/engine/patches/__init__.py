@@ -66,7 +66,7 @@ def when_gateway_is_created(change: Callable[[Any], None]) -> None:
 
 
 def _watch_loading() -> None:
-    from localemu.services.plugins import ServicePluginManager  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.services.plugins import ServicePluginManager
 
     def load_service_plugin(load: Callable[..., Any], manager: Any, name: str) -> Any:
         for change in _before_loading.pop(name, ()):
@@ -81,7 +81,7 @@ def _watch_loading() -> None:
 
 
 def _watch_gateways() -> None:
-    from localemu.aws.app import LocalemuAwsGateway  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.aws.app import LocalemuAwsGateway
 
     def initialize(original: Callable[..., None], gateway: Any, *arguments: Any, **options: Any) -> None:
         original(gateway, *arguments, **options)
@@ -120,7 +120,7 @@ def wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
 
 def service_error(code: str, message: str, status: int = 400) -> Exception:
     """Return an error that LocalEmu answers a request with, in the protocol of the request's service."""
-    from localemu.aws.api import CommonServiceException  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.aws.api import CommonServiceException
 
     error: Exception = CommonServiceException(code, message, status, sender_fault=True)
     return error

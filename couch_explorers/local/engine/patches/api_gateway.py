@@ -72,9 +72,9 @@ def _change_classes() -> None:
 
 
 def _serve() -> None:
-    from localemu.http import Response  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.handlers.integration import IntegrationHandler  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.router import ApiGatewayEndpoint  # noqa: PLC0415
+    from localemu.http import Response
+    from localemu.services.apigateway.next_gen.execute_api.handlers.integration import IntegrationHandler
+    from localemu.services.apigateway.next_gen.execute_api.router import ApiGatewayEndpoint
 
     def call(self: Any, request: Any, **arguments: Any) -> Any:
         api_id, stage = arguments.get("api_id", "").lower(), arguments.get("stage")
@@ -111,8 +111,8 @@ def _serve() -> None:
 
 
 def _throttle() -> None:
-    from localemu.services.apigateway.next_gen.execute_api.gateway_response import ThrottledError  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.handlers.throttle import ThrottleHandler  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import ThrottledError
+    from localemu.services.apigateway.next_gen.execute_api.handlers.throttle import ThrottleHandler
 
     throttle = gateway.StageThrottle()
 
@@ -126,16 +126,14 @@ def _throttle() -> None:
 
 
 def _refuse() -> None:
-    from localemu.http import Response  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (  # noqa: PLC0415
+    from localemu.http import Response
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (
         BaseGatewayException,
         InternalServerError,
         RequestTooLargeError,
     )
-    from localemu.services.apigateway.next_gen.execute_api.handlers.gateway_exception import (  # noqa: PLC0415
-        GatewayExceptionHandler,
-    )
-    from localemu.services.apigateway.next_gen.execute_api.handlers.parse import InvocationRequestParser  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.handlers.gateway_exception import GatewayExceptionHandler
+    from localemu.services.apigateway.next_gen.execute_api.handlers.parse import InvocationRequestParser
 
     def refuse(_self: Any, _chain: Any, exception: Any, context: Any, response: Any) -> None:
         if not isinstance(exception, BaseGatewayException):
@@ -174,9 +172,9 @@ def _refuse() -> None:
 
 
 def _import() -> None:
-    from localemu.services.apigateway.helpers import get_apigateway_store  # noqa: PLC0415
-    from localemu.services.apigateway.legacy import provider  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.gateway_response import build_gateway_response  # noqa: PLC0415
+    from localemu.services.apigateway.helpers import get_apigateway_store
+    from localemu.services.apigateway.legacy import provider
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import build_gateway_response
 
     def import_api(load: Callable[..., Any], rest_api: Any, context: Any, open_api_spec: Any, mode: str) -> Any:
         # Merging leaves out the methods of existing paths, and "/" always exists: a new API's document overwrites instead.
@@ -203,8 +201,8 @@ def _import() -> None:
 
 
 def _check_proxy_responses() -> None:
-    from localemu.services.apigateway.next_gen.execute_api.gateway_response import InternalServerError  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import InternalServerError
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws
 
     def parse_lambda_response(parse: Callable[..., Any], self: Any, payload: bytes) -> Any:
         if not gateway.is_proxy_response(payload):
@@ -216,18 +214,18 @@ def _check_proxy_responses() -> None:
 
 
 def _limit_integration_time() -> None:
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import ClientError, ReadTimeoutError  # noqa: PLC0415
-    from localemu.aws.connect import connect_to  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (  # noqa: PLC0415
+    from botocore.config import Config
+    from botocore.exceptions import ClientError, ReadTimeoutError
+    from localemu.aws.connect import connect_to
+    from localemu.services.apigateway.next_gen.execute_api.gateway_response import (
         BaseGatewayException,
         IntegrationFailureError,
         IntegrationTimeoutError,
         RequestTooLargeError,
     )
-    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
-    from localemu.utils.aws.arns import extract_region_from_arn  # noqa: PLC0415
-    from localemu.utils.aws.client_types import ServicePrincipal  # noqa: PLC0415
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws
+    from localemu.utils.aws.arns import extract_region_from_arn
+    from localemu.utils.aws.client_types import ServicePrincipal
 
     def invoke_within_time(invoke: Callable[..., Any], self: Any, context: Any) -> Any:
         asked = int(context.integration.get("timeoutInMillis") or LONGEST_INTEGRATION_MS)
@@ -272,9 +270,9 @@ def _limit_integration_time() -> None:
 
 
 def _call_services_as_principals() -> None:
-    from localemu.aws import connect  # noqa: PLC0415
-    from localemu.services.apigateway.next_gen.execute_api.integrations import aws  # noqa: PLC0415
-    from localemu.utils.aws.client_types import ServicePrincipal  # noqa: PLC0415
+    from localemu.aws import connect
+    from localemu.services.apigateway.next_gen.execute_api.integrations import aws
+    from localemu.utils.aws.client_types import ServicePrincipal
 
     def headers(service_name: str, region_name: str, source_arn: str, role_arn: str | None) -> dict[str, str]:
         key, token = connect.INTERNAL_AWS_ACCESS_KEY_ID, None

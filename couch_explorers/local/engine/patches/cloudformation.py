@@ -56,21 +56,19 @@ def apply() -> None:
 
 def _change_classes() -> None:
     """Change the classes of the engine; their instances stay."""
-    from localemu.services.cloudformation.engine.v2.change_set_model_preproc import (  # noqa: PLC0415
-        ChangeSetModelPreproc,
-    )
+    from localemu.services.cloudformation.engine.v2.change_set_model_preproc import ChangeSetModelPreproc
 
     _prefer_own_providers()
     _replace_only_what_differs()
     _find_no_changes_in_unchanged_templates()
-    ChangeSetModelPreproc._perform_static_replacements = staticmethod(lambda value: value)  # noqa: SLF001
+    ChangeSetModelPreproc._perform_static_replacements = staticmethod(lambda value: value)
 
 
 def _prefer_own_providers() -> None:
-    from localemu.services.cloudformation.resource_provider import ResourceProviderExecutor  # noqa: PLC0415
+    from localemu.services.cloudformation.resource_provider import ResourceProviderExecutor
 
     def try_load_resource_provider(load: Callable[[str], Any], resource_type: str) -> Any:
-        from couch_explorers.local.engine.resource_providers import PROVIDERS  # noqa: PLC0415 - loads services
+        from couch_explorers.local.engine.resource_providers import PROVIDERS  # loads services
 
         own = PROVIDERS.get(resource_type)
         return own() if own else load(resource_type)
@@ -79,10 +77,8 @@ def _prefer_own_providers() -> None:
 
 
 def _replace_only_what_differs() -> None:
-    from localemu.services.cloudformation.engine.v2.change_set_model_executor import (  # noqa: PLC0415
-        ChangeSetModelExecutor,
-    )
-    from localemu.services.cloudformation.resource_provider import ResourceProviderExecutor  # noqa: PLC0415
+    from localemu.services.cloudformation.engine.v2.change_set_model_executor import ChangeSetModelExecutor
+    from localemu.services.cloudformation.resource_provider import ResourceProviderExecutor
 
     def execute_resource_change(execute: Callable[..., None], self: Any, name: str, before: Any, after: Any) -> None:
         if getattr(before, "properties", None) and getattr(after, "requires_replacement", False):
@@ -97,8 +93,8 @@ def _replace_only_what_differs() -> None:
 
 def _find_no_changes_in_unchanged_templates() -> None:
     """Let a change set of an unchanged SAM template fail, as `sam deploy` relies on to say "No changes to deploy"."""
-    from localemu.services.cloudformation.engine.v2.change_set_model import ChangeType  # noqa: PLC0415
-    from localemu.services.cloudformation.v2.entities import ChangeSet  # noqa: PLC0415
+    from localemu.services.cloudformation.engine.v2.change_set_model import ChangeType
+    from localemu.services.cloudformation.v2.entities import ChangeSet
 
     def has_changes_after_transforms(has_changes: Callable[..., Any], self: Any) -> bool:
         transforms = self.template.get("Transform") or []
@@ -113,8 +109,8 @@ def _find_no_changes_in_unchanged_templates() -> None:
 
 def _act_as_the_caller() -> None:
     """Make the calls of a stack operation with the access key of its caller, or of a session of the stack's service role."""
-    from localemu.services.cloudformation.engine.v2.change_set_model_executor import ChangeSetModelExecutor  # noqa: PLC0415
-    from localemu.services.cloudformation.v2 import provider  # noqa: PLC0415
+    from localemu.services.cloudformation.engine.v2.change_set_model_executor import ChangeSetModelExecutor
+    from localemu.services.cloudformation.v2 import provider
 
     for name in ("create_stack", "update_stack", "delete_stack", "execute_change_set", "create_change_set"):
         wrap(provider.CloudformationProviderV2, name, _act_as_caller)
@@ -159,8 +155,8 @@ def _key_to_act_with(context: Any) -> str:
 
 def _session_of(role_arn: str) -> str:
     """Return the access key of a new session of a stack's service role."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-    from localemu.aws.connect import connect_to  # noqa: PLC0415
+    from botocore.exceptions import ClientError
+    from localemu.aws.connect import connect_to
 
     sts = connect_to().sts.request_metadata(service_principal="cloudformation")
     try:

@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from couch_explorers.local.bedrock.inference_profiles import PROFILES
-from couch_explorers.local.engine.authorization import (
-    operations,
-    principals,
-    refusals,
-    service_decision,
-)
+from couch_explorers.local.engine.authorization import operations, principals, refusals, service_decision
 from couch_explorers.local.engine.authorization.conditions import ConditionContext, ContextValue
 from couch_explorers.local.engine.authorization.policies import AccessRequest, Principal, decide
 from couch_explorers.local.engine.authorization.signatures import (
@@ -75,8 +70,8 @@ def apply() -> None:
 
 
 def _change_handlers(gateway: Any) -> None:
-    from localemu.aws import handlers  # noqa: PLC0415 - LocalEmu reads its settings on import
-    from localemu.services.iam_enforcement.enforcer import iam_enforcement_handler  # noqa: PLC0415
+    from localemu.aws import handlers
+    from localemu.services.iam_enforcement.enforcer import iam_enforcement_handler
 
     chain = gateway.request_handlers
     chain.insert(chain.index(handlers.add_internal_request_params) + 1, remember_request)
@@ -104,7 +99,7 @@ def remember_request(_chain: Any, context: Any, _response: Any) -> None:
 
 
 def _raw_path(request: Any) -> str:
-    from localemu.http.request import get_raw_path  # noqa: PLC0415
+    from localemu.http.request import get_raw_path
 
     return str(get_raw_path(request))
 
@@ -194,7 +189,7 @@ def _check(service: str, context: Any, credentials: Credentials) -> None:
         resource = permission.resources[0]
         owner, policy = principals.owner_and_policy(resource, context.account_id, context.region)
         if permission.action.startswith("s3:") and service == "s3" and not owner and _names_a_bucket(context):
-            continue  # S3 tells everybody that a bucket does not exist
+            continue  # a missing bucket is reported to everybody
         if principal.kind == "Root":
             if permission.action in _ROOT_ALWAYS and owner in ("", principal.account):
                 continue
@@ -222,7 +217,7 @@ def _permissions(service: str, context: Any, principal: Principal) -> list[Permi
         return principals.identity_arn(account, kind, name)
 
     def find_mapping_function(uuid: str) -> str:
-        from localemu.services.lambda_.invocation.models import lambda_stores  # noqa: PLC0415
+        from localemu.services.lambda_.invocation.models import lambda_stores
 
         mapping = lambda_stores[account][context.region].event_source_mappings.get(uuid) or {}
         return str(mapping.get("FunctionArn", ""))
@@ -254,8 +249,8 @@ def _permission_to_learn_of_a_missing_key(context: Any) -> list[Permission]:
     """
     if context.operation.name not in ("GetObject", "HeadObject"):
         return []
-    from localemu.constants import AWS_REGION_US_EAST_1  # noqa: PLC0415
-    from localemu.services.s3.models import s3_stores  # noqa: PLC0415
+    from localemu.constants import AWS_REGION_US_EAST_1
+    from localemu.services.s3.models import s3_stores
 
     name, key = context.service_request.get("Bucket"), context.service_request.get("Key")
     store = s3_stores[context.account_id][AWS_REGION_US_EAST_1]
@@ -338,7 +333,7 @@ def _of_resource(context: Any, permission: Permission, owner: str) -> dict[str, 
 
 def _resource_tags(context: Any, resource: str) -> Callable[[str], ContextValue]:
     def find(name: str) -> str | None:
-        from localemu.services.iam_enforcement.resource_tag_loader import load_resource_tags  # noqa: PLC0415
+        from localemu.services.iam_enforcement.resource_tag_loader import load_resource_tags
 
         tags = load_resource_tags(resource, context.account_id, context.region)
         return next((str(value) for key, value in tags.items() if key.lower() == name), None)
@@ -384,7 +379,7 @@ def _access_key(context: Any) -> str:
 
 
 def _exception(service: str, refusal: Refusal) -> Exception:
-    from localemu.aws.api import s3 as s3_api  # noqa: PLC0415
+    from localemu.aws.api import s3 as s3_api
 
     shape = getattr(s3_api, refusal.code, None) if service == "s3" else None
     if shape is None or not refusal.details:

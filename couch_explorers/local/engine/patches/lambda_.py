@@ -82,15 +82,12 @@ def apply() -> None:
 
 
 def _run_functions_as_processes() -> None:
-    from localemu.services.lambda_.invocation import lambda_service, runtime_executor  # noqa: PLC0415
-    from localemu.services.lambda_.invocation.lambda_models import S3Code  # noqa: PLC0415
-    from localemu.services.lambda_.invocation.plugins import RuntimeExecutorPlugin  # noqa: PLC0415
-    from plux import PluginFinder, PluginManager, PluginSpec  # noqa: PLC0415
+    from localemu.services.lambda_.invocation import lambda_service, runtime_executor
+    from localemu.services.lambda_.invocation.lambda_models import S3Code
+    from localemu.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+    from plux import PluginFinder, PluginManager, PluginSpec
 
-    from couch_explorers.local.engine.lambda_runtime.version_manager import (  # noqa: PLC0415
-        ProcessExecutor,
-        ProcessVersionManager,
-    )
+    from couch_explorers.local.engine.lambda_runtime.version_manager import ProcessExecutor, ProcessVersionManager
 
     unpacked = Home.current().path / "engine" / "functions"
 
@@ -123,15 +120,15 @@ def _run_functions_as_processes() -> None:
 
 def _protect_function_urls() -> None:
     """Name this machine `localhost` in URLs, and check the function's policy before it is invoked by one."""
-    from localemu.services.lambda_ import provider  # noqa: PLC0415 - LocalEmu reads its settings on import
-    from localemu.services.lambda_.urlrouter import FunctionUrlRouter  # noqa: PLC0415
+    from localemu.services.lambda_ import provider
+    from localemu.services.lambda_.urlrouter import FunctionUrlRouter
 
     wrap(provider, "localemu_host", _named_host)
     wrap(FunctionUrlRouter, "handle_lambda_url_invocation", _invoke_by_url)
 
 
 def _named_host(localemu_host: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-    from localemu.config import HostAndPort  # noqa: PLC0415
+    from localemu.config import HostAndPort
 
     return HostAndPort(host="localhost", port=localemu_host(*arguments, **keywords).port)
 
@@ -139,7 +136,7 @@ def _named_host(localemu_host: Callable[..., Any], *arguments: Any, **keywords: 
 def _invoke_by_url(
     invoke: Callable[..., Any], router: Any, request: Any, api_id: str, region: str, **parameters: Any
 ) -> Any:
-    from localemu.http import Response  # noqa: PLC0415
+    from localemu.http import Response
 
     found = _find_url(api_id, region)
     if found and not _is_open_to_all(*found):
@@ -149,7 +146,7 @@ def _invoke_by_url(
 
 def _find_url(api_id: str, region: str) -> tuple[Any, str, Any] | None:
     """Return the function, the qualifier and the settings of a URL; None where there is no such URL."""
-    from localemu.services.lambda_.invocation.models import lambda_stores  # noqa: PLC0415
+    from localemu.services.lambda_.invocation.models import lambda_stores
 
     for account in list(lambda_stores):
         for function in list(lambda_stores[account][region].functions.values()):
@@ -179,7 +176,7 @@ def _allows_all(statement: Any) -> bool:
 
 
 def _check_payloads() -> None:
-    from localemu.services.lambda_.invocation.lambda_service import LambdaService  # noqa: PLC0415
+    from localemu.services.lambda_.invocation.lambda_service import LambdaService
 
     wrap(LambdaService, "invoke", _invoke)
 
@@ -198,8 +195,8 @@ def _invoke(
 
 def check_payload(payload: bytes | None, invocation_type: str) -> None:
     """Raise AWS's error for a payload that is too large or not JSON."""
-    from localemu.aws.api.lambda_ import InvalidRequestContentException  # noqa: PLC0415
-    from localemu.services.lambda_.invocation.lambda_models import RequestEntityTooLargeException  # noqa: PLC0415
+    from localemu.aws.api.lambda_ import InvalidRequestContentException
+    from localemu.services.lambda_.invocation.lambda_models import RequestEntityTooLargeException
 
     limit = LARGEST_PAYLOADS.get(invocation_type)
     if payload is None or limit is None:
@@ -233,8 +230,8 @@ def _parser_message(payload: bytes, error: ValueError) -> str:
 
 
 def _poll_queues() -> None:
-    from localemu.services.lambda_ import provider  # noqa: PLC0415
-    from localemu.services.lambda_.event_source_mapping.esm_worker_factory import EsmWorkerFactory  # noqa: PLC0415
+    from localemu.services.lambda_ import provider
+    from localemu.services.lambda_.event_source_mapping.esm_worker_factory import EsmWorkerFactory
 
     wrap(provider, "load_service", _load_model)
     wrap(EsmWorkerFactory, "get_esm_worker", _get_esm_worker)
@@ -246,7 +243,7 @@ def _load_model(load_service: Callable[..., Any], service: str, *arguments: Any,
 
 
 def _get_esm_worker(get_esm_worker: Callable[..., Any], factory: Any) -> Any:
-    from couch_explorers.local.engine.lambda_runtime.mapping_worker import SqsMappingWorker  # noqa: PLC0415
+    from couch_explorers.local.engine.lambda_runtime.mapping_worker import SqsMappingWorker
 
     if ":sqs:" in factory.esm_config.get("EventSourceArn", ""):
         return SqsMappingWorker(factory.esm_config, factory.function_role_arn, enabled=factory.enabled)
@@ -254,8 +251,8 @@ def _get_esm_worker(get_esm_worker: Callable[..., Any], factory: Any) -> Any:
 
 
 def _check_mappings_and_functions() -> None:
-    from localemu.services.lambda_.invocation.lambda_service import LambdaService  # noqa: PLC0415
-    from localemu.services.lambda_.provider import LambdaProvider  # noqa: PLC0415
+    from localemu.services.lambda_.invocation.lambda_service import LambdaService
+    from localemu.services.lambda_.provider import LambdaProvider
 
     wrap(LambdaProvider, "validate_event_source_mapping", _validate_event_source_mapping)
     wrap(LambdaProvider, "check_service_resource_exists", _check_service_resource_exists)
@@ -301,14 +298,14 @@ def _check_queue_permissions(queue_arn: str, function_arn: str, role_arn: str) -
 
 
 def _invalid_parameter(message: str) -> Exception:
-    from localemu.aws.api.lambda_ import InvalidParameterValueException  # noqa: PLC0415
+    from localemu.aws.api.lambda_ import InvalidParameterValueException
 
     error: Exception = InvalidParameterValueException(message, Type="User")
     return error
 
 
 def _check_scaling(request: Any) -> None:
-    from localemu.services.lambda_.invocation.lambda_models import ValidationException  # noqa: PLC0415
+    from localemu.services.lambda_.invocation.lambda_models import ValidationException
 
     concurrency = (request.get("ScalingConfig") or {}).get("MaximumConcurrency")
     if concurrency is not None and concurrency not in CONCURRENCY:
@@ -325,8 +322,8 @@ def _check_scaling(request: Any) -> None:
 
 def _check_visibility(queue_arn: str, timeout_s: int) -> None:
     """Refuse a queue whose messages would become visible again while the function still works on them."""
-    from localemu.services.sqs.models import sqs_stores  # noqa: PLC0415
-    from localemu.utils.aws.arns import parse_arn  # noqa: PLC0415
+    from localemu.services.sqs.models import sqs_stores
+    from localemu.utils.aws.arns import parse_arn
 
     if ":sqs:" not in queue_arn:
         return
@@ -339,7 +336,7 @@ def _check_visibility(queue_arn: str, timeout_s: int) -> None:
 
 
 def _mapped_queues(provider: Any, context: Any, function_name: str) -> list[str]:
-    from localemu.services.lambda_.api_utils import function_locators_from_arn  # noqa: PLC0415
+    from localemu.services.lambda_.api_utils import function_locators_from_arn
 
     name, _, _, _ = function_locators_from_arn(function_name)
     workers = tuple(provider.esm_workers.values())

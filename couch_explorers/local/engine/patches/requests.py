@@ -73,10 +73,10 @@ def apply() -> None:
 
 def _change_handlers(gateway: Any) -> None:
     """Add the checks of requests to a gateway's chains, and leave out the handlers that have no effect here."""
-    from localemu.aws import handlers  # noqa: PLC0415 - LocalEmu reads its settings on import
-    from localemu.aws.handlers.metric_handler import MetricHandler  # noqa: PLC0415
-    from localemu.aws.handlers.throttling import ThrottlingHandler  # noqa: PLC0415
-    from localemu.aws.handlers.validation import OpenAPIValidator  # noqa: PLC0415
+    from localemu.aws import handlers
+    from localemu.aws.handlers.metric_handler import MetricHandler
+    from localemu.aws.handlers.throttling import ThrottlingHandler
+    from localemu.aws.handlers.validation import OpenAPIValidator
 
     unused = (MetricHandler, OpenAPIValidator, ThrottlingHandler)
     left_out = (handlers.log_response, handlers.serve_localemu_resources)
@@ -130,17 +130,17 @@ def _operation_error(context: Any) -> Exception:
 
 
 def _not_offered(sentence: str) -> Exception:
-    from localemu.aws.api import CommonServiceException  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.aws.api import CommonServiceException
 
     error: Exception = CommonServiceException("InternalFailure", sentence, status_code=501)
     return error
 
 
 def _refuse_what_is_not_offered() -> None:
-    from localemu.aws.handlers.service import ServiceRequestRouter  # noqa: PLC0415 - LocalEmu reads its settings on import
-    from localemu.aws.handlers.service_plugin import ServiceLoader  # noqa: PLC0415
-    from localemu.aws.protocol.serializer import create_serializer  # noqa: PLC0415
-    from localemu.aws.skeleton import Skeleton  # noqa: PLC0415
+    from localemu.aws.handlers.service import ServiceRequestRouter
+    from localemu.aws.handlers.service_plugin import ServiceLoader
+    from localemu.aws.protocol.serializer import create_serializer
+    from localemu.aws.skeleton import Skeleton
 
     def require_service(require: Callable[..., Any], self: Any, chain: Any, context: Any, response: Any) -> Any:
         if context.service and context.service.service_name not in settings.SERVICES:
@@ -166,7 +166,7 @@ def _refuse_what_is_not_offered() -> None:
 
 def _word_exceptions() -> None:
     """Turn the exceptions of LocalEmu's parser, and those of operations that are not implemented, into AWS's errors."""
-    from localemu.aws.handlers.service import ServiceExceptionSerializer  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.aws.handlers.service import ServiceExceptionSerializer
 
     def create_exception_response(create: Callable[..., Any], self: Any, exception: Exception, context: Any) -> Any:
         parser_error = _parser_error(exception, context)
@@ -188,7 +188,7 @@ def _word_exceptions() -> None:
 
 def _parser_error(exception: Exception, context: Any) -> Exception | None:
     """Return AWS's error for a request that LocalEmu's parser could not read; None for any other exception."""
-    from localemu.aws.protocol.parser import OperationNotFoundParserError, ProtocolParserError  # noqa: PLC0415
+    from localemu.aws.protocol.parser import OperationNotFoundParserError, ProtocolParserError
 
     if not isinstance(exception, ProtocolParserError):
         return None
@@ -217,7 +217,7 @@ def _parser_error(exception: Exception, context: Any) -> Exception | None:
 
 def _remember_mime_types() -> None:
     """Parse each pair of Accept and Content-Type headers once: the result depends on nothing else."""
-    from localemu.aws.protocol.serializer import ResponseSerializer  # noqa: PLC0415
+    from localemu.aws.protocol.serializer import ResponseSerializer
 
     known: dict[tuple[type, str | None, str | None], str] = {}
 
@@ -245,10 +245,7 @@ LAYOUTS: dict[str, Any] = {
 
 def serialize_long_lists_at_once() -> None:
     """Let both serializers write long lists of numbers and times (as Unix time) at once."""
-    from localemu.aws.protocol.serializer import (  # noqa: PLC0415 - LocalEmu reads its settings on import
-        BaseCBORResponseSerializer,
-        JSONResponseSerializer,
-    )
+    from localemu.aws.protocol.serializer import BaseCBORResponseSerializer, JSONResponseSerializer
 
     def serialize_cbor(
         as_cbor: Callable[..., None],
@@ -309,8 +306,8 @@ def packed(numbers: Any, kind: str) -> bytes:
 
 def _send_reason_phrases() -> None:
     """Send each status with its reason phrase, and "100 Continue" without headers."""
-    import h11  # noqa: PLC0415 - not in the project's own environment
-    from hypercorn.protocol.h11 import H11Protocol  # noqa: PLC0415
+    import h11  # not in the project's own environment
+    from hypercorn.protocol.h11 import H11Protocol
 
     async def send_with_reason(send: Callable[..., Awaitable[None]], self: Any, event: Any) -> None:
         if isinstance(event, h11.InformationalResponse) and event.status_code == HTTPStatus.CONTINUE:

@@ -1,9 +1,10 @@
-"""S3: listings, where LocalEmu differs from AWS.
+"""S3: listings, and the host name of S3, where LocalEmu differs from AWS or leaves this machine.
 
 - A listing by prefix reads only the objects below the prefix. LocalEmu sorts and quotes all keys of a bucket for each listing, so that
   looking for one key takes longer with every object, which it does not on AWS:
   https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
 - A listing's parameters are checked and limited: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+- LocalEmu asks a name server for a name below its own address when it loads S3. The answer is given here.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ _prefix: ContextVar[str] = ContextVar("prefix", default="")
 
 
 def apply() -> None:
-    """Give listings only the objects below their prefix, and services an address of S3 that needs no look-up."""
-    from localemu.utils.aws import aws_stack  # noqa: PLC0415 - only the engine's environment has it
+    """Let listings read only the objects below their prefix, and set the result of the look-up of S3's host name."""
+    from localemu.utils.aws import aws_stack
 
-    # What the look-up would find: a name below 127.0.0.1 does not exist.
+    # Names below 127.0.0.1 do not exist.
     aws_stack.CACHE_S3_HOSTNAME_DNS_STATUS = False
     before_loading("s3", _replace_listings)
 
 
 def _replace_listings() -> None:
-    from localemu.services.s3.models import KeyStore  # noqa: PLC0415 - loads the service
-    from localemu.services.s3.provider import S3Provider  # noqa: PLC0415 - likewise
+    from localemu.services.s3.models import KeyStore  # loads the service
+    from localemu.services.s3.provider import S3Provider
 
     wrap(KeyStore, "values", _values_below_prefix)
     for name in ("list_objects", "list_objects_v2"):
@@ -76,7 +77,7 @@ def check_request(context: Any, request: Any) -> None:
     if most is not None and most > MOST_KEYS:
         request["MaxKeys"] = MOST_KEYS
     if token := request.get("ContinuationToken"):
-        from localemu.services.s3.utils import decode_continuation_token  # noqa: PLC0415
+        from localemu.services.s3.utils import decode_continuation_token
 
         try:
             decode_continuation_token(token)

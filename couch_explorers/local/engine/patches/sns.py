@@ -63,7 +63,7 @@ logger = logging.getLogger("couch.local")
 
 def apply() -> None:
     """Treat subscriptions and topics as SNS does."""
-    from localemu.services.sns import provider, publisher  # noqa: PLC0415
+    from localemu.services.sns import provider, publisher
 
     inbox = mailbox.Mailbox(Home.current().inbox)
     _deliver_mails(publisher, inbox)
@@ -83,7 +83,7 @@ def apply() -> None:
 
 
 def _invalid(message: str) -> Exception:
-    from localemu.aws.api.sns import InvalidParameterException  # noqa: PLC0415
+    from localemu.aws.api.sns import InvalidParameterException
 
     error: Exception = InvalidParameterException(message)
     return error
@@ -122,7 +122,7 @@ def _deliver_mails(publisher: Any, inbox: mailbox.Mailbox) -> None:
             logger.exception("The e-mail of %s to %s is lost", subscriber["TopicArn"], subscriber["Endpoint"])
 
     wrap(publisher.PublishDispatcher, "_should_publish", should_publish)
-    publisher.EmailJsonTopicPublisher._publish = publish  # noqa: SLF001
+    publisher.EmailJsonTopicPublisher._publish = publish
 
 
 def _address(action: str, **parameters: str) -> str:
@@ -174,7 +174,7 @@ def _subscribe(
 
 
 def _is_unsigned(context: Any) -> bool:
-    from localemu.constants import ANONYMOUS_ACCESS_KEY_ID  # noqa: PLC0415
+    from localemu.constants import ANONYMOUS_ACCESS_KEY_ID
 
     return not context.is_internal_call and (
         f"Credential={ANONYMOUS_ACCESS_KEY_ID}/" in context.request.headers.get("Authorization", "")
@@ -219,7 +219,7 @@ def _list_subscriptions_by_topic(
 
 def _answer_unsigned_confirmations(gateway: Any) -> None:
     """Let the links in e-mails work without credentials: the token, or an earlier confirmation without signature, is enough."""
-    from localemu.aws import handlers  # noqa: PLC0415 - LocalEmu reads its settings on import
+    from localemu.aws import handlers
 
     def answer(chain: Any, context: Any, response: Any) -> None:
         if not context.service or context.service.service_name != "sns" or not _is_unsigned(context):
@@ -240,7 +240,7 @@ def _region_of(request: Mapping[str, Any]) -> str:
 
 
 def _may_unsubscribe_unsigned(context: Any) -> bool:
-    from localemu.services.sns.models import sns_stores  # noqa: PLC0415
+    from localemu.services.sns.models import sns_stores
 
     if context.operation.name != "Unsubscribe":
         return False
@@ -346,7 +346,7 @@ def delivery_policies(text: str | None) -> dict[str, str]:
         InvalidParameterException: The policy is not a JSON object.
 
     """
-    from localemu.services.sns.provider import _create_default_effective_delivery_policy  # noqa: PLC0415
+    from localemu.services.sns.provider import _create_default_effective_delivery_policy
 
     effective = json.loads(_create_default_effective_delivery_policy())
     try:

@@ -72,7 +72,7 @@ ENTRY_ERRORS = {
 
 def apply() -> None:
     """Check requests as SQS does."""
-    from localemu.services.sqs import models, provider  # noqa: PLC0415
+    from localemu.services.sqs import models, provider
 
     provider.check_attributes = check_message_attributes
     provider.QueueUpdateWorker.start = _start_update_worker
@@ -94,7 +94,7 @@ def apply() -> None:
 
 
 def _invalid(message: str) -> Exception:
-    from localemu.services.sqs.exceptions import InvalidParameterValueException  # noqa: PLC0415
+    from localemu.services.sqs.exceptions import InvalidParameterValueException
 
     error: Exception = InvalidParameterValueException(message)
     return error
@@ -102,7 +102,7 @@ def _invalid(message: str) -> Exception:
 
 def check_request(context: Any, request: Mapping[str, Any]) -> None:
     """Raise SQS's error for a missing required parameter, a value that is no string, or a malformed source ARN."""
-    from localemu.services.sqs.exceptions import MissingRequiredParameterException  # noqa: PLC0415
+    from localemu.services.sqs.exceptions import MissingRequiredParameterException
 
     shape = context.operation.input_shape
     for name in shape.required_members if shape else ():
@@ -116,7 +116,7 @@ def check_request(context: Any, request: Mapping[str, Any]) -> None:
             raise service_error("SerializationException", f"{found} can not be converted to a String")
     source = request.get("SourceArn")
     if source is not None and source.count(":") < 5:  # noqa: PLR2004 - the colons of an ARN
-        from localemu.services.sqs.exceptions import InvalidParameterValueException  # noqa: PLC0415
+        from localemu.services.sqs.exceptions import InvalidParameterValueException
 
         raise InvalidParameterValueException(
             "You must use this format to specify the SourceArn: "
@@ -157,7 +157,7 @@ def check_message_attributes(attributes: Mapping[str, Any] | None) -> None:
     Names: letters, digits, `_`, `-` and single dots inside, none that begins with AWS. or Amazon., below 256 bytes. Types: String,
     Number, Binary, alone or with a suffix after a dot.
     """
-    from localemu.services.sqs import constants  # noqa: PLC0415
+    from localemu.services.sqs import constants
 
     for name, attribute in (attributes or {}).items():
         if len(name.encode()) >= 256:  # noqa: PLR2004
@@ -178,8 +178,8 @@ def check_message_attributes(attributes: Mapping[str, Any] | None) -> None:
 
 
 def _check_attribute_value(name: str, attribute: Mapping[str, Any]) -> None:
-    from localemu.aws.api.sqs import InvalidMessageContents  # noqa: PLC0415
-    from localemu.services.sqs.provider import check_message_content  # noqa: PLC0415
+    from localemu.aws.api.sqs import InvalidMessageContents
+    from localemu.services.sqs.provider import check_message_content
 
     data_type = attribute.get("DataType")
     if not data_type:
@@ -237,7 +237,7 @@ def _receive_message(receive: Callable[..., Any], self: Any, context: Any, queue
 def _check_attribute_names(names: Sequence[str]) -> None:
     if not names:
         return
-    from localemu.aws.api import sqs as api  # noqa: PLC0415
+    from localemu.aws.api import sqs as api
 
     for name in names:
         if not (hasattr(api.MessageSystemAttributeName, name) or hasattr(api.QueueAttributeName, name)):
@@ -264,8 +264,8 @@ def _update_visibility_timeout(
 
 def _start_update_worker(self: Any) -> None:
     """Check every `VISIBILITY_PERIOD_S` for messages that have become visible, so that they are not hidden for up to a second longer."""
-    from localemu.utils.scheduler import Scheduler  # noqa: PLC0415
-    from localemu.utils.threads import start_thread  # noqa: PLC0415
+    from localemu.utils.scheduler import Scheduler
+    from localemu.utils.threads import start_thread
 
     with self.mutex:
         if self.thread:
@@ -279,7 +279,7 @@ def _start_update_worker(self: Any) -> None:
 
 
 def _assert_batch(check: Callable[..., Any], self: Any, batch: Sequence[Mapping[str, Any]], **options: Any) -> None:
-    from localemu.aws.api.sqs import BatchEntryIdsNotDistinct  # noqa: PLC0415
+    from localemu.aws.api.sqs import BatchEntryIdsNotDistinct
 
     try:
         check(self, batch, **options)
@@ -299,7 +299,7 @@ def _answer_batch(
     **others: Any,
 ) -> Any:
     if not entries:
-        from localemu.aws.api.sqs import EmptyBatchRequest  # noqa: PLC0415
+        from localemu.aws.api.sqs import EmptyBatchRequest
 
         raise EmptyBatchRequest(f"There should be at least one {name}BatchRequestEntry in the request.")
     answer = operation(self, context, queue_url=queue_url, entries=entries, **others)
@@ -323,7 +323,7 @@ def _resolve_queue_location(
 ) -> Any:
     location: tuple[str, str | None, str] = resolve(context, queue_name, queue_url)
     if location[1] not in {None, context.region}:
-        from localemu.aws.api.sqs import InvalidAddress  # noqa: PLC0415
+        from localemu.aws.api.sqs import InvalidAddress
 
         raise InvalidAddress(f"The address {queue_url} is not valid for this endpoint.", status_code=404)
     return location
@@ -356,8 +356,8 @@ def _with_checked_attributes(
 
 def check_queue_attributes(provider: Any, context: Any, attributes: Mapping[str, str], *, fifo: bool) -> None:
     """Raise SQS's error for the first queue attribute with an invalid value."""
-    from localemu.aws.api.sqs import InvalidAttributeName  # noqa: PLC0415
-    from localemu.services.sqs.exceptions import InvalidAttributeValue  # noqa: PLC0415
+    from localemu.aws.api.sqs import InvalidAttributeName
+    from localemu.services.sqs.exceptions import InvalidAttributeValue
 
     for name, value in attributes.items():
         if name in NUMBERS and not (value.isdecimal() and NUMBERS[name][0] <= int(value) <= NUMBERS[name][1]):
@@ -384,10 +384,10 @@ def _json_map(text: str) -> dict[str, Any] | None:
 
 
 def _check_redrive_policy(provider: Any, context: Any, text: str, *, fifo: bool) -> None:
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-    from botocore.utils import InvalidArnException  # noqa: PLC0415
-    from localemu.aws.api.sqs import QueueDoesNotExist  # noqa: PLC0415
-    from localemu.services.sqs.exceptions import InvalidAttributeValue  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError
+    from botocore.utils import InvalidArnException
+    from localemu.aws.api.sqs import QueueDoesNotExist
+    from localemu.services.sqs.exceptions import InvalidAttributeValue
 
     policy = _json_map(text)
     if policy is None:
@@ -407,7 +407,7 @@ def _check_redrive_policy(provider: Any, context: Any, text: str, *, fifo: bool)
             f"Invalid value for maxReceiveCount: {count}, valid values are from 1 to {MOST_RECEIVES} both inclusive."
         )
     try:
-        target = provider._require_queue_by_arn(context, policy["deadLetterTargetArn"])  # noqa: SLF001
+        target = provider._require_queue_by_arn(context, policy["deadLetterTargetArn"])
     except (BotoCoreError, InvalidArnException, KeyError, QueueDoesNotExist) as error:
         raise refuse("Dead letter target does not exist.") from error
     if (target.account_id, target.region) != (context.account_id, context.region):

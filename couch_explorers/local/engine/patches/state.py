@@ -47,7 +47,7 @@ SEAMS: Mapping[str, str] = {
 
 def apply() -> None:
     """Watch calls, queues and log streams; after all other patches, so that the methods that they replace are watched too."""
-    from couch_explorers.local.engine.state import saver  # noqa: PLC0415
+    from couch_explorers.local.engine.state import saver
 
     state = saver.current()
     _watch_calls(state)
@@ -57,7 +57,7 @@ def apply() -> None:
 
 
 def _watch_calls(state: "State") -> None:
-    from localemu.aws import handlers  # noqa: PLC0415
+    from localemu.aws import handlers
 
     def note(_chain: Any, context: Any, _response: Any) -> None:
         if context.service is not None and context.operation is not None:
@@ -67,7 +67,7 @@ def _watch_calls(state: "State") -> None:
 
 
 def _watch_queues(state: "State") -> None:
-    from localemu.services.sqs.models import FifoQueue, SqsQueue, StandardQueue  # noqa: PLC0415
+    from localemu.services.sqs.models import FifoQueue, SqsQueue, StandardQueue
 
     queues = state.queues
 
@@ -117,7 +117,7 @@ def _watch_queues(state: "State") -> None:
 
 
 def _watch_logs(state: "State") -> None:
-    from moto.logs.models import LogGroup  # noqa: PLC0415
+    from moto.logs.models import LogGroup
 
     def put(original: Callable[..., Any], group: Any, log_stream_name: str, *args: Any, **kwargs: Any) -> Any:
         result = original(group, log_stream_name, *args, **kwargs)
@@ -129,7 +129,7 @@ def _watch_logs(state: "State") -> None:
 
 
 def _replace_object_store(state: "State") -> None:
-    from localemu.services.s3.provider import S3Provider  # noqa: PLC0415
+    from localemu.services.s3.provider import S3Provider
 
     def create(original: Callable[..., Any], provider: Any, storage_backend: Any = None) -> None:
         original(provider, storage_backend or state.objects.store)

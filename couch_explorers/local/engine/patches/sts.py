@@ -50,12 +50,12 @@ _KEY_LETTERS = string.ascii_letters + string.digits + "+/"
 
 def apply() -> None:
     """Wrap the operations of LocalEmu's STS."""
-    from localemu.services.sts import provider  # noqa: PLC0415
-    from moto.sts.responses import TokenResponse  # noqa: PLC0415
+    from localemu.services.sts import provider
+    from moto.sts.responses import TokenResponse
 
     # The wrappers below decide before the originals are called.
-    provider._evaluate_trust_policy = lambda *_, **__: True  # noqa: SLF001
-    provider._trust_policy_allows_web_identity = lambda *_, **__: True  # noqa: SLF001
+    provider._evaluate_trust_policy = lambda *_, **__: True
+    provider._trust_policy_allows_web_identity = lambda *_, **__: True
     for name, operation in (
         ("assume_role", assume_role),
         ("assume_role_with_web_identity", assume_role_with_web_identity),
@@ -70,7 +70,7 @@ def apply() -> None:
 
 def assume_role(original: Callable[..., Any], self: Any, context: Any, **parameters: Any) -> Any:
     """AssumeRole, if the role's trust policy allows it and, where that names only the account, the caller's own policies."""
-    from localemu.services.sts.provider import ROLE_ARN_REGEX  # noqa: PLC0415
+    from localemu.services.sts.provider import ROLE_ARN_REGEX
 
     role_arn, name = parameters["role_arn"], parameters["role_session_name"]
     if not _SESSION_NAME.fullmatch(name):
@@ -173,7 +173,7 @@ def assume_role_with_web_identity(original: Callable[..., Any], self: Any, conte
 
     The token's signature is not checked: that would take the provider's keys from the internet.
     """
-    from localemu.services.sts.provider import ROLE_ARN_REGEX  # noqa: PLC0415
+    from localemu.services.sts.provider import ROLE_ARN_REGEX
 
     role_arn = parameters["role_arn"]
     if ROLE_ARN_REGEX.match(role_arn):
@@ -304,15 +304,15 @@ def _own_session(context: Any, response: Any) -> dict[str, Any]:
 
 def _session(account: str, response: Any) -> dict[str, Any]:
     """Return LocalEmu's record of the session whose credentials a response holds."""
-    from localemu.services.sts.models import sts_stores  # noqa: PLC0415
+    from localemu.services.sts.models import sts_stores
 
     session: dict[str, Any] = sts_stores[account]["us-east-1"].sessions[response["Credentials"]["AccessKeyId"]]
     return session
 
 
 def _with_own_credentials(original: Callable[..., Any], self: Any) -> Any:
-    from moto.iam.utils import generate_access_key_id_from_account_id  # noqa: PLC0415
-    from moto.sts.utils import random_session_token  # noqa: PLC0415
+    from moto.iam.utils import generate_access_key_id_from_account_id
+    from moto.sts.utils import random_session_token
 
     result = original(self)
     result.result["Credentials"] |= {

@@ -364,15 +364,15 @@ class Objects:
     @staticmethod
     def _find(name: str) -> tuple[str, Any] | None:
         """Return the account and the bucket with this name."""
-        account = s3_stores._universal.get("global_bucket_map", {}).get(name)  # noqa: SLF001
-        bucket = account and s3_stores[account]._global.get("buckets", {}).get(name)  # noqa: SLF001
+        account = s3_stores._universal.get("global_bucket_map", {}).get(name)
+        bucket = account and s3_stores[account]._global.get("buckets", {}).get(name)
         return (account, bucket) if bucket else None
 
     def _bucket(self, name: str) -> bytes | None:
         if (found := self._find(name)) is None:
             return None
         account, bucket = found
-        uploads = self.store._filesystem[name]["multiparts"] if name in self.store._filesystem else {}  # noqa: SLF001
+        uploads = self.store._filesystem[name]["multiparts"] if name in self.store._filesystem else {}
         parts = {
             upload: {number: file.name for number, file in list(multipart.parts.items())}
             for upload, multipart in list(uploads.items())
@@ -388,13 +388,13 @@ class Objects:
         """
         if (found := self._find(name)) is None:
             return None
-        files = self.store._filesystem[name]["keys"]  # noqa: SLF001
+        files = self.store._filesystem[name]["keys"]
         with ExitStack() as locks:
-            stored = found[1].objects._store.get(key)  # noqa: SLF001
+            stored = found[1].objects._store.get(key)
             versions = list(stored.values()) if isinstance(stored, dict) else [stored] if stored else []
             bodies = []
             for version in versions:
-                file = files.get(self.store._key_from_s3_object(version))  # noqa: SLF001
+                file = files.get(self.store._key_from_s3_object(version))
                 if file is not None:
                     lock = file.readwrite_lock.gen_rlock()
                     if not lock.acquire(blocking=False):
@@ -436,7 +436,7 @@ class Objects:
                 self._put_version(found[1].objects, key, version)
                 if not isinstance(version, S3DeleteMarker):
                     file = self._body_file(version, body, used)
-                    self.store._filesystem[name]["keys"][self.store._key_from_s3_object(version)] = file  # noqa: SLF001
+                    self.store._filesystem[name]["keys"][self.store._key_from_s3_object(version)] = file
         self.bodies.remove_all_but(used)
 
     @staticmethod
@@ -444,9 +444,9 @@ class Objects:
         if isinstance(objects, VersionedKeyStore):
             # An object stored before versioning was enabled has the version ID "null".
             version.version_id = version.version_id or "null"
-            objects._store[key][version.version_id] = version  # noqa: SLF001
+            objects._store[key][version.version_id] = version
         else:
-            objects._store[key] = version  # noqa: SLF001
+            objects._store[key] = version
 
     def _body_file(self, item: Any, body: str | None, used: set[str]) -> BodyFile:
         size = self.bodies.size(body) if body else None
@@ -510,8 +510,8 @@ def import_earlier_objects(folder: Path, objects: Objects) -> int:
         body = objects.bodies.begin()
         _copy(path, objects.bodies.path(body))
         objects.bodies.written(body)
-        files = objects.store._filesystem[PICTURE_BUCKET]["keys"]  # noqa: SLF001
-        files[objects.store._key_from_s3_object(picture)] = BodyFile(objects.bodies, body)  # noqa: SLF001
+        files = objects.store._filesystem[PICTURE_BUCKET]["keys"]
+        files[objects.store._key_from_s3_object(picture)] = BodyFile(objects.bodies, body)
         bucket.objects.set(key, picture)
         objects.touch(PICTURE_BUCKET, key)
     logger.info("%d pictures of the earlier engine are in the bucket %s", len(found), PICTURE_BUCKET)

@@ -168,7 +168,7 @@ class Queues:
             found[Key(REGION, f"{account} {region}")] = _encode(
                 {
                     "deleted": dict(store.deleted),
-                    "tags": dict(store.tags._tags),  # noqa: SLF001
+                    "tags": dict(store.tags._tags),
                     "move_tasks": [_move_task_record(task) for task in tasks],
                 }
             )
@@ -189,7 +189,7 @@ class Queues:
             record = json.loads(content)
             store = sqs_stores[account][region]
             store.deleted.update(record["deleted"])
-            store.tags._tags.update(record["tags"])  # noqa: SLF001
+            store.tags._tags.update(record["tags"])
             store.move_tasks.update({task["task_id"]: _move_task(task) for task in record["move_tasks"]})
         queues: dict[str, SqsQueue] = {}
         for arn, content in journal.records(QUEUE).items():
@@ -273,7 +273,7 @@ def _put_back(queue: SqsQueue, message: SqsMessage) -> None:
         if isinstance(queue, FifoQueue):
             queue.inflight_groups.add(queue.get_message_group(message.message_group_id))
     else:
-        queue._put_message(message)  # noqa: SLF001
+        queue._put_message(message)
 
 
 def _deleted_message(record: Mapping[str, Any]) -> SqsMessage:

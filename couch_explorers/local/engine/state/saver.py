@@ -30,7 +30,7 @@ _LISTENING = frozenset({"apigateway", "lambda", "s3"})
 
 # What services resume after a restart: message move tasks, functions with their mappings, alarms.
 _ACTIVE: Mapping[str, Callable[[Service], None]] = {
-    "sqs": lambda service: resume_moves(service._provider._message_move_task_manager.submit),  # noqa: SLF001
+    "sqs": lambda service: resume_moves(service._provider._message_move_task_manager.submit),
     "lambda": lambda service: service.lifecycle_hook.on_after_state_load(),
     "cloudwatch": lambda service: service.lifecycle_hook.on_after_state_load(),
 }

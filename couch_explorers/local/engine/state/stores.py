@@ -114,7 +114,7 @@ def _backends() -> Iterator[tuple[Key, str, Callable[[], Any]]]:
     """Yield key, service and a function that returns the content, for each moto backend in use."""
     _register_reducers()
     # The list has one entry for each account of a service.
-    for name, backends in {backends.service_name: backends for backends in list(BackendDict._instances)}.items():  # noqa: SLF001
+    for name, backends in {backends.service_name: backends for backends in list(BackendDict._instances)}.items():
         if name not in _ELSEWHERE:
             yield Key(BACKEND, name), name, partial(_backend_content, backends)
 
@@ -126,7 +126,7 @@ def _backend_content(backends: BackendDict) -> list[tuple[str, str, Any]]:
 def _bundle_content(bundle: AccountRegionBundle) -> tuple[Any, Any]:
     accounts = {
         account: (
-            regions._global,  # noqa: SLF001
+            regions._global,
             {
                 region: {name: value for name, value in list(store.__dict__.items()) if name not in _OF_BUNDLE}
                 for region, store in list(regions.items())
@@ -134,15 +134,15 @@ def _bundle_content(bundle: AccountRegionBundle) -> tuple[Any, Any]:
         )
         for account, regions in list(bundle.items())
     }
-    return bundle._universal, accounts  # noqa: SLF001
+    return bundle._universal, accounts
 
 
 def _load_bundle(bundle: AccountRegionBundle, content: bytes) -> None:
     universal, accounts = loads(content)
     # Stores hold references to these dictionaries, so they are updated in place.
-    bundle._universal.update(universal)  # noqa: SLF001
+    bundle._universal.update(universal)
     for account, (of_account, regions) in accounts.items():
-        bundle[account]._global.update(of_account)  # noqa: SLF001
+        bundle[account]._global.update(of_account)
         for region, values in regions.items():
             bundle[account][region].__dict__.update(values)
 
@@ -332,7 +332,7 @@ class Logs:
                     stream.events.append(event)
                     highest = max(highest, identifier)
             self._written[stream] = len(stream.events)
-        LogEvent._event_id = max(LogEvent._event_id, highest + 1)  # noqa: SLF001
+        LogEvent._event_id = max(LogEvent._event_id, highest + 1)
 
 
 def _stream_name(stream: LogStream) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""What awslambdaric asks of its native module, in plain Python, for machines that the module is not built for.
+"""The native module of awslambdaric in plain Python, for machines that AWS does not build it for: it is published for Linux only.
 
-AWS publishes it for Linux only. The same four functions, by one kept connection to the Runtime API.
+It has the same four functions, over one persistent connection to the Runtime API.
 """
 
 import http.client
@@ -12,7 +12,7 @@ _PATH = "/2018-06-01/runtime/invocation/"
 
 
 class _Client:
-    """The connection of this process; it is made by the first call."""
+    """The connection of this process, opened by the first call."""
 
     connection: http.client.HTTPConnection | None = None
     agent = ""
@@ -20,7 +20,7 @@ class _Client:
     def exchange(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers of the answer."""
+        """Send a request; return status, body and headers of the response."""
         if self.connection is None:
             self.connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
         self.connection.request(method, _PATH + path, body, {"User-Agent": self.agent, **headers})
@@ -28,7 +28,12 @@ class _Client:
         return response.status, response.read(), dict(response.getheaders())
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str], what: str) -> None:
-        """Send what must be accepted; raises RuntimeError where it is not."""
+        """Send a result or an error.
+
+        Raises:
+            RuntimeError: It was not accepted.
+
+        """
         status, answer, _ = self.exchange("POST", path, body, headers)
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             raise RuntimeError(
@@ -40,12 +45,12 @@ _client = _Client()
 
 
 def initialize_client(user_agent: str) -> None:
-    """Name the runtime in every request."""
+    """Set the user agent of every request."""
     _client.agent = user_agent
 
 
 def next() -> tuple[bytes, dict[str, str]]:  # noqa: A001 - the native module's name
-    """The next event: its body and its headers. Waits without a limit."""
+    """Wait, without a time-out, for the next event; return its body and its headers."""
     status, body, headers = _client.exchange("GET", "next", None, {})
     if status != HTTPStatus.OK:
         raise RuntimeError(f"Failed to get next invocation. Http Response code: {status}")
@@ -58,7 +63,7 @@ def post_invocation_result(
     content_type: str,
     invocation_id: str | None = None,  # noqa: ARG001 - the native function's parameter
 ) -> None:
-    """Answer an invocation."""
+    """Send the result of an invocation."""
     _client.post(f"{invoke_id}/response", result, {"Content-Type": content_type}, "handler success response")
 
 
@@ -68,7 +73,7 @@ def post_error(
     xray_fault: str,
     invocation_id: str | None = None,  # noqa: ARG001 - the native function's parameter
 ) -> None:
-    """Say that the handler failed."""
+    """Send the error of an invocation."""
     headers = {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": "Unhandled"}
     if xray_fault:
         headers["Lambda-Runtime-Function-XRay-Error-Cause"] = xray_fault.replace("\n", "")

@@ -1,4 +1,4 @@
-"""The way of a request into LocalEmu's threads and back: bodies small and large, read whole and in parts."""
+"""LocalEmu's gateway behind ASGI: request and response bodies, small and large, whole and in parts."""
 
 import hashlib
 from contextlib import closing

@@ -19,6 +19,7 @@ BENCHMARKS = (
     ("metric_review.py",),
     ("state_saving.py",),
     ("fault_storm.py",),
+    ("burst.py",),
     ("java_client.py",),
     ("java_client.py", "--tls"),
 )

@@ -1,13 +1,116 @@
-"""Finds the parts of a candidate's deployed system by their names, on AWS and on the local cloud alike."""
+"""The deployed system as a Workspace: its parts are found by a candidate's names, on AWS and on the local cloud alike."""
 
 import re
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from botocore.exceptions import ClientError
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from couch_explorers.aws import PICTURE_BUCKET
-from couch_explorers.aws.credentials import UNREADABLE
+from couch_explorers.aws import PICTURE_BUCKET, REGION, credentials
+
+CANDIDATE_PATTERN = re.compile(r"[0-9]{1,10}")
+
+# Two time-outs and AWS's own retry advice; long calls (image models) bring a configuration of their own.
+CLIENT_CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
+
+# What deploys a part of the system, by target.
+HOW_TO_DEPLOY = {
+    ("API", "local"): "run `couch up`",
+    ("API", "aws"): "run `sam deploy` in sam_lambda/",
+    ("queue", "local"): "run `couch up` (it needs Terraform 1.10 or newer: `couch doctor`)",
+    ("queue", "aws"): "run `terraform apply` in infra/, or the workflow terraform_deploy",
+}
+
+
+class WorkspaceError(Exception):
+    """There is no workspace to connect to; the message says what to do."""
+
+
+class EndpointSession(boto3.Session):  # type: ignore[misc] # boto3 has no types
+    """A session whose every client speaks to one endpoint, without a proxy, whatever the user's environment and files say."""
+
+    def __init__(self, endpoint: str, **arguments: Any) -> None:
+        super().__init__(botocore_session=credentials.session(isolated=True), **arguments)
+        self.endpoint = endpoint
+
+    def client(self, service_name: str, *args: Any, config: Config | None = None, **arguments: Any) -> Any:
+        """A client of the service at this session's endpoint."""
+        if not arguments.get("endpoint_url"):
+            arguments["endpoint_url"] = self.endpoint
+        # Said here, Bedrock's signature wins over a bearer token of the environment.
+        signature = {"signature_version": "v4"} if service_name.startswith("bedrock") else {}
+        direct = Config(proxies={}, **signature)
+        return super().client(service_name, *args, config=config.merge(direct) if config else direct, **arguments)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A deployed system and the means to talk to it.
+
+    What is not deployed is None: `api_url` without the SAM stack, `queue_url` and `dead_letter_url` without Terraform's.
+    """
+
+    target: str
+    session: Any
+    candidate: str
+    region: str
+    bucket: str
+    prefix: str
+    api_url: str | None = None
+    queue_url: str | None = None
+    dead_letter_url: str | None = None
+    functions: dict[str, str] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+    topic_arn: str | None = None
+    model_arns: tuple[str, ...] = ()
+    endpoint: str | None = None
+
+    def client(self, service: str, region: str | None = None, config: Config | None = None) -> Any:
+        """A boto3 client of the service in the workspace's region, or in another one."""
+        return self.session.client(service, region_name=region or self.region, config=config or CLIENT_CONFIG)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the session, as plain values."""
+        return {name: list(value) if isinstance(value, tuple) else value
+                for name, value in vars(self).items() if name != "session"}  # fmt: skip
+
+
+def not_deployed(part: Literal["API", "queue"], target: str) -> str:
+    """Say that a part is missing and what deploys it on a target: a sentence without its full stop."""
+    return f"The {part} is not deployed: {HOW_TO_DEPLOY[part, target]}"
+
+
+def check_candidate(candidate: str | int) -> str:
+    """The candidate number as text; raises WorkspaceError when it is none."""
+    text = str(candidate).strip()
+    if not CANDIDATE_PATTERN.fullmatch(text):
+        raise WorkspaceError(f"The candidate number must be 1 to 10 digits, not {text!r}.")
+    return text
+
+
+def discover(session: Any, candidate: str, *, target: str, endpoint: str | None) -> Workspace:
+    """Find a candidate's deployed system by its names; what is not there is None.
+
+    With an endpoint, the API too is reached through it. Raises WorkspaceError when AWS refuses to answer.
+    """
+
+    def client(service: str) -> Any:
+        with credentials.explained(WorkspaceError):
+            return session.client(service, region_name=REGION, config=CLIENT_CONFIG)
+
+    try:
+        found = look_up(client, candidate, endpoint)
+    except (BotoCoreError, ClientError, credentials.UNREADABLE) as error:
+        if problem := credentials.explain(error):
+            raise WorkspaceError(problem) from error
+        if isinstance(error, BotoCoreError):
+            raise WorkspaceError(f"AWS could not be reached: {error}") from error
+        refusal = f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}"
+        raise WorkspaceError(f"{refusal} Check the credentials and their rights.") from error
+    return Workspace(target=target, session=session, candidate=candidate, region=REGION, endpoint=endpoint, **found)
 
 
 def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) -> dict[str, Any]:
@@ -51,7 +154,7 @@ def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
         raise
     except KeyError as error:
         # botocore reads any well-formed markup, a web page's too, and finds no such result in it.
-        raise UNREADABLE(f"DescribeStacks was answered without {error}") from error
+        raise credentials.UNREADABLE(f"DescribeStacks was answered without {error}") from error
     return found
 
 

@@ -20,21 +20,27 @@ from botocore.exceptions import ClientError, WaiterError
 
 from couch_explorers import git
 from couch_explorers.aws import PICTURE_BUCKET, REGION, STATE_BUCKET
-from couch_explorers.aws.discovery import describe_stack
+from couch_explorers.aws.discovery import (
+    CANDIDATE_PATTERN,
+    EndpointSession,
+    Workspace,
+    WorkspaceError,
+    check_candidate,
+    describe_stack,
+    discover,
+)
 from couch_explorers.aws.errors import error_code
 from couch_explorers.files import read_json, write_json
 from couch_explorers.local import mailbox, terraform
 from couch_explorers.local.progress import Progress, Report, StepError, run_step
-from couch_explorers.local.settings import DEFAULT_CANDIDATE, WORKER_TIMEOUT_S, StackSettings, tool_environment
-from couch_explorers.paths import PROJECT_ROOT, Home
-from couch_explorers.workspace import (
-    CANDIDATE_PATTERN,
-    Workspace,
-    WorkspaceError,
-    check_candidate,
-    discover,
-    local_session,
+from couch_explorers.local.settings import (
+    DEFAULT_CANDIDATE,
+    ROOT_CREDENTIALS,
+    WORKER_TIMEOUT_S,
+    StackSettings,
+    tool_environment,
 )
+from couch_explorers.paths import PROJECT_ROOT, Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -270,7 +276,7 @@ def deploy_queue(home: Home, cloud: Cloud, settings: StackSettings, report: Repo
     shutil.copytree(PROJECT_ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests"))
     state_key = f"{settings.candidate}/couch-explorers.tfstate"
     # This process holds the folder's lock, so a lock in S3 is left from one that was killed.
-    session = local_session(cloud.endpoint)
+    session = EndpointSession(cloud.endpoint, **ROOT_CREDENTIALS)
     session.client("s3").delete_object(Bucket=STATE_BUCKET, Key=f"{state_key}.tflock")
     run_step(
         "terraform init",
@@ -340,7 +346,7 @@ def deploy(home: Home, cloud: Cloud, settings: StackSettings, report: Report) ->
     Raises:
         StepError: A step failed; what is deployed already stays usable.
     """
-    session = local_session(cloud.endpoint)
+    session = EndpointSession(cloud.endpoint, **ROOT_CREDENTIALS)
     make_buckets(session)
     noted = read_json(home.deployment_file)
     before = noted if isinstance(noted, dict) else {}

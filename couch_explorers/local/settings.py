@@ -15,6 +15,7 @@ DEFAULT_CANDIDATE = "42"
 # The local cloud takes this access key as the account's root; everything else is checked against IAM.
 ACCOUNT_ID = "000000000000"
 ROOT_SECRET = "local"  # noqa: S105 - opens nothing but a server on this machine's loopback address
+ROOT_CREDENTIALS = {"aws_access_key_id": ACCOUNT_ID, "aws_secret_access_key": ROOT_SECRET, "region_name": REGION}
 
 # Seconds. Shorter than on AWS (60): a laptop's user waits for the sixfold of it when a worker dies.
 WORKER_TIMEOUT_S = 20

@@ -48,7 +48,7 @@ NOT_FOR_SQS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
 metrics = Metrics(service=logger.service, namespace=os.environ["POWERTOOLS_METRICS_NAMESPACE"])
-logger.info("Cold start", **sdk.require())
+logger.info("Cold start", extra=sdk.require())
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 session = boto3.session.Session()

@@ -43,7 +43,7 @@ S3_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard
 
 logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
 metrics = Metrics(service=logger.service, namespace=os.environ["POWERTOOLS_METRICS_NAMESPACE"])
-logger.info("Cold start", **sdk.require())
+logger.info("Cold start", extra=sdk.require())
 
 session = boto3.session.Session()
 s3 = session.client("s3", config=S3_CONFIG)

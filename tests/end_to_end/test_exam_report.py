@@ -127,7 +127,8 @@ def test_on_aws_the_same_notebook_says_aws(week, workspace, tmp_path):
     _, figures = report(week, tmp_path, "--target", "aws", "-p", "candidate", "42", environment=local_environment(week))
 
     kinds = {name: figures[name]["source"]["kind"] for name in MADE}
-    assert kinds == {name: "SAVED RUN" if name == "client" else "AWS" for name in MADE}
+    expected = {"client": "SAVED RUN", "beta": "MODEL"}
+    assert kinds == {name: expected.get(name, "AWS") for name in MADE}
     assert "Amazon Bedrock in us-west-2" in figures["contact_sheet"]["source"]["sentence"]
 
 

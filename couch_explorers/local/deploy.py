@@ -289,7 +289,7 @@ def deploy_queue(home: Home, cloud: Cloud, settings: StackSettings, report: Repo
     report(Progress("terraform init", tool.source.sentence, 0.0, done=True))
     write_json(folder / "local.auto.tfvars.json", terraform_variables(settings, archive))
     if orphans := import_blocks(session, settings.stem, STATE_BUCKET, state_key):
-        write_json(folder / "tf.json", {"import": orphans})
+        write_json(folder / "imports.tf.json", {"import": orphans})
         report(Progress("terraform init", f"takes back {len(orphans)} resources of an apply that was cut off", 0.0))
     run_step(
         "terraform apply",

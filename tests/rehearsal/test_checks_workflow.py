@@ -1,4 +1,4 @@
-"""The real checks.yml, with programs in the place of make's targets, of Maven and of Go: whether what they find reaches the one check that counts.
+"""The real checks.yml, with programs in the place of make's targets, Maven, Go and Terraform: whether what they find reaches the one check that counts.
 
 What the targets do is not rehearsed: these tests are a part of it.
 """
@@ -17,10 +17,14 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.skipif(bool(MISSING), reason=M
 
 @pytest.fixture
 def with_programs(stage, tmp_path):
-    """The copy, and on the PATH a Maven that finds nothing wrong and a Go that installs nothing."""
-    for name in ("mvn", "go"):
+    """The copy, and on the PATH a Maven and a Terraform that find nothing wrong and a Go that installs nothing.
+
+    Terraform, because the job that asks the registry for the provider's oldest version needs the network.
+    """
+    said = {"mvn": "", "go": "", "terraform": " + provider registry.terraform.io/hashicorp/aws v5.74.0"}
+    for name, more in said.items():
         program = tmp_path / name
-        program.write_text('#!/bin/sh\necho "$(basename "$0") $*"\n')
+        program.write_text(f'#!/bin/sh\necho "{name} $*{more}"\n')
         program.chmod(0o755)
     return replace(stage, environment={"PATH": f"{tmp_path}:{stage._clean_environment()['PATH']}"})
 
@@ -39,7 +43,7 @@ def test_the_check_that_a_branch_needs_is_green_when_all_jobs_are(with_programs)
         rehearsal = with_programs.rehearse("checks")
 
     assert rehearsal.exit_code == 0, rehearsal.log[-4000:]
-    assert results(rehearsal) == dict.fromkeys(("check", "test", "java", "all"), "success")
+    assert results(rehearsal) == dict.fromkeys(("check", "test", "java", "provider", "all"), "success")
     assert "mvn --batch-mode --no-transfer-progress --file java_sqs_client verify" in rehearsal.log
     assert f"go install {ACTIONLINT}" in rehearsal.log
 
@@ -49,5 +53,7 @@ def test_the_check_that_a_branch_needs_is_red_when_one_job_is(with_programs):
         rehearsal = with_programs.rehearse("checks", "pull_request")
 
     assert rehearsal.exit_code == 1
-    assert results(rehearsal) == {"check": "success", "test": "failure", "java": "success", "all": "failure"}
+    assert results(rehearsal) == {
+        "check": "success", "test": "failure", "java": "success", "provider": "success", "all": "failure",
+    }  # fmt: skip
     assert "A job ended with: failure" in rehearsal.log

@@ -7,6 +7,7 @@ import json
 import random
 import subprocess
 import sys
+import threading
 
 import botocore.parsers
 import botocore.session
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from couch_explorers.core import errors, image_models, model_families
-from couch_explorers.local.bedrock import requests
+from couch_explorers.local.bedrock import rendering, requests
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.bedrock.responses import BLOCKED_IN_PICTURE, BLOCKED_IN_PROMPT, PROMPT_BLOCKED
 from couch_explorers.local.faults import Faults
@@ -471,7 +472,14 @@ def test_calls_at_the_same_time_are_painted_side_by_side_and_off_the_event_loop(
     assert Image.open(io.BytesIO(pictures[0])).size == (320, 320)
 
 
-def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced():
+def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced(monkeypatch):
+    sent, send = threading.Event(), rendering._send
+
+    def send_and_note(*message):
+        send(*message)
+        sent.set()
+
+    monkeypatch.setattr(rendering, "_send", send_and_note)
     before = set(psutil.Process().children())
 
     async def kill_between():
@@ -481,8 +489,9 @@ def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced():
         first = await models.invoke_model(NOVA.id, body, NOVA.region)
         (process,) = set(psutil.Process().children()) - before
         process.suspend()
+        sent.clear()
         waiting = asyncio.ensure_future(models.invoke_model(NOVA.id, body, NOVA.region))
-        await asyncio.sleep(0)
+        assert await asyncio.to_thread(sent.wait, 30)
         process.kill()
         killed, again = await waiting, await models.invoke_model(NOVA.id, body, NOVA.region)
         models.close()

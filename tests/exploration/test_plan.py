@@ -14,6 +14,7 @@ from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.plan import Planned
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.local.bedrock.emulator import MEDIAN_LATENCY_S
 from couch_explorers.paths import Home
 
 DEFAULT = image_models.DEFAULT_MODEL_ID
@@ -491,3 +492,8 @@ def test_some_rows_of_a_plan_are_summed_up_too():
 def test_another_frame_is_refused():
     with pytest.raises(ExplorationError, match="is no plan"):
         plan.summarize_plan(pd.DataFrame({"model": [CORE]}))
+
+
+def test_expected_time_of_a_local_picture_is_the_emulators_latency():
+    # The plan does not import the local cloud, so the number stands in both.
+    assert plan.TYPICAL_PICTURE_S["local"] == MEDIAN_LATENCY_S

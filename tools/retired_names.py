@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 
@@ -52,6 +53,20 @@ class Source:
             }
             return cls(path, "\n".join(parts.values()), parts["code"], parts["markdown"])
         return cls(path, text, text if path.endswith(".py") else "", text if path.endswith(".md") else "")
+
+    @cached_property
+    def lower(self) -> str:
+        """The text in lower case, in which a phrase's first word is looked for."""
+        return self.text.lower()
+
+    @cached_property
+    def identifiers(self) -> frozenset[str]:
+        """The names in the code; every word of it where it is not all Python, as in a cell with a magic command."""
+        try:
+            tokens = list(tokenize.generate_tokens(StringIO(self.code).readline))
+        except (tokenize.TokenError, SyntaxError):
+            return frozenset(re.findall(r"\w+", self.code))
+        return frozenset(token.string for token in tokens if token.type == tokenize.NAME)
 
 
 def table(folder: Path = ROOT) -> list[Retired]:
@@ -94,27 +109,25 @@ def _has_module(source: Source, name: str) -> bool:
     """Whether a file is the module (or lies in the package), or imports it or names it in full."""
     place = f"couch_explorers/{name.replace('.', '/')}"
     package, _, last = f"couch_explorers.{name}".rpartition(".")
+    if source.path == f"{place}.py" or source.path.startswith(f"{place}/"):
+        return True
+    # Hundreds of names and files: an expression runs only where the words that it needs stand.
+    if f"{package}.{last}" in source.text:
+        written = rf"(?<![\w.]){re.escape(package)}\.{last}\b(?!\()"
+        if re.search(written, source.text):
+            return True
     imported = rf"from {re.escape(package)} import (?:\w+(?: as \w+)?, )*{last}\b"
-    return (
-        source.path == f"{place}.py"
-        or source.path.startswith(f"{place}/")
-        or re.search(rf"(?<![\w.]){re.escape(package)}\.{last}\b(?!\()", source.text) is not None
-        or re.search(imported, source.code) is not None
-    )
+    return f"from {package} import " in source.code and re.search(imported, source.code) is not None
 
 
 def _has_identifier(source: Source, name: str) -> bool:
-    if name not in source.code:
-        return False
-    try:
-        tokens = list(tokenize.generate_tokens(StringIO(source.code).readline))
-    except (tokenize.TokenError, SyntaxError):  # a notebook's cell may hold a magic command
-        return re.search(rf"\b{re.escape(name)}\b", source.code) is not None
-    return any(token.type == tokenize.NAME and token.string == name for token in tokens)
+    return name in source.code and name in source.identifiers
 
 
 def _has_command(source: Source, name: str) -> bool:
     """Whether `couch NAME` stands anywhere, as a command line or as its list of arguments."""
+    if name not in source.text:
+        return False
     written = rf"\bcouch {re.escape(name)}(?![\w-])|[\"']couch[\"'], [\"']{re.escape(name)}[\"']|\$\(COUCH\) {re.escape(name)}(?![\w-])"
     return re.search(written, source.text) is not None
 
@@ -125,6 +138,8 @@ def _has_heading(source: Source, name: str) -> bool:
 
 def _has_phrase(source: Source, name: str) -> bool:
     # A phrase may be broken by a line's end, and by the sign of a comment.
+    if name.split(maxsplit=1)[0].lower() not in source.lower:
+        return False
     words = r"[\s#]+".join(map(re.escape, name.split()))
     return re.search(rf"(?<!\w){words}(?!\w)", source.text, re.IGNORECASE) is not None
 

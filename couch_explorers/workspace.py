@@ -15,6 +15,7 @@ from couch_explorers.aws.discovery import (
     Workspace,
     WorkspaceError,
     check_candidate,
+    check_region,
     discover,
     not_deployed,
 )
@@ -24,20 +25,21 @@ from couch_explorers.local.settings import ROOT_CREDENTIALS
 from couch_explorers.paths import Home
 
 __all__ = [
-    "CLIENT_CONFIG", "HOW_TO_DEPLOY", "TARGETS", "EndpointSession", "Workspace", "WorkspaceError", "check_candidate", "connect",
-    "discover", "local_session", "not_deployed",
+    "CLIENT_CONFIG", "HOW_TO_DEPLOY", "TARGETS", "EndpointSession", "Workspace", "WorkspaceError", "check_candidate", "check_region",
+    "connect", "discover", "local_session", "not_deployed",
 ]  # fmt: skip
 
 
 TARGETS = ("local", "aws")
 
 
-def connect(target: str = "local", candidate: str | int | None = None) -> Workspace:
+def connect(target: str = "local", candidate: str | int | None = None, region: str | None = None) -> Workspace:
     """Connect to a target: "local", what `couch up` deployed; "aws", what carries the candidate number's names.
 
     On AWS the ordinary credential chain is used and the candidate number is required (argument or COUCH_CANDIDATE):
-    a wrong one would write under somebody else's prefix. From here on this process asks the loopback address without the
-    proxies that its environment names.
+    a wrong one would write under somebody else's prefix. Both stacks are looked for in one region: the argument, else
+    COUCH_REGION, else the course's eu-west-1; not AWS_REGION, which people set for other work. From here on this process asks
+    the loopback address without the proxies that its environment names.
 
     Raises:
         WorkspaceError: there is nothing to connect to; its one sentence says what to do.
@@ -45,9 +47,9 @@ def connect(target: str = "local", candidate: str | int | None = None) -> Worksp
     """
     loopback.bypass_proxies()
     if target == "local":
-        return _connect_local(candidate)
+        return _connect_local(candidate, region)
     if target == "aws":
-        return _connect_aws(candidate)
+        return _connect_aws(candidate, region)
     raise WorkspaceError(f"Unknown target {target!r}. Known: {', '.join(TARGETS)}")
 
 
@@ -56,7 +58,7 @@ def local_session(endpoint: str) -> EndpointSession:
     return EndpointSession(endpoint, **ROOT_CREDENTIALS)
 
 
-def _connect_local(candidate: str | int | None) -> Workspace:
+def _connect_local(candidate: str | int | None, region: str | None) -> Workspace:
     home = Home.current()
     health = process.health(home)
     if (here := health.cloud) is None:
@@ -69,16 +71,31 @@ def _connect_local(candidate: str | int | None) -> Workspace:
         raise WorkspaceError(
             f"The local cloud holds candidate {names['candidate']}, not {candidate}. Deploy it: couch up --candidate {candidate}"
         )
+    if region and check_region(region) != names["region"]:
+        raise WorkspaceError(f"The local cloud stands in {names['region']}, not in {region}: leave the region out.")
     listed = {name: tuple(names[name]) for name in ("alarms", "model_arns")}
     return Workspace(session=local_session(here.endpoint), **(names | listed))
 
 
-def _connect_aws(candidate: str | int | None) -> Workspace:
-    number, session = _aws_session(candidate)
-    return discover(session, number, target="aws", endpoint=os.environ.get("AWS_ENDPOINT_URL") or None)
+def _connect_aws(candidate: str | int | None, region: str | None) -> Workspace:
+    where = _aws_region(region)
+    number, session = _aws_session(candidate, where)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
+    return discover(session, number, target="aws", endpoint=endpoint, region=where)
 
 
-def _aws_session(candidate: str | int | None) -> tuple[str, Any]:
+def _aws_region(region: str | None) -> str:
+    """Where both stacks are on AWS: what is named, else COUCH_REGION, else the course's region."""
+    if region:
+        return check_region(region)
+    named = os.environ.get("COUCH_REGION")
+    try:
+        return check_region(named) if named else REGION
+    except WorkspaceError as error:
+        raise WorkspaceError(f"COUCH_REGION is set wrongly. {error}") from error
+
+
+def _aws_session(candidate: str | int | None, region: str) -> tuple[str, Any]:
     """The candidate number and a session by the ordinary credential chain."""
     candidate = candidate or os.environ.get("COUCH_CANDIDATE")
     if not candidate:
@@ -88,21 +105,24 @@ def _aws_session(candidate: str | int | None) -> tuple[str, Any]:
         )
     number = check_candidate(candidate)
     with credentials.explained(WorkspaceError):
-        session = boto3.Session(botocore_session=credentials.session(isolated=False), region_name=REGION)
+        session = boto3.Session(botocore_session=credentials.session(isolated=False), region_name=region)
         found = session.get_credentials()
     if found is None:
         raise WorkspaceError(credentials.NO_CREDENTIALS)
     return number, session
 
 
-def account_clients(target: str, candidate: str | int | None) -> tuple[str, Callable[[str], Any]]:
-    """The candidate number and what makes clients for a target on which nothing need be deployed yet.
+def account_clients(
+    target: str, candidate: str | int | None, region: str | None = None
+) -> tuple[str, str, Callable[[str], Any]]:
+    """The candidate number, the region, and what makes clients for a target on which nothing need be deployed yet.
 
     Raises WorkspaceError as `connect` does.
     """
     loopback.bypass_proxies()
+    where = _aws_region(region) if target == "aws" else REGION
     if target == "aws":
-        number, session = _aws_session(candidate)
+        number, session = _aws_session(candidate, where)
     else:
         health = process.health(Home.current())
         if health.cloud is None:
@@ -111,6 +131,6 @@ def account_clients(target: str, candidate: str | int | None) -> tuple[str, Call
 
     def client(service: str) -> Any:
         with credentials.explained(WorkspaceError):
-            return session.client(service, region_name=REGION, config=CLIENT_CONFIG)
+            return session.client(service, region_name=where, config=CLIENT_CONFIG)
 
-    return number, client
+    return number, where, client

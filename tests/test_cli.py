@@ -199,7 +199,9 @@ def test_bootstrap_only_lists_what_is_missing_unless_told_to_apply(monkeypatch):
     made = []
     steps = [Step("bucket my-images", lambda: made.append("bucket")), Step("policy couch-explorers-42-deploy")]
     sts = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
-    monkeypatch.setattr(workspace, "account_clients", lambda _target, _candidate: ("42", lambda _service: sts))
+    monkeypatch.setattr(
+        workspace, "account_clients", lambda _target, _candidate, _region: ("42", "eu-west-1", lambda _service: sts)
+    )
     monkeypatch.setattr(bootstrap, "plan", lambda *_: iter(steps))
 
     listed = CliRunner().invoke(options.app, ["bootstrap", "--bucket", "my-images"]).stdout

@@ -14,7 +14,14 @@ from couch_explorers.workspace import WorkspaceError, check_candidate, connect
 @pytest.fixture(autouse=True)
 def no_user_settings(monkeypatch, tmp_path):
     """Neither the environment nor the files of whoever runs the tests are looked at."""
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "COUCH_CANDIDATE"):
+    for name in (
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ENDPOINT_URL",
+        "COUCH_CANDIDATE",
+        "COUCH_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
@@ -50,6 +57,36 @@ def test_a_malformed_candidate_number_is_refused_with_its_value(candidate):
 
 def test_a_candidate_number_may_be_an_integer():
     assert check_candidate(42) == "42"
+
+
+@pytest.mark.parametrize("region", ["eu", "EU-WEST-1", "eu-west-1/x", "arn:aws:iam"])
+def test_malformed_region_is_refused_with_its_value(region):
+    with pytest.raises(WorkspaceError, match=f"like eu-west-1, not '{region}'"):
+        connect("aws", 42, region)
+
+
+def test_malformed_region_of_the_environment_is_refused_with_the_variables_name(monkeypatch):
+    monkeypatch.setenv("COUCH_REGION", "Ireland")
+
+    with pytest.raises(WorkspaceError, match=r"COUCH_REGION is set wrongly.*'Ireland'"):
+        connect("aws", 42)
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "used"),
+    [(None, None, "eu-west-1"), ("", "eu-north-1", "eu-north-1"), ("us-west-2", "eu-north-1", "us-west-2")],
+)
+def test_region_is_the_argument_else_the_variable_else_the_courses(monkeypatch, argument, variable, used):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    # What people set for other work does not decide where the stacks are.
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    if variable:
+        monkeypatch.setenv("COUCH_REGION", variable)
+
+    candidate, region, client = workspace.account_clients("aws", 42, argument)
+
+    assert (candidate, region, client("sqs").meta.region_name) == ("42", used, used)
 
 
 def test_a_local_session_keeps_its_endpoint_whatever_the_environment_says(monkeypatch):

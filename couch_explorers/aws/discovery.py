@@ -12,6 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from couch_explorers.aws import PICTURE_BUCKET, REGION, credentials
 
 CANDIDATE_PATTERN = re.compile(r"[0-9]{1,10}")
+# As `infra/variables.tf` takes it.
+REGION_PATTERN = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 
 # Two time-outs and AWS's own retry advice; long calls (image models) bring a configuration of their own.
 CLIENT_CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
@@ -91,15 +93,32 @@ def check_candidate(candidate: str | int) -> str:
     return text
 
 
-def discover(session: Any, candidate: str, *, target: str, endpoint: str | None) -> Workspace:
+def check_region(region: str) -> str:
+    """The region as text; raises WorkspaceError when it is none."""
+    text = region.strip()
+    if not REGION_PATTERN.fullmatch(text):
+        raise WorkspaceError(f"A region looks like {REGION}, not {text!r}.")
+    return text
+
+
+def discover(session: Any, candidate: str, *, target: str, endpoint: str | None, region: str = REGION) -> Workspace:
     """Find a candidate's deployed system by its names; what is not there is None.
 
-    With an endpoint, the API too is reached through it. Raises WorkspaceError when AWS refuses to answer.
+    Args:
+        session: what makes the clients.
+        candidate: the number in all names.
+        target: "local" or "aws".
+        endpoint: with one, the API too is reached through it.
+        region: where both stacks are deployed.
+
+    Raises:
+        WorkspaceError: AWS refuses to answer or cannot be reached.
+
     """
 
     def client(service: str) -> Any:
         with credentials.explained(WorkspaceError):
-            return session.client(service, region_name=REGION, config=CLIENT_CONFIG)
+            return session.client(service, region_name=region, config=CLIENT_CONFIG)
 
     try:
         found = look_up(client, candidate, endpoint)
@@ -110,7 +129,7 @@ def discover(session: Any, candidate: str, *, target: str, endpoint: str | None)
             raise WorkspaceError(f"AWS could not be reached: {error}") from error
         refusal = f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}"
         raise WorkspaceError(f"{refusal} Check the credentials and their rights.") from error
-    return Workspace(target=target, session=session, candidate=candidate, region=REGION, endpoint=endpoint, **found)
+    return Workspace(target=target, session=session, candidate=candidate, region=region, endpoint=endpoint, **found)
 
 
 def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) -> dict[str, Any]:

@@ -144,7 +144,9 @@ def from_metrics(frame: pd.DataFrame, *, window: str = "now", rng: np.random.Gen
     )
 
 
-def fetch_window(target: str, candidate: str, hours: float, *, rng: np.random.Generator) -> Replay | None:
+def fetch_window(
+    target: str, candidate: str, hours: float, *, rng: np.random.Generator, region: str = ""
+) -> Replay | None:
     """Take the last hours from CloudWatch; None for 0 hours.
 
     Raises:
@@ -153,7 +155,7 @@ def fetch_window(target: str, candidate: str, hours: float, *, rng: np.random.Ge
     """
     if not hours:
         return None
-    deployed = workspace.connect(target, candidate or None)
+    deployed = workspace.connect(target, candidate, region)
     return from_metrics(metrics.fetch_hours(deployed, hours, compare="none"), rng=rng)
 
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from couch_explorers.cli.options import Candidate, Target, app
+from couch_explorers.cli.options import Candidate, Region, Target, app
 
 
 @app.command()
 def bootstrap(
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     bucket: Annotated[
         str | None, typer.Option(help="For the images; without it BUCKET_NAME, else the course's.")
     ] = None,
@@ -34,16 +35,17 @@ def bootstrap(
     import os
 
     from couch_explorers import workspace
-    from couch_explorers.aws import PICTURE_BUCKET, STATE_BUCKET
+    from couch_explorers.aws import PICTURE_BUCKET, REGION, STATE_BUCKET
     from couch_explorers.aws.bootstrap import Account, plan, subject
 
     trusted = subject(repository, owner_id, repository_id) if repository else ""
-    number, client = workspace.account_clients(target, candidate)
+    number, where, client = workspace.account_clients(target, candidate, region)
     account = Account(
         account=client("sts").get_caller_identity()["Account"],
         candidate=number,
         bucket=bucket or os.environ.get("BUCKET_NAME") or PICTURE_BUCKET,
         state_bucket=state_bucket or os.environ.get("STATE_BUCKET") or STATE_BUCKET,
+        region=where,
     )
     missing = 0
     for step in plan(client, account, trusted):
@@ -62,3 +64,5 @@ def bootstrap(
     typer.echo(f"gh variable set PERMISSIONS_BOUNDARY --body {account.policy_arn('boundary')}")
     typer.echo(f"gh variable set BUCKET_NAME --body {account.bucket}")
     typer.echo(f"gh variable set STATE_BUCKET --body {account.state_bucket}")
+    if account.region != REGION:
+        typer.echo(f"gh variable set AWS_REGION --body {account.region}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect
 
 
 @app.command()
@@ -20,6 +20,7 @@ def load(
     out: Annotated[Path | None, typer.Option(help="A CSV file with a row a person.")] = None,
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Let many people ask for an image, and print how long they waited, counted from when each wanted to ask."""
@@ -33,7 +34,7 @@ def load(
             typer.echo(f"\r{done:,} of {users:,} served", nl=False, err=True)
 
     result = load_generator.run_load(
-        connect(target, candidate),
+        connect(target, candidate, region),
         users=users, minutes=minutes, via=via, seed=seed, max_cost_usd=max_cost_usd, progress=progress,
     )  # fmt: skip
     if sys.stderr.isatty():

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect
 
 # What `couch env` exports of a deploy: variable, field of the workspace. The Java client reads the first, the Lambdas the last.
 DEPLOYED = {"SQS_QUEUE_URL": "queue_url", "API_URL": "api_url", "BUCKET_NAME": "bucket"}
@@ -72,11 +72,12 @@ def down(
 def status(
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """What runs and what is deployed on it; with `--target aws`, what is deployed there."""
     if target == "aws":
-        _status_of_aws(candidate, as_json=as_json)
+        _status_of_aws(candidate, region, as_json=as_json)
         return
     from couch_explorers.files import read_json
     from couch_explorers.local import deploy, process
@@ -120,8 +121,8 @@ def status(
     typer.echo(f"faults       {str(Faults.from_json(state['faults'])) or 'none'}")
 
 
-def _status_of_aws(candidate: str | None, *, as_json: bool) -> None:
-    deployed = connect("aws", candidate)
+def _status_of_aws(candidate: str | None, region: str | None, *, as_json: bool) -> None:
+    deployed = connect("aws", candidate, region)
     if as_json:
         typer.echo(json.dumps(deployed.to_json(), indent=2, ensure_ascii=False))
         return

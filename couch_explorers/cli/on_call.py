@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect
 
 if TYPE_CHECKING:
     from couch_explorers.paths import Home
@@ -68,12 +68,13 @@ def job(
     job_id: Annotated[str, typer.Argument(metavar="ID", help="A job's id, an SQS message id or an API request id.")],
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show a job's timeline: queue, receives, log lines, and its image or the reason why there is none."""
     from couch_explorers.oncall.job_timeline import trace
 
-    story = trace(connect(target, candidate), job_id)
+    story = trace(connect(target, candidate, region), job_id)
     if as_json:
         typer.echo(json.dumps(story.to_json(), indent=2, ensure_ascii=False))
         return
@@ -91,12 +92,13 @@ def redrive(
     force: Annotated[bool, typer.Option("--force", help="Also redrive jobs expected to fail again.")] = False,  # noqa: FBT002
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show the jobs in the dead-letter queue with their reasons, and redrive those that may succeed now, under the same ids."""
     from couch_explorers.oncall import redrive
 
-    report = redrive.run(connect(target, candidate), ids or (), dry_run=dry_run, force=force)
+    report = redrive.run(connect(target, candidate, region), ids or (), dry_run=dry_run, force=force)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:

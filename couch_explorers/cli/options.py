@@ -21,14 +21,17 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for another program.")]
 Target = Annotated[Literal["local", "aws"], typer.Option(help="Where to work.")]
 Candidate = Annotated[str | None, typer.Option(help="Candidate number: 1 to 10 digits. Required for AWS.")]
+Region = Annotated[
+    str | None, typer.Option(help="Region of both stacks on AWS; without it COUCH_REGION, else eu-west-1.")
+]
 
 
 class UsageError(Exception):
     """A command was called with arguments that it does not accept; the message says which it accepts."""
 
 
-def connect(target: str, candidate: str | None) -> "Workspace":
+def connect(target: str, candidate: str | None, region: str | None) -> "Workspace":
     """Connect to the workspace that a command works on; imported only by commands that need one."""
     from couch_explorers import workspace
 
-    return workspace.connect(target, candidate)
+    return workspace.connect(target, candidate, region)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Target, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect
 
 
 @app.command()
@@ -20,13 +20,14 @@ def paint(
     negative_prompt: Annotated[str | None, typer.Option(help="What must not be in the picture.")] = None,
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Paint one picture: prints its S3 URI and the file that was saved."""
     from couch_explorers import generate_image
     from couch_explorers.paths import Home
 
-    workspace = connect(target, candidate)
+    workspace = connect(target, candidate, region)
     painted = generate_image.paint(
         workspace,
         prompt,
@@ -53,6 +54,7 @@ def reproduce(
     out: Annotated[Path | None, typer.Option(help="The new file; without it IMAGE-again.png, beside it.")] = None,
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Generate an image again from the parameters stored in it, and compare the two."""
@@ -60,7 +62,7 @@ def reproduce(
 
     recipe = read_recipe(picture)
     typer.echo(str(recipe), err=True)
-    made = reproduce(picture, connect(target, candidate), out)
+    made = reproduce(picture, connect(target, candidate, region), out)
     if as_json:
         typer.echo(_as_json(made))
         return

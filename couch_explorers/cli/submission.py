@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Target, UsageError, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, UsageError, app, connect
 
 
 @app.command()
 def deliverables(
     target: Target = "local",
     candidate: Candidate = None,
+    region: Region = None,
     language: Annotated[Literal["en", "nb"], typer.Option(help="English or Norwegian.")] = "en",
     repository: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="On GitHub; without it, GITHUB_REPOSITORY or git's origin.")
@@ -47,7 +48,7 @@ def deliverables(
         from couch_explorers.deliverables.collect import collect
 
         facts = collect(
-            connect(target, candidate),
+            connect(target, candidate, region),
             os.environ,
             paths.PROJECT_ROOT,
             given_repository=repository,

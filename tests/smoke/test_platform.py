@@ -19,12 +19,13 @@ def test_the_caller_the_region_and_the_candidate_are_told(workspace, clients):
     assert "candidate 42" in identity.detail
 
 
-def test_another_region_than_the_courses_is_warned_about(workspace, clients):
-    workspace.region = "us-east-1"
+def test_region_of_the_stacks_is_shown(workspace, clients):
+    workspace.region = "eu-north-1"
 
     identity, _model = platform.check(workspace, clients).checks
 
-    assert identity.verdict is Verdict.WARN
+    assert identity.verdict is Verdict.OK
+    assert "in eu-north-1" in identity.detail
 
 
 def test_an_active_model_passes(workspace, clients):

@@ -27,7 +27,7 @@ lab: .venv/.synced ## JupyterLab on the workspace
 	@$(COUCH) lab
 
 test: .venv/.synced ## all tests, on a local cloud of their own
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 unit: .venv/.project ## the tests that need no local cloud
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end"
@@ -67,6 +67,9 @@ lock: .venv/.synced ## resolve the newest versions into requirements.lock
 # Many containers forbid Python to keep what it compiles. Then each `couch` would compile anew whatever it imports, which takes
 # more than half of its time: there all packages are compiled once, here.
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
+
+# For the same reason pytest keeps what it compiles, beside the tests, whatever the container says: 400 modules, a third of its start.
+test unit rehearse: export PYTHONDONTWRITEBYTECODE :=
 
 .venv/.project: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'

@@ -23,7 +23,8 @@ COUCH = str(Path(sys.executable).with_name("couch"))
 # The clouds that this process has deployed with the defaults of `couch up`: the first serves all whose tests only use it.
 DEPLOYED = []
 
-# What waits longest starts first. Each module's tests run in one process (`--dist loadfile`), one after the other.
+# What waits longest starts first. Each module's tests run in one process, one after the other, and the modules start in this
+# order (`--dist loadfile --no-loadscope-reorder`: by itself xdist starts those with the most tests first, whatever they take).
 FIRST = (
     "test_documentation",
     "test_alarm",

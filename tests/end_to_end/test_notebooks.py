@@ -91,7 +91,7 @@ def test_papermill_alone_fails_where_a_check_is_bad(local_cloud, workspace, faul
 @pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))
 def test_every_notebook_runs_under_nbval(local_cloud, workspace, notebook):
     checked = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval-lax", "-p", "no:cacheprovider", "-q", "-W", "default",
+        [sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval-lax", "-p", "no:cacheprovider", "-q", "-W", "default",
          f"notebooks/{notebook}"],
         cwd=ROOT, env=local_cloud.environment, capture_output=True, text=True, check=False,
     )  # fmt: skip

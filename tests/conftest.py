@@ -16,7 +16,11 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("couch")
+# `make abuse`: other examples on each run, and many of them; a failure prints how to repeat it.
+settings.register_profile(
+    "abuse", deadline=None, database=None, max_examples=10_000, print_blob=True, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile(os.environ.get("COUCH_HYPOTHESIS_PROFILE", "couch"))
 
 # Set by a workflow, for what it deployed and judged. A test that means one of them sets it for itself.
 OF_A_JOB = ("COUCH_STEP_SUMMARY", "GITHUB_STEP_SUMMARY")

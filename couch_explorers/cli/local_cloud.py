@@ -189,14 +189,17 @@ def faults(
     settings: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[throttle=0.2] [error=0.05] [latency=2.0] [filter=0.01] [retired=MODEL] [unsubscribed=MODEL] | clear"
+            metavar="[throttle=0.2] [error=0.05] [latency=2.0] [filter=0.01] [hang=0.01] [retired=MODEL] [unsubscribed=MODEL] "
+            "[unavailable=0.02] [reset=0.01] [duplicate=0.05] [reorder=0.5] | clear"
         ),
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Set, show or clear faults of the local image models.
+    """Set, show or clear faults of the local image models, of S3 and SQS, and of deliveries.
 
-    Each call replaces what was set before.
+    Each call replaces what was set before. Shares of the model's calls: throttle, error (503), filter, hang (billed, and answered
+    after 15 minutes). Shares of the requests to S3 and SQS: unavailable (503), reset (of the connection). Shares of deliveries from a
+    standard queue: duplicate, reorder.
     """
     from couch_explorers.local import faults as fault_settings
     from couch_explorers.local import process

@@ -7,8 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
-
-from couch_explorers.aws import REGION
+from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +17,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-SIGNED_REGION = re.compile(rb"Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/")
+# The scope of a signature, in the Authorization header or in the query of a presigned URL.
+SIGNED_SCOPE = re.compile(rb"Credential=[^/&]+/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/")
+# https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+TRACE_HEADER = "x-amzn-trace-id"
 
 
 class Tap:
@@ -61,16 +63,25 @@ async def reply(send: Send, status: int, headers: dict[str, str], body: bytes) -
     await send({"type": "http.response.body", "body": body})
 
 
-def signed_region(scope: Message) -> str:
-    """The region that the request is signed for: all regions share one address."""
-    for name, value in scope["headers"]:
-        if name.lower() == b"authorization" and (match := SIGNED_REGION.search(value)):
-            return match["region"].decode()
-    return REGION
+def header(scope: Message, name: str) -> str:
+    """The value of a request's header, "" without it."""
+    wanted = name.lower().encode()
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == wanted), "")
+
+
+def signed_service(scope: Message) -> str:
+    """The service that the request is signed for, "" where it is not signed: all services share one address."""
+    query = unquote_to_bytes(scope.get("query_string", b""))
+    match = SIGNED_SCOPE.search(header(scope, "authorization").encode("latin-1")) or SIGNED_SCOPE.search(query)
+    return match["service"].decode() if match else ""
 
 
 def with_request_log(application: Application, file: Path) -> Application:
-    """The application, with `{"start", "end", "method", "path", "status"}` written for each request; times in Unix seconds."""
+    """The application, with a line of JSON written for each request that it has finished.
+
+    Fields: `start` and `end` (Unix seconds), `method`, `path`, `status` (0 where it was not answered), `trace` (the X-Ray header, by which
+    the requests of one invocation of a function are known; "" without it).
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     output = file.open("a", encoding="utf-8", buffering=1)
 
@@ -78,7 +89,8 @@ def with_request_log(application: Application, file: Path) -> Application:
         if scope["type"] != "http":
             await application(scope, receive, send)
             return
-        line = {"method": scope["method"], "path": scope["path"], "start": time.time(), "status": 0}
+        line = {"method": scope["method"], "path": scope["path"], "trace": header(scope, TRACE_HEADER)}
+        line |= {"start": time.time(), "status": 0}
 
         async def notice(message: Message, pass_on: Send) -> None:
             if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""The faults that `couch faults` gives to the local image models, and how they are written."""
+"""The faults that `couch faults` sets in the local cloud, and how they are written: of the image models, of S3 and SQS, of deliveries."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ACCEPTED = (
-    "throttle=0.2, error=0.05, filter=0.01 (shares from 0 to 1), latency=2.0, agreement=60 (seconds), retired=MODEL, "
-    "unsubscribed=MODEL, or clear"
+    "throttle=0.2, error=0.05, filter=0.01, hang=0.01, unavailable=0.02, reset=0.01, duplicate=0.05, reorder=0.5 (shares from 0 to 1), "
+    "latency=2.0, agreement=60 (seconds), retired=MODEL, unsubscribed=MODEL, or clear"
 )
-SHARES = ("throttle", "error", "filter")
+SHARES = ("throttle", "error", "filter", "hang", "unavailable", "reset", "duplicate", "reorder")
 MODELS = ("retired", "unsubscribed")
 # Longer than any Lambda or SDK waits (Lambda's own limit is 900 s): more is a slip of the finger.
 LONGEST_LATENCY_S = 900.0
+# After this long no Lambda and no SDK waits any more.
+HANG_S = LONGEST_LATENCY_S
 
 
 class FaultError(ValueError):
@@ -31,18 +33,29 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong at the local image models.
+    """What goes wrong at the local image models, at S3 and SQS, and on the way of messages.
 
-    `throttle`, `error` and `filter` are shares (0 to 1) of calls that are throttled, of calls that find the service
-    unavailable, and of pictures that the content filter withholds; `latency` is an exact time in seconds, None the usual
+    Of the image models: `throttle`, `error` and `filter` are shares (0 to 1) of calls that are throttled, of calls that find the
+    service unavailable, and of pictures that the content filter withholds; `hang` is the share of calls whose pictures are made and
+    billed, and whose response comes only after `HANG_S` seconds; `latency` is an exact time in seconds, None the usual
     spread; `retired` are ids of models that answer as retired ones, `unsubscribed` of those that the account has not agreed to on AWS
     Marketplace: they refuse until CreateFoundationModelAgreement, and `agreement` seconds longer.
+
+    Of S3 and SQS: `unavailable` and `reset` are the shares of requests that are answered with 503, and whose connection is reset: one half
+    before the service has seen the request, the other after it has done its work. Of standard queues: `duplicate` is the share of
+    deliveries after which the message stays visible and is delivered again, `reorder` that of receives that begin with any message
+    in place of the oldest.
     """
 
     throttle: float = 0.0
     error: float = 0.0
     latency: float | None = None
     filter: float = 0.0
+    hang: float = 0.0
+    unavailable: float = 0.0
+    reset: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
     retired: tuple[str, ...] = ()
     unsubscribed: tuple[str, ...] = ()
     agreement: float = 0.0

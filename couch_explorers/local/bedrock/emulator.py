@@ -7,22 +7,25 @@ behaves as on AWS, and what differs is refused by name.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import random
 import time
+import uuid
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from couch_explorers.local.bedrock import requests, responses
 from couch_explorers.local.bedrock.agreements import AVAILABLE, Agreements
 from couch_explorers.local.bedrock.inference_profiles import PROFILES
 from couch_explorers.local.bedrock.rendering import RenderPool, encode
 from couch_explorers.local.bedrock.request_schema import RequestRefusedError
-from couch_explorers.local.faults import Faults
+from couch_explorers.local.faults import HANG_S, Faults
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from couch_explorers.core.image_models import ImageModel
     from couch_explorers.local.bedrock.responses import Response
@@ -61,6 +64,45 @@ class Stats:
         return asdict(self)
 
 
+class CallLog:
+    """Writes down each call of a model as JSON lines, at once: what was begun before a kill is there after it.
+
+    Fields: `call` (a number), `at` (Unix seconds), `event`. `begun` has the X-Ray header `trace` and the `prompt` of a valid request that
+    is neither throttled nor refused; `billed` has `images` and whether the response is held back (`hanging`); `ended` has the HTTP `status`.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        """Write to `file`; without it nothing is written."""
+        self._output: TextIO | None = None
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._output = file.open("a", encoding="utf-8", buffering=1)
+        self._life = uuid.uuid4().hex[:8]
+        self._calls = 0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> CallLog:
+        """The log that COUCH_MODEL_LOG names, or none."""
+        file = environment.get("COUCH_MODEL_LOG")
+        return cls(Path(file) if file else None)
+
+    def next_call(self) -> str:
+        """Return a name for the next call, which no other has, in no life of the server."""
+        self._calls += 1
+        return f"{self._life}-{self._calls}"
+
+    def write(self, call: str, event: str, **fields: Any) -> None:
+        """Write one event of a call."""
+        if self._output:
+            self._output.write(json.dumps({"call": call, "at": time.time(), "event": event, **fields}) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._output:
+            self._output.close()
+            self._output = None
+
+
 @dataclass(frozen=True)
 class FaultDraw:
     """The faults and the latency drawn for one call; `withheld` has one entry for each picture that it may request."""
@@ -70,6 +112,7 @@ class FaultDraw:
     withheld: list[bool]
     latency: float
     random_seed: int
+    hanging: bool
 
 
 class ImageModelEmulator:
@@ -80,6 +123,7 @@ class ImageModelEmulator:
         paint: Draws a picture in a thread, with the signature of `painter.renderer.paint`; None draws in processes.
         sleep: Waits a number of seconds; a test's own needs no time.
         clock: The time in seconds, monotonic.
+        log: Where the calls are written down; by default nowhere.
     """
 
     def __init__(
@@ -89,6 +133,7 @@ class ImageModelEmulator:
         paint: Callable[..., bytes] | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        log: CallLog | None = None,
     ) -> None:
         self._faults = Faults()
         self.stats = Stats()
@@ -96,6 +141,7 @@ class ImageModelEmulator:
         self._rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
         self._sleep = sleep
         self._clock = clock
+        self._log = log or CallLog()
         self._renderers = RenderPool(paint)
 
     @property
@@ -108,7 +154,7 @@ class ImageModelEmulator:
         self._faults = faults
         self.agreements.forget()
 
-    async def invoke_model(self, model_id: str, body: bytes, region: str) -> Response:
+    async def invoke_model(self, model_id: str, body: bytes, region: str, trace: str = "") -> Response:
         """Serve one InvokeModel call, after the model's latency.
 
         Cancelling it (the caller has disconnected) is safe at any point: pictures are counted only when they are returned.
@@ -117,10 +163,17 @@ class ImageModelEmulator:
             model_id: A model id or ARN.
             body: The request's JSON.
             region: The region that the call is signed for.
+            trace: The call's X-Ray header, for the log.
 
         Returns:
             The HTTP response, an error included.
         """
+        call = self._log.next_call()
+        response = await self._answer(model_id, body, region, call, trace)
+        self._log.write(call, "ended", status=response.status)
+        return response
+
+    async def _answer(self, model_id: str, body: bytes, region: str, call: str, trace: str) -> Response:
         began = self._clock()
         self.stats.calls += 1
         faults = self.faults
@@ -142,7 +195,8 @@ class ImageModelEmulator:
             request = await self._read(model, body)
         except RequestRefusedError as refusal:
             return responses.failure("ValidationException", str(refusal))
-        return await self._serve(model, request, draw, due=began + draw.latency)
+        self._log.write(call, "begun", trace=trace, prompt=request.prompt)
+        return await self._serve(model, request, draw, call, due=began + draw.latency)
 
     async def _read(self, model: ImageModel, body: bytes) -> requests.ImageRequest:
         """Parse a request; in a thread where it may contain pictures, which take time to decode."""
@@ -158,11 +212,16 @@ class ImageModelEmulator:
         usual = MEDIAN_LATENCY_S * math.exp(rng.gauss(0, LATENCY_SIGMA))
         latency = usual if faults.latency is None else faults.latency
         return FaultDraw(
-            throttled, failing, withheld, latency, random_seed=rng.randrange(1, 2**32 - requests.MOST_IMAGES)
+            throttled,
+            failing,
+            withheld,
+            latency,
+            random_seed=rng.randrange(1, 2**32 - requests.MOST_IMAGES),
+            hanging=rng.random() < faults.hang,
         )
 
     async def _serve(
-        self, model: ImageModel, request: requests.ImageRequest, draw: FaultDraw, *, due: float
+        self, model: ImageModel, request: requests.ImageRequest, draw: FaultDraw, call: str, *, due: float
     ) -> Response:
         """Render the pictures within the latency, wait for the rest of it, and return what the content filter lets through."""
         if draw.failing:
@@ -188,9 +247,12 @@ class ImageModelEmulator:
             return responses.failure("InternalServerException", "The local stand-in could not paint this picture.")
         if (rest := due - self._clock()) > 0:
             await self._sleep(rest)
-        # No await follows, so nothing can be cancelled between counting and returning.
+        # No await follows, so nothing can be cancelled between counting and returning, unless the response is to be held back.
         self.stats.images += len(made)
         self.stats.blocked += any(withheld)
+        self._log.write(call, "billed", images=len(made), hanging=draw.hanging)
+        if draw.hanging:
+            await self._sleep(HANG_S)
         mask = None if request.mask is None else encode(request.mask, "png")
         return responses.pictures(model, made, seeds, withheld=sum(withheld), mask=mask)
 
@@ -205,3 +267,4 @@ class ImageModelEmulator:
     def close(self) -> None:
         """End the rendering processes and drop what is not rendered yet."""
         self._renderers.close()
+        self._log.close()

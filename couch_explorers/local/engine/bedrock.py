@@ -14,7 +14,7 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.local.asgi import Tap, reply
+from couch_explorers.local.asgi import TRACE_HEADER, Tap, reply
 from couch_explorers.local.bedrock import responses
 from couch_explorers.local.bedrock.inference_profiles import PROFILES
 
@@ -108,13 +108,14 @@ class Bedrock:
 
         model_id, region = request["modelId"], context.region
         body: bytes = context.request.get_data()
+        trace: str = context.request.headers.get(TRACE_HEADER, "")
 
         async def answer() -> responses.Response:
             if len(body) > LARGEST_REQUEST:
                 return responses.failure(
                     "ValidationException", f"The request has {len(body)} bytes, at most {LARGEST_REQUEST}."
                 )
-            return await self.models.invoke_model(model_id, body, region)
+            return await self.models.invoke_model(model_id, body, region, trace)
 
         number = uuid.uuid4().hex
         self._calls[number] = answer

@@ -25,7 +25,8 @@ import psutil
 
 from couch_explorers.local.admin_api import PREFIX, AdminApi
 from couch_explorers.local.asgi import reply, with_request_log
-from couch_explorers.local.bedrock.emulator import ImageModelEmulator
+from couch_explorers.local.bedrock.emulator import CallLog, ImageModelEmulator
+from couch_explorers.local.engine import service_faults
 from couch_explorers.local.engine.bedrock import Bedrock
 from couch_explorers.local.engine.state.journal import StateError
 from couch_explorers.local.engine.telemetry import LocalEmu, messages_of
@@ -92,7 +93,7 @@ class Server:
     def __init__(self, port: int) -> None:
         self.port = port
         self.began = time.monotonic()
-        self.models = ImageModelEmulator()
+        self.models = ImageModelEmulator(log=CallLog.from_environment(os.environ))
         self.runtime: EngineRuntime
         self.telemetry: service.Telemetry
         self.state: State
@@ -124,6 +125,8 @@ class Server:
         gateway = await asyncio.to_thread(self.runtime.start)
         bedrock = Bedrock(self.models)
         bedrock.register()
+        faulty = service_faults.current()
+        faulty.faults = lambda: self.models.faults
         # The services of the saved state are measured once they are loaded; alarms are evaluated once they are restored.
         self.telemetry = service.Telemetry(Home.current(), LocalEmu())
         await asyncio.to_thread(self.telemetry.attach)
@@ -133,6 +136,8 @@ class Server:
         cloud: Application = LocalCloud(AsgiGateway(gateway, event_loop=loop), bedrock, administration)
         if file := os.environ.get("COUCH_REQUEST_LOG"):
             cloud = with_request_log(cloud, Path(file))
+        # Around the log, which so holds what the services have done, whatever their clients have heard of it.
+        cloud = faulty(cloud)
         config = Config()
         config.bind = [f"fd://{listener.detach()}"]
         config.backlog = BACKLOG

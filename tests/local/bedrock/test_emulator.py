@@ -17,9 +17,9 @@ from PIL import Image
 
 from couch_explorers.core import errors, image_models, model_families
 from couch_explorers.local.bedrock import rendering, requests
-from couch_explorers.local.bedrock.emulator import ImageModelEmulator
+from couch_explorers.local.bedrock.emulator import CallLog, ImageModelEmulator
 from couch_explorers.local.bedrock.responses import BLOCKED_IN_PICTURE, BLOCKED_IN_PROMPT, PROMPT_BLOCKED
-from couch_explorers.local.faults import Faults
+from couch_explorers.local.faults import HANG_S, Faults
 
 TITAN = image_models.get("amazon.titan-image-generator-v1")
 NOVA = image_models.get("amazon.nova-canvas-v1:0")
@@ -583,3 +583,51 @@ def test_botocore_reads_the_errors(models):
     parsed = botocore.parsers.create_parser("rest-json").parse(raw, model.output_shape)
 
     assert parsed["Error"]["Code"] == "ThrottlingException"
+
+
+def test_hanging_call_is_billed_and_answered_when_nobody_waits_any_more(models, pace):
+    models.faults = Faults(hang=1, latency=2)
+
+    answer = ask(models, CORE, body_for(CORE))
+
+    assert answer.status == 200
+    assert models.stats.images == 1
+    assert pace.now == pytest.approx(2 + HANG_S)
+
+
+def test_call_log_holds_what_was_billed_and_what_was_not(tmp_path, painter, pace):
+    file = tmp_path / "models.jsonl"
+    models = ImageModelEmulator(paint=painter, sleep=pace.sleep, clock=pace.clock, log=CallLog(file))
+    ask(models, CORE, body_for(CORE, "a jeep"))
+    for faults in (Faults(throttle=1), Faults(error=1)):
+        models.faults = faults
+        ask(models, CORE, body_for(CORE, "a lion"))
+    models.close()
+
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    by_call = {}
+    for line in lines:
+        by_call.setdefault(line["call"], []).append(line)
+    painted, throttled, failed = by_call.values()
+    assert [line["event"] for line in painted] == ["begun", "billed", "ended"]
+    assert (painted[0]["prompt"], painted[1]["images"], painted[1]["hanging"]) == ("a jeep", 1, False)
+    assert [(line["event"], line["status"]) for line in throttled] == [("ended", 429)]
+    assert [line["event"] for line in failed] == ["begun", "ended"]
+
+
+def test_call_that_hangs_stands_in_the_log_before_it_ends(tmp_path, painter, pace):
+    """What is in flight when the process is killed: begun, perhaps billed, and never ended."""
+    file = tmp_path / "models.jsonl"
+    events = []
+
+    async def sleep(seconds):
+        if seconds == HANG_S:
+            events.extend(json.loads(line)["event"] for line in file.read_text().splitlines())
+        await pace.sleep(seconds)
+
+    models = ImageModelEmulator(paint=painter, sleep=sleep, clock=pace.clock, log=CallLog(file))
+    models.faults = Faults(hang=1)
+    ask(models, CORE, body_for(CORE))
+    models.close()
+
+    assert events == ["begun", "billed"]

@@ -235,9 +235,20 @@ def _invocation(engine: Any) -> Invocation:
         payload=engine.payload,
         function_arn=engine.invoked_arn,
         deadline_ms=0,
-        trace_id=trace,
+        trace_id=trace or _new_trace(engine.request_id),
         client_context=_decoded(engine.client_context),
     )
+
+
+def _new_trace(request_id: str) -> str:
+    """Return the header of a trace that begins here; its number is taken from the request's, so that logs lead from one to the other.
+
+    Lambda gives one to every invocation, whoever made it:
+    https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next,
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+    """
+    digits = request_id.replace("-", "")
+    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[-16:]};Sampled=0"
 
 
 def _decoded(client_context: str | None) -> str | None:

@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.local.engine import service_faults
 from couch_explorers.local.engine.authorization.policies import is_policy_document
 from couch_explorers.local.engine.patches import service_error, wrap
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SEAMS = {
     "localemu.services.sqs.models:SqsQueue.update_visibility_timeout": "a3f0da00b2f4",
+    "localemu.services.sqs.models:StandardQueue.receive": "99e0321c768a",
     "localemu.services.sqs.provider:QueueUpdateWorker.start": "edd9f8d1a72a",
     "localemu.services.sqs.provider:SqsProvider._assert_batch": "cd0fc73da4f3",
     "localemu.services.sqs.provider:SqsProvider._put_message": "029829bc0eda",
@@ -78,6 +80,7 @@ def apply() -> None:
     provider.QueueUpdateWorker.start = _start_update_worker
     wrap(provider, "resolve_queue_location", _resolve_queue_location)
     wrap(models.SqsQueue, "update_visibility_timeout", _update_visibility_timeout)
+    wrap(models.StandardQueue, "receive", service_faults.current().receive)
     for name, wrapper in (
         ("_assert_batch", _assert_batch),
         ("_put_message", _put_message),

@@ -1,6 +1,7 @@
 """Event source mappings on a whole cloud."""
 
 import json
+import re
 from contextlib import closing
 from itertools import count
 
@@ -59,6 +60,25 @@ def left(sqs, url):
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(int(value) for value in attributes.values())
+
+
+def test_invocation_by_a_mapping_has_a_trace_with_the_digits_of_its_request(functions, queue, mapping, sqs):
+    url, arn = queue()
+    seen, _ = queue()
+    name = functions.create(
+        "import boto3, json, os\n"
+        "def handler(event, context): boto3.client('sqs').send_message(QueueUrl=os.environ['SEEN'],"
+        " MessageBody=os.environ['_X_AMZN_TRACE_ID'] + ' ' + context.aws_request_id)",
+        Environment={"Variables": {"SEEN": seen}},
+    )
+    mapping(name, arn)
+
+    sqs.send_message(QueueUrl=url, MessageBody="a jeep")
+
+    body = wait_until(lambda: sqs.receive_message(QueueUrl=seen, WaitTimeSeconds=1).get("Messages"))[0]["Body"]
+    trace, request_id = body.split()
+    digits = request_id.replace("-", "")
+    assert re.fullmatch(rf"Root=1-[0-9a-f]{{8}}-{digits[:24]};Parent={digits[-16:]};Sampled=0", trace)
 
 
 def test_messages_reach_the_function_and_leave_the_queue(functions, queue, mapping, sqs):

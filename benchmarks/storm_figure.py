@@ -1,0 +1,135 @@
+"""Draws the figure of a fault storm from its saved series: pictures over time, what waits, and when the local cloud was gone.
+
+`python benchmarks/storm_figure.py` draws it anew from `results/fault_storm.csv`, into `docs/fault-storm.svg`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from couch_explorers.files import write_whole
+from couch_explorers.metrics.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROOT = Path(__file__).resolve().parents[1]
+SERIES = ROOT / "benchmarks" / "results" / "fault_storm.csv"
+TARGET = ROOT / "docs" / "fault-storm.svg"
+HEIGHT_PT = 300.0
+
+Line = tuple[str, str, str, object]
+# Series, words beside its end, colour, dashes.
+UPPER: tuple[Line, ...] = (
+    ("own sent", "sent", style.SOFT, style.DOTTED),
+    ("own pictures", "this worker", style.BLUE, style.SOLID),
+    ("exam pictures", "exam's worker", style.VERMILLION, style.DASHED),
+)
+LOWER: tuple[Line, ...] = (
+    ("own waiting", "waiting", style.BLUE, style.SOLID),
+    ("own dead", "dead-letter queue", style.INK, style.SOLID),
+    ("exam waiting", "exam's: waiting", style.VERMILLION, style.DASHED),
+)
+EVENTS = {
+    "kill": "cloud killed",
+    "stop": "cloud stopped",
+    "deploy begins": "deploy",
+    "redrive": "redrive",
+}
+
+
+def read(file: Path) -> tuple[dict[str, list[tuple[float, int]]], list[tuple[float, str]]]:
+    """Read the saved series, and the events, each with its second."""
+    series: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    events = []
+    with file.open(newline="", encoding="utf-8") as opened:
+        for row in csv.DictReader(opened):
+            if row["count"]:
+                series[row["series"]].append((float(row["seconds"]), int(row["count"])))
+            elif row["series"] in EVENTS:
+                events.append((float(row["seconds"]), EVENTS[row["series"]]))
+    return series, events
+
+
+def draw(file: Path) -> Figure:
+    """Draw both panels; use it inside of `with style.sheet():`."""
+    series, events = read(file)
+    figure = Figure(figsize=(style.WIDTH_PT / 72, HEIGHT_PT / 72))
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    figure.subplots_adjust(left=0.08, right=0.82, top=0.88, bottom=0.13, hspace=0.16)
+    _lines(upper, series, UPPER)
+    _lines(lower, series, LOWER)
+    upper.set_ylabel("pictures")
+    lower.set_ylabel("messages")
+    lower.set_xlabel("seconds since the first message")
+    last = max(seconds for points in series.values() for seconds, _ in points)
+    upper.set_xlim(0, last)
+    # Words of events that are close to each other stand on two heights.
+    taken: list[float] = []
+    for seconds, words in sorted(events):
+        for axes in (upper, lower):
+            axes.axvline(seconds, color=style.ALARM, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+        raised = bool(taken) and seconds - taken[-1] < 0.13 * last
+        taken.append(float("-inf") if raised else seconds)
+        upper.annotate(
+            words,
+            (seconds, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 15 if raised else 4),
+            textcoords="offset points",
+            ha="center",
+            color=style.ALARM,
+            fontsize=style.SMALL_SIZE,
+        )
+    return figure
+
+
+def _lines(axes: Axes, series: dict[str, list[tuple[float, int]]], lines: tuple[Line, ...]) -> None:
+    """Draw lines with their names at the right edge, which keep apart from each other."""
+    ends = []
+    for name, words, colour, dashes in lines:
+        points = sorted(series.get(name, []))
+        if not points:
+            continue
+        axes.plot(*zip(*points, strict=True), color=colour, linestyle=dashes, linewidth=1.6, zorder=3)
+        ends.append((points[-1][1], words, colour))
+    axes.set_ylim(bottom=0)
+    low, high = axes.get_ylim()
+    below = float("-inf")
+    for value, words, colour in sorted(ends):
+        place = max((value - low) / (high - low), below + 0.13)
+        below = place
+        axes.annotate(
+            words,
+            (1, place),
+            xycoords="axes fraction",
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=style.SMALL_SIZE,
+        )
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=style.RULE, linewidth=0.6)
+
+
+def save(file: Path = SERIES, target: Path = TARGET) -> Path:
+    """Draw the figure of a saved series as SVG, the same bytes for the same series."""
+    with style.sheet():
+        figure = draw(file)
+        output = StringIO()
+        figure.savefig(output, format="svg", metadata={"Date": None})
+    write_whole(target, "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n")
+    return target
+
+
+if __name__ == "__main__":
+    print(save().relative_to(ROOT))

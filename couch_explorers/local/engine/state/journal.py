@@ -11,7 +11,7 @@ from typing import NamedTuple
 FORMAT = 1
 
 FILE = "state.sqlite"
-_OWN = frozenset({FILE, f"{FILE}-journal"})
+_OWN = frozenset({FILE, f"{FILE}-journal", f"{FILE}-wal"})
 
 # The sum of the records' hashes is kept in an SQLite integer, which has 64 bits and a sign.
 _HASH_BYTES = 7
@@ -41,7 +41,7 @@ Changes = Mapping[Key, bytes | None]
 class Journal:
     """The records of one local cloud.
 
-    SQLite's rollback journal makes each transaction all or nothing, even across a power cut. The file also holds the number of
+    SQLite's write-ahead log makes each transaction all or nothing, even across a power cut. The file also holds the number of
     its records and the sum of their hashes, so that a truncated or altered file is detected.
     """
 
@@ -75,8 +75,6 @@ class Journal:
     def _open(self, readable: set[str]) -> None:
         try:
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            # Each commit is on disk when it returns, and leaves no second file behind that could be lost.
-            self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("BEGIN EXCLUSIVE")
             if not self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 # A new journal is an empty file in a folder in which nothing was saved yet.
@@ -90,6 +88,10 @@ class Journal:
             self._check_content(meta)
             self._write_meta({"engine": self._engine})
             self._connection.execute("COMMIT")
+            # With the log a commit waits for no disk, which takes up to a second on a busy one: it survives the end of this process
+            # however that comes, and a power cut takes the last commits as a whole.
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname == "SQLITE_BUSY":
                 raise StateError(
@@ -138,7 +140,7 @@ class Journal:
         return {key.name for key in self._hashes if key.kind == kind}
 
     def write(self, changes: Changes) -> int:
-        """Write all changes in one transaction, which is on disk when this returns.
+        """Write all changes in one transaction, which outlives this process when this returns.
 
         Args:
             changes: New values by key; None deletes a record.

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,9 @@ from couch_explorers.local.engine.state.journal import Changes, Journal, Key, St
 from couch_explorers.local.engine.state.stores import REDUCERS, dumps, loads
 from couch_explorers.local.settings import ACCOUNT_ID
 
+# Threads that flush bodies to disk.
+FLUSHING_THREADS = 8
+
 # --- bodies -----------------------------------------------------------------------------------------------------------
 
 
@@ -42,8 +46,10 @@ class Bodies:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        self._unsynced: set[str] = set()
+        self._flushes: dict[str, Future[None]] = {}
         self._unused: set[str] = set()
+        # Several at once: the file system then writes its own log once for all of them.
+        self._flushing = ThreadPoolExecutor(FLUSHING_THREADS, thread_name_prefix="couch-bodies")
 
     def path(self, name: str) -> Path:
         """Return the path of a body."""
@@ -62,9 +68,9 @@ class Bodies:
         return uuid4().hex
 
     def written(self, name: str) -> None:
-        """Note a new body; `sync` flushes it to disk before a record names it."""
+        """Begin to flush a new body to disk; `sync` waits for the end of that before a record names it."""
         with self._lock:
-            self._unsynced.add(name)
+            self._flushes[name] = self._flushing.submit(_flush, self.path(name))
 
     def drop(self, name: str) -> None:
         """Note a body that no object has any longer; its file is deleted once no record names it."""
@@ -75,22 +81,27 @@ class Bodies:
         """Return the dropped bodies, for `remove` once the records of their objects are written."""
         with self._lock:
             unused, self._unused = self._unused, set()
-            self._unsynced -= unused
+            for name in unused:
+                self._flushes.pop(name, None)
             return unused
 
     def sync(self) -> None:
-        """Flush every new body to disk."""
+        """Wait until every new body is on disk.
+
+        Raises:
+            OSError: The disk does not take one of them; it is tried again by the next call.
+
+        """
         with self._lock:
-            unsynced, self._unsynced = self._unsynced, set()
-        for name in unsynced:
+            flushes = dict(self._flushes)
+        for name, flush in flushes.items():
             try:
-                descriptor = os.open(self.path(name), os.O_RDONLY)
-            except FileNotFoundError:
-                continue
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+                flush.result()
+            except OSError:
+                self.written(name)
+                raise
+            with self._lock:
+                self._flushes.pop(name, None)
 
     def remove(self, names: set[str]) -> None:
         """Delete files."""
@@ -101,6 +112,17 @@ class Bodies:
         """Delete the bodies that no record names, which a crash may leave behind."""
         if self.folder.is_dir():
             self.remove({path.name for path in self.folder.iterdir()} - names)
+
+
+def _flush(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class BodyFile(LockedFileMixin):  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """The journal as a file: transactions, versions, and every way in which a file can be harmed."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,7 +131,7 @@ def test_emptied_journal_beside_bodies_is_refused(tmp_path, content):
 def test_interrupted_transaction_leaves_the_one_before(tmp_path):
     opened = Journal(tmp_path, ENGINE)
     opened.write({KEYS[0]: b"old"})
-    # What a killed process leaves: the file half written, and SQLite's own journal beside it.
+    # What a killed process leaves: SQLite's log beside the file, with a part of a transaction at its end.
     opened._connection.execute("PRAGMA cache_size = 1")
     opened._connection.execute("BEGIN EXCLUSIVE")
     opened._connection.executemany(
@@ -142,8 +143,19 @@ def test_interrupted_transaction_leaves_the_one_before(tmp_path):
         (torn / file.name).write_bytes(file.read_bytes())
     opened.close()
 
-    assert (torn / journal.FILE).stat().st_size > 100_000
+    assert (torn / f"{journal.FILE}-wal").stat().st_size > 100_000
     assert contents(torn) == {"a": b"old"}
+
+
+def test_killed_process_leaves_what_it_wrote(tmp_path):
+    opened = Journal(tmp_path / "first", ENGINE)
+    opened.write({KEYS[0]: b"old", KEYS[1]: b"1"})
+    opened.write({KEYS[0]: b"new", KEYS[1]: None})
+    # Neither closed nor flushed: the files as another process finds them.
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    opened.close()
+
+    assert contents(tmp_path / "second") == {"a": b"new"}
 
 
 def test_state_of_another_engine_is_refused_with_both_versions(tmp_path):

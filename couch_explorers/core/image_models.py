@@ -25,6 +25,9 @@ COMMON_SEED_RANGE = (1, 858_993_459)
 PRICES_AS_OF = "2026-08-31"
 PRICES_SOURCE = "https://aws.amazon.com/bedrock/pricing/"
 
+# What no file can hold as plain Unicode text: NUL, and half a character pair.
+UNPLAIN = re.compile("[\x00\ud800-\udfff]")
+
 _ARN = re.compile(r"arn:aws:bedrock:([a-z0-9-]+)::foundation-model/([A-Za-z0-9.:_-]+)")
 # Both kinds of inference profile belong to an account:
 # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
@@ -143,7 +146,7 @@ class ImageModel:
             raise InvalidJobError(
                 f"The {field} has {len(text)} characters: {self.name} takes at most {self.prompt_limit}."
             )
-        if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if UNPLAIN.search(text):
             raise InvalidJobError(f"The {field} holds a NUL or half a character pair: give plain Unicode text.")
 
     def _check_cfg_scale(self, cfg_scale: object) -> None:

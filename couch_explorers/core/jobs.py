@@ -20,6 +20,9 @@ FIELDS = ("prompt", "id", "model", "seed", "size", "cfg_scale", "negative_prompt
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # A name in quotes, straight or curly or single, or nothing between the braces.
 _BEGINS_LIKE_A_JOB = re.compile(r"\{\s*([\"'\u2018-\u201f}]|$)")
+# Made once: `json.dumps` makes a new encoder for each text that is not written by its defaults, and a sweep writes
+# thousands.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 # Characters of a prompt that an error message repeats.
 LONGEST_EXAMPLE = 60
 
@@ -71,7 +74,7 @@ def canonical_json(value: Any) -> str:
 
     Raises ValueError for NaN and the infinities, which JSON does not have.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def message_body(prompt: str, **fields: Any) -> str:

@@ -7,6 +7,7 @@ import binascii
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.core.errors import BlockedError, InvalidJobError, ModelAnswerError, ModelUnavailableError, shown
@@ -103,6 +104,7 @@ def _check_sides(name: str, size: object, sides: tuple[int, int]) -> None:
         raise InvalidJobError(f"{name} does not paint {size}: each side must be {low} to {high} pixels.")
 
 
+@lru_cache(maxsize=64)
 def nearest_aspect_ratio(size: str) -> str:
     """Find the aspect ratio of Stability that is nearest to a size, measured as a factor."""
     width, height = parse_size(size)

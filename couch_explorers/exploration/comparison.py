@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ImageChops
 
 from couch_explorers.exploration.contact_sheet import abridged, missing_glyphs_note, origin_sentence, run_date
-from couch_explorers.exploration.grid import AXES, TIMES, CellView, axis_name, axis_text, cell_view, cell_views
+from couch_explorers.exploration.grid import TIMES, CellView, axes_of, axis_name, axis_text, cell_view, cell_views
 from couch_explorers.exploration.page_layout import (
     MAX_TEXT_LINES,
     SMALL,
@@ -50,14 +50,18 @@ MARK_STYLE = "background:#fdeebf;color:#1d2733"
 
 def split_axes(left: CellView, right: CellView) -> tuple[list[str], list[str]]:
     """Part the names of the axes into those on which two cells differ and those on which they are alike."""
-    differing = [axis for axis in AXES if axis_full_text(axis, left) != axis_full_text(axis, right)]
-    return differing, [axis for axis in AXES if axis not in differing]
+    axes = axes_of((left, right))
+    differing = [axis for axis in axes if axis_full_text(axis, left) != axis_full_text(axis, right)]
+    return differing, [axis for axis in axes if axis not in differing]
 
 
 def axis_full_text(axis: str, tile: CellView) -> str:
     """A cell's value on an axis in full: of a prompt its text, of a model its id."""
     if axis == "prompt":
         return tile.prompt
+    value = tile.variable(axis)
+    if value is not None and value.text != value.name:
+        return f"{value.name}: {value.text}"
     return tile.model if axis == "model" else axis_text(axis, tile)
 
 

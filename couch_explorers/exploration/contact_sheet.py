@@ -97,8 +97,15 @@ def sheet_facts(tiles: Sequence[CellView], arrangement: Arrangement) -> list[tup
 
 
 def shared_texts(tiles: Sequence[CellView], arrangement: Arrangement) -> list[tuple[str, str]]:
-    """The whole prompt and negative prompt where all cells have the same."""
-    told = [("Prompt", abridged(tiles[0].prompt))] if "prompt" in arrangement.shared else []
+    """The whole prompt and negative prompt where all cells have the same, and the texts of variables' values."""
+    told = [("Prompt", abridged(tiles[0].prompt_or_template))] if "prompt" in arrangement.shared else []
+    for axis in arrangement.axes:
+        values = [value for tile in first_per_value(axis, tiles) if (value := tile.variable(axis)) is not None]
+        # Where a value's name is its text, rows, columns and labels tell it already.
+        if any(value.text != value.name for value in values):
+            texts = (f"{value.name} is “{value.text}”" for value in values[:MAX_VALUES_LISTED])
+            more = " …" if len(values) > MAX_VALUES_LISTED else ""
+            told.append((axis_name(axis), abridged(f"{', '.join(texts)}{more}")))
     if "negative_prompt" in arrangement.shared and tiles[0].negative_prompt is not None:
         told.append(("Without", abridged(tiles[0].negative_prompt)))
     return told
@@ -114,7 +121,7 @@ def abridged(text: str) -> str:
 def row_heading(axis: str, tile: CellView) -> tuple[str, str]:
     """What stands above a row: a strong name and the text after it, which may be empty."""
     if axis == "prompt":
-        return tile.prompt_name, tile.prompt
+        return tile.prompt_name, tile.prompt_or_template
     if axis == "negative_prompt" and tile.negative_prompt is not None:
         return "without", tile.negative_prompt
     if axis == "model":
@@ -281,7 +288,7 @@ class Paging:
         heading: list[Element] = [] if step.opens_page else [Gap(face.size // 2), Rule(width), Gap(face.size // 2)]
         heading.append(paragraph(name, strong, width, lines=MAX_TEXT_LINES))
         if step.opens_group and "prompt" in self.arrangement.groups:
-            heading.append(self._told(step.group.head.prompt))
+            heading.append(self._told(step.group.head.prompt_or_template))
         return [*heading, Gap(face.size // 2)]
 
     def _row_heading(self, step: LayoutStep) -> list[Element]:
@@ -293,7 +300,7 @@ class Paging:
         gap = self.measures.face(SMALL).size // 2
         listed: list[Element] = [Gap(gap)] if prompts else []
         for tile in prompts:
-            listed += [self._told(tile.prompt, tile.prompt_name), Gap(gap)]
+            listed += [self._told(tile.prompt_or_template, tile.prompt_name), Gap(gap)]
         return listed
 
     def _told(self, text: str, name: str = "") -> Paragraph:
@@ -436,7 +443,7 @@ def contact_sheet(
 
     Title and purpose are the run's where none are given. The axes that vary are found: the one with most values goes to
     the columns, unless it is the prompt, which goes to the rows; further ones make groups. `rows` and `columns` choose
-    otherwise, out of prompt, model, size, cfg_scale, negative_prompt and seed. Raises ExplorationError for an axis that
+    otherwise, out of prompt, model, size, cfg_scale, negative_prompt, seed and the variables' names. Raises ExplorationError for an axis that
     is none of these, and for a frame that is no result or has no rows.
     """
     tiles = cell_views(frame)

@@ -19,6 +19,7 @@ from couch_explorers.core import generation
 from couch_explorers.core import png as pictures
 from couch_explorers.core.errors import BlockedError, GenerationError, ModelTimeoutError, ThrottledError
 from couch_explorers.exploration import bucket
+from couch_explorers.exploration.prompt_templates import template_parameters, with_template
 from couch_explorers.exploration.results import Outcome, Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
@@ -223,6 +224,7 @@ class DirectRun:
         if generation.find(s3, workspace.bucket, key):
             png = bucket.fetch_picture(s3, workspace.bucket, workspace.prefix, job)
         if png is not None:
+            png = with_template(png, turn.cell.template, turn.cell.variables)
             found = self._cache.keep(job, png, bucket=workspace.bucket, key=key)
             self._end(turn, self._cached(turn, found, "Fetched from the bucket."))
         elif self._stop.is_set():
@@ -254,6 +256,7 @@ class DirectRun:
         seconds, usd = round(time.monotonic() - begin, 3), job.model.price_usd(job.size)
         turn.outcome = paid = Outcome(turn.cell.number, Status.MADE, seconds=seconds, usd=usd)
         parameters = generation.parameters_of(job, seed=turn.seed, created=datetime.now(UTC))
+        parameters |= template_parameters(turn.cell.template, turn.cell.variables)
         turn.png = pictures.add_parameters(png, parameters)
         try:
             # Before the slot goes on: who is killed loses no more pictures than there are slots.

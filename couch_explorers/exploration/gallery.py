@@ -1,8 +1,9 @@
-"""The gallery: the pictures of all saved runs, newest first, filtered by prompt, model or rating."""
+"""The gallery: the pictures of all saved runs, newest first, filtered by prompt, model, variables or rating."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from textwrap import shorten
@@ -21,7 +22,7 @@ from couch_explorers.html import render
 from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -35,13 +36,22 @@ LIMIT = 60
 
 @dataclass(frozen=True)
 class GalleryFilter:
-    """Which pictures are asked for; None asks for all."""
+    """Which pictures are asked for; None asks for all.
+
+    `variables` asks by a variable's name for a part of its value's name or text, "" for any value.
+    """
 
     text: str | None = None
     model: str | None = None
     rating: str | int | None = None
+    variables: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
+        asked = {} if self.variables is None else self.variables
+        if not isinstance(asked, Mapping) or not all(isinstance(text, str) for pair in asked.items() for text in pair):
+            raise ExplorationError(
+                f'The variables {shown(asked)} are none: ask for parts of their values, like {{"medium": "photo"}}.',
+            )
         if self.rating is None or self.rating in VERDICTS:
             return
         if not isinstance(self.rating, Integral) or isinstance(self.rating, bool) or not 1 <= self.rating <= MAX_STARS:
@@ -56,6 +66,8 @@ class GalleryFilter:
             return False
         if model not in tile.model.casefold() and model not in tile.model_name.casefold():
             return False
+        if not all(_has_value(tile, name, part) for name, part in (self.variables or {}).items()):
+            return False
         if self.rating is None:
             return True
         rating = said.get(picture_id(tile)) if tile.path is not None else None
@@ -66,9 +78,15 @@ class GalleryFilter:
     def __str__(self) -> str:
         asked = [f"“{self.text}” in the prompt"] if self.text else []
         asked += [f"“{self.model}” in the model"] if self.model else []
+        asked += [f"“{part}” as {name}" if part else f"any {name}" for name, part in (self.variables or {}).items()]
         if self.rating is not None:
             asked.append(f"rated {self.rating}" if isinstance(self.rating, str) else f"{self.rating} stars or more")
         return ", ".join(asked)
+
+
+def _has_value(tile: CellView, variable: str, part: str) -> bool:
+    value = tile.variable(variable)
+    return value is not None and any(part.casefold() in text.casefold() for text in (value.name, value.text))
 
 
 @dataclass(frozen=True)
@@ -147,17 +165,28 @@ def gallery(
     rating: str | int | None = None,
     target: str = "local",
     limit: int = LIMIT,
+    variables: Mapping[str, str] | None = None,
 ) -> Gallery:
     """Look through the saved runs of a target, newest first, until `limit` pictures are found.
 
-    `text` is a part of the prompt or its name, `model` a part of a model's id or name, both in small or capital letters;
-    `rating` is "keep", "reject", or the least number of stars (1 to 5). Of one run at most twelve pictures are shown. A
-    picture that several runs have is shown in each. Raises ExplorationError for a rating, a target or a limit that is
-    none.
+    Args:
+        text: a part of the prompt or its name, in small or capital letters.
+        model: a part of a model's id or name, likewise.
+        rating: "keep", "reject", or the least number of stars (1 to 5).
+        target: whose runs.
+        limit: the number of pictures; of one run at most twelve are shown.
+        variables: for a template's variable a part of its value's name or text, like {"medium": "photo"}; "" for any.
+
+    Returns:
+        The runs with what was found. A picture that several runs have is shown in each.
+
+    Raises:
+        ExplorationError: for a rating, a target, a limit or variables that are none.
+
     """
     if not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 1:
         raise ExplorationError(f"The limit {shown(limit)} is no number of pictures: give 1 or more.")
-    wish, said = GalleryFilter(text, model, rating), current_ratings(target)
+    wish, said = GalleryFilter(text, model, rating, variables), current_ratings(target)
     infos, left = results.runs(target), limit
     found: list[GalleryRun] = []
     for place, info in enumerate(infos):

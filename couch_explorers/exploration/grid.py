@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import GenerationError
+from couch_explorers.exploration import results
+from couch_explorers.exploration.prompt_templates import VariableValue
 from couch_explorers.exploration.results import COLUMNS, WITH_PICTURE, Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
@@ -24,7 +26,10 @@ MISSING_FILE = "The picture's file is gone: run the sweep again, what was paid c
 
 @dataclass(frozen=True)
 class CellView:
-    """One cell of a sweep and what became of it; `path` is None where it has no picture."""
+    """One cell of a sweep and what became of it; `path` is None where it has no picture.
+
+    `template` is the text that the prompt was made from, None where there was none, and `variables` are what filled it.
+    """
 
     number: int
     prompt_name: str
@@ -40,6 +45,17 @@ class CellView:
     path: Path | None
     picture_size: tuple[int, int]
     id: str
+    template: str | None = None
+    variables: tuple[VariableValue, ...] = ()
+
+    @property
+    def prompt_or_template(self) -> str:
+        """The template where there is one, which further cells share, else the prompt."""
+        return self.prompt if self.template is None else self.template
+
+    def variable(self, name: str) -> VariableValue | None:
+        """The cell's value for a variable, None where its prompt does not name it."""
+        return next((value for value in self.variables if value.variable == name), None)
 
     @property
     def model_name(self) -> str:
@@ -54,25 +70,30 @@ def cell_views(frame: pd.DataFrame) -> list[CellView]:
     if not len(frame):
         raise ExplorationError("The frame has no rows: run a sweep, or choose less strictly.")
     home = Home.current().path
-    return [_cell_view(row, home) for row in frame[list(COLUMNS)].to_dict("records")]
+    variables = results.variable_names(frame.columns)
+    wanted = [*COLUMNS, *results.template_columns(variables)]
+    _check_columns(frame.columns, wanted)
+    return [_cell_view(row, home, variables) for row in frame[wanted].to_dict("records")]
 
 
 def cell_view(row: Mapping[str, Any] | pd.Series) -> CellView:
     """Read one row of a result frame; raises ExplorationError for any other row."""
-    _check_columns(row.keys())
-    return _cell_view({name: row[name] for name in COLUMNS}, Home.current().path)
+    variables = results.variable_names(row.keys())
+    wanted = [*COLUMNS, *results.template_columns(variables)]
+    _check_columns(row.keys(), wanted)
+    return _cell_view({name: row[name] for name in wanted}, Home.current().path, variables)
 
 
-def _check_columns(names: Iterable[str]) -> None:
+def _check_columns(names: Iterable[str], wanted: Sequence[str] = COLUMNS) -> None:
     there = set(names)
-    missing = [name for name in COLUMNS if name not in there]
+    missing = [name for name in wanted if name not in there]
     if missing:
         raise ExplorationError(
             f"There is no column {', '.join(missing)}: give what Sweep.run or results.load gave back.",
         )
 
 
-def _cell_view(row: Mapping[str, Any], home: Path) -> CellView:
+def _cell_view(row: Mapping[str, Any], home: Path, variables: Sequence[str]) -> CellView:
     given: dict[str, Any] = {name: None if _is_missing(value) else value for name, value in row.items()}
     try:
         status = Status(given["status"])
@@ -96,6 +117,12 @@ def _cell_view(row: Mapping[str, Any], home: Path) -> CellView:
         path=path,
         picture_size=_picture_size(given),
         id=str(given["id"] or ""),
+        template=None if not variables or given[results.TEMPLATE] is None else str(given[results.TEMPLATE]),
+        variables=tuple(
+            VariableValue(name, str(value), str(given[f"{results.VARIABLE_TEXT}{name}"] or ""))
+            for name in variables
+            if (value := given[f"{results.VARIABLE}{name}"]) is not None
+        ),
     )
 
 
@@ -115,9 +142,9 @@ def _picture_size(given: dict[str, Any]) -> tuple[int, int]:
         return SQUARE
 
 
-# A prompt's value is its name and its text: two runs may have given one name to two texts.
+# A prompt's value is its name and its text, before variables are filled in: two runs may have given one name to two texts.
 _AXIS_VALUES: dict[str, Callable[[CellView], Any]] = {
-    "prompt": lambda tile: (tile.prompt_name, tile.prompt),
+    "prompt": lambda tile: (tile.prompt_name, tile.prompt_or_template),
     "model": lambda tile: tile.model,
     "size": lambda tile: tile.size,
     "cfg_scale": lambda tile: tile.cfg_scale,
@@ -135,6 +162,7 @@ _AXIS_TEXTS: dict[str, Callable[[CellView], str]] = {
 }
 # What stands before the value where it would not explain itself.
 _AXIS_PREFIXES = {"cfg_scale": "cfg ", "negative_prompt": "without ", "seed": "seed "}
+# The axes that every sweep has; each variable is one more.
 AXES = tuple(_AXIS_VALUES)
 # Among axes with equally many values, the first named here goes to the columns.
 COLUMN_ORDER = ("seed", "size", "cfg_scale", "negative_prompt", "model", "prompt")
@@ -150,11 +178,12 @@ class Arrangement:
     columns: str | None
     groups: tuple[str, ...]
     shared: tuple[str, ...]
+    axes: tuple[str, ...] = AXES
 
     @property
     def varying(self) -> tuple[str, ...]:
         """The axes that a cell's label tells, in the order of a sweep."""
-        return tuple(name for name in AXES if name not in self.shared)
+        return tuple(name for name in self.axes if name not in self.shared)
 
 
 @dataclass(frozen=True)
@@ -173,24 +202,35 @@ class GridGroup:
     rows: tuple[GridRow, ...]
 
 
+def axes_of(tiles: Iterable[CellView]) -> tuple[str, ...]:
+    """List the axes of cells in the order of a sweep: the variables stand behind the prompt that they fill."""
+    named = dict.fromkeys(value.variable for tile in tiles for value in tile.variables)
+    return (AXES[0], *named, *AXES[1:])
+
+
 def axis_name(axis: str) -> str:
     """Name an axis for people: "cfg_scale" is "cfg scale"."""
     return axis.replace("_", " ")
 
 
 def axis_value(axis: str, tile: CellView) -> Hashable:
-    """A cell's value on an axis, to compare by."""
-    value: Hashable = _AXIS_VALUES[axis](tile)
+    """A cell's value on an axis, to compare by; of a variable its name and its text, None where it has none."""
+    value: Hashable = _AXIS_VALUES[axis](tile) if axis in _AXIS_VALUES else tile.variable(axis)
     return value
 
 
 def axis_text(axis: str, tile: CellView) -> str:
-    """Write a cell's bare value on an axis, like "42"."""
-    return _AXIS_TEXTS[axis](tile)
+    """Write a cell's bare value on an axis, like "42"; of a variable the value's name."""
+    if axis in _AXIS_TEXTS:
+        return _AXIS_TEXTS[axis](tile)
+    value = tile.variable(axis)
+    return "none" if value is None else value.name
 
 
 def axis_label(axis: str, tile: CellView) -> str:
     """Write a cell's value on an axis so that it explains itself, like "seed 42"."""
+    if axis not in _AXIS_TEXTS:
+        return f"{axis_name(axis)}: {axis_text(axis, tile)}"
     if axis == "negative_prompt" and tile.negative_prompt is None:
         return "no negative prompt"
     return _AXIS_PREFIXES.get(axis, "") + _AXIS_TEXTS[axis](tile)
@@ -211,11 +251,15 @@ def arrange(tiles: Sequence[CellView], rows: str | None = None, columns: str | N
     make groups. A single axis has no rows: its pictures follow each other. Raises ExplorationError for axes that are
     not known, or one in two places.
     """
-    rows, columns = _known_axis(rows, "rows"), _known_axis(columns, "columns")
+    axes = axes_of(tiles)
+    rows, columns = _known_axis(rows, "rows", axes), _known_axis(columns, "columns", axes)
     if rows is not None and rows == columns:
         raise ExplorationError(f"The axis {rows} cannot be both rows and columns: give another one to either.")
-    counts = {axis: len(first_per_value(axis, tiles)) for axis in AXES}
-    free = [axis for axis in COLUMN_ORDER if counts[axis] > 1 and axis not in (rows, columns)]
+    counts = {axis: len(first_per_value(axis, tiles)) for axis in axes}
+    # The last variable changes fastest, as it does in the sweep's order.
+    variables = [axis for axis in reversed(axes) if axis not in COLUMN_ORDER]
+    order = (*COLUMN_ORDER[:-1], *variables, COLUMN_ORDER[-1])
+    free = [axis for axis in order if counts[axis] > 1 and axis not in (rows, columns)]
     free.sort(key=lambda axis: -counts[axis])
     asked = rows is not None or columns is not None
     if rows is None and "prompt" in free and len(free) + (columns is not None) > 1:
@@ -225,9 +269,10 @@ def arrange(tiles: Sequence[CellView], rows: str | None = None, columns: str | N
         columns = free.pop(0)
     if rows is None and free:
         rows = free.pop(0)
-    shared = tuple(axis for axis in AXES if counts[axis] == 1 and axis not in (rows, columns))
-    arrangement = Arrangement(rows, columns, tuple(axis for axis in AXES if axis in free), shared)
-    return arrangement if asked or not _is_sparse(tiles, arrangement, counts) else Arrangement(None, None, (), shared)
+    shared = tuple(axis for axis in axes if counts[axis] == 1 and axis not in (rows, columns))
+    arrangement = Arrangement(rows, columns, tuple(axis for axis in axes if axis in free), shared, axes)
+    sparse = not asked and _is_sparse(tiles, arrangement, counts)
+    return Arrangement(None, None, (), shared, axes) if sparse else arrangement
 
 
 def group_cells(tiles: Sequence[CellView], arrangement: Arrangement) -> list[GridGroup]:
@@ -257,12 +302,12 @@ def _grid_rows(members: Sequence[CellView], tiles: Sequence[CellView], arrangeme
             )
 
 
-def _known_axis(axis: str | None, place: str) -> str | None:
+def _known_axis(axis: str | None, place: str, axes: Sequence[str]) -> str | None:
     if axis is None:
         return None
-    name = "prompt" if axis == "prompt_name" else axis
-    if name not in _AXIS_VALUES:
-        raise ExplorationError(f"There is no axis {axis!r} for the {place}: use one of {', '.join(AXES)}.")
+    name = "prompt" if axis == "prompt_name" else axis.removeprefix(results.VARIABLE)
+    if name not in axes:
+        raise ExplorationError(f"There is no axis {axis!r} for the {place}: use one of {', '.join(axes)}.")
     return name
 
 

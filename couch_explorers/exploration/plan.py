@@ -20,6 +20,7 @@ from couch_explorers.checks import Verdict, badge
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import shown
 from couch_explorers.core.image_models import PRICES_AS_OF
+from couch_explorers.exploration import results
 from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.results import COLUMNS
 from couch_explorers.exploration.sweep_spec import ExplorationError
@@ -153,7 +154,8 @@ def plan_frame(
     """Lay the plan out as PLAN_COLUMNS, one row a cell.
 
     `status` is "new", "cached", "same" or "refused"; `usd` is what the cell would cost, 0 unless new; `cfg_scale` is NaN
-    for the model's own default, `id` and `negative_prompt` are missing where there is none. The frame's attrs hold what a
+    for the model's own default, `id` and `negative_prompt` are missing where there is none. A sweep with variables has
+    `results.template_columns` besides. The frame's attrs hold what a
     summary needs beside: target, via, title, at_a_time (pictures) and seconds_by_model (of one picture).
     """
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
@@ -163,6 +165,10 @@ def plan_frame(
         name: pd.Series([_plan_value(row, name) for row in planned], dtype=PLAN_DTYPES.get(name, "str"))
         for name in PLAN_COLUMNS
     }
+    variables = results.variables_of(row.cell for row in planned)
+    rows = [results.template_values(row.cell, variables) for row in planned]
+    for place, name in enumerate(results.template_columns(variables)):
+        columns[name] = pd.Series([row[place] for row in rows], dtype="str")
     table = pd.DataFrame(columns)
     table.attrs = {
         "target": workspace.target,

@@ -18,6 +18,7 @@ from couch_explorers.core.aws_errors import describe
 from couch_explorers.core.errors import BlockedError, GenerationError, ThrottledError
 from couch_explorers.core.jobs import message_body
 from couch_explorers.exploration import bucket
+from couch_explorers.exploration.prompt_templates import with_template
 from couch_explorers.exploration.results import Outcome, Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.smoke.queue import DEPTHS
@@ -418,6 +419,8 @@ class ResultReader:
         png = bucket.fetch_picture(s3, name, prefix, errand.job)
         if png is None:
             return False
+        # The queue is sent the prompt alone.
+        png = with_template(png, errand.cell.template, errand.cell.variables)
         key = errand.job.key(prefix)
         if errand.sender not in (Sender.THIS_RUN, Sender.EARLIER_RUN):
             picture = self._cache.keep(errand.job, png, bucket=name, key=key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from couch_explorers import paths
 from couch_explorers.exploration.sweep_spec import ExplorationError
@@ -19,10 +19,11 @@ from couch_explorers.files import read_json, write_json, write_whole
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
+    from couch_explorers.exploration.prompt_templates import VariableValue
     from couch_explorers.exploration.sweep_spec import Cell
 
 
@@ -42,11 +43,50 @@ class Status(StrEnum):
 # Those that have a picture.
 WITH_PICTURE = (Status.MADE, Status.CACHED, Status.SAME)
 
-# The columns of a sweep's result, in this order.
+# The columns of a sweep's result, in this order; that of a sweep with variables has those of `columns_of` besides.
 COLUMNS = (
     "number", "prompt_name", "prompt", "model", "seed", "size", "cfg_scale", "negative_prompt",
     "status", "reason", "seconds", "usd", "path", "key", "width", "height", "id",
 )  # fmt: skip
+# The prompt's template, and for each variable the name of its value and the text that stands in the prompt; all three are
+# missing where the prompt had no template or that does not name the variable.
+TEMPLATE, VARIABLE, VARIABLE_TEXT = "template", "variables.", "texts."
+
+
+def variable_names(columns: Iterable[str]) -> list[str]:
+    """Tell the variables of a frame by its columns, in their order."""
+    return [name.removeprefix(VARIABLE) for name in columns if str(name).startswith(VARIABLE)]
+
+
+def template_columns(variables: Iterable[str]) -> tuple[str, ...]:
+    """Name the columns that a plan or a result with these variables has besides: none where there are none."""
+    named = tuple(variables)
+    return (*(TEMPLATE for _ in named[:1]), *(f"{kind}{name}" for name in named for kind in (VARIABLE, VARIABLE_TEXT)))
+
+
+class Templated(Protocol):
+    """What was made from a template: a cell, or the view of one."""
+
+    @property
+    def template(self) -> str | None:
+        """The template, None where there was none."""
+
+    @property
+    def variables(self) -> tuple[VariableValue, ...]:
+        """What was filled in."""
+
+
+def template_values(cell: Templated, variables: Sequence[str]) -> tuple[str | None, ...]:
+    """Give a cell's values for `template_columns`, None where there is none."""
+    if not variables:
+        return ()
+    found = {value.variable: (value.name, value.text) for value in cell.variables}
+    return (cell.template, *(part for name in variables for part in found.get(name, (None, None))))
+
+
+def variables_of(cells: Iterable[Templated]) -> list[str]:
+    """List the variables that cells have a value for, in the order in which they appear."""
+    return list(dict.fromkeys(value.variable for cell in cells for value in cell.variables))
 
 
 @dataclass(frozen=True)
@@ -83,29 +123,42 @@ DTYPES = {
     "height": "Int64",
 }
 # Texts that a cell may lack; everywhere else an empty text is an empty text.
-NULLABLE = ("negative_prompt", "path", "key")
+NULLABLE = ("negative_prompt", "path", "key", TEMPLATE)
 MAX_SLUG_CHARACTERS = 40
 STOPPED_REASON = "The run was stopped before the picture was there: run again to go on."
 
 
-def result_rows(cells: Iterable[Cell], outcomes: Mapping[int, Outcome]) -> list[ResultRow]:
-    """Make the rows of a sweep's result: the values of COLUMNS, one row a cell in the order given, None for what is not there.
+def columns_of(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """Name the columns of a result of these cells: COLUMNS, and those of the variables behind them."""
+    return (*COLUMNS, *template_columns(variables_of(cells)))
 
-    `outcomes` are by the cell's number; a cell without one was stopped.
+
+def result_rows(cells: Sequence[Cell], outcomes: Mapping[int, Outcome]) -> list[ResultRow]:
+    """Make the rows of a sweep's result, one row a cell in the order given.
+
+    Args:
+        cells: of one sweep.
+        outcomes: by the cell's number; a cell without one was stopped.
+
+    Returns:
+        The values of `columns_of(cells)`, None for what is not there.
+
     """
-    return [_result_row(cell, outcomes.get(cell.number)) for cell in cells]
+    variables = variables_of(cells)
+    return [(*_result_row(cell, outcomes.get(cell.number)), *template_values(cell, variables)) for cell in cells]
 
 
-def to_frame(cells: Iterable[Cell], outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
-    """Make the result of a sweep: COLUMNS, one row a cell in the order given; see `rows`.
+def to_frame(cells: Sequence[Cell], outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
+    """Make the result of a sweep: the columns of `columns_of`, one row a cell in the order given; see `result_rows`.
 
     `seconds` and `usd` are the cell's own, `path` is a file here, `key` one in the bucket, `width` and `height` are pixels;
     what is not there is missing (NaN, NA).
     """
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
-    frame = pd.DataFrame(result_rows(cells, outcomes), columns=list(COLUMNS))
-    return frame.astype({name: DTYPES.get(name, "str") for name in COLUMNS})
+    columns = columns_of(cells)
+    frame = pd.DataFrame(result_rows(cells, outcomes), columns=list(columns))
+    return frame.astype({name: DTYPES.get(name, "str") for name in columns})
 
 
 def new_run_folder(target: str, title: str, started: datetime) -> Path:
@@ -116,17 +169,32 @@ def new_run_folder(target: str, title: str, started: datetime) -> Path:
     return Home.current().runs(target) / "-".join(filter(None, parts))
 
 
-def save_run(found: Iterable[ResultRow], folder: Path, run: Mapping[str, Any]) -> Path:
+def save_run(
+    found: Iterable[ResultRow],
+    folder: Path,
+    run: Mapping[str, Any],
+    columns: Sequence[str] = COLUMNS,
+) -> Path:
     """Save a result's rows as `folder/results.csv` and what is to be known of the run as `folder/run.json`.
 
-    `run` holds plain values, among them "title", "purpose", "target" and "started" (ISO, UTC). Paths are written relative
-    to the home folder, which may move. Raises ExplorationError when the folder cannot be written.
+    Args:
+        found: what `result_rows` returned. Paths are written relative to the home folder, which may move.
+        folder: the run's own; made where it is not there.
+        run: plain values, among them "title", "purpose", "target" and "started" (ISO, UTC).
+        columns: the names of the rows' values, `columns_of` the cells.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ExplorationError: the folder cannot be written.
+
     """
     home = Home.current().path
     table = io.StringIO()
     # Not by the frame: who interrupts a run does not want to wait for its library.
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     writer.writerows((*row[:PATH], _relative_path(row[PATH], home), *row[PATH + 1 :]) for row in found)
     try:
         # A lone half of a character pair, which no file in UTF-8 can hold, comes only with a refused cell.
@@ -150,22 +218,27 @@ def load(folder: str | Path) -> pd.DataFrame:
 
     folder = paths.resolve(folder)
     info = RunInfo.read(folder)
-    texts = [name for name in COLUMNS if name not in DTYPES]
     try:
+        columns = tuple(pd.read_csv(folder / RESULTS_FILE, nrows=0, encoding="utf-8").columns)
+        # An empty text may be a variable's value; only its name tells whether there is one.
+        nullable = [name for name in columns if name in NULLABLE or name.startswith(VARIABLE)]
         read = pd.read_csv(
             folder / RESULTS_FILE,
-            dtype=dict.fromkeys(texts, "str") | DTYPES,
+            dtype={name: DTYPES.get(name, "str") for name in columns},
             # "NA" and "null" are prompts like any other.
             keep_default_na=False,
-            na_values={name: [""] for name in (*DTYPES, *NULLABLE)},
+            na_values={name: [""] for name in (*DTYPES, *nullable)},
             encoding="utf-8",
         )
     except (OSError, ValueError) as error:
         raise ExplorationError(f"{folder / RESULTS_FILE} cannot be read ({error}): remove the folder.") from error
-    if tuple(read.columns) != COLUMNS:
+    variables = variable_names(columns)
+    if columns != (*COLUMNS, *template_columns(variables)):
         raise ExplorationError(
             f"{folder / RESULTS_FILE} lacks columns or has others than a sweep's: remove the folder.",
         )
+    for name in variables:
+        read.loc[read[f"{VARIABLE}{name}"].isna(), f"{VARIABLE_TEXT}{name}"] = None
     home = Home.current().path
     read["path"] = pd.Series(
         [str(home / path) if isinstance(path, str) else None for path in read["path"]],
@@ -208,6 +281,7 @@ class RunInfo:
     usd: float
     prompts: dict[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> RunInfo:
@@ -225,6 +299,8 @@ class RunInfo:
                 **{name: run["totals"][name] for name in ("requests", "pictures", "made", "usd")},
                 prompts=dict(run["axes"]["prompts"]),
                 models=tuple(run["axes"]["models"]),
+                # Runs saved before there were templates have none.
+                variables={name: dict(values) for name, values in run["axes"].get("variables", {}).items()},
             )
         except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
             raise ExplorationError(f"{folder} is no saved run: results.runs() lists those there are.") from error

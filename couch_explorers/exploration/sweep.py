@@ -77,7 +77,7 @@ class Sweep(SweepSpec):
     ) -> pd.DataFrame:
         """Make the pictures that are not there yet and return one row a cell, in order, whatever became of it.
 
-        The columns are `outcomes.COLUMNS`; `seconds` and `usd` are the cell's own. Raises ExplorationError before
+        The columns are those of `results.columns_of`; `seconds` and `usd` are the cell's own. Raises ExplorationError before
         anything is sent: as `plan` does, and where the new pictures cost more than `max_cost_usd`. With
         errors="show" nothing is sent either, but the rows are returned, "stopped" with that sentence as their reason
         unless their picture is in the cache; `conclude` then says BAD.
@@ -105,7 +105,7 @@ class Sweep(SweepSpec):
         cells, outcomes = [row.cell for row in planned], work.outcomes()
         found = results.result_rows(cells, outcomes)
         about = {"via": via, "concurrency": concurrency, "seconds": round(time.monotonic() - begin, 3)}
-        attributes = _save(found, self, workspace, started, about)
+        attributes = _save(found, results.columns_of(cells), self, workspace, started, about)
         if interrupted is not None:
             here = results.run_totals(found)["pictures"]
             progress.print_line(f"Stopped: {here} of {len(found)} pictures are here; run again to go on.")
@@ -139,6 +139,7 @@ def _attributes(sweep: SweepSpec, workspace: Workspace) -> dict[str, str]:
 
 def _save(
     found: Sequence[results.ResultRow],
+    columns: Sequence[str],
     sweep: SweepSpec,
     workspace: Workspace,
     started: datetime,
@@ -154,7 +155,7 @@ def _save(
         "totals": results.run_totals(found),
     }
     try:
-        results.save_run(found, folder, named | about)
+        results.save_run(found, folder, named | about, columns)
     except ExplorationError as error:
         progress.print_line(str(error))
     return {"run": str(folder)} | named

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers import paths
+from couch_explorers.exploration import results
 from couch_explorers.exploration.cards import CARD_WIDTH, picture_html, rating_html
 from couch_explorers.exploration.grid import cell_views
 from couch_explorers.exploration.ratings import Rating, current_ratings, picture_id, target_of
@@ -34,7 +35,8 @@ def best(frame: pd.DataFrame, n: int = 3) -> pd.DataFrame:
     """Find the `n` best of a sweep's result: those kept first, then by their stars, then in the order of the sweep.
 
     A rejected picture is never among them, nor one that is neither kept nor has a star: where nobody has rated, the frame
-    is empty and a notebook says how to rate. Columns are those of the request, verdict, stars, note, path, key, id, and
+    is empty and a notebook says how to rate. Columns are those of the request (of a sweep with variables also
+    `results.template_columns`), verdict, stars, note, path, key, id, and
     two lines for a shell: `command` makes the very picture again from its file, or asks for it where the file is gone;
     `paint_command` asks for it without the file, to be given away. Raises ExplorationError for a frame that is no sweep's
     result and an `n` below 1.
@@ -50,8 +52,12 @@ def best(frame: pd.DataFrame, n: int = 3) -> pd.DataFrame:
             # Two cells may have come to one picture: it is one winner.
             liked.setdefault(rating.id, (rating, tile, key))
     order = sorted(liked.values(), key=lambda found: (found[0].verdict != "keep", -(found[0].stars or 0)))
-    rows = [_winner_row(rating, tile, key, target) for rating, tile, key in order[:n]]
-    return _winners_frame(rows, frame.attrs)
+    variables = results.variable_names(frame.columns)
+    rows = [
+        (*_winner_row(rating, tile, key, target), *results.template_values(tile, variables))
+        for rating, tile, key in order[:n]
+    ]
+    return _winners_frame(rows, (*WINNER_COLUMNS, *results.template_columns(variables)), frame.attrs)
 
 
 def reproduce_command(path: Path, options: Sequence[str] = ()) -> str:
@@ -122,11 +128,11 @@ def _frame_class() -> type[pd.DataFrame]:
     return Winners
 
 
-def _winners_frame(rows: Sequence[Sequence[Any]], attrs: Mapping[str, Any]) -> pd.DataFrame:
+def _winners_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], attrs: Mapping[str, Any]) -> pd.DataFrame:
     """Make the frame of winners, with the same column types whether it has rows or not."""
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
-    frame = pd.DataFrame(rows, columns=list(WINNER_COLUMNS)).astype({"cfg_scale": "float64", "stars": "Int64"})
+    frame = pd.DataFrame(rows, columns=list(columns)).astype({"cfg_scale": "float64", "stars": "Int64"})
     winners = _frame_class()(frame)
     winners.attrs.update(attrs)
     return winners
@@ -136,7 +142,12 @@ def _winner_values(row: dict[str, Any]) -> dict[str, Any]:
     """Collect what the template shows of a winner: its picture, request, rating and command."""
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
-    request = [f"seed {row['seed']}", str(row["model"]), str(row["size"])]
+    values = [
+        f"{name}: {row[results.VARIABLE + name]}"
+        for name in results.variable_names(row)
+        if pd.notna(row[results.VARIABLE + name])
+    ]
+    request = [*values, f"seed {row['seed']}", str(row["model"]), str(row["size"])]
     if pd.notna(row["cfg_scale"]):
         request.append(f"cfg scale {row['cfg_scale']:g}")
     if pd.notna(row["negative_prompt"]):

@@ -12,6 +12,8 @@ from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.paths import Home
 from tests.exploration.fake_aws import fake_workspace
 
+COW = "A {medium} of a cow in {place}"
+PLACES = {"Norway": "a fjord at dusk", "Egypt": "Giza"}
 JEEP, CLIFF = "A jeep on the savanna at sunset", "A hiker on the edge of a cliff"
 
 
@@ -89,3 +91,9 @@ def cache(tmp_path):
     cache = ImageCache(tmp_path / "images")
     cache.check_writable()
     return cache
+
+
+@pytest.fixture
+def cows(painted):
+    """Four pictures of one template: a photo in Norway and in Egypt (numbers 1, 2), an oil painting in both (3, 4)."""
+    return painted({"cow": COW}, seeds=7, variables={"medium": ["photo", "oil painting"], "place": PLACES})

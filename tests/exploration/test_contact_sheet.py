@@ -19,6 +19,7 @@ from couch_explorers.exploration.contact_sheet import (
     origin_sentence,
     outcome_sentence,
     run_date,
+    shared_texts,
     sheet_facts,
 )
 from couch_explorers.exploration.grid import arrange, cell_views, group_cells
@@ -485,3 +486,18 @@ def test_a_character_that_no_font_has_stands_as_its_number_with_a_note(painted, 
     assert "東京の夜 🗼 [U+12001]" in said
     assert "No font on this machine has U+12000 CUNEIFORM SIGN A, U+12001" in said
     fonts.font_of.cache_clear()
+
+
+def test_a_sheet_of_a_template_shows_it_with_its_variables_as_rows_and_columns(cows):
+    tiles = cell_views(cows)
+    arrangement = arrange(tiles)
+
+    facts = dict(sheet_facts(tiles, arrangement))
+
+    assert facts["Rows"] == "medium (2): photo, oil painting"
+    assert facts["Columns"] == "place (2): Norway, Egypt"
+    assert shared_texts(tiles, arrangement) == [
+        ("Prompt", "A {medium} of a cow in {place}"),
+        ("place", "Norway is “a fjord at dusk”, Egypt is “Giza”"),
+    ]
+    assert len(contact_sheet(cows).pages) == 1

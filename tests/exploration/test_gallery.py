@@ -11,6 +11,7 @@ from couch_explorers.exploration.ratings import rate
 from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
+COWS = {"medium": ["photo", "oil painting"], "place": {"Norway": "a fjord at dusk", "Egypt": "Giza"}}
 NOVA = "amazon.nova-canvas-v1:0"
 
 
@@ -31,7 +32,9 @@ def saved(painted, home):
             "title": title, "purpose": purpose, "target": "local", "via": "direct", "started": started.isoformat(),
             "seconds": 3.0, "totals": results.run_totals(rows), "axes": {"prompts": prompts, "models": sorted(set(frame["model"]))},
         }  # fmt: skip
-        return results.load(results.save_run(rows, results.new_run_folder("local", title, started), run))
+        return results.load(
+            results.save_run(rows, results.new_run_folder("local", title, started), run, tuple(frame.columns))
+        )
 
     return make
 
@@ -216,3 +219,23 @@ def test_the_limit_is_reached_without_reading_older_runs(saved, monkeypatch):
     gallery(limit=4)
 
     assert [name[:18] for name in read] == ["20261123-030000-ru"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "numbers"),
+    [({"medium": "OIL"}, [3, 4]), ({"place": "fjord"}, [1, 3]), ({"medium": "photo", "place": "Egypt"}, [2]), ({"place": ""}, [1, 2, 3, 4])],
+)  # fmt: skip
+def test_pictures_are_found_by_their_variables(saved, variables, numbers):
+    saved("Jeeps", 9)
+    saved("Cows", 7, {"cow": "A {medium} of a cow in {place}"}, seeds=7, variables=COWS)
+
+    found = gallery(variables=variables)
+
+    assert titles(found) == ["Cows"]
+    assert [tile.number for tile in found.runs[0].pictures] == numbers
+    assert found.frame["variables.place"].notna().all()
+
+
+def test_variables_that_are_none_are_refused(home):
+    with pytest.raises(ExplorationError, match="ask for parts of their values"):
+        gallery(variables=["medium"])

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
-from couch_explorers.exploration.grid import arrange, axis_label, cell_view, cell_views, group_cells
+from couch_explorers.exploration.grid import arrange, axes_of, axis_label, cell_view, cell_views, group_cells
+from couch_explorers.exploration.prompt_templates import VariableValue
 from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
@@ -184,3 +185,38 @@ def test_what_was_left_to_the_model_is_told_as_such(pictures):
     tile = cell_views(pictures)[0]
 
     assert (axis_label("cfg_scale", tile), axis_label("negative_prompt", tile)) == ("cfg default", "no negative prompt")
+
+
+def test_variables_are_axes_and_the_last_makes_the_columns(cows):
+    tiles = cell_views(cows)
+
+    arrangement = arrange(tiles)
+
+    assert (arrangement.rows, arrangement.columns, arrangement.groups) == ("medium", "place", ())
+    assert arrangement.varying == ("medium", "place")
+    assert axes_of(tiles) == ("prompt", "medium", "place", "model", "size", "cfg_scale", "negative_prompt", "seed")
+    assert [axis_label("place", tile) for tile in tiles] == ["place: Norway", "place: Egypt"] * 2
+    assert tiles[0].variable("place") == VariableValue("place", "Norway", "a fjord at dusk")
+
+
+def test_a_variable_is_chosen_by_its_name_or_its_column(cows):
+    tiles = cell_views(cows)
+
+    assert arrange(tiles, rows="variables.place", columns="medium").rows == "place"
+    with pytest.raises(
+        ExplorationError, match="no axis 'colour' for the rows: use one of prompt, medium, place, model"
+    ):
+        arrange(tiles, rows="colour")
+
+
+def test_a_cell_whose_prompt_does_not_name_a_variable_has_none(painted):
+    tiles = cell_views(painted({"a": "A {x} cow", "b": "A cow"}, seeds=1, variables={"x": ["red", "blue"]}))
+
+    assert [axis_label("x", tile) for tile in tiles] == ["x: red", "x: blue", "x: none"]
+    assert [tile.template for tile in tiles] == ["A {x} cow", "A {x} cow", "A cow"]
+
+
+def test_one_row_is_read_with_its_variables(cows):
+    tile = cell_view(cows.iloc[3])
+
+    assert [value.name for value in tile.variables] == ["oil painting", "Egypt"]

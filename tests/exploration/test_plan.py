@@ -497,3 +497,13 @@ def test_another_frame_is_refused():
 def test_expected_time_of_a_local_picture_is_the_emulators_latency():
     # The plan does not import the local cloud, so the number stands in both.
     assert plan.TYPICAL_PICTURE_S["local"] == MEDIAN_LATENCY_S
+
+
+def test_a_plan_has_the_variables_of_its_cells(target, monkeypatch, tmp_path):
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path))
+
+    frame = Sweep({"cow": "A {medium} of a cow"}, variables={"medium": {"a": "photo", "b": "sketch"}}).plan(target)
+
+    assert tuple(frame.columns) == (*plan.PLAN_COLUMNS, "template", "variables.medium", "texts.medium")
+    assert frame["variables.medium"].tolist() == ["a", "b"]
+    assert frame["texts.medium"].tolist() == ["photo", "sketch"]

@@ -9,6 +9,7 @@ import pytest
 
 from couch_explorers.exploration import results
 from couch_explorers.exploration.results import COLUMNS, Outcome, Status
+from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
 from tests.exploration.fake_aws import make_cells
@@ -207,3 +208,32 @@ def test_a_run_that_cannot_be_saved_says_that_its_pictures_are_there(rows, about
 
     with pytest.raises(ExplorationError, match=r"could not be saved .* pictures are in the cache"):
         results.save_run(rows, results.new_run_folder("local", "", NOON), about)
+
+
+def test_a_sweep_with_variables_has_their_names_and_texts_as_columns_and_is_read_back_so(home, about):
+    variables = {"style": {"none": "", "fog": " in fog"}, "place": ["Norway"]}
+    cells = Sweep({"cow": "A cow{style}", "goat": "A goat in {place}", "jeep": "A jeep"}, variables=variables).cells()
+    columns = (*COLUMNS, "template", "variables.style", "texts.style", "variables.place", "texts.place")
+
+    frame = results.to_frame(cells, {})
+    rows = results.result_rows(cells, {})
+    folder = results.save_run(rows, results.new_run_folder("local", "", NOON), about, results.columns_of(cells))
+
+    assert tuple(frame.columns) == results.columns_of(cells) == columns
+    assert frame["template"].dropna().tolist() == ["A cow{style}", "A cow{style}", "A goat in {place}", "A jeep"]
+    assert frame["variables.style"].dropna().tolist() == ["none", "fog"]
+    assert frame["texts.style"].dropna().tolist() == ["", " in fog"]
+    assert frame["variables.place"].notna().tolist() == [False, False, True, False]
+    pd.testing.assert_frame_equal(results.load(folder), frame)
+
+
+def test_a_run_with_a_variable_that_lacks_its_texts_is_refused(home, about):
+    cells = Sweep({"cow": "A cow{style}"}, variables={"style": {"fog": " in fog"}}).cells()
+    folder = results.save_run(
+        results.result_rows(cells, {}), results.new_run_folder("local", "", NOON), about, results.columns_of(cells)
+    )
+    table = folder / results.RESULTS_FILE
+    table.write_text(table.read_text().replace("texts.style", "words.style"))
+
+    with pytest.raises(ExplorationError, match="lacks columns or has others"):
+        results.load(folder)

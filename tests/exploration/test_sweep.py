@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from couch_explorers.core import png
 from couch_explorers.exploration import direct_runner, queue_runner, results
 from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.results import COLUMNS
@@ -394,3 +395,19 @@ def test_a_disk_that_fills_up_in_the_run_costs_no_row(sweep, workspace, models, 
     assert len(frame) == 6
     assert frame["key"].notna().sum() == len(models.asked) == len(s3.objects)
     assert frame["reason"].str.contains("No space left on device").all()
+
+
+def test_a_picture_of_a_template_keeps_it_and_is_the_picture_of_its_prompt(workspace, home):
+    sweep = Sweep({"cow": "A {medium} of a cow"}, variables={"medium": {"a": "photo"}})
+
+    frame = Sweep.run(sweep, workspace)
+
+    parameters = png.read_parameters(Path(frame["path"][0]).read_bytes())
+    assert parameters["template"] == {
+        "text": "A {medium} of a cow",
+        "values": {"medium": {"name": "a", "text": "photo"}},
+    }
+    assert parameters["request"]["prompt"] == "A photo of a cow"
+    again = Sweep.run(Sweep({"plain": "A photo of a cow"}), workspace)
+    assert (again["id"][0], again["status"][0]) == (frame["id"][0], "cached")
+    pd.testing.assert_frame_equal(results.load(frame.attrs["run"]), frame, check_like=True)

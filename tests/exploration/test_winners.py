@@ -179,3 +179,12 @@ def test_cells_without_a_picture_are_no_winners(painted):
 def test_less_than_one_winner_is_refused(pictures):
     with pytest.raises(ExplorationError, match="0 winners cannot be shown: ask for 1 or more"):
         best(pictures, 0)
+
+
+def test_a_winner_of_a_template_tells_its_variables(cows):
+    rate(2, cows, verdict="keep")
+
+    winners = best(cows)
+
+    assert winners.loc[0, ["variables.medium", "variables.place", "texts.place"]].tolist() == ["photo", "Egypt", "Giza"]
+    assert "medium: photo · place: Egypt · seed 7" in winners._repr_html_()

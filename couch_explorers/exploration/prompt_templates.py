@@ -1,0 +1,216 @@
+"""Prompt templates: `A {medium} of a cow in {place}` becomes one prompt for each combination of the variables' values.
+
+Braces mean something only where variables are given; `{{` and `}}` then are braces. A template is expanded before
+anything else: whatever comes after sees a prompt like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from couch_explorers.core import png as pictures
+from couch_explorers.core.errors import shown
+from couch_explorers.exploration.axes import ExplorationError, axis_values, is_plain, parse_label, reject_duplicates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# A cell has these names already.
+RESERVED_NAMES = ("prompt", "prompt_name", "model", "seed", "size", "cfg_scale", "negative_prompt")
+# Where a picture's parameters keep the template; beside the request, which is what the picture's id is made from.
+TEMPLATE_KEY = "template"
+# A doubled brace, a variable in braces, or a brace that is neither.
+_MARK = re.compile(r"(?P<doubled>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<single>[{}])")
+
+# Each variable's values by their names, as `SweepSpec` keeps them.
+Variables = Mapping[str, Mapping[str, str]]
+
+
+class VariableValue(NamedTuple):
+    """What a cell has for a variable: the value's name, which labels it, and the text that stands in the prompt."""
+
+    variable: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt as it is sent; `template` is None and `values` are empty where it was not made from a template."""
+
+    name: str
+    text: str
+    template: str | None = None
+    values: tuple[VariableValue, ...] = ()
+
+
+def parse_variables(given: Any) -> dict[str, dict[str, str]]:
+    """Read the variables of a sweep's templates.
+
+    Args:
+        given: a mapping from each variable's name to its values: a mapping from name to text, texts, which are their own
+            names, or a single text. A text may be empty only where it has a name. None is no variable.
+
+    Returns:
+        Each variable's texts by their names, in the order given.
+
+    Raises:
+        ExplorationError: for a variable that cannot be named in braces, or has the name of another axis, for one without
+            values, and for a value that is no text, has no name, or stands there twice.
+
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ExplorationError(
+            f'The variables are {shown(given)}: give their values by their names, like {{"medium": ["photo", "sketch"]}}.',
+        )
+    return {_parse_name(name): _parse_values(name, values) for name, values in given.items()}
+
+
+def _parse_name(name: Any) -> str:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ExplorationError(
+            f"The variable {shown(name)} cannot be named in braces: use letters, digits and _, like {{medium}}.",
+        )
+    if name in RESERVED_NAMES:
+        raise ExplorationError(f"The variable {name} has the name of another axis: give it another one, like {name}_1.")
+    return name
+
+
+def _parse_values(variable: str, given: Any) -> dict[str, str]:
+    axis = f"{variable} (a variable)"
+    if isinstance(given, Mapping):
+        if not given:
+            raise ExplorationError(f"The variable {variable} has no values: give it at least one.")
+        pairs = list(given.items())
+    else:
+        pairs = [(text, text) for text in axis_values(axis, given)]
+    for _, text in pairs:
+        if not isinstance(text, str) or not is_plain(text):
+            raise ExplorationError(f"The variable {variable} has the value {shown(text)}: give plain Unicode texts.")
+    names = [parse_label(f"value's name of {variable}", name) for name, _ in pairs]
+    if "" in names:
+        raise ExplorationError(
+            f"The variable {variable} has a value without a name: "
+            f'give names and texts, like {{"none": "", "fog": " in fog"}}.',
+        )
+    reject_duplicates(axis, names)
+    reject_duplicates(axis, [text for _, text in pairs])
+    return dict(zip(names, (text for _, text in pairs), strict=True))
+
+
+def count_prompts(prompts: Mapping[str, str], variables: Variables) -> int:
+    """Count the prompts that templates become, without building them; raises ExplorationError as `expand` does."""
+    if not variables:
+        return len(prompts)
+    return sum(
+        prod(len(variables[name]) for name in names) for names in _names_by_template(prompts, variables).values()
+    )
+
+
+def expand(prompts: Mapping[str, str], variables: Variables) -> Iterator[Prompt]:
+    """Make all prompts of the templates, in order; the value of the last variable changes fastest.
+
+    Args:
+        prompts: templates by their names, or plain prompts where there are no variables.
+        variables: what `parse_variables` returned. A template has a prompt for each combination of those that it names;
+            one that names none is a prompt itself.
+
+    Yields:
+        The prompts, without the blanks around each.
+
+    Raises:
+        ExplorationError: for a template that names another variable, or has a brace that is neither part of a variable nor
+            doubled, and for a variable that no template names.
+
+    """
+    if not variables:
+        yield from (Prompt(name, text) for name, text in prompts.items())
+        return
+    for name, used in _names_by_template(prompts, variables).items():
+        template = prompts[name]
+        parts = _parse_template(name, template, variables)
+        for values in product(*([VariableValue(one, *value) for value in variables[one].items()] for one in used)):
+            texts = {value.variable: value.text for value in values}
+            text = "".join(part if literal else texts[part] for part, literal in parts)
+            yield Prompt(name, text.strip(), template, values)
+
+
+def _names_by_template(prompts: Mapping[str, str], variables: Variables) -> dict[str, list[str]]:
+    """Tell which variables each template names, in the variables' order; raises ExplorationError as `expand` does."""
+    used = {}
+    for name, template in prompts.items():
+        named = {part for part, literal in _parse_template(name, template, variables) if not literal}
+        used[name] = [variable for variable in variables if variable in named]
+    if idle := [name for name in variables if not any(name in names for names in used.values())]:
+        what = f"variable {idle[0]}" if len(idle) == 1 else f"variables {', '.join(idle)}"
+        raise ExplorationError(f"No prompt names the {what}: write {{{idle[0]}}} into one, or leave it out.")
+    return used
+
+
+def _parse_template(name: str, template: str, variables: Variables) -> list[tuple[str, bool]]:
+    """Take a template apart: (text, True) for what stands as it is, (variable, False) for what is filled in."""
+    parts: list[tuple[str, bool]] = []
+    there = " or ".join(f"{{{variable}}}" for variable in variables)
+    end = 0
+    for mark in _MARK.finditer(template):
+        parts.append((template[end : mark.start()], True))
+        end = mark.end()
+        if mark["doubled"]:
+            parts.append((mark["doubled"][0], True))
+        elif mark["single"]:
+            brace = mark["single"]
+            raise ExplorationError(
+                f"The prompt {shown(name)} has a single {brace} at character {mark.start() + 1}: "
+                f"name a variable, {there}, or write {brace}{brace} for the brace itself.",
+            )
+        elif mark["name"] not in variables:
+            wrong = shown(mark["name"])[1:-1]
+            raise ExplorationError(
+                f"The prompt {shown(name)} names {{{wrong}}}, and there is no such variable: "
+                f"use {there}, or write {{{{{wrong}}}}} for the braces themselves.",
+            )
+        else:
+            parts.append((mark["name"], False))
+    parts.append((template[end:], True))
+    return parts
+
+
+def template_parameters(template: str | None, values: tuple[VariableValue, ...]) -> dict[str, Any]:
+    """Tell what a picture keeps of its template, beside its request: nothing for a prompt that had none.
+
+    Returns:
+        {"template": {"text": …, "values": {variable: {"name": …, "text": …}}}}, ready for JSON.
+
+    """
+    if template is None:
+        return {}
+    by_variable = {value.variable: {"name": value.name, "text": value.text} for value in values}
+    return {TEMPLATE_KEY: {"text": template, "values": by_variable}}
+
+
+def with_template(png: bytes, template: str | None, values: tuple[VariableValue, ...]) -> bytes:
+    """Write a template into a picture that others made of its prompt, such as the queue, which is sent the prompt alone.
+
+    Args:
+        png: a picture with its `couch` parameters.
+        template: the template, or None.
+        values: what was filled in.
+
+    Returns:
+        The picture; unchanged where there is no template, or it keeps one already.
+
+    Raises:
+        ValueError: the picture is none of ours, or damaged.
+
+    """
+    if template is None or TEMPLATE_KEY in (parameters := pictures.read_parameters(png)):
+        return png
+    return pictures.add_parameters(png, parameters | template_parameters(template, values))

@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from couch_explorers.aws import PICTURE_BUCKET, REGION, credentials
+from couch_explorers.core.aws_errors import describe
 
 CANDIDATE_PATTERN = re.compile(r"[0-9]{1,10}")
 # As `infra/variables.tf` takes it.
@@ -127,7 +128,7 @@ def discover(session: Any, candidate: str, *, target: str, endpoint: str | None,
             raise WorkspaceError(problem) from error
         if isinstance(error, BotoCoreError):
             raise WorkspaceError(f"AWS could not be reached: {error}") from error
-        refusal = f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}"
+        refusal = f"AWS refused {error.operation_name}: {(describe(error)[2] or str(error)).rstrip('.')}."
         raise WorkspaceError(f"{refusal} Check the credentials and their rights.") from error
     return Workspace(target=target, session=session, candidate=candidate, region=region, endpoint=endpoint, **found)
 

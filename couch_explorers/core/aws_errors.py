@@ -63,6 +63,7 @@ _NO_RIGHT_STATUSES = (401, 403)
 _TOO_MANY = 429
 _REQUEST_TIMEOUT = 408
 _SERVER_ERROR = 500
+_WEB_PAGE = "a web page came in place of AWS's answer"
 
 _CREDENTIALS_MISSING = (
     NoCredentialsError,
@@ -108,10 +109,14 @@ def storage_error(action: str, bucket: str, error: Exception) -> StorageError:
 
 
 def describe(error: ClientError) -> tuple[str, int, str]:
-    """Read (code, HTTP status, message) out of an error that AWS answered."""
+    """Read (code, HTTP status, message) out of an error that AWS answered.
+
+    botocore gives a page of a proxy or a load balancer as the whole message: that it was one is said in its place.
+    """
     details = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return str(details.get("Code", "")), int(status), str(details.get("Message", ""))
+    message = str(details.get("Message", ""))
+    return str(details.get("Code", "")), int(status), _WEB_PAGE if message.lstrip().startswith("<") else message
 
 
 def _model_answer(model: ImageModel, error: ClientError) -> GenerationError:

@@ -4,7 +4,7 @@ import pytest
 from botocore import exceptions as boto
 
 from couch_explorers.core import image_models
-from couch_explorers.core.aws_errors import model_error, storage_error
+from couch_explorers.core.aws_errors import describe, model_error, storage_error
 from couch_explorers.core.errors import (
     AccessDeniedError,
     BlockedError,
@@ -134,3 +134,10 @@ def test_an_error_that_s3_answers_passes_or_does_not(client_error, code, status,
 )
 def test_an_error_on_the_way_to_s3_passes_or_does_not(error, passing):
     assert storage_error("read", "pictures", error).passing is passing
+
+
+def test_web_page_in_the_place_of_an_answer_is_no_message():
+    page = {"Error": {"Code": "502", "Message": "<!doctype html>\n<title>Bad gateway</title>"}}
+    error = boto.ClientError(page | {"ResponseMetadata": {"HTTPStatusCode": 502}}, "DescribeAlarms")
+
+    assert describe(error) == ("502", 502, "a web page came in place of AWS's answer")

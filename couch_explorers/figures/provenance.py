@@ -1,4 +1,4 @@
-"""Where a figure's data come from: measured on the local cloud or on AWS, written by the local history, or a saved run."""
+"""Where a figure's data come from: measured on the local cloud or on AWS, synthetic, or a saved run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PLACES = {"local": "the local cloud", "aws": "AWS"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where data come from: the kind, a sentence that says it in full, and what of it the local history wrote (UTC)."""
+    """Where data come from: the kind, a sentence that says it in full, and which stretches are synthetic (UTC)."""
 
     kind: Kind
     sentence: str
@@ -130,17 +130,17 @@ def _told(facts: Context, written: tuple[Stretch, ...]) -> str:
     if not written:
         return f"measured on {_place(facts)}, {_span(window.start, window.end, facts)} {facts.timezone}"
     if sum((end - start for start, end in written), start=window.length - window.length) >= window.length:
-        return f"written by the local history, not measured, {_span(window.start, window.end, facts)} {facts.timezone}"
+        return f"synthetic, not measured, {_span(window.start, window.end, facts)} {facts.timezone}"
     stretches = formatting.join(_span(start, end, facts) for start, end in written)
     rest = f"what else there is until {moment(window.end, facts.zone)} was measured on {_place(facts)}"
-    return f"written by the local history, not measured, {stretches} {facts.timezone}; {rest}"
+    return f"synthetic, not measured, {stretches} {facts.timezone}; {rest}"
 
 
 def _told_behind(facts: Context, written: tuple[Stretch, ...], behind: tuple[Stretch, ...]) -> str:
     if not behind:
         return ""
     name = facts.previous_name
-    return f"{name} too was written" if written else f"{name} was written by the local history, not measured"
+    return f"{name} too is synthetic" if written else f"{name} is synthetic, not measured"
 
 
 def _inside(stretches: Iterable[Stretch], window: Window) -> Iterator[Stretch]:

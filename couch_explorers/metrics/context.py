@@ -443,12 +443,12 @@ def _figures(pattern: re.Pattern[str], reports: Iterable[str]) -> list[float]:
 
 
 def synthetic_intervals(marks: Iterable[Points]) -> tuple[tuple[datetime, datetime], ...]:
-    """Tell from when to when numbers were written by the local history, each stretch as long as no period is missing."""
+    """Return from when to when points are synthetic, each stretch as long as no period is missing."""
     return tuple(_joined(sorted(_spans(marks))))
 
 
 def synthetic_deploys(marks: Iterable[Points]) -> tuple[Deploy, ...]:
-    """Tell the deploys that the local history plays, oldest first."""
+    """Return the deploys of the synthetic metrics, oldest first."""
     times = {
         datetime.fromtimestamp(time_s, UTC)
         for mark in marks

@@ -192,7 +192,7 @@ class Context:
     functions: tuple[FunctionConfiguration, ...] = ()
     logs: tuple[LogSummary, ...] = ()
     deploys: tuple[Deploy, ...] = ()
-    synthetic: tuple[tuple[datetime, datetime], ...] = ()  # stretches whose points were written by the local history
+    synthetic: tuple[tuple[datetime, datetime], ...] = ()  # stretches whose points are synthetic
     metrics_requested: int = 0
     calls: int = 0
     cost_usd: float = 0.0

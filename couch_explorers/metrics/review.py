@@ -162,7 +162,7 @@ class Saved(list[Path]):
 
 
 def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None = None) -> Saved:
-    """Write the points (ISO times, UTC; `synthetic` is 1 for what the local history wrote) and the verdicts.
+    """Write the points (ISO times, UTC; `synthetic` is 1 for points of `couch seed-metrics`) and the verdicts.
 
     Without a folder they go beside the report that `couch run` makes, else into `metric_review` of the local home; where
     that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 QUEUE_NAMESPACE, FUNCTION_NAMESPACE, API_NAMESPACE = "AWS/SQS", "AWS/Lambda", "AWS/ApiGateway"
 OWN_NAMESPACE = "CouchExplorers"
-# What the local history marks itself with; no such metric exists on AWS.
+# What marks synthetic points; no such metric exists on AWS.
 LOCAL_NAMESPACE, SYNTHETIC_HISTORY, SYNTHETIC_DEPLOY = "CouchExplorers/Local", "SyntheticHistory", "SyntheticDeploy"
 
 COUNT, SECONDS, MILLISECONDS = "Count", "Seconds", "Milliseconds"
@@ -220,9 +220,9 @@ def _of_api(names: Names) -> Iterator[Asked]:
 
 
 def synthetic_marks(names: Names, period_s: int) -> tuple[Series, ...]:
-    """What the local history marks itself with: its minutes and its deploy. They do not enter the frame."""
+    """What marks synthetic points: their minutes and their deploy. They do not enter the frame."""
     candidate = (("candidate", names.candidate),)
     return tuple(
-        Series("local history", metric, "Sum", COUNT, period_s, LOCAL_NAMESPACE, metric, candidate)
+        Series("synthetic metrics", metric, "Sum", COUNT, period_s, LOCAL_NAMESPACE, metric, candidate)
         for metric in (SYNTHETIC_HISTORY, SYNTHETIC_DEPLOY)
     )

@@ -36,10 +36,7 @@ def test_a_window_that_the_history_wrote_is_synthetic(frame_of):
     source = provenance.measured(frame_of(synthetic=[(END - 8 * DAY, END)]))
 
     assert source.kind is Kind.SYNTHETIC
-    assert (
-        source.sentence
-        == "Written by the local history, not measured, 24 Nov 2026 09:00 to 25 Nov 2026 09:00 Europe/Oslo."
-    )
+    assert source.sentence == "Synthetic, not measured, 24 Nov 2026 09:00 to 25 Nov 2026 09:00 Europe/Oslo."
     assert source.synthetic == ((END - DAY, END),)
 
 
@@ -72,7 +69,7 @@ def test_a_window_compared_with_counts_where_it_is_drawn(frame_of):
 
     assert (drawn.kind, not_drawn.kind) == (Kind.SYNTHETIC, Kind.LOCAL)
     assert drawn.sentence.startswith("Measured on the local cloud")
-    assert drawn.sentence.endswith("the day before was written by the local history, not measured.")
+    assert drawn.sentence.endswith("the day before is synthetic, not measured.")
 
 
 def test_pictures_of_the_stand_in_are_never_called_a_models():

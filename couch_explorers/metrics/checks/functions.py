@@ -187,7 +187,7 @@ def memory(data: ReviewData, resource: str) -> Finding:
     if log is None or function is None:
         return _no_memory(data, resource, check)
     if not log.reports and data.total(series.invocations(resource)) > 0:
-        invented = ": hours of the local history have none" if data.context.synthetic else ""
+        invented = ": synthetic hours have none" if data.context.synthetic else ""
         return Finding(
             check,
             Verdict.NO_DATA,

@@ -96,12 +96,10 @@ def clock_change_events(facts: Context) -> list[Event]:
 
 
 def synthetic_events(facts: Context) -> list[Event]:
-    """List the stretches whose figures the local history wrote."""
+    """List the stretches whose points are synthetic."""
     window = facts.window()
     inside = ((start, end) for start, end in facts.synthetic if end > window.start and start < window.end)
-    return [
-        _event(facts, start, end, "written by the local history, not measured", "not measured") for start, end in inside
-    ]
+    return [_event(facts, start, end, "synthetic, not measured", "not measured") for start, end in inside]
 
 
 def _deploys_told(group: Sequence[Deploy], facts: Context) -> tuple[str, ...]:

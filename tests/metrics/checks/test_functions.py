@@ -203,7 +203,7 @@ def test_runs_without_a_line_in_the_log_are_no_rest(frame_of):
         == "Runs were counted, but the log has no REPORT line of them."
     )
     invented = row_of(frame_of(logs=silent, synthetic=[(window.start, window.end)]), "worker memory")
-    assert "hours of the local history have none" in invented.reason
+    assert "synthetic hours have none" in invented.reason
 
 
 def test_a_log_that_may_not_be_read_is_told_from_a_function_that_is_not_there(frame_of):

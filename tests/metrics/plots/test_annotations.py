@@ -115,7 +115,7 @@ def test_each_kind_of_happening_has_a_row_with_its_name(frame_of, ax):
 
     assert height == annotations.FOOT_PT + 3 * annotations.ROW_PT
     assert texts == [
-        "alarm", "00:07\u201300:58", "deploy", "00:50 ab12cd3", "synthetic", "written by the local history, not measured",
+        "alarm", "00:07\u201300:58", "deploy", "00:50 ab12cd3", "synthetic", "synthetic, not measured",
     ]  # fmt: skip
 
 

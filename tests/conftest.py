@@ -1,7 +1,10 @@
 """What holds for every test: none of them writes where the job that runs it is read, or fails by the clock or by chance."""
 
+import functools
+import gc
 import os
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -21,6 +24,23 @@ settings.register_profile(
     "abuse", deadline=None, database=None, max_examples=10_000, print_blob=True, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile(os.environ.get("COUCH_HYPOTHESIS_PROFILE", "couch"))
+
+# Each session reads the descriptions of AWS's services anew, a tenth of a second for each client. Here all sessions of a process
+# share what was read; whatever they are given, and the clients made of it, stay their own.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection():
+    """Leave the thousands of tests and their modules, which all stay until the end, out of the search for garbage."""
+    gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
 
 # Set by a workflow, for what it deployed and judged. A test that means one of them sets it for itself.
 OF_A_JOB = ("COUCH_STEP_SUMMARY", "GITHUB_STEP_SUMMARY")

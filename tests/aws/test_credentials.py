@@ -1,10 +1,7 @@
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
-from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 
@@ -18,8 +15,8 @@ from hypothesis import strategies as st
 from couch_explorers import doctor
 from couch_explorers.aws import credentials
 from couch_explorers.workspace import WorkspaceError, connect, local_session
+from tests.command_line import couch, couch_process
 
-COUCH = str(Path(sys.executable).with_name("couch"))
 ENDPOINT = "http://127.0.0.1:9"
 
 BROKEN_FILES = {
@@ -219,9 +216,7 @@ def sso_profile(user, monkeypatch, *, expires=None, legacy=False, name="dev"):
 def test_an_ended_sso_login_names_the_command_that_logs_in(user, monkeypatch, legacy, age):
     sso_profile(user, monkeypatch, expires=age and datetime.now(UTC) - age, legacy=legacy)
     # In a process of its own: botocore looks for the home when it is imported.
-    done = subprocess.run(
-        [COUCH, "status", "--target", "aws", "--candidate", "42"], capture_output=True, text=True, check=False
-    )
+    done = couch_process("status", "--target", "aws", "--candidate", "42")
 
     assert done.returncode == 1
     assert done.stderr == (
@@ -231,7 +226,7 @@ def test_an_ended_sso_login_names_the_command_that_logs_in(user, monkeypatch, le
 
 def test_doctor_reports_an_ended_sso_login(user, monkeypatch):
     sso_profile(user, monkeypatch)
-    done = subprocess.run([COUCH, "doctor", "--json"], capture_output=True, text=True, check=False)
+    done = couch_process("doctor", "--json")
 
     found = {finding["name"]: finding for finding in json.loads(done.stdout)}["AWS credentials"]
     assert (found["verdict"], found["fix"]) == ("WARN", "aws sso login --profile dev")
@@ -374,7 +369,9 @@ def test_no_command_has_a_trace_for_a_broken_configuration(user, monkeypatch, co
     else:
         (user / "config").write_text("no section\n")
 
-    done = subprocess.run([COUCH, *command], capture_output=True, text=True, check=False, cwd=user)
+    monkeypatch.chdir(user)
+    # A notebook has a kernel, and a kernel a process.
+    done = (couch_process if command[0] == "run" else couch)(*command)
 
     assert "Traceback" not in done.stderr + done.stdout
     assert "AWS" not in done.stderr

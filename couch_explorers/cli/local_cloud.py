@@ -1,11 +1,15 @@
 """The local cloud's commands: up, down, status, env, doctor, faults."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect
+
+if TYPE_CHECKING:
+    from couch_explorers.local.retention import Pruned
+    from couch_explorers.paths import Home
 
 # What `couch env` exports of a deploy: variable, field of the workspace. The Java client reads the first, the Lambdas the last.
 DEPLOYED = {"SQS_QUEUE_URL": "queue_url", "API_URL": "api_url", "BUCKET_NAME": "bucket"}
@@ -37,9 +41,10 @@ def up(
 
     What was chosen stays until something else is chosen, or `couch down --erase`.
     """
-    from couch_explorers.local import deploy, process, progress
+    from couch_explorers.local import deploy, process, progress, retention
     from couch_explorers.local.process import end_orphan_processes
     from couch_explorers.paths import Home
+    from couch_explorers.workspace import local_session
 
     home = Home.current()
     chosen = deploy.choose_settings(home, candidate, worker_timeout)
@@ -50,22 +55,52 @@ def up(
         report(progress.settings_chosen(chosen))
         deploy.save_choices(home, chosen.settings, here.port)
         result = deploy.deploy(home, here, chosen.settings, report)
+        retention.expire_log_streams(local_session(here.endpoint).client("logs"))
     typer.echo(progress.summary(here, result))
 
 
 @app.command()
 def down(
     erase: Annotated[bool, typer.Option("--erase", help="Forget all its data too.")] = False,  # noqa: FBT002
+    prune: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--prune", help="Delete old e-mails, pictures, and the local target's images, runs and objects."),
+    ] = False,
+    keep_days: Annotated[int, typer.Option(min=0, help="What is newer than so many days is not pruned.")] = 30,
 ) -> None:
-    """Stop the local cloud; what is in it comes back with `couch up`."""
-    from couch_explorers.local import process
+    """Stop the local cloud; what is in it comes back with `couch up`.
+
+    Images and runs of AWS, which were paid for, and ratings are never pruned or erased.
+    """
+    from couch_explorers.local import process, retention
     from couch_explorers.local.process import end_orphan_processes
     from couch_explorers.paths import Home
 
     home = Home.current()
     with process.exclusive(home):
         end_orphan_processes(home)
+        pruned = [*_prune_bucket(home, keep_days), *retention.prune_files(home, keep_days)] if prune else []
         typer.echo(process.stop(home, erase=erase))
+        if prune:
+            typer.echo(retention.sentence(pruned, keep_days))
+
+
+def _prune_bucket(home: "Home", keep_days: int) -> "list[Pruned]":
+    """Prune the bucket of a local cloud that runs and has something deployed; say so where it does not run."""
+    from couch_explorers.files import read_json
+    from couch_explorers.local import process, retention
+    from couch_explorers.workspace import local_session
+
+    here = process.running(home)
+    noted = read_json(home.deployment_file)
+    names = (noted.get("workspace") if isinstance(noted, dict) else None) or {}
+    if not names:
+        return []
+    if here is None:
+        typer.echo("The local cloud is not running, so its bucket is not pruned: couch up, then couch down --prune")
+        return []
+    s3 = local_session(here.endpoint).client("s3")
+    return [retention.prune_objects(s3, names["bucket"], f"{names['candidate']}/", keep_days)]
 
 
 @app.command()

@@ -22,6 +22,7 @@ from couch_explorers.core.aws_errors import describe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from couch_explorers.core.aws_errors import CalledModel
     from couch_explorers.core.image_models import ImageModel
     from couch_explorers.workspace import Workspace
 
@@ -111,11 +112,18 @@ def _day(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
 
 
-def warning(model: ImageModel, found: Lifecycle) -> str:
-    """Say that a model is deprecated or gone, and what to use instead; empty for an active one."""
+def warning(model: CalledModel, found: Lifecycle, instead_id: str | None = None) -> str:
+    """Say that a model is deprecated or gone, and what to use instead; empty for an active one.
+
+    Args:
+        model: the model that was asked about.
+        found: what was found.
+        instead_id: the id of a model that works; by default an image model's.
+
+    """
     named = f"{model.name} ({model.id})"
     detail = found.detail.rstrip(". ")
-    instead = f"use {image_models.alternative(model).id}, which works"
+    instead = f"use {instead_id or image_models.alternative(model.id).id}, which works"
     if found.status is LifecycleStatus.LEGACY:
         end = f" (end of life {found.end_of_life})" if found.end_of_life else ""
         return f"{named} is LEGACY in {model.region}{end} and may be refused any day: {instead}."

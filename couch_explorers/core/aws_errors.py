@@ -6,7 +6,7 @@ a role nor an account.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from botocore.exceptions import (
     ClientError,
@@ -40,8 +40,26 @@ from couch_explorers.core.errors import (
 )
 from couch_explorers.core.model_families import is_content_filter
 
-if TYPE_CHECKING:
-    from couch_explorers.core.image_models import ImageModel
+
+class CalledModel(Protocol):
+    """What an error's sentence names of the model that was called."""
+
+    @property
+    def id(self) -> str:
+        """The foundation model's id."""
+
+    @property
+    def name(self) -> str:
+        """Its name for people."""
+
+    @property
+    def region(self) -> str:
+        """Where it was called."""
+
+    @property
+    def arn(self) -> str:
+        """The foundation model's ARN there."""
+
 
 # ServiceQuotaExceededException says that the account's quota is used up for now; ModelNotReadyException that a model is
 # being loaded (Bedrock API reference, InvokeModel errors).
@@ -75,10 +93,17 @@ _CREDENTIALS_MISSING = (
 _NETWORK = (BotoConnectionError, HTTPClientError, IncompleteReadError)
 
 
-def model_error(model: ImageModel, error: Exception) -> GenerationError:
-    """Say what went wrong when this model was asked; `error` is what botocore raised."""
+def model_error(model: CalledModel, error: Exception, instead: str | None = None) -> GenerationError:
+    """Say what went wrong when this model was asked.
+
+    Args:
+        model: the model that was called.
+        error: what botocore raised.
+        instead: the id of a model that works, to be named where this one is retired; by default an image model's.
+
+    """
     if isinstance(error, ClientError):
-        return _model_answer(model, error)
+        return _model_answer(model, error, instead)
     if isinstance(error, ReadTimeoutError):
         return ModelTimeoutError(f"{model.name} did not answer in time: try again later.")
     if isinstance(error, _CREDENTIALS_MISSING):
@@ -119,13 +144,12 @@ def describe(error: ClientError) -> tuple[str, int, str]:
     return str(details.get("Code", "")), int(status), _WEB_PAGE if message.lstrip().startswith("<") else message
 
 
-def _model_answer(model: ImageModel, error: ClientError) -> GenerationError:
+def _model_answer(model: CalledModel, error: ClientError, instead: str | None) -> GenerationError:
     code, status, message = describe(error)
     if _is_retired(message):
         # Before the rights: a legacy model that an account has not used of late answers "Access denied".
-        return RetiredModelError(
-            f"{model.name} ({model.id}) is retired: use {image_models.alternative(model).id}, which works."
-        )
+        works = instead or image_models.alternative(model.id).id
+        return RetiredModelError(f"{model.name} ({model.id}) is retired: use {works}, which works.")
     passing = _passing_answer(model, code, status)
     if passing is not None:
         return passing
@@ -136,7 +160,7 @@ def _model_answer(model: ImageModel, error: ClientError) -> GenerationError:
     return ModelAnswerError(f"{model.name} refused the request ({code}): {shown(message, 300)}.")
 
 
-def _access_denied(model: ImageModel, message: str) -> GenerationError:
+def _access_denied(model: CalledModel, message: str) -> GenerationError:
     """Tell a missing right from a missing subscription: Bedrock answers AccessDeniedException for both.
 
     Only the text of the message tells them apart. Of a missing or unfinished subscription:
@@ -157,7 +181,7 @@ def _access_denied(model: ImageModel, message: str) -> GenerationError:
     return AccessDeniedError(f"No right to use {model.id}: allow bedrock:InvokeModel on {model.arn}.")
 
 
-def _passing_answer(model: ImageModel, code: str, status: int) -> GenerationError | None:
+def _passing_answer(model: CalledModel, code: str, status: int) -> GenerationError | None:
     if code in THROTTLING_CODES or status == _TOO_MANY:
         return ThrottledError(f"{model.name} is asked too often just now: try again later.")
     if code in _TIMEOUTS or status == _REQUEST_TIMEOUT:

@@ -183,9 +183,9 @@ def get(id_or_arn: str) -> ImageModel:
     return model if region in (None, model.region) else replace(model, region=str(region))
 
 
-def alternative(model: ImageModel) -> ImageModel:
+def alternative(model_id: str) -> ImageModel:
     """Choose a model that works in place of this one: the default, or the next active one for the default itself."""
-    return next(other for other in MODELS.values() if other.lifecycle == "ACTIVE" and other.id != model.id)
+    return next(other for other in MODELS.values() if other.lifecycle == "ACTIVE" and other.id != model_id)
 
 
 def parse_arn(arn: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The faults that `couch faults` sets in the local cloud, and how they are written: of the image models, of S3 and SQS, of deliveries."""
+"""The faults that `couch faults` sets in the local cloud, and how they are written: of the models, of S3 and SQS, of deliveries."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.aws import vision_models
 from couch_explorers.core import errors, image_models
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def _number(name: str, value: object, highest: float) -> float:
 
 
 def _known_model(model: str) -> str:
+    if model in vision_models.VISION_MODELS:
+        return model
     try:
         return image_models.get(model).id
     except errors.UnknownModelError as error:

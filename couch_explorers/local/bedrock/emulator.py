@@ -1,5 +1,7 @@
 """Emulates Bedrock's image models: their limits, responses, errors and latency, with posters in place of generated pictures.
 
+The vision models that judge pictures are here, too, with the same faults.
+
 Authorization happens before, in the engine. The pictures tell nothing about what a real model generates; everything around them
 behaves as on AWS, and what differs is refused by name.
 """
@@ -17,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from couch_explorers.local.bedrock import requests, responses
+from couch_explorers.local.bedrock import judging, requests, responses
 from couch_explorers.local.bedrock.agreements import AVAILABLE, Agreements
 from couch_explorers.local.bedrock.inference_profiles import PROFILES
 from couch_explorers.local.bedrock.rendering import RenderPool, encode
@@ -183,20 +185,71 @@ class ImageModelEmulator:
         model = responses.find_model(behind[0] if behind else model_id, region)
         if model is None:
             return responses.invalid_model()
-        if model.id in faults.retired:
-            return responses.retired_model()
-        if self.agreements.status(model.id, faults) != AVAILABLE:
-            return responses.not_subscribed()
-        if draw.throttled:
-            self.stats.throttled += 1
-            await self._sleep(REFUSAL_LATENCY_S)
-            return responses.throttled()
+        if (refusal := await self._refusal(model.id, faults, draw)) is not None:
+            return refusal
         try:
             request = await self._read(model, body)
         except RequestRefusedError as refusal:
             return responses.failure("ValidationException", str(refusal))
         self._log.write(call, "begun", trace=trace, prompt=request.prompt)
         return await self._serve(model, request, draw, call, due=began + draw.latency)
+
+    async def converse(self, model_id: str, body: bytes, region: str, trace: str = "") -> Response:
+        """Serve one Converse call of a vision model, after the model's latency; see `judging` for its scores.
+
+        Args:
+            model_id: The id or ARN of one of AWS's own inference profiles.
+            body: The request's JSON.
+            region: The region that the call is signed for.
+            trace: The call's X-Ray header, for the log.
+
+        Returns:
+            The HTTP response, an error included.
+        """
+        call = self._log.next_call()
+        response = await self._judge(model_id, body, region, call, trace)
+        self._log.write(call, "ended", status=response.status)
+        return response
+
+    async def _judge(self, model_id: str, body: bytes, region: str, call: str, trace: str) -> Response:
+        began = self._clock()
+        self.stats.calls += 1
+        faults = self.faults
+        draw = self._draw(faults)
+        try:
+            model = judging.find_model(model_id, region)
+            if model is None:
+                return responses.invalid_model()
+            if (refused := await self._refusal(model.id, faults, draw)) is not None:
+                return refused
+            # In a thread: it has a picture, which takes time to decode.
+            request = await asyncio.to_thread(judging.read_request, model, body)
+        except judging.ConverseRefusedError as refusal:
+            return responses.failure("ValidationException", str(refusal))
+        self._log.write(call, "begun", trace=trace, prompt="")
+        if draw.failing:
+            self.stats.errors += 1
+            await self._sleep(REFUSAL_LATENCY_S)
+            return responses.unavailable()
+        if (rest := began + draw.latency - self._clock()) > 0:
+            await self._sleep(rest)
+        filtered = draw.withheld[0]
+        self.stats.blocked += filtered
+        if draw.hanging:
+            await self._sleep(HANG_S)
+        return judging.answer(model, request, filtered=filtered, seconds=self._clock() - began)
+
+    async def _refusal(self, model_id: str, faults: Faults, draw: FaultDraw) -> Response | None:
+        """Refuse a call of a model that is retired, not agreed to, or throttled; None for any other."""
+        if model_id in faults.retired:
+            return responses.retired_model()
+        if self.agreements.status(model_id, faults) != AVAILABLE:
+            return responses.not_subscribed()
+        if draw.throttled:
+            self.stats.throttled += 1
+            await self._sleep(REFUSAL_LATENCY_S)
+            return responses.throttled()
+        return None
 
     async def _read(self, model: ImageModel, body: bytes) -> requests.ImageRequest:
         """Parse a request; in a thread where it may contain pictures, which take time to decode."""
@@ -257,7 +310,7 @@ class ImageModelEmulator:
         return responses.pictures(model, made, seeds, withheld=sum(withheld), mask=mask)
 
     def foundation_models(self, region: str) -> list[dict[str, Any]]:
-        """List the image models of a region as ListFoundationModels does."""
+        """List the models of a region as ListFoundationModels does."""
         return responses.model_summaries(region)
 
     def foundation_model(self, model_id: str, region: str) -> dict[str, Any] | None:

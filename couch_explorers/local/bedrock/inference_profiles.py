@@ -1,6 +1,7 @@
 """Application inference profiles: an account's own names for a model, by which its calls can be counted and billed apart.
 
-The profiles of AWS's own, such as `us.amazon.…`, are not here: none of the image models that the local cloud plays has one.
+AWS's own profiles, such as `us.amazon.nova-2-lite-v1:0`, are not kept: they are those of the vision models, and no image model of
+the local cloud has one.
 
 API: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateInferenceProfile.html. Rights: a caller needs
 `bedrock:InvokeModel` on the profile and on each model behind it,
@@ -16,6 +17,7 @@ import string
 import threading
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.aws.vision_models import by_profile
 from couch_explorers.core.errors import UnknownModelError
 from couch_explorers.core.image_models import MODELS, parse_arn
 from couch_explorers.files import read_json, write_whole
@@ -96,10 +98,15 @@ class InferenceProfiles:
             self._keep({other: profile for other, profile in self._known().items() if other != arn})
 
     def models_behind(self, arn: str) -> tuple[str, ...]:
-        """The ARNs of the models behind a profile's ARN; empty where it is not one."""
+        """The ARNs of the models behind a profile's ARN, one for each region that AWS's own routes to; empty where it is not one."""
         with self._lock:
             profile = self._known().get(arn)
-        return tuple(model["modelArn"] for model in profile["models"]) if profile else ()
+        if profile:
+            return tuple(model["modelArn"] for model in profile["models"])
+        vision = by_profile(arn.rpartition(":inference-profile/")[2])
+        if vision is None:
+            return ()
+        return tuple(f"arn:aws:bedrock:{region}::foundation-model/{vision.id}" for region in vision.destinations)
 
     def _known(self) -> dict[str, Profile]:
         if self._profiles is None:

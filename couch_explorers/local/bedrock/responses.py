@@ -13,11 +13,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from couch_explorers.aws import vision_models
 from couch_explorers.core import errors, image_models, model_families
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from couch_explorers.aws.vision_models import VisionModel
     from couch_explorers.core.image_models import ImageModel
 
 # Words that trigger the emulated content filters, as whole words in any case. Real filters judge the meaning; these make the two
@@ -127,14 +129,19 @@ def _ok(content: dict[str, object]) -> Response:
 
 
 def model_summaries(region: str) -> list[dict[str, Any]]:
-    """List the image models of a region; the others have none of them."""
-    return [_model_summary(model) for model in image_models.MODELS.values() if model.region == region]
+    """List the image models of a region, and the vision models that can be reached from it."""
+    painting = [_model_summary(model) for model in image_models.MODELS.values() if model.region == region]
+    seeing = [_vision_summary(model, region) for model in vision_models.VISION_MODELS.values()]
+    return painting + [summary for summary in seeing if summary is not None]
 
 
 def model_details(model_id: str, region: str) -> dict[str, Any] | None:
     """Describe one model, given by id or ARN, or None where the region does not have it."""
     model = find_model(model_id, region)
-    return None if model is None else _model_summary(model)
+    if model is not None:
+        return _model_summary(model)
+    vision = vision_models.VISION_MODELS.get(model_id.rpartition("foundation-model/")[2])
+    return None if vision is None else _vision_summary(vision, region)
 
 
 def find_model(id_or_arn: str, region: str) -> image_models.ImageModel | None:
@@ -145,6 +152,25 @@ def find_model(id_or_arn: str, region: str) -> image_models.ImageModel | None:
         return None
     home = image_models.MODELS[model.id].region
     return model if model.region == region == home else None
+
+
+def _vision_summary(model: VisionModel, region: str) -> dict[str, Any] | None:
+    """Describe a vision model; None where the region does not have it."""
+    if region not in model.destinations:
+        return None
+    return {
+        "modelArn": f"arn:aws:bedrock:{region}::foundation-model/{model.id}",
+        "modelId": model.id,
+        "modelName": model.name,
+        "providerName": model.provider,
+        "inputModalities": ["TEXT", "IMAGE"],
+        "outputModalities": ["TEXT"],
+        # The local cloud answers Converse only.
+        "responseStreamingSupported": False,
+        "customizationsSupported": [],
+        "inferenceTypesSupported": ["INFERENCE_PROFILE"],
+        "modelLifecycle": {"status": model.lifecycle},
+    }
 
 
 def _model_summary(model: image_models.ImageModel) -> dict[str, Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # A response of the engine with this header stands for a call of a model that is allowed and still to be answered.
 CALL_HEADER = "x-couch-model-call"
 
-# "Maximum size of the request body" of InvokeModel: 25,000,000 bytes.
+# "Maximum size of the request body" of InvokeModel, and the payload that Nova takes: 25,000,000 bytes.
 LARGEST_REQUEST = 25_000_000
 
 
@@ -56,7 +56,7 @@ class Bedrock:
                 "ListInferenceProfiles": list_profiles,
                 "DeleteInferenceProfile": delete_profile,
             },
-            "bedrock-runtime": {"InvokeModel": self.invoke},
+            "bedrock-runtime": {"InvokeModel": self.invoke, "Converse": self.converse},
         }
         for name, table in tables.items():
             SERVICE_PLUGINS.add_service(Service(name, skeleton=Skeleton(load_service(name), table)))
@@ -103,10 +103,19 @@ class Bedrock:
         return model_id
 
     def invoke(self, context: Any, request: Mapping[str, Any]) -> Any:
-        """Note a call that the engine has allowed; `serve` answers it."""
+        """Note a call of InvokeModel that the engine has allowed; `serve` answers it."""
+        return self._note(context, request["modelId"], self.models.invoke_model)
+
+    def converse(self, context: Any, request: Mapping[str, Any]) -> Any:
+        """Note a call of Converse that the engine has allowed; `serve` answers it."""
+        return self._note(context, request["modelId"], self.models.converse)
+
+    def _note(
+        self, context: Any, model_id: str, serve: Callable[[str, bytes, str, str], Awaitable[responses.Response]]
+    ) -> Any:
         from localemu.http import Response
 
-        model_id, region = request["modelId"], context.region
+        region = context.region
         body: bytes = context.request.get_data()
         trace: str = context.request.headers.get(TRACE_HEADER, "")
 
@@ -115,7 +124,7 @@ class Bedrock:
                 return responses.failure(
                     "ValidationException", f"The request has {len(body)} bytes, at most {LARGEST_REQUEST}."
                 )
-            return await self.models.invoke_model(model_id, body, region, trace)
+            return await serve(model_id, body, region, trace)
 
         number = uuid.uuid4().hex
         self._calls[number] = answer

@@ -7,6 +7,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from couch_explorers.aws.vision_models import DEFAULT_VISION_MODEL_ID, STAND_IN_HEADER, VISION_MODELS
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID, MODELS, get
 from couch_explorers.workspace import EndpointSession
 
@@ -148,7 +149,9 @@ def test_catalogue_lists_the_models_of_the_signed_region(engine_cloud):
     listed = {
         region: {
             model["modelId"]
-            for model in engine_cloud.client("bedrock", region_name=region).list_foundation_models()["modelSummaries"]
+            for model in engine_cloud.client("bedrock", region_name=region).list_foundation_models(
+                byOutputModality="IMAGE"
+            )["modelSummaries"]
         }
         for region in ("us-east-1", "us-west-2", "eu-west-1")
     }
@@ -159,10 +162,10 @@ def test_catalogue_lists_the_models_of_the_signed_region(engine_cloud):
 @pytest.mark.parametrize(
     ("filters", "count"),
     [
-        ({"byProvider": "Amazon"}, 3),
+        ({"byProvider": "Amazon", "byOutputModality": "IMAGE"}, 3),
         ({"byProvider": "stability"}, 0),
         ({"byOutputModality": "IMAGE"}, 3),
-        ({"byOutputModality": "TEXT"}, 0),
+        ({"byOutputModality": "TEXT"}, 4),
         ({"byInferenceType": "PROVISIONED"}, 0),
     ],
 )
@@ -246,10 +249,41 @@ def test_sixty_four_calls_run_side_by_side(engine_cloud, runtime):
 
 def test_operation_that_is_not_offered_says_so(runtime):
     with pytest.raises(ClientError) as refused:
-        runtime.converse(modelId=DEFAULT_MODEL_ID, messages=[])
+        runtime.converse_stream(modelId=DEFAULT_MODEL_ID, messages=[])
 
     assert refused.value.response["Error"] == {
         "Code": "InternalFailure",
-        "Message": "The local cloud does not offer Converse of the service bedrock-runtime (README.md, Differences from AWS).",
+        "Message": "The local cloud does not offer ConverseStream of the service bedrock-runtime (README.md, Differences from AWS).",
     }
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+JUDGE = VISION_MODELS[DEFAULT_VISION_MODEL_ID]
+QUESTION = [{"role": "user", "content": [{"text": "Is anybody there?"}]}]
+
+
+def test_judge_is_reached_by_its_inference_profile(engine_cloud, runtime):
+    before = images(engine_cloud)
+
+    answer = runtime.converse(modelId=JUDGE.profile_id, messages=QUESTION)
+
+    assert answer["stopReason"] == "end_turn"
+    assert answer["ResponseMetadata"]["HTTPHeaders"][STAND_IN_HEADER] == "true"
+    assert images(engine_cloud) == before
+
+
+@pytest.mark.parametrize("missing", ["", "profile", "us-east-2"])
+def test_judge_needs_the_right_to_the_profile_and_to_each_model_behind_it(engine_cloud, runtime, user, missing):
+    """https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html."""
+    account = engine_cloud.client("sts").get_caller_identity()["Account"]
+    rights = {"profile": f"arn:aws:bedrock:us-west-2:{account}:inference-profile/{JUDGE.profile_id}"} | {
+        region: f"arn:aws:bedrock:{region}::foundation-model/{JUDGE.id}" for region in JUDGE.destinations
+    }
+    given = [arn for name, arn in rights.items() if name != missing]
+    session = user({"Action": "bedrock:InvokeModel", "Resource": given})
+    client = engine_cloud.client("bedrock-runtime", session=session, config=NO_RETRY)
+
+    if missing:
+        assert refusal(lambda: client.converse(modelId=JUDGE.profile_id, messages=QUESTION))[1] == 403
+    else:
+        assert client.converse(modelId=JUDGE.profile_id, messages=QUESTION)["stopReason"] == "end_turn"

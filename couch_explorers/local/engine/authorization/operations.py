@@ -532,6 +532,10 @@ def _bedrock(call: Call) -> Iterator[Permission]:
         yield Permission(action)
         return
     arn = model if model.startswith("arn:") else f"arn:aws:bedrock:{call.region}::foundation-model/{model}"
+    # An id may also be that of one of AWS's own inference profiles.
+    own = call.arn("bedrock", f"inference-profile/{model}")
+    if not model.startswith("arn:") and call.find_models_behind(own):
+        arn = own
     yield Permission(action, (arn,))
     # Not the profile alone: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
     for behind in call.find_models_behind(arn):

@@ -78,6 +78,10 @@ class Home:
         """What people think of the pictures."""
         return self.path / "ratings" / f"{target}.jsonl"
 
+    def scores(self, target: str) -> Path:
+        """What a judging model thinks of the pictures."""
+        return self.path / "scores" / f"{target}.jsonl"
+
     @property
     def lock_file(self) -> Path:
         """Held while the cloud is started, stopped or deployed on."""

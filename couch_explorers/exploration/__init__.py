@@ -3,6 +3,7 @@
 from couch_explorers.exploration.comparison import compare
 from couch_explorers.exploration.contact_sheet import contact_sheet
 from couch_explorers.exploration.gallery import gallery
+from couch_explorers.exploration.judge import judge, plan_judging
 from couch_explorers.exploration.rating_panel import rating_panel
 from couch_explorers.exploration.ratings import merge, rate, ratings
 from couch_explorers.exploration.reproduce import reproduce
@@ -20,8 +21,10 @@ __all__ = [
     "conclude",
     "contact_sheet",
     "gallery",
+    "judge",
     "load",
     "merge",
+    "plan_judging",
     "rate",
     "rating_panel",
     "ratings",

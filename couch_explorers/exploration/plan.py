@@ -119,10 +119,9 @@ def plan_rows(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, via: st
 
 def check_cost(planned: Iterable[PlanRow], max_cost_usd: float | None) -> None:
     """Refuse a plan that costs more than the limit in USD; None is no limit. Raises ExplorationError."""
+    check_max_cost(max_cost_usd)
     if max_cost_usd is None:
         return
-    if not isinstance(max_cost_usd, Real) or isinstance(max_cost_usd, bool) or not max_cost_usd >= 0:
-        raise ExplorationError(f"max_cost_usd is {shown(max_cost_usd)}: give an amount in USD from 0, or None.")
     new = [row.usd for row in planned if row.status is Planned.NEW]
     # Summed exactly: ten pictures of $0.01 do not break a limit of $0.10.
     cost = round(math.fsum(new), 6)
@@ -132,6 +131,14 @@ def check_cost(planned: Iterable[PlanRow], max_cost_usd: float | None) -> None:
             f"{pictures} {formatting.usd(cost, exact=True)} (prices of {PRICES_AS_OF}), more than max_cost_usd={max_cost_usd:g}: "
             "raise the limit, or ask for fewer prompts, models, seeds or sizes.",
         )
+
+
+def check_max_cost(max_cost_usd: float | None) -> None:
+    """Refuse a limit that is no amount in USD; None is no limit. Raises ExplorationError."""
+    if max_cost_usd is None:
+        return
+    if not isinstance(max_cost_usd, Real) or isinstance(max_cost_usd, bool) or not max_cost_usd >= 0:
+        raise ExplorationError(f"max_cost_usd is {shown(max_cost_usd)}: give an amount in USD from 0, or None.")
 
 
 def check_concurrency(concurrency: int) -> None:

@@ -10,26 +10,23 @@ from __future__ import annotations
 import getpass
 import json
 import operator
-import os
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias
 
-from filelock import FileLock, Timeout
-
 from couch_explorers.core.errors import shown
 from couch_explorers.core.jobs import ID_PATTERN, canonical_json
+from couch_explorers.exploration import json_lines
 from couch_explorers.exploration.grid import cell_view, cell_views
 from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -41,9 +38,6 @@ if TYPE_CHECKING:
 VERDICTS = ("keep", "reject")
 MAX_STARS = 5
 RATING_FIELDS = ("verdict", "stars", "note")
-
-# Adding a line takes a millisecond: whoever holds the lock for this long hangs.
-LOCK_TIMEOUT_S = 10.0
 
 
 class BrokenRatingWarning(UserWarning):
@@ -105,7 +99,7 @@ class RatingsFile:
         for name, value in sayings.items():
             if complaint := _invalid_reason(name, value):
                 raise ExplorationError(complaint)
-        with _locked(self.path):
+        with json_lines.locked(self.path, "rating"):
             before = self.current().get(picture_id, Rating(picture_id))
             now = datetime.now(UTC)
             if before.at is not None and before.at >= now:
@@ -113,7 +107,7 @@ class RatingsFile:
                 now = before.at + timedelta(microseconds=1)
             at = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
             text = canonical_json({"id": picture_id, **sayings, "at": at, "by": by})
-            _append(self.path, [text])
+            json_lines.append(self.path, [text])
         return _apply(before, _Entry(now, text, picture_id, by, sayings))
 
     def merge(self, other: Path) -> int:
@@ -127,10 +121,10 @@ class RatingsFile:
         if broken and not theirs:
             raise ExplorationError(f"{other} holds no ratings: name a file of JSON lines such as {self.path}.")
         _warn(broken)
-        with _locked(self.path):
+        with json_lines.locked(self.path, "rating"):
             known = {line.text for line in _read_entries(self.path)}
             new = sorted({line for line in theirs if line.text not in known})
-            _append(self.path, [line.text for line in new])
+            json_lines.append(self.path, [line.text for line in new])
         return len(new)
 
 
@@ -224,40 +218,6 @@ def _invalid_reason(name: str, value: Any) -> str:
 
 def _is_star_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_STARS
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the file for oneself; raises ExplorationError where it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f"{path.name}.lock"), timeout=LOCK_TIMEOUT_S):
-            yield
-    except Timeout as error:
-        raise ExplorationError(
-            f"Another program has held {path} for {LOCK_TIMEOUT_S:.0f} s: end it, then rate again.",
-        ) from error
-    except OSError as error:
-        raise ExplorationError(
-            f"The rating is not kept, {path} cannot be written: {error.strerror or error}. Make it writable, then rate again.",
-        ) from error
-
-
-def _append(path: Path, texts: Sequence[str]) -> None:
-    """Add lines in one write; the caller holds the lock."""
-    if not texts:
-        return
-    # Half a character pair, which a browser may send, is written as JSON's own escape.
-    data = "".join(f"{text}\n" for text in texts).encode(errors="backslashreplace")
-    with path.open("a+b") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                # A line that was cut off by a crash must not take the next one with it.
-                data = b"\n" + data
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 RATING_COLUMNS = ("id", *RATING_FIELDS, "at", "by")

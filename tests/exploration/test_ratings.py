@@ -212,7 +212,7 @@ def test_a_file_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
     (tmp_path / "ratings").write_text("a file where the folder should be")
     sidecar = RatingsFile(tmp_path / "ratings" / "local.jsonl")
 
-    with pytest.raises(ExplorationError, match=r"The rating is not kept, .* cannot be written: .* then rate again"):
+    with pytest.raises(ExplorationError, match=r"The rating is not kept, .* cannot be written: .* then try again"):
         sidecar.add(JEEP, {"stars": 1}, "kari")
     with pytest.raises(ExplorationError, match=r"The ratings in .* cannot be read"):
         sidecar.current()

@@ -43,7 +43,7 @@ logger = logging.getLogger("couch.local")
 
 # API Gateway treats several slashes before a stage's name as one.
 REPEATED_SLASHES = re.compile(rb"^(/_aws/execute-api/[^/]+)/{2,}")
-MODEL_CALL = re.compile(r"^/model/.+/invoke$")
+MODEL_CALL = re.compile(r"^/model/.+/(invoke|converse)$")
 # LocalEmu's own administration, which can stop the process and change its settings; it is not used here.
 ENGINE_ADMINISTRATION = "/_localemu"
 

@@ -1,0 +1,66 @@
+"""Files of JSON lines that several programs only ever append to, so that nothing in them is lost."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from couch_explorers.exploration.sweep_spec import ExplorationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+# Adding a line takes a millisecond: a program that holds the lock for this long hangs.
+LOCK_TIMEOUT_S = 10.0
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold a file for oneself while a line is added.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+        what: what the line is, such as "rating", for the error's sentence.
+
+    Raises:
+        ExplorationError: another program holds the file for LOCK_TIMEOUT_S, or it cannot be written.
+
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f"{path.name}.lock"), timeout=LOCK_TIMEOUT_S):
+            yield
+    except Timeout as error:
+        raise ExplorationError(
+            f"Another program has held {path} for {LOCK_TIMEOUT_S:.0f} s: end it, then try again.",
+        ) from error
+    except OSError as error:
+        raise ExplorationError(
+            f"The {what} is not kept, {path} cannot be written: {error.strerror or error}. Make it writable, then try again.",
+        ) from error
+
+
+def append(path: Path, texts: Sequence[str]) -> None:
+    """Add lines in one write, on disk when this returns; the caller holds the lock.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    """
+    if not texts:
+        return
+    # Half a character pair, which a browser may send, is written as JSON's own escape.
+    data = "".join(f"{text}\n" for text in texts).encode(errors="backslashreplace")
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                # A line that was cut off by a crash must not take the next one with it.
+                data = b"\n" + data
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,602 @@
+"""A vision model as the judge of a sweep's pictures: planned before it is paid, kept, and every failure a row."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+from filelock import FileLock
+
+from couch_explorers import checks, formatting
+from couch_explorers.aws import lifecycle, vision_models
+from couch_explorers.aws.lifecycle import LifecycleStatus
+from couch_explorers.aws.vision_models import DEFAULT_VISION_MODEL_ID, STAND_IN_HEADER, VISION_PRICES_AS_OF, VisionModel
+from couch_explorers.checks import Check, Verdict
+from couch_explorers.core import generation
+from couch_explorers.core.aws_errors import model_error
+from couch_explorers.core.errors import (
+    AccessDeniedError,
+    BlockedError,
+    GenerationError,
+    PaymentMethodError,
+    RetiredModelError,
+    SubscriptionPendingError,
+    ThrottledError,
+    UnknownModelError,
+)
+from couch_explorers.exploration import judge_question, progress
+from couch_explorers.exploration.grid import cell_views
+from couch_explorers.exploration.judge_question import JudgeAnswerError
+from couch_explorers.exploration.plan import check_concurrency, check_max_cost
+from couch_explorers.exploration.ratings import picture_id, target_of
+from couch_explorers.exploration.scores import Judgement, scores_file
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.html import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from couch_explorers.exploration.grid import CellView
+    from couch_explorers.exploration.judge_question import PreparedPicture
+    from couch_explorers.exploration.scores import Score
+    from couch_explorers.workspace import Workspace
+
+ATTEMPTS = 5
+READ_TIMEOUT_S = 120.0
+# What ends a run: every further call would be refused in the same way.
+FATAL = (AccessDeniedError, PaymentMethodError, RetiredModelError, SubscriptionPendingError)
+FILTER_STOPS = ("content_filtered", "guardrail_intervened")
+STAND_IN_NOTE = "Local stand-in: no model has looked at the pictures."
+
+
+class JudgeStatus(StrEnum):
+    """How the judging of a picture ended."""
+
+    JUDGED = "judged"  # asked in this run, and paid
+    CACHED = "cached"  # judged before, with the same rubric, model and prompt version
+    FILTERED = "filtered"  # a content filter withheld the answer
+    THROTTLED = "throttled"  # the model was asked too often, retries included
+    FAILED = "failed"  # anything else
+    STOPPED = "stopped"  # not asked
+
+
+# The columns of a judge's result, one row for each picture and criterion.
+SCORE_COLUMNS = (
+    "number", "id", "criterion", "score", "reason", "status", "note", "model", "stand_in", "seconds", "usd",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Task:
+    """A picture to be judged; `known` is the answer that is here, `trouble` why it cannot be asked about."""
+
+    cell: CellView
+    picture_id: str
+    picture: PreparedPicture | None = None
+    key: str = ""
+    known: Judgement | None = None
+    trouble: str = ""
+
+    @property
+    def new(self) -> bool:
+        """Whether the model has to be asked."""
+        return self.known is None and not self.trouble
+
+
+@dataclass(frozen=True)
+class JudgeOutcome:
+    """What became of one task; `usd` is what was paid for it in this run."""
+
+    task: Task
+    status: JudgeStatus
+    judgement: Judgement | None = None
+    reason: str = ""
+    seconds: float | None = None
+    usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class JudgePlan:
+    """What a judge would be asked, and what that costs, before it is paid. A notebook shows it.
+
+    `calls` are new, `cached` known, `without` cells have no picture; tokens and `usd` are expected, `most_usd` is the cost of
+    the longest answers. `warning` says that the model is deprecated, `refusal` that the target does not offer it.
+    """
+
+    model: VisionModel
+    rubric: Mapping[str, str]
+    target: str
+    tasks: tuple[Task, ...] = field(repr=False)
+    without: int = 0
+    warning: str = ""
+    refusal: str = ""
+    # How much of the scores file was read, in bytes.
+    read_to: int = field(default=0, repr=False)
+
+    @property
+    def new(self) -> list[Task]:
+        """The pictures that the model has to be asked about."""
+        return [task for task in self.tasks if task.new]
+
+    @property
+    def calls(self) -> int:
+        """How many calls are made, if every first answer is valid."""
+        return len(self.new)
+
+    @property
+    def cached(self) -> int:
+        """How many pictures have these scores already."""
+        return sum(task.known is not None for task in self.tasks)
+
+    @property
+    def input_tokens(self) -> int:
+        """Expected input tokens of all calls."""
+        return sum(
+            judge_question.input_tokens(task.picture, task.cell.prompt, self.rubric, self.model)
+            for task in self.new
+            if task.picture is not None
+        )
+
+    @property
+    def output_tokens(self) -> int:
+        """Expected output tokens of all calls."""
+        return self.calls * judge_question.output_tokens(self.rubric)
+
+    @property
+    def usd(self) -> float:
+        """Expected cost in USD."""
+        return self.model.usd(self.input_tokens, self.output_tokens)
+
+    @property
+    def most_usd(self) -> float:
+        """Cost in USD if every answer is as long as it may be."""
+        return self.model.usd(self.input_tokens, self.calls * judge_question.most_output_tokens(self.rubric))
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the plan says, a sentence each."""
+        kept = f"{self.cached} already judged" if self.cached else ""
+        missing = f"{self.without} without a picture" if self.without else ""
+        more = ", ".join(filter(None, (kept, missing)))
+        criteria = formatting.count(len(self.rubric), "criterion", "criteria")
+        lines = [
+            f"{formatting.count(self.calls, 'picture')} to judge by {criteria} with {self.model.name}{f'; {more}' if more else ''}."
+        ]
+        if self.calls:
+            cost = (
+                f"{formatting.usd(self.usd)}, at most {formatting.usd(self.most_usd)} (prices of {VISION_PRICES_AS_OF})"
+            )
+            tokens = f"about {self.input_tokens:,} tokens in and {self.output_tokens:,} out"
+            lines.append(
+                f"{formatting.count(self.calls, 'call')}, {tokens}: {'on AWS ' if self.target == 'local' else ''}{cost}."
+            )
+        if self.target == "local":
+            lines.append(STAND_IN_NOTE)
+        return lines + [text for text in (self.warning, self.refusal) if text]
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
+        return {"text/html": "".join(f"<p>{escape(each)}</p>" for each in self.sentences), "text/plain": str(self)}
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """A judge's scores of a sweep's pictures. A notebook shows them, and what the run came to, with its verdict.
+
+    `frame` has SCORE_COLUMNS, one row for each picture and criterion: score is 1 to 5, missing where there is none, and reason
+    then says why; usd is the call's cost, divided among its criteria; stand_in tells scores of the local cloud.
+    """
+
+    frame: pd.DataFrame
+    rubric: Mapping[str, str]
+    model: VisionModel
+    target: str
+    outcomes: tuple[JudgeOutcome, ...] = field(repr=False)
+    unstarted: str = ""
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether any score comes from the local cloud's stand-in."""
+        return any(found.judgement.stand_in for found in self.outcomes if found.judgement is not None)
+
+    @property
+    def by_id(self) -> dict[str, Judgement]:
+        """The answers by the picture's id."""
+        return {found.task.picture_id: found.judgement for found in self.outcomes if found.judgement is not None}
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """BAD where no picture could be judged, WARN where some could not."""
+        if not self.outcomes:
+            return (Check("judge", Verdict.NO_DATA, 0.0, "There is no picture to judge."),)
+        judged = len(self.by_id)
+        verdict = Verdict.OK if judged == len(self.outcomes) else Verdict.WARN if judged else Verdict.BAD
+        reasons = Counter(found.reason for found in self.outcomes if found.judgement is None)
+        told = " ".join(f"{times} x {reason}" for reason, times in reasons.most_common(3))
+        seconds = sum(found.seconds or 0.0 for found in self.outcomes)
+        return (Check("judge", verdict, round(seconds, 3), f"{self.sentence} {told}".strip()),)
+
+    @property
+    def sentence(self) -> str:
+        """What the run came to."""
+        statuses = Counter(found.status for found in self.outcomes)
+        counts = ", ".join(f"{statuses[status]} {status}" for status in JudgeStatus if statuses[status])
+        paid = sum(found.usd for found in self.outcomes)
+        cost = (
+            "nothing was paid"
+            if not paid or self.target == "local"
+            else f"{formatting.usd(paid)} (prices of {VISION_PRICES_AS_OF})"
+        )
+        if paid and self.target == "local":
+            cost = f"on AWS {formatting.usd(paid)} (prices of {VISION_PRICES_AS_OF})"
+        said = f"{formatting.count(len(self.outcomes), 'picture')} by {self.model.name}: {counts or 'none'}; {cost}."
+        return f"{said} {STAND_IN_NOTE}" if self.stand_in or self.target == "local" else said
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        shown = render(
+            "exploration/scores.html.j2",
+            sentence=self.sentence,
+            criteria=self.rubric,
+            rows=[
+                {
+                    "number": found.task.cell.number,
+                    "name": found.task.cell.prompt_name,
+                    "scores": list(found.judgement.scores.values()) if found.judgement is not None else [],
+                    "mean": f"{found.judgement.mean:.1f}" if found.judgement is not None else "",
+                    "status": found.status,
+                    "reason": found.reason,
+                    "note": found.judgement.note if found.judgement is not None else "",
+                }
+                for found in self.outcomes[:MAX_ROWS_SHOWN]
+            ],
+            hidden=max(0, len(self.outcomes) - MAX_ROWS_SHOWN),
+        )
+        return checks.bundle(self.checks, shown + checks.table(self.checks)) | {"text/plain": self.sentence}
+
+
+# Rows that a notebook shows; the frame has all.
+MAX_ROWS_SHOWN = 60
+
+
+def plan_judging(
+    pictures: pd.DataFrame,
+    rubric: Sequence[str] | Mapping[str, str],
+    model: str | VisionModel = DEFAULT_VISION_MODEL_ID,
+    *,
+    workspace: Workspace | None = None,
+) -> JudgePlan:
+    """Say what `judge` would ask and pay; asks the target only whether it offers the model.
+
+    Args:
+        pictures: a sweep's result; cells without a picture are counted and left out.
+        rubric: the criteria, as texts or as a mapping from name to text.
+        model: a vision model's id, inference profile, or a VisionModel of one's own (`aws.vision_models`).
+        workspace: the target; by default the one that the pictures come from.
+
+    Raises:
+        ExplorationError: the frame, the rubric or the model is none.
+
+    """
+    criteria, judging_model, target = judge_question.parse_rubric(rubric), _find_model(model), target_of(pictures)
+    lines, read_to = scores_file(target).tail(0)
+    known = {line.key: line for line in lines}
+    tasks, without = _tasks(pictures, criteria, judging_model, known)
+    warning = refusal = ""
+    if any(task.new for task in tasks):
+        workspace = workspace or _connect(target)
+        found = _lifecycle(workspace, judging_model)
+        told = lifecycle.warning(judging_model, found, vision_models.alternative(judging_model).id)
+        warning, refusal = ("", told) if found.status is LifecycleStatus.GONE else (told, "")
+    return JudgePlan(judging_model, criteria, target, tuple(tasks), without, warning, refusal, read_to)
+
+
+def judge(
+    pictures: pd.DataFrame,
+    rubric: Sequence[str] | Mapping[str, str],
+    model: str | VisionModel = DEFAULT_VISION_MODEL_ID,
+    *,
+    workspace: Workspace | None = None,
+    concurrency: int = 8,
+    max_cost_usd: float | None = None,
+    errors: Literal["raise", "show"] = "raise",
+) -> Judgements:
+    """Let a vision model score each picture of a sweep by each criterion, from 1 to 5 with a reason.
+
+    A picture that was judged before by the same rubric, model and prompt version costs nothing. An answer that is not valid
+    is asked for once more. Each answer is kept as soon as it is there, in `Home.scores(target)`.
+
+    Args:
+        pictures: a sweep's result; cells without a picture are left out.
+        rubric: the criteria, as texts or as a mapping from name to text.
+        model: a vision model's id, inference profile, or a VisionModel of one's own (`aws.vision_models`).
+        workspace: the target; by default the one that the pictures come from.
+        concurrency: calls at a time.
+        max_cost_usd: nothing is asked where the plan's `most_usd` is higher; second questions are asked only within it.
+        errors: with "show", what prevents the start becomes the reason of every row.
+
+    Returns:
+        The scores. A call that fails is a row; where all further calls would fail in the same way, they are not made.
+
+    Raises:
+        ExplorationError: before anything is asked: as `plan_judging` does, for a model that the target does not offer, and for
+            a plan over `max_cost_usd`.
+
+    """
+    check_concurrency(concurrency)
+    check_max_cost(max_cost_usd)
+    workspace = workspace or _connect(target_of(pictures))
+    plan = plan_judging(pictures, rubric, model, workspace=workspace)
+    refusal = plan.refusal
+    if max_cost_usd is not None and not refusal and round(plan.most_usd, 6) > max_cost_usd:
+        refusal = (
+            f"Judging {formatting.count(plan.calls, 'picture')} costs about {formatting.usd(plan.usd)}, at most {formatting.usd(plan.most_usd)}, more than "
+            f"max_cost_usd={max_cost_usd:g}: raise the limit, or choose fewer pictures or criteria."
+        )
+    if refusal and errors == "raise":
+        raise ExplorationError(refusal)
+    run = _Run(plan, workspace, concurrency, max_cost_usd)
+    outcomes = run.unstarted(refusal) if refusal else run.go()
+    return Judgements(_frame(outcomes, plan), plan.rubric, plan.model, plan.target, tuple(outcomes), refusal)
+
+
+class _Run:
+    """What the threads of one run share."""
+
+    def __init__(self, plan: JudgePlan, workspace: Workspace, concurrency: int, max_cost_usd: float | None) -> None:
+        self._plan, self._concurrency = plan, concurrency
+        self._file = scores_file(plan.target)
+        # Here, because boto3 may use a client in several threads, but not make one.
+        self._client = generation.bedrock_client(
+            plan.model.region,
+            attempts=ATTEMPTS,
+            read_timeout_s=READ_TIMEOUT_S,
+            session=workspace.session,
+            max_pool_connections=concurrency,
+        )
+        self._lock = threading.Lock()
+        # USD left for second questions.
+        self._spare = math.inf if max_cost_usd is None else max_cost_usd - plan.most_usd
+        self._fatal = ""
+        self._added: dict[str, Judgement] = {}
+        self._read_to = plan.read_to
+
+    def unstarted(self, reason: str) -> list[JudgeOutcome]:
+        """Give the outcomes of a run that is not started: what is known, and the reason wherever something is not."""
+        return [
+            self._known(task) or JudgeOutcome(task, JudgeStatus.STOPPED, reason=reason) for task in self._plan.tasks
+        ]
+
+    def go(self) -> list[JudgeOutcome]:
+        """Judge all that is new, several at a time; an interrupt ends the asking, and what was answered by then is kept."""
+        found = {task.picture_id: known for task in self._plan.tasks if (known := self._known(task)) is not None}
+        waiting = [task for task in self._plan.tasks if task.picture_id not in found]
+        if waiting:
+            pool = ThreadPoolExecutor(min(self._concurrency, len(waiting)), thread_name_prefix="judge")
+            try:
+                with progress.track(len(waiting), "judge") as bar:
+                    for done in as_completed([pool.submit(self._judge, task) for task in waiting]):
+                        outcome = done.result()
+                        found[outcome.task.picture_id] = outcome
+                        bar.step()
+            finally:
+                self._fatal = self._fatal or "The run was interrupted."
+                pool.shutdown(wait=False, cancel_futures=True)
+        return [found[task.picture_id] for task in self._plan.tasks]
+
+    def _known(self, task: Task) -> JudgeOutcome | None:
+        if task.known is not None:
+            return self._adopt(task, task.known)
+        return JudgeOutcome(task, JudgeStatus.FAILED, reason=task.trouble) if task.trouble else None
+
+    def _adopt(self, task: Task, known: Judgement) -> JudgeOutcome:
+        """Take an answer that is there; where another picture has the same pixels and prompt, this one gets it under its own id."""
+        if known.id != task.picture_id:
+            known = replace(known, id=task.picture_id, usd=0.0)
+            with self._lock:
+                self._file.add(known)
+        return JudgeOutcome(task, JudgeStatus.CACHED, known)
+
+    def _news(self) -> dict[str, Judgement]:
+        """What was added to the file since the run began, by this process or another."""
+        with self._lock:
+            lines, self._read_to = self._file.tail(self._read_to)
+            self._added.update({line.key: line for line in lines})
+            return self._added
+
+    def _judge(self, task: Task) -> JudgeOutcome:
+        """Ask about one picture, unless another process is just asking the same; whatever goes wrong is this row's alone."""
+        if self._fatal:
+            return JudgeOutcome(task, JudgeStatus.STOPPED, reason=f"Not asked. {self._fatal}")
+        begin = time.monotonic()
+        try:
+            claim = self._file.path.with_name(f"{task.key}.lock")
+            claim.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(claim) as lock:
+                if (known := self._news().get(task.key)) is not None:
+                    return self._adopt(task, known)
+                try:
+                    return self._ask(task, begin)
+                finally:
+                    with suppress(OSError):
+                        claim.unlink(missing_ok=True)
+                    lock.release()
+        except Exception as error:  # noqa: BLE001 - any is a failure of this picture
+            status: dict[type[Exception], JudgeStatus] = {
+                ThrottledError: JudgeStatus.THROTTLED,
+                BlockedError: JudgeStatus.FILTERED,
+            }
+            if isinstance(error, FATAL):
+                self._fatal = str(error)
+            reason = f"{error.reason}: {error.detail}" if isinstance(error, GenerationError) else str(error)
+            return JudgeOutcome(task, status.get(type(error), JudgeStatus.FAILED), None, reason, _since(begin))
+
+    def _ask(self, task: Task, begin: float) -> JudgeOutcome:
+        plan, picture = self._plan, task.picture
+        if picture is None:
+            raise ExplorationError("There is no picture to judge.")
+        asked = judge_question.question(picture, task.cell.prompt, plan.rubric, plan.model)
+        answer = self._converse(asked)
+        usd = _cost(answer, plan.model)
+        try:
+            scores = judge_question.read_answer(answer, plan.rubric)
+        except JudgeAnswerError as problem:
+            if not self._may_ask_again(task):
+                reason = f"{problem} It was not asked again, because of max_cost_usd."
+                return JudgeOutcome(task, JudgeStatus.FAILED, None, reason, _since(begin), usd)
+            answer = self._converse(judge_question.ask_again(asked, answer, str(problem)))
+            usd += _cost(answer, plan.model)
+            try:
+                scores = judge_question.read_answer(answer, plan.rubric)
+            except JudgeAnswerError as again:
+                reason = f"{plan.model.name} was asked twice and gave no valid scores. {again}"
+                return JudgeOutcome(task, JudgeStatus.FAILED, None, reason, _since(begin), usd)
+        return self._keep(task, scores, answer, usd, begin)
+
+    def _keep(
+        self, task: Task, scores: dict[str, Score], answer: Mapping[str, Any], usd: float, begin: float
+    ) -> JudgeOutcome:
+        stand_in = STAND_IN_HEADER in answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        judgement = Judgement(
+            key=task.key,
+            id=task.picture_id,
+            model=self._plan.model.id,
+            scores=scores,
+            usd=usd,
+            stand_in=stand_in,
+            at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            note=task.picture.note if task.picture is not None else "",
+        )
+        with self._lock:
+            self._file.add(judgement)
+        return JudgeOutcome(task, JudgeStatus.JUDGED, judgement, "", _since(begin), usd)
+
+    def _converse(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Call the model; every failure is a GenerationError."""
+        model = self._plan.model
+        try:
+            answer: dict[str, Any] = self._client.converse(**asked)
+        except (BotoCoreError, ClientError) as error:
+            raise model_error(model, error, vision_models.alternative(model).id) from error
+        if answer.get("stopReason") in FILTER_STOPS:
+            raise BlockedError(f"The content filter of {model.name} withheld the scores.")
+        return answer
+
+    def _may_ask_again(self, task: Task) -> bool:
+        """Take the cost of a second question out of what is left."""
+        model, rubric = self._plan.model, self._plan.rubric
+        if task.picture is None:
+            return False
+        most = judge_question.most_output_tokens(rubric)
+        # The first answer is sent along.
+        read = judge_question.input_tokens(task.picture, task.cell.prompt, rubric, model) + most
+        with self._lock:
+            self._spare -= (cost := model.usd(read, most))
+            if self._spare >= 0:
+                return True
+            self._spare += cost
+            return False
+
+
+def _tasks(
+    pictures: pd.DataFrame, rubric: Mapping[str, str], model: VisionModel, known: Mapping[str, Judgement]
+) -> tuple[list[Task], int]:
+    """Look up what is known of each picture; a picture that several cells show is judged once."""
+    tiles = [tile for tile in cell_views(pictures) if tile.path is not None]
+    once = {picture_id(tile): tile for tile in reversed(tiles)}
+    with ThreadPoolExecutor(thread_name_prefix="judge-read") as pool:
+        found = pool.map(lambda item: _task(item[0], item[1], rubric, model, known), reversed(once.items()))
+        return list(found), len(pictures) - len(tiles)
+
+
+def _task(
+    name: str, cell: CellView, rubric: Mapping[str, str], model: VisionModel, known: Mapping[str, Judgement]
+) -> Task:
+    path: Path | None = cell.path
+    if path is None:
+        return Task(cell, name, trouble="The cell has no picture.")
+    try:
+        picture = judge_question.prepare_picture(path, model)
+    except ExplorationError as error:
+        return Task(cell, name, trouble=str(error))
+    key = judge_question.question_key(picture, cell.prompt, rubric, model)
+    return Task(cell, name, picture, key, known.get(key))
+
+
+def _find_model(model: str | VisionModel) -> VisionModel:
+    if isinstance(model, VisionModel):
+        return model
+    try:
+        return vision_models.get(model)
+    except UnknownModelError as error:
+        raise ExplorationError(error.detail) from error
+
+
+def _connect(target: str) -> Workspace:
+    from couch_explorers import workspace  # noqa: PLC0415 - it brings boto3, which takes its time
+
+    return workspace.connect(target)
+
+
+def _lifecycle(workspace: Workspace, model: VisionModel) -> lifecycle.Lifecycle:
+    client = workspace.client("bedrock", model.region)
+    try:
+        return lifecycle.fetch(client, model.id)
+    except BotoCoreError as error:
+        return lifecycle.Lifecycle(LifecycleStatus.UNKNOWN, f"{type(error).__name__}: {error}")
+
+
+def _frame(outcomes: Sequence[JudgeOutcome], plan: JudgePlan) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
+
+    rows = []
+    for found in outcomes:
+        judgement = found.judgement
+        for criterion in plan.rubric:
+            score = judgement.scores[criterion] if judgement is not None else None
+            rows.append(
+                (
+                    found.task.cell.number,
+                    found.task.picture_id,
+                    criterion,
+                    score.score if score is not None else None,
+                    score.reason if score is not None else found.reason,
+                    str(found.status),
+                    judgement.note if judgement is not None else "",
+                    plan.model.id,
+                    judgement.stand_in if judgement is not None else plan.target == "local",
+                    found.seconds,
+                    found.usd / len(plan.rubric),
+                ),
+            )
+    frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    types = {"number": "int64", "score": "Int64", "stand_in": "bool", "seconds": "float64", "usd": "float64"}
+    frame = frame.astype({name: types.get(name, "str") for name in SCORE_COLUMNS})
+    frame.attrs = {"target": plan.target, "model": plan.model.id}
+    return frame
+
+
+def _cost(answer: Mapping[str, Any], model: VisionModel) -> float:
+    usage = answer.get("usage", {})
+    return model.usd(int(usage.get("inputTokens", 0)), int(usage.get("outputTokens", 0)))
+
+
+def _since(begin: float) -> float:
+    return round(time.monotonic() - begin, 3)

@@ -1,0 +1,159 @@
+"""The scores that a judge gave to pictures, in a JSON Lines file: at once what is shown of a picture and the judge's cache.
+
+Each line is one answer: what was asked (`key`), of which picture (`id`), and a score from 1 to 5 with a reason for each criterion.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.core.jobs import ID_PATTERN, canonical_json
+from couch_explorers.exploration import json_lines
+from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LOWEST_SCORE, HIGHEST_SCORE = 1, 5
+STAND_IN_MARK = "stand-in"
+
+
+class BrokenScoreWarning(UserWarning):
+    """A line of a scores file cannot be read; the warning names the file and the line's number."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a judge says of a picture by one criterion: 1 (not at all) to 5 (fully), and why."""
+
+    score: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A judge's answer for one picture.
+
+    `scores` are by criterion, in the rubric's order; `usd` is what it cost; `stand_in` says that no model has looked at the
+    picture; `at` is ISO, UTC; `key` is the hash of all that was asked.
+    """
+
+    key: str
+    id: str
+    model: str
+    scores: Mapping[str, Score]
+    usd: float
+    stand_in: bool
+    at: str
+    note: str = ""
+
+    @property
+    def mean(self) -> float:
+        """The mean of all criteria."""
+        return fmean(score.score for score in self.scores.values())
+
+    @property
+    def label(self) -> str:
+        """The mean as it stands beside a picture, such as "judged 4.3" or "judged 4.3 (stand-in)"."""
+        return f"judged {self.mean:.1f}{f' ({STAND_IN_MARK})' if self.stand_in else ''}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the line's object."""
+        # A list, because the keys of an object are sorted.
+        scores = [{"criterion": criterion, **asdict(score)} for criterion, score in self.scores.items()]
+        return asdict(self) | {"scores": scores}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Judgement:
+        """Read a line's object; raises ValueError with a sentence for any other."""
+        try:
+            scores = {
+                str(each["criterion"]): Score(int(each["score"]), str(each["reason"])) for each in value["scores"]
+            }
+            found = cls(
+                key=str(value["key"]),
+                id=str(value["id"]),
+                model=str(value["model"]),
+                scores=scores,
+                usd=float(value["usd"]),
+                stand_in=bool(value["stand_in"]),
+                at=str(value["at"]),
+                note=str(value.get("note", "")),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError("it lacks what a judge's answer has.") from error
+        out_of_range = any(not LOWEST_SCORE <= each.score <= HIGHEST_SCORE for each in scores.values())
+        if not scores or out_of_range or not ID_PATTERN.fullmatch(found.id):
+            raise ValueError("its scores or its id are out of range.")
+        return found
+
+
+@dataclass(frozen=True)
+class ScoresFile:
+    """The scores of one target's pictures; the file need not be there yet. Several programs may add to it at once."""
+
+    path: Path
+
+    def read(self) -> list[Judgement]:
+        """Read all answers, the newest last; warns and raises as `tail` does."""
+        return self.tail(0)[0]
+
+    def tail(self, start: int) -> tuple[list[Judgement], int]:
+        """Read the answers from a byte on, the newest last; a line that cannot be read is left out, with a BrokenScoreWarning.
+
+        Returns:
+            The answers, and the byte after the last whole line.
+
+        Raises:
+            ExplorationError: the file cannot be read.
+
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                data = file.read()
+        except FileNotFoundError:
+            return [], start
+        except OSError as error:
+            raise ExplorationError(f"The scores in {self.path} cannot be read: {error.strerror or error}.") from error
+        whole = data[: data.rfind(b"\n") + 1]
+        found = []
+        for number, row in enumerate(whole.split(b"\n"), start=1):
+            if not row.strip():
+                continue
+            try:
+                found.append(Judgement.from_json(json.loads(row)))
+            except (ValueError, RecursionError) as error:
+                reason = "it is no JSON." if isinstance(error, json.JSONDecodeError) else str(error)
+                warnings.warn(
+                    f"Line {number} of {self.path} is no score and is left out: {reason} Delete the line.",
+                    BrokenScoreWarning,
+                    stacklevel=3,
+                )
+        return found, start + len(whole)
+
+    def add(self, judgement: Judgement) -> None:
+        """Add an answer, on disk when this returns.
+
+        Raises:
+            ExplorationError: the file cannot be written.
+
+        """
+        with json_lines.locked(self.path, "score"):
+            json_lines.append(self.path, [canonical_json(judgement.to_json())])
+
+
+def scores_file(target: str) -> ScoresFile:
+    """Name the file of a target's scores."""
+    return ScoresFile(Home.current().scores(target))
+
+
+def current_scores(target: str = "local") -> dict[str, Judgement]:
+    """The newest answer for each picture, by its id; raises as `ScoresFile.read` does."""
+    return {found.id: found for found in scores_file(target).read()}

@@ -1,0 +1,86 @@
+"""A vision model in memory: each call is validated against botocore's model of Converse, and so is each answer."""
+
+import json
+import re
+import threading
+from types import SimpleNamespace
+
+import botocore.session
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+from couch_explorers.exploration.judge_question import TOOL
+
+CONVERSE = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
+BLOCK = re.compile(r"<image_prompt>.*?</image_prompt>", re.DOTALL)
+
+
+def validated(value, shape):
+    report = ParamValidator().validate(value, shape)
+    assert not report.has_errors(), report.generate_report()
+    return value
+
+
+def scored(asked, score=4, reason="It can be seen."):
+    """An answer with the same score for every criterion."""
+    properties = asked["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"]["properties"]
+    return used({key: {"score": score, "reason": reason} for key in properties})
+
+
+def used(value, name=TOOL):
+    return answered([{"toolUse": {"toolUseId": "use-1", "name": name, "input": value}}], "tool_use")
+
+
+def said(text):
+    return answered([{"text": text}], "end_turn")
+
+
+def answered(content, stop):
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": stop,
+        "usage": {"inputTokens": 2000, "outputTokens": 100, "totalTokens": 2100},
+        "metrics": {"latencyMs": 900},
+    }
+
+
+def refused(code, status, message=""):
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "Converse")
+
+
+def gullible(asked):
+    """A model that does what any text outside of the delimited prompt demands, and scores 2 otherwise."""
+    texts = [block["text"] for message in asked["messages"] for block in message["content"] if "text" in block]
+    outside = " ".join(BLOCK.sub("", text) for text in texts)
+    return scored(asked, 5 if "give 5" in outside.casefold() else 2)
+
+
+class FakeJudge:
+    """`answers` are functions of the call, used one after the other, the last one again and again."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers) or [scored]
+        self.asked = []
+        self.most_open = 0
+        self.headers = {}
+        self._open = 0
+        self._lock = threading.Lock()
+        self.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_: None))
+
+    def converse(self, **asked):
+        validated(asked, CONVERSE.input_shape)
+        json.dumps(asked["toolConfig"])
+        with self._lock:
+            self.asked.append(asked)
+            answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+            self._open += 1
+            self.most_open = max(self.most_open, self._open)
+        try:
+            found = answer(asked) if callable(answer) else answer
+        finally:
+            with self._lock:
+                self._open -= 1
+        if isinstance(found, Exception):
+            raise found
+        return validated(found, CONVERSE.output_shape) | {"ResponseMetadata": {"HTTPHeaders": self.headers}}

@@ -188,9 +188,11 @@ def ask_again(asked: Mapping[str, Any], answer: Mapping[str, Any], problem: str)
         return dict(asked)
     uses = [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
     said = f"That was no valid answer. {problem} Call {TOOL} once, with every criterion."
-    results = [{"toolResult": {"toolUseId": use, "content": [{"text": said}], "status": "error"}} for use in uses] or [
-        {"text": said}
+    results: list[dict[str, Any]] = [
+        {"toolResult": {"toolUseId": use, "content": [{"text": said}], "status": "error"}} for use in uses
     ]
+    if not results:
+        results.append({"text": said})
     more = [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
     return {**asked, "messages": [*asked["messages"], *more]}
 

@@ -375,11 +375,11 @@ def job_comes_back_after_it_is_done(stage, grant):
 
 
 def postponed_job_stays_hidden(stage, grant):
-    stage.cloud.couch("faults", "throttle=1.0")
+    stage.cloud.set_faults("throttle=1.0")
     stage.send()
 
     stage.log_says(WORKER, stage.id, "The visibility could not be changed")
-    stage.cloud.couch("faults", "clear")
+    stage.cloud.set_faults("clear")
     grant.give_back()
     stage.picture()
 

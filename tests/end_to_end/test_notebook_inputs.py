@@ -120,14 +120,14 @@ def ran(local_cloud, tmp_path_factory):
     found = {}
     try:
         for faults, change, cases in PHASES:
-            local_cloud.couch("faults", *faults)
+            local_cloud.set_faults(*faults)
             deployment = json.loads(whole)
             deployed.write_text(json.dumps(deployment | {"workspace": change(deployment["workspace"])}))
             with ThreadPoolExecutor(2) as pool:
                 found |= dict(pool.map(run, cases))
     finally:
         deployed.write_text(whole)
-        local_cloud.couch("faults", "clear")
+        local_cloud.set_faults("clear")
     return found
 
 

@@ -8,7 +8,7 @@ ENVIRONMENTS := couch_explorers/local/environments
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit kills abuse rehearse check format benchmarks lab lock setup project clean
+.PHONY: help demo test unit kills abuse storm rehearse check format benchmarks lab lock setup project clean
 
 help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
@@ -37,6 +37,9 @@ kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 
 abuse: .venv/.project ## thousands of broken requests and orders of faults (10 min)
 	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py
+
+storm: .venv/.synced ## 1,000 jobs while everything fails, each accounted for, beside a plain worker (half an hour)
+	@$(BIN)/python benchmarks/storm.py
 
 rehearse: .venv/.synced ## the real workflows, run by act on a local cloud of their own
 	@$(BIN)/pytest tests/rehearsal --verbose --numprocesses 2 --dist loadfile

@@ -1,406 +1,119 @@
-"""Measure a storm: 1,000 jobs while models, functions, S3, SQS and the local cloud itself fail; beside it a worker of the exam's shape."""
+"""Measure a storm: 100 jobs while the model refuses most calls; beside it the same for a worker of the exam's shape."""
 
-import csv
-import json
 import os
-import random
-import signal
-import subprocess
 import sys
-import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
-import psutil
-import storm_figure
-from botocore.exceptions import BotoCoreError, ClientError
-from exam_queue import NAME as EXAM_FUNCTION
 from exam_queue import Contender, deploy
-from own_cloud import COUCH, OwnCloud, own_cloud
-from results import FOLDER, Results, parser
-from storm_ledger import CAUSES, LAST_S, UNEXPLAINED, Account, Outage, account, endings_of, read_lines
+from own_cloud import OwnCloud, own_cloud
+from results import Results, parser
 
 from couch_explorers import workspace
-from couch_explorers.core.jobs import message_body
 
-MESSAGES = 1000
-# Seconds over which the messages are sent: a part of them while the cloud is gone.
-SENDING_S = 150.0
-FAULTS = {
-    "throttle": 0.6,
-    "error": 0.05,
-    "hang": 0.01,
-    "latency": 0.2,
-    "unavailable": 0.02,
-    "reset": 0.01,
-    "duplicate": 0.05,
-    "reorder": 0.5,
-}
-# Seconds that a worker has before the deploy in mid-storm and after it; six times that is how long a dead worker's job stays hidden.
-TIMEOUT_S, NEXT_TIMEOUT_S = 6, 7
-# Seconds between two kills of a function's process, on average.
-KILL_EVERY_S = 4.0
-# What happens to the local cloud, by the share of this worker's pictures that are there.
-STAGES = ((0.15, "kill"), (0.35, "stop"), (0.5, "deploy"), (0.8, "kill"))
-PATIENCE_S = 2400
-STEP_S = 2.0
+MESSAGES, REFUSED, LATENCY_S = 100, 0.6, 0.2
+WARM_UP = 20
+PATIENCE_S = 1200
+
+COUNTS = ("Messages", "MessagesNotVisible", "MessagesDelayed")
 OWN, EXAM = "own", "exam"
 TITLES = {OWN: "this worker", EXAM: "a worker of the exam's shape"}
-UNREACHABLE = (BotoCoreError, ClientError)
-SERIES_FILE, EXTRA_FILE = FOLDER / "fault_storm.csv", FOLDER / "fault_storm_extra_calls.csv"
 
 
-@dataclass
-class Load:
-    """The messages of one worker: the body and the prompt of each job, and when SQS first acknowledged it."""
+class Storm(NamedTuple):
+    """One storm: seconds until no message is left, calls of the model, pictures paid for and stored, messages given up on."""
 
-    contender: Contender
-    bodies: dict[str, str]
-    prompts: dict[str, str]
-    acknowledged: dict[str, float] = field(default_factory=dict)
-
-    def send(self, sqs: Any, over_s: float) -> None:
-        """Send everything, evenly over so many seconds, and again what SQS has not acknowledged, as a client has to."""
-        began, left = time.monotonic(), list(self.bodies)
-        total = len(left)
-        while left:
-            due = began + over_s * (total - len(left)) / total
-            time.sleep(max(0.0, due - time.monotonic()))
-            batch = left[:10]
-            entries = [{"Id": str(number), "MessageBody": self.bodies[job]} for number, job in enumerate(batch)]
-            try:
-                answer = sqs.send_message_batch(QueueUrl=self.contender.queue_url, Entries=entries)
-            except UNREACHABLE:
-                time.sleep(0.5)
-                continue
-            for each in answer.get("Successful", []):
-                self.acknowledged.setdefault(batch[int(each["Id"])], time.time())
-            left = [job for job in left if job not in self.acknowledged]
+    seconds: float
+    calls: int
+    paid: int
+    pictures: int
+    lost: int
 
 
-class Storm:
-    """One storm on a cloud with both workers deployed."""
+FIGURES = {
+    "seconds": ("until the queue is empty", "s"),
+    "calls": ("calls of the model", "calls"),
+    "paid": ("pictures paid for", "pictures"),
+    "pictures": ("pictures stored", "pictures"),
+    "lost": ("messages given up on", "messages"),
+}
 
-    def __init__(self, cloud: OwnCloud, messages: int, seed: int) -> None:
-        self.cloud = cloud
-        self.random = random.Random(seed)  # noqa: S311 - chance, not secrecy
-        self.outages: list[Outage] = []
-        self.kills: list[tuple[float, str]] = []
-        self.samples: list[tuple[float, dict[str, int]]] = []
-        self.events: list[tuple[float, str]] = []
-        self.over = threading.Event()
-        os.environ["COUCH_HOME"] = str(cloud.home)
-        self.deployed = workspace.connect("local")
-        own = Contender(str(self.deployed.queue_url), str(self.deployed.dead_letter_url), f"{self.deployed.prefix}/")
-        jobs = [f"storm-{number:04}" for number in range(messages)]
-        self.loads = {
-            OWN: Load(
-                own,
-                {job: message_body(f"A storm, {job}", id=job, size="512x512") for job in jobs},
-                {f"A storm, {j}": j for j in jobs},
-            )
-        }
 
-    def add_exam(self) -> None:
-        """Deploy the worker of the exam's shape, and give it as many messages."""
-        prompts = {f"Another storm, {job}": job for job in self.loads[OWN].bodies}
-        self.loads[EXAM] = Load(deploy(self.deployed), {job: prompt for prompt, job in prompts.items()}, prompts)
+def send(sqs: Any, queue_url: str, number: int) -> None:
+    """Put so many prompts on a queue, in tens."""
+    for first in range(0, number, 10):
+        entries = [{"Id": str(n), "MessageBody": f"A storm, number {n}"} for n in range(first, min(first + 10, number))]
+        if refused := sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed"):
+            sys.exit(f"The queue took only a part of the messages: {refused}")
 
-    def run(self) -> float:
-        """Let the storm pass; returns the Unix time at which it began."""
-        self.set_faults()
-        began = time.time()
-        threads = [
-            threading.Thread(target=load.send, args=[self.deployed.client("sqs"), SENDING_S], daemon=True)
-            for load in self.loads.values()
-        ]
-        threads += [threading.Thread(target=each, daemon=True) for each in (self._kill_functions, self._sample)]
-        for thread in threads:
-            thread.start()
-        stages, deadline = list(STAGES), time.monotonic() + PATIENCE_S
-        while any(thread.is_alive() for thread in threads[: len(self.loads)]) or any(self.waiting(OWN)):
-            done = self.stored() / len(self.loads[OWN].bodies)
-            if stages and done >= stages[0][0]:
-                getattr(self, f"_{stages.pop(0)[1]}")()
-            self._require_time(deadline, "this worker's queue is not empty")
-            time.sleep(0.5)
-        if stages:
-            sys.exit(f"The storm was over before {[word for _, word in stages]} could happen.")
-        self.events.append((time.time(), "own queue empty"))
-        return began
 
-    def wait_for(self, name: str) -> None:
-        """Wait until a worker's queue is empty."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self.waiting(name):
-            self._require_time(deadline, f"{len(self.waiting(name))} messages are left on the queue of {TITLES[name]}")
-            time.sleep(1)
-        self.events.append((time.time(), f"{name} queue empty"))
+def left(sqs: Any, queue_url: str) -> int:
+    """How many messages are on a queue, waiting or being served."""
+    names = [f"ApproximateNumberOf{count}" for count in COUNTS]
+    told = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+    return sum(int(told[name]) for name in names)
 
-    @staticmethod
-    def _require_time(deadline: float, what: str) -> None:
+
+def wait_until_empty(sqs: Any, queue_url: str) -> None:
+    """Come back when a queue is empty; leaves with one sentence when that takes too long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while waiting := left(sqs, queue_url):
         if time.monotonic() > deadline:
-            sys.exit(f"Given up after {PATIENCE_S} s: {what}.")
-
-    # --- what goes wrong ---------------------------------------------------------------------------------------------------
-
-    def set_faults(self) -> None:
-        """Set the storm's faults, which a start of the cloud forgets."""
-        self.cloud.couch("faults", *(f"{name}={value}" for name, value in FAULTS.items()))
-
-    def _kill(self) -> None:
-        """Kill the local cloud in mid-air, and start it again."""
-        process = self.server()
-        began = time.time()
-        process.kill()
-        process.wait()
-        self._come_back("kill", began)
-
-    def _stop(self) -> None:
-        """Stop the local cloud in order, and start it again."""
-        began = time.time()
-        self.cloud.couch("down")
-        self._come_back("stop", began)
-
-    def _come_back(self, kind: str, began: float) -> None:
-        self.cloud.couch("up")
-        self.set_faults()
-        self.outages.append(Outage(kind, began, time.time()))
-        self.events.append((began, kind))
-
-    def _deploy(self) -> None:
-        """Deploy a new version of the worker while the storm goes on."""
-        began = time.time()
-        command = [COUCH, "up", "--worker-timeout", str(NEXT_TIMEOUT_S)]
-        done = subprocess.run(command, env=self.cloud.environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"The deploy in mid-storm failed:\n{done.stdout}{done.stderr}")
-        self.events += [(began, "deploy begins"), (time.time(), "deploy ends")]
-
-    def _kill_functions(self) -> None:
-        """Kill a process of a function now and then, whatever it is doing."""
-        while not self.over.wait(self.random.uniform(0.2, 1.8) * KILL_EVERY_S):
-            with suppress(psutil.Error, OSError, ValueError, KeyError, TypeError):
-                processes = {}
-                for child in self.server().children(recursive=True):
-                    name = child.environ().get("AWS_LAMBDA_FUNCTION_NAME")
-                    if name:
-                        processes[child] = name
-                if processes:
-                    victim = self.random.choice(list(processes))
-                    victim.send_signal(signal.SIGKILL)
-                    self.kills.append((time.time(), processes[victim]))
-
-    # --- what is there -----------------------------------------------------------------------------------------------------
-
-    def server(self) -> psutil.Process:
-        """The process of the local cloud."""
-        return psutil.Process(json.loads((self.cloud.home / "cloud.json").read_text())["pid"])
-
-    def messages(self, queue_url: str) -> list[dict[str, Any]]:
-        """All messages of a queue, none of them received."""
-        address = f"http://127.0.0.1:{self.cloud.port}/_couch/messages{urlsplit(queue_url).path}"
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            return list(json.load(answer)["messages"])
-
-    def waiting(self, name: str) -> set[str]:
-        """The jobs on a worker's queue, in flight or not."""
-        return {self._job(name, message) for message in self.messages(self.loads[name].contender.queue_url)}
-
-    def dead(self, name: str) -> dict[str, str]:
-        """The jobs in a worker's dead-letter queue, with the reason; those that SQS moved there have none."""
-        reasons = {}
-        for message in self.messages(self.loads[name].contender.dead_letter_url):
-            given = message["MessageAttributes"].get("reason", {}).get("StringValue")
-            reasons[self._job(name, message)] = given or "received too often"
-        return reasons
-
-    def _job(self, name: str, message: Mapping[str, Any]) -> str:
-        body = message["Body"]
-        return str(json.loads(body)["id"]) if name == OWN else self.loads[name].prompts[body]
-
-    def stored(self) -> int:
-        """How many pictures this worker has stored so far."""
-        file = self.cloud.home / "requests.jsonl"
-        return sum(
-            line["method"] == "PUT" and line["status"] == 200 and "/storm-" in line["path"] and ".png" in line["path"]  # noqa: PLR2004
-            for line in read_lines(file)
-        )
-
-    def _sample(self) -> None:
-        """Note now and then how many messages wait and how many are dead."""
-        while not self.over.wait(STEP_S):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                counts = {}
-                for name in self.loads:
-                    counts |= {f"{name} waiting": len(self.waiting(name)), f"{name} dead": len(self.dead(name))}
-                self.samples.append((time.time(), counts))
-
-    def kept(self) -> set[str]:
-        """The jobs whose picture is in the bucket."""
-        s3 = self.deployed.client("s3")
-        prefix = f"{self.deployed.prefix}/storm-"
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.deployed.bucket, Prefix=prefix)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return {Path(key).stem for key in keys if key.endswith(".png")}
-
-    def function_log(self, function: str) -> list[str]:
-        """The messages of a function's log."""
-        logs = self.deployed.client("logs")
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
-        return [event["message"] for page in pages for event in page["events"]]
-
-    def account(self, name: str) -> Account:
-        """Account for a worker's messages."""
-        load = self.loads[name]
-        function = str(self.deployed.functions["worker"]) if name == OWN else EXAM_FUNCTION
-        return account(
-            sent=load.acknowledged,
-            jobs=load.prompts,
-            model_log=read_lines(self.cloud.home / "models.jsonl"),
-            request_log=read_lines(self.cloud.home / "requests.jsonl"),
-            function_log=endings_of(self.function_log(function)),
-            outages=self.outages,
-            kept=self.kept() if name == OWN else None,
-            dead=self.dead(name),
-            waiting=self.waiting(name),
-            idempotent=name == OWN,
-        )
+            sys.exit(f"{waiting} messages are still on {queue_url} after {PATIENCE_S} s.")
+        time.sleep(0.1)
 
 
-# --- the report ------------------------------------------------------------------------------------------------------------
+def stored(deployed: workspace.Workspace, prefix: str) -> int:
+    """How many pictures lie under a prefix."""
+    pages = deployed.client("s3").get_paginator("list_objects_v2").paginate(Bucket=deployed.bucket, Prefix=prefix)
+    return sum(item["Key"].endswith(".png") for page in pages for item in page.get("Contents", []))
 
 
-def add_account(results: Results, name: str, whole: Account, seconds: float) -> None:
-    """Add a worker's figures; of those with a budget, this worker's keep it."""
-    figures: list[tuple[str, str, float, str, float | None]] = [
-        ("sent", "messages acknowledged", whole.sent, "messages", None),
-        ("pictures", "messages with a picture, before the redrive", len(whole.pictures), "pictures", None),
-        ("paid", "pictures paid for", whole.paid, "pictures", None),
-        ("extra", "of which paid for beside the one that stands", len(whole.extra), "pictures", None),
-        ("lost", "messages lost", len(whole.lost), "messages", 0),
-        (
-            "lost_at_kill",
-            f"lost, acknowledged within {LAST_S:g} s before a kill",
-            len(whole.lost_at_kill),
-            "messages",
-            None,
-        ),
-        ("duplicated", "pictures stored beyond the first of a message", whole.duplicated, "pictures", 0),
-        ("dead", "in the dead-letter queue", len(whole.dead), "messages", None),
-        ("waiting", "still waiting", len(whole.waiting), "messages", 0),
-        ("seconds", "until the queue is empty", seconds, "s", None),
-        ("time_to_picture_p50", "TimeToPicture, p50", whole.percentile(0.5), "s", None),
-        ("time_to_picture_p95", "TimeToPicture, p95", whole.percentile(0.95), "s", None),
-        ("time_to_picture_max", "TimeToPicture, longest", max(whole.time_to_picture, default=0.0), "s", None),
-    ]
-    for key, title, value, unit, budget in figures:
-        results.add(f"{name}.{key}", f"{TITLES[name]}: {title}", value, unit, budget if name == OWN else None)
-    causes = whole.causes()
-    for key, cause in zip(
-        ("cloud", "function", "timeout", "beside", "storage", "again", "unexplained"), CAUSES, strict=True
-    ):
-        budget = 0 if name == OWN and cause == UNEXPLAINED else None
-        results.add(f"{name}.extra_{key}", f"{TITLES[name]}: {cause}", causes.get(cause, 0), "calls", budget)
-
-
-def write_series(storm: Storm, accounts: Mapping[str, Account], began: float, ended: float) -> None:
-    """Write what the figure is drawn from: counts by the second, and events without a count."""
-    with SERIES_FILE.open("w", newline="", encoding="utf-8") as output:
-        rows = csv.writer(output, lineterminator="\n")
-        rows.writerow(["seconds", "series", "count"])
-        for step in range(int((ended - began) / STEP_S) + 2):
-            now = began + step * STEP_S
-            for name, whole in accounts.items():
-                sent = sum(moment <= now for moment in storm.loads[name].acknowledged.values())
-                rows.writerow([f"{now - began:.0f}", f"{name} sent", sent])
-                rows.writerow([f"{now - began:.0f}", f"{name} pictures", sum(moment <= now for moment in whole.stored)])
-        for moment, counts in storm.samples:
-            for series, count in counts.items():
-                rows.writerow([f"{moment - began:.0f}", series, count])
-        for moment, word in sorted(storm.events):
-            rows.writerow([f"{moment - began:.0f}", word, ""])
-
-
-def write_extra_calls(accounts: Mapping[str, Account], began: float) -> None:
-    """List each picture that was paid for beside the one that stands, with its cause."""
-    with EXTRA_FILE.open("w", newline="", encoding="utf-8") as output:
-        rows = csv.writer(output, lineterminator="\n")
-        rows.writerow(["worker", "job", "seconds", "cause"])
-        for name, whole in accounts.items():
-            for call in sorted(whole.extra, key=lambda each: each.at):
-                rows.writerow([TITLES[name], call.job, f"{call.at - began:.1f}", call.cause])
-
-
-@contextmanager
-def storm_cloud(messages: int, seed: int, *, with_exam: bool) -> Iterator[Storm]:
-    """A cloud with both workers deployed and warm."""
-    with own_cloud() as cloud:
-        cloud.environment["COUCH_MODEL_LOG"] = str(cloud.home / "models.jsonl")
-        cloud.couch("up", "--port", str(cloud.port), "--worker-timeout", str(TIMEOUT_S))
-        storm = Storm(cloud, messages, seed)
-        if with_exam:
-            storm.add_exam()
-        yield storm
-
-
-def measure(storm: Storm, *, save: bool, show: Callable[[str], None] = print) -> Results:
-    """Let a storm pass, account for every message, redrive, and account again."""
-    results = Results("fault_storm", 1)
-    began = storm.run()
-    seconds = {OWN: time.time() - began}
-    if EXAM in storm.loads:
-        storm.wait_for(EXAM)
-        seconds[EXAM] = time.time() - began
-    storm.over.set()
-    storm.cloud.couch("faults", "clear")
-    accounts = {name: storm.account(name) for name in storm.loads}
-    storm.events.append((time.time(), "redrive"))
-    storm.cloud.couch("redrive")
-    storm.wait_for(OWN)
-    after = storm.account(OWN)
-    ended = time.time()
-    results.add("storm.messages", "messages for each worker", len(storm.loads[OWN].bodies), "messages")
-    for name, value in FAULTS.items():
-        results.add(f"storm.{name}", f"fault: {name}", value, "s" if name == "latency" else "")
-    results.add("storm.function_kills", "processes of functions killed", len(storm.kills), "kills")
-    for kind in ("kill", "stop"):
-        count = sum(outage.kind == kind for outage in storm.outages)
-        results.add(f"storm.cloud_{kind}s", f"the local cloud: {kind}s, with a start after each", count, "times")
-    for name, whole in accounts.items():
-        add_account(results, name, whole, seconds[name])
-    sent, pictures = len(storm.loads[OWN].bodies), len(after.pictures)
-    results.add("redriven.pictures", "this worker: pictures after one redrive", pictures, "pictures", sent)
-    results.add(
-        "redriven.paid", "this worker: pictures paid for after it", after.paid, "pictures", sent + len(after.extra)
+def storm(cloud: OwnCloud, deployed: workspace.Workspace, contender: Contender) -> Storm:
+    """Send all messages at once, wait until none is left, and count."""
+    sqs = deployed.client("sqs")
+    before, pictures = cloud.stats(), stored(deployed, contender.prefix)
+    dead = left(sqs, contender.dead_letter_url)
+    started = time.perf_counter()
+    send(sqs, contender.queue_url, MESSAGES)
+    wait_until_empty(sqs, contender.queue_url)
+    seconds, after = time.perf_counter() - started, cloud.stats()
+    return Storm(
+        seconds,
+        calls=after["calls"] - before["calls"],
+        paid=after["images"] - before["images"],
+        pictures=stored(deployed, contender.prefix) - pictures,
+        lost=left(sqs, contender.dead_letter_url) - dead,
     )
-    results.add("redriven.dead", "this worker: in the dead-letter queue after it", len(after.dead), "messages", 0)
-    for job in sorted(after.lost | after.lost_at_kill):
-        show(f"lost: {job}, acknowledged at {storm.loads[OWN].acknowledged[job] - began:.1f} s")
-    for call in after.extra:
-        show(f"extra: {call.job} at {call.at - began:.1f} s: {call.cause}")
-    if save:
-        write_series(storm, accounts, began, ended)
-        write_extra_calls(accounts | {OWN: after}, began)
-        storm_figure.save(SERIES_FILE)
-    return results
 
 
 def main() -> None:
-    """Tell for both workers what they paid, what is there, what was lost, and how long it took."""
-    command_line = parser(__doc__, runs=1)
-    command_line.add_argument("--messages", type=int, default=MESSAGES, help=f"for each worker (default {MESSAGES})")
-    command_line.add_argument("--seed", type=int, default=1, help="of the kills")
-    command_line.add_argument("--alone", action="store_true", help="without the worker of the exam's shape")
-    options = command_line.parse_args()
-    with storm_cloud(options.messages, options.seed, with_exam=not options.alone) as storm:
-        results = measure(storm, save=options.save)
+    """Tell for both what they paid, what is there, what was lost, and how long it took."""
+    options = parser(__doc__, runs=3).parse_args()
+    results = Results("fault_storm", options.runs)
+    storms: dict[str, list[Storm]] = {OWN: [], EXAM: []}
+    with own_cloud() as cloud:
+        cloud.up()
+        os.environ["COUCH_HOME"] = str(cloud.home)
+        deployed = workspace.connect("local")
+        own = Contender(str(deployed.queue_url), str(deployed.dead_letter_url), f"{deployed.prefix}/")
+        contenders = {OWN: own, EXAM: deploy(deployed)}
+        for contender in contenders.values():
+            # The workers start, and the painter loads its libraries, with the first pictures.
+            send(deployed.client("sqs"), contender.queue_url, WARM_UP)
+            wait_until_empty(deployed.client("sqs"), contender.queue_url)
+        cloud.couch("faults", f"throttle={REFUSED}", f"latency={LATENCY_S}")
+        for _ in range(options.runs):
+            for name, contender in contenders.items():
+                storms[name].append(storm(cloud, deployed, contender))
+    results.add("storm.messages", "messages", MESSAGES, "messages")
+    results.add("storm.refused", "part of the model's calls that is refused", REFUSED)
+    budgets = {"paid": MESSAGES, "pictures": MESSAGES, "lost": 0}
+    for name, taken in storms.items():
+        for what, (title, unit) in FIGURES.items():
+            values = [getattr(each, what) for each in taken]
+            budget = budgets.get(what) if name == OWN else None
+            results.add(f"{name}.{what}", f"{TITLES[name]}: {title}", values, unit, budget)
     results.show(save=options.save)
 
 

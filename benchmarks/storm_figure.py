@@ -1,6 +1,6 @@
 """Draws the figure of a fault storm from its saved series: pictures over time, what waits, and when the local cloud was gone.
 
-`python benchmarks/storm_figure.py` draws it anew from `results/fault_storm.csv`, into `docs/fault-storm.svg`.
+`python benchmarks/storm_figure.py` draws it anew from `results/storm.csv`, into `docs/fault-storm.svg`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROOT = Path(__file__).resolve().parents[1]
-SERIES = ROOT / "benchmarks" / "results" / "fault_storm.csv"
+SERIES = ROOT / "benchmarks" / "results" / "storm.csv"
 TARGET = ROOT / "docs" / "fault-storm.svg"
 HEIGHT_PT = 300.0
 

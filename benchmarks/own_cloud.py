@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# How often a start is tried on a machine that is too busy for it.
+STARTS = 4
 COUCH = str(Path(sys.executable).with_name("couch"))
 
 
@@ -40,6 +42,18 @@ class OwnCloud:
         """What the image models were asked for so far; `images` is how many pictures a provider would have billed."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_couch/stats") as answer:
             return dict(json.load(answer))
+
+
+def start(cloud: OwnCloud, *options: str) -> None:
+    """Run `couch up`, a few times where the machine is too busy for a start within its deadline."""
+    for _ in range(STARTS):
+        done = subprocess.run(
+            [COUCH, "up", *options], env=cloud.environment, capture_output=True, text=True, check=False
+        )
+        if not done.returncode:
+            return
+        print(f"couch up {' '.join(options)} ended with {done.returncode}: {done.stdout}{done.stderr}", flush=True)
+    sys.exit(f"couch up failed {STARTS} times.")
 
 
 def free_port() -> int:

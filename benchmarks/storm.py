@@ -6,8 +6,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,7 +22,7 @@ import storm_figure
 from botocore.exceptions import BotoCoreError, ClientError
 from exam_queue import NAME as EXAM_FUNCTION
 from exam_queue import Contender, deploy
-from own_cloud import COUCH, OwnCloud, own_cloud
+from own_cloud import OwnCloud, own_cloud, start
 from results import FOLDER, Results, parser
 from storm_ledger import CAUSES, LAST_S, UNEXPLAINED, Account, Outage, account, endings_of, read_lines
 
@@ -56,7 +54,6 @@ KILL_EVERY_S = 4.0
 # What happens to the local cloud, by the share of this worker's pictures that are there.
 STAGES = ((0.15, "kill"), (0.35, "stop"), (0.5, "deploy"), (0.8, "kill"))
 PATIENCE_S = 3600
-STARTS = 4
 STEP_S = 5.0
 OWN, EXAM = "own", "exam"
 TITLES = {OWN: "this worker", EXAM: "a worker of the exam's shape"}
@@ -90,18 +87,6 @@ class Load:
             for each in answer.get("Successful", []):
                 self.acknowledged.setdefault(batch[int(each["Id"])], time.time())
             left = [job for job in left if job not in self.acknowledged]
-
-
-def start(cloud: OwnCloud, *options: str) -> None:
-    """Run `couch up`, a few times where the machine is too busy for a start within its deadline."""
-    for _ in range(STARTS):
-        done = subprocess.run(
-            [COUCH, "up", *options], env=cloud.environment, capture_output=True, text=True, check=False
-        )
-        if not done.returncode:
-            return
-        print(f"couch up {' '.join(options)} ended with {done.returncode}: {done.stdout}{done.stderr}", flush=True)
-    sys.exit(f"couch up failed {STARTS} times.")
 
 
 class Storm:

@@ -431,7 +431,10 @@ def make_buckets(session: Any) -> None:
     for bucket in (PICTURE_BUCKET, STATE_BUCKET):
         try:
             s3.head_bucket(Bucket=bucket)
-        except ClientError:
+        except ClientError as error:
+            # Unavailable is not missing.
+            if error_code(error) != "404":
+                raise
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
 
 

@@ -2,8 +2,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import botocore.session
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,3 +170,23 @@ def test_a_deploy_names_the_commit_and_whether_files_differ_from_it(tmp_path):
 
     assert len(clean) == 7
     assert changed == f"{clean}+"
+
+
+@pytest.mark.parametrize(("status", "made"), [(404, True), (503, False)])
+def test_bucket_is_made_only_where_it_is_missing(status, made):
+    """A service that is unavailable says nothing about what is there."""
+    arguments = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
+    config = Config(retries={"total_max_attempts": 1})
+    s3 = botocore.session.Session().create_client("s3", config=config, **arguments)
+    session = SimpleNamespace(client=lambda _service: s3)
+    with Stubber(s3) as stub:
+        for _ in (deploy.PICTURE_BUCKET, deploy.STATE_BUCKET) if made else (deploy.PICTURE_BUCKET,):
+            stub.add_client_error("head_bucket", service_error_code=str(status), http_status_code=status)
+            if made:
+                stub.add_response("create_bucket", {})
+        if made:
+            deploy.make_buckets(session)
+        else:
+            with pytest.raises(ClientError):
+                deploy.make_buckets(session)
+        stub.assert_no_pending_responses()

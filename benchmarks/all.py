@@ -15,6 +15,7 @@ BENCHMARKS = (
     ("smoke_test.py",),
     ("worker.py",),
     ("sweep.py",),
+    ("sweep_scale.py",),
     ("queue_sweep.py",),
     ("metric_review.py",),
     ("state_saving.py",),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+# Below a folder of images.
+THUMBNAILS = "thumbnails"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Home:
         """The pictures of explorations, one a request; a target's pictures are its own, whatever the request."""
         return self.path / "images" / target
 
+    def thumbnails(self, target: str) -> Path:
+        """Small copies of the pictures of explorations, made when they are first shown."""
+        return self.images(target) / THUMBNAILS
+
     def runs(self, target: str) -> Path:
         """What explorations found, one folder a run."""
         return self.path / "runs" / target
@@ -81,6 +87,10 @@ class Home:
     def scores(self, target: str) -> Path:
         """What a judging model thinks of the pictures."""
         return self.path / "scores" / f"{target}.jsonl"
+
+    def form(self, target: str) -> Path:
+        """What was typed into the form for explorations."""
+        return self.path / "forms" / f"{target}.json"
 
     @property
     def lock_file(self) -> Path:

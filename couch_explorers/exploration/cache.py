@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from filelock import FileLock, Timeout
 
 from couch_explorers.core import png as pictures
-from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.exploration.axes import MAX_CELLS, ExplorationError
 from couch_explorers.files import read_json, write_json, write_whole
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class ImageCache:
         """Find a whole picture, or None; what is cut off or damaged is not there, and `damage` then tells why."""
         path = self.path(job_id)
         self._damaged.pop(job_id, None)
+        if (known := _size_when_checked(path)) is not None:
+            return CachedPicture(path, *known, self.record(job_id))
         try:
             png = path.read_bytes()
             width, height = pictures.size(png)
@@ -79,6 +81,7 @@ class ImageCache:
         except ValueError as error:
             self._damaged[job_id] = f"{path} was not whole. {error}"
             return None
+        _note_checked(path, (width, height))
         return CachedPicture(path, width, height, self.record(job_id))
 
     def damage(self, job_id: str) -> str:
@@ -196,6 +199,36 @@ class ImageCache:
             f"The picture cache {self.folder} cannot be written ({error.strerror}): "
             "make room or give the right to write there, or set COUCH_HOME to another folder."
         )
+
+
+# The sizes of pictures that this process has checked to their last chunk, with the file's stamp at that time: a form plans
+# as one types, and 10,000 pictures are gigabytes to read.
+_checked: dict[Path, tuple[tuple[int, int, int, int], tuple[int, int]]] = {}
+# A file that was changed so recently may change again within its time stamp's resolution.
+SETTLED_S = 2.0
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _size_when_checked(path: Path) -> tuple[int, int] | None:
+    """Tell a picture's size where it was checked before and has not changed since."""
+    stamp, size = _checked.get(path, (None, None))
+    with suppress(OSError):
+        if stamp is not None and stamp == _stamp(path):
+            return size
+    return None
+
+
+def _note_checked(path: Path, size: tuple[int, int]) -> None:
+    with suppress(OSError):
+        stamp = _stamp(path)
+        if time.time() - stamp[2] / 1e9 > SETTLED_S:
+            if len(_checked) >= MAX_CELLS:
+                _checked.clear()
+            _checked[path] = stamp, size
 
 
 class Claim:

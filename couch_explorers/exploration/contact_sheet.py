@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -266,7 +267,7 @@ class Paging:
             prompts = first_per_value("prompt", [*prompts, *step.line.tiles])
         return PageBody([*elements, step.line], prompts)
 
-    @property
+    @cached_property
     def _heads(self) -> tuple[str, ...]:
         """What the columns are called; nothing where a row takes several lines, whose labels then tell."""
         across = self.arrangement.columns

@@ -282,12 +282,13 @@ def group_cells(tiles: Sequence[CellView], arrangement: Arrangement) -> list[Gri
     groups: dict[Hashable, list[CellView]] = {}
     for tile in tiles:
         groups.setdefault(tuple(axis_value(axis, tile) for axis in arrangement.groups), []).append(tile)
-    return [GridGroup(members[0], tuple(_grid_rows(members, tiles, arrangement))) for members in groups.values()]
-
-
-def _grid_rows(members: Sequence[CellView], tiles: Sequence[CellView], arrangement: Arrangement) -> Iterable[GridRow]:
     across = arrangement.columns
     places = [axis_value(across, tile) for tile in first_per_value(across, tiles)] if across else [None]
+    return [GridGroup(members[0], tuple(_grid_rows(members, places, arrangement))) for members in groups.values()]
+
+
+def _grid_rows(members: Sequence[CellView], places: Sequence[Hashable], arrangement: Arrangement) -> Iterable[GridRow]:
+    across = arrangement.columns
     rows: dict[Hashable, list[CellView]] = {}
     for tile in members:
         rows.setdefault(axis_value(str(arrangement.rows), tile), []).append(tile)

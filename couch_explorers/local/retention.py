@@ -56,7 +56,8 @@ def prune_files(home: Home, keep_days: float = KEEP_DAYS, now: float | None = No
     kinds = {
         "e-mail": home.inbox.glob("*.eml"),
         "picture of couch paint": home.pictures.glob("*"),
-        "image of an exploration": home.images(LOCAL).glob("*"),
+        "image of an exploration": (path for path in home.images(LOCAL).glob("*") if path != home.thumbnails(LOCAL)),
+        "thumbnail of an image": home.thumbnails(LOCAL).glob("*"),
         "run of an exploration": home.runs(LOCAL).glob("*"),
     }
     return [_delete(kind, (path for path in found if _changed(path) < before)) for kind, found in kinds.items()]

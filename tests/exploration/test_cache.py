@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -250,3 +251,35 @@ def test_a_record_is_json_for_people(cache):
     written = cache.note_request(JOB)
 
     assert json.loads(written.read_text())["request"]["prompt"] == "A fjord"
+
+
+def test_a_picture_that_was_checked_is_not_read_again_until_it_changes(cache, monkeypatch):
+    (cell,) = make_cells(1)
+    path = cache.keep(cell.job, painted(cell.job)).path
+    os.utime(path, (1, 1))
+    assert cache.find(cell.id).width == 48
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
+
+    assert (cache.find(cell.id).width, cache.find(cell.id).height) == (48, 32)
+
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes()[:-20])
+    assert cache.find(cell.id) is None
+    assert "was not whole" in cache.damage(cell.id)
+    path.unlink()
+    assert cache.find(cell.id) is None
+
+
+def test_a_picture_changed_just_now_is_read_each_time(cache):
+    (cell,) = make_cells(1)
+    path = cache.keep(cell.job, painted(cell.job)).path
+    before = path.stat()
+    assert cache.find(cell.id) is not None
+
+    damaged = bytearray(path.read_bytes())
+    damaged[-30] ^= 1
+    with path.open("r+b") as file:
+        file.write(damaged)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert cache.find(cell.id) is None

@@ -1,10 +1,13 @@
 import base64
 import io
+import os
 
 import pytest
 from PIL import Image
 
+from couch_explorers.exploration import thumbnails as thumbnails_module
 from couch_explorers.exploration.thumbnails import data_uri, load_rgb, thumbnail, thumbnails
+from couch_explorers.paths import Home
 
 
 @pytest.fixture
@@ -61,3 +64,62 @@ def test_an_address_holds_the_picture_itself(red):
 
     assert kind == "data:image/jpeg;base64"
     assert Image.open(io.BytesIO(base64.b64decode(text))).size == (400, 200)
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A picture among the images of a target, larger than a copy of it."""
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path / "home"))
+    path = Home.current().images("local") / "image-1.png"
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (1024, 768), (200, 30, 30)).save(path)
+    return path
+
+
+def test_a_copy_of_a_large_picture_is_kept_and_read_in_its_place(large, monkeypatch):
+    assert thumbnail(large, (400, 400)).size == (400, 300)
+
+    copy = large.parent / "thumbnails" / "image-1.jpg"
+    read = []
+    monkeypatch.setattr(thumbnails_module, "load_rgb", lambda path: read.append(path) or load_rgb(path))
+    again = thumbnail(large, (400, 400))
+    assert read == [copy]
+    assert again.size == (400, 300)
+    assert again.getpixel((5, 5)) == pytest.approx((200, 30, 30), abs=3)
+
+
+def test_a_picture_that_was_made_again_gets_a_new_copy(large):
+    thumbnail(large, (400, 400))
+    Image.new("RGB", (1024, 768), (30, 30, 200)).save(large)
+    os.utime(large, ns=(1, 1))
+
+    assert thumbnail(large, (400, 400)).getpixel((5, 5)) == pytest.approx((30, 30, 200), abs=3)
+
+
+def test_a_damaged_copy_is_made_anew(large):
+    thumbnail(large, (400, 400))
+    copy = large.parent / "thumbnails" / "image-1.jpg"
+    changed = copy.stat().st_mtime_ns
+    copy.write_bytes(b"no picture")
+    os.utime(copy, ns=(changed, changed))
+
+    assert thumbnail(large, (400, 400)).size == (400, 300)
+    assert load_rgb(copy).size == (512, 384)
+
+
+def test_no_copy_is_kept_of_small_pictures_for_large_places_or_of_foreign_files(large, red):
+    small = large.with_name("image-2.png")
+    Image.new("RGB", (500, 500)).save(small)
+
+    thumbnail(small, (400, 400))
+    thumbnail(large, (800, 800))
+    thumbnail(red, (100, 100))
+
+    assert not (large.parent / "thumbnails").exists()
+    assert sorted(path.name for path in red.parent.iterdir()) == ["home", "red.png"]
+
+
+def test_a_picture_is_shown_where_no_copy_can_be_kept(large):
+    (large.parent / "thumbnails").write_text("in the way")
+
+    assert thumbnail(large, (400, 400)).size == (400, 300)

@@ -43,12 +43,13 @@ def test_old_files_of_the_local_target_are_deleted(home):
         write(home.inbox / "old.eml", 31),
         write(home.pictures / "old.png", 31),
         write(home.images("local") / "old.png", 31),
+        write(home.thumbnails("local") / "old.jpg", 31),
         write(home.runs("local") / "old run" / "sheet.png", 31),
     ]
 
     pruned = retention.prune_files(home, now=NOW)
 
-    assert [(each.count, each.size) for each in pruned] == [(1, 10)] * 4
+    assert [(each.count, each.size) for each in pruned] == [(1, 10)] * 5
     assert not [path for path in old if path.exists()]
     assert not (home.runs("local") / "old run").exists()
 
@@ -58,6 +59,7 @@ def test_recent_files_stay(home):
         write(home.inbox / "new.eml", 29),
         write(home.pictures / "new.png", 29),
         write(home.images("local") / "new.png", 29),
+        write(home.thumbnails("local") / "new.jpg", 29),
         write(home.runs("local") / "new run" / "sheet.png", 29),
     ]
 

@@ -77,6 +77,11 @@ def make_role(beside: Workspace, queue_arn: str) -> str:
         image_models.get(MODEL).arn: ["bedrock:InvokeModel"],
         f"arn:aws:s3:::{beside.bucket}/{PREFIX}*": ["s3:PutObject"],
         queue_arn: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        f"arn:aws:logs:{beside.region}:*:log-group:/aws/lambda/{NAME}*": [
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ],
     }
     statements = [{"Effect": "Allow", "Action": actions, "Resource": resource} for resource, actions in rights.items()]
     role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=policy(trust))["Role"]

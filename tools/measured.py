@@ -14,7 +14,7 @@ A table stands between two comments and is rendered from a template, here benchm
 
 In the template, `{java_client image.to_id: 0.00 s}` stands for the number; what follows the colon shows its decimals and
 its unit. `python tools/measured.py` updates the pages, `--check` only reports what differs (exit 1). Fenced code and code
-spans are skipped. GitHub does not show comments.
+spans are skipped. GitHub does not show comments. `docs/benchmarks.md` is rendered as a whole, from all saved runs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import argparse
 import re
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,18 @@ if TYPE_CHECKING:
 STATISTICS = ("median", "minimum", "maximum", "budget")
 RUNS = "runs"
 TEMPLATE = ".md.tmpl"
+# Rendered as a whole, where it exists.
+PAGE = "docs/benchmarks.md"
+HEAD = """# Benchmarks
+
+Every figure of every saved run in `benchmarks/results/`, beside its budget where it has one. Written by
+`python tools/measured.py`: don't edit it. [benchmarks/README.md](../benchmarks/README.md) says what each
+program measures and how to run it; figures of a peer (the exam's client and worker, a plain thread pool,
+SimPy) stand in the same run, measured on the same machine. A commit with a plus sign had uncommitted
+changes.
+"""
+COLUMNS = "| | minimum | median | maximum | budget |\n|---|---:|---:|---:|---:|\n"
+DIGITS = 3
 
 COMMENT = re.compile(r"<!--[ \t]*(?P<words>[^\n]*?)[ \t]*-->")
 KEY = re.compile(r"\w+(?:\.\w+)+")
@@ -259,6 +272,47 @@ def documents(root: Path) -> list[Path]:
     return [path for path in [*fixed, *sorted((root / "docs").rglob("*.md"))] if path.is_file()]
 
 
+def render_page(saved: Mapping[str, Mapping[str, Any]]) -> str:
+    """Render the page.
+
+    Args:
+        saved: The saved runs, by benchmark, as `benchmarks/results.py` writes them.
+
+    Returns:
+        Markdown.
+    """
+    return HEAD + "".join(f"\n{section}" for section in map(_run_section, saved.values()))
+
+
+def _run_section(run: Mapping[str, Any]) -> str:
+    machine = run["machine"]
+    times = "once" if run["runs"] == 1 else f"{run['runs']} times"
+    about = (
+        f"Measured {times} on {datetime.fromisoformat(run['measured']):%d %B %Y at %H:%M} UTC, at commit `{run['commit']}`: "
+        f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}."
+    )
+    return f"## {run['benchmark']}\n\n{about}\n\n{COLUMNS}{''.join(_figure_rows(run['figures']))}"
+
+
+def _figure_rows(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for figure in figures.values():
+        varies = figure["minimum"] != figure["maximum"]
+        cells = [figure["minimum"] if varies else None, figure["median"], figure["maximum"] if varies else None]
+        shown = [_figure_cell(value, figure["unit"]) for value in (*cells, figure["budget"])]
+        yield f"| {figure['title'].replace('|', '/')} | {' | '.join(shown)} |\n"
+
+
+def _figure_cell(value: float | None, unit: str) -> str:
+    """A number with three digits that count, thousands separated, and its unit; nothing for None."""
+    if value is None:
+        return ""
+    if float(value).is_integer() or abs(value) >= 10**DIGITS:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{float(f'{value:.{DIGITS}g}'):.10f}".rstrip("0").rstrip(".")
+    return f"{text} {unit}".rstrip()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Update the pages, or with `--check` only compare them; return 1 if something has to be corrected by hand."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -280,6 +334,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for finding in findings:
             print(f"{path.relative_to(options.root)}:{finding.line}: {finding.sentence}")
             left += options.check or not finding.fixable
+    whole = options.root / PAGE
+    if whole.is_file() and whole.read_text(encoding="utf-8") != (rendered := render_page(saved)):
+        if options.check:
+            print(f"{PAGE}: differs from the saved runs")
+            left += 1
+        else:
+            write_whole(whole, rendered)
     if options.check and left:
         print("Update the pages: python tools/measured.py (a table's words stand in benchmarks/tables/)")
     return 1 if left else 0

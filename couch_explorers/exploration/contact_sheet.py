@@ -48,18 +48,21 @@ from couch_explorers.exploration.page_layout import (
     picture_slot,
 )
 from couch_explorers.exploration.progress import print_line
+from couch_explorers.exploration.ratings import picture_id, target_of
 from couch_explorers.exploration.results import WITH_PICTURE, Status
+from couch_explorers.exploration.scores import current_scores
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import data_uri
 from couch_explorers.files import write_whole
 from couch_explorers.html import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
     from couch_explorers.exploration.grid import Arrangement, CellView, GridGroup, GridRow
+    from couch_explorers.exploration.scores import Judgement
 
 
 # A run's folder is named by the time at which it was started.
@@ -210,6 +213,8 @@ class Paging:
     arrangement: Arrangement
     groups: Sequence[GridGroup]
     measures: PageMetrics
+    # By the picture's id.
+    judged: Mapping[str, Judgement] = field(default_factory=dict)
 
     def bodies(self, room: int) -> list[PageBody]:
         """Deal all lines out to pages whose body is at most `room` pixels high; each holds one line at least."""
@@ -237,10 +242,14 @@ class Paging:
     def _line(self, cells: Sequence[CellView | None], row: GridRow) -> PictureRow:
         told = self.arrangement.varying or ("size", "seed")
         places = (
-            cell if cell is None else picture_slot(cell, [axis_label(axis, cell) for axis in told], self.measures)
-            for cell in cells
+            cell if cell is None else picture_slot(cell, self._labels(cell, told), self.measures) for cell in cells
         )
         return PictureRow(tuple(places), self.measures, self.beside(row) if self.measures.beside else None)
+
+    def _labels(self, cell: CellView, told: Sequence[str]) -> list[str]:
+        """Tell a cell's values, and its score where a judge gave one."""
+        judgement = self.judged.get(picture_id(cell)) if cell.path is not None else None
+        return [*(axis_label(axis, cell) for axis in told), *([judgement.label] if judgement is not None else [])]
 
     def beside(self, row: GridRow) -> Paragraph:
         """What is said of a row, as wide as a picture; where it is too long for that, one line too high."""
@@ -467,7 +476,7 @@ def contact_sheet(
             *missing_glyphs_note(tiles, title, purpose),
         ),
     )
-    paging = Paging(tiles, arrangement, groups, measures)
+    paging = Paging(tiles, arrangement, groups, measures, current_scores(target_of(frame)))
     return ContactSheet(title, run, around, paging, tuple(paging.bodies(around.room)))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from numbers import Integral
+from dataclasses import dataclass, field
+from numbers import Integral, Real
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from couch_explorers.exploration.cards import cards_html
 from couch_explorers.exploration.grid import CellView, cell_views, distinguishing_labels
 from couch_explorers.exploration.page_layout import missing_reason
 from couch_explorers.exploration.ratings import MAX_STARS, VERDICTS, Rating, current_ratings, picture_id
+from couch_explorers.exploration.scores import HIGHEST_SCORE, LOWEST_SCORE, current_scores, with_score
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.html import render
 from couch_explorers.text_layout import SEPARATOR
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.exploration.results import RunInfo
+    from couch_explorers.exploration.scores import Judgement
 
 
 # Pictures shown of one run, so that a large one does not hide those before it.
@@ -38,15 +40,25 @@ LIMIT = 60
 class GalleryFilter:
     """Which pictures are asked for; None asks for all.
 
-    `variables` asks by a variable's name for a part of its value's name or text, "" for any value.
+    `variables` asks by a variable's name for a part of its value's name or text, "" for any value; `score` for the least mean
+    score of a judge.
     """
 
     text: str | None = None
     model: str | None = None
     rating: str | int | None = None
     variables: Mapping[str, str] | None = None
+    score: float | None = None
 
     def __post_init__(self) -> None:
+        if self.score is not None and (
+            not isinstance(self.score, Real)
+            or isinstance(self.score, bool)
+            or not LOWEST_SCORE <= self.score <= HIGHEST_SCORE
+        ):
+            raise ExplorationError(
+                f"There is no score {shown(self.score)}: ask for at least {LOWEST_SCORE} to {HIGHEST_SCORE}.",
+            )
         asked = {} if self.variables is None else self.variables
         if not isinstance(asked, Mapping) or not all(isinstance(text, str) for pair in asked.items() for text in pair):
             raise ExplorationError(
@@ -59,15 +71,19 @@ class GalleryFilter:
                 f"There is no rating {shown(self.rating)}: ask for {', '.join(VERDICTS)}, or at least 1 to {MAX_STARS} stars.",
             )
 
-    def takes(self, tile: CellView, said: Mapping[str, Rating]) -> bool:
-        """Tell whether a cell is asked for; by a rating only cells with a picture are."""
+    def takes(self, tile: CellView, said: Mapping[str, Rating], judged: Mapping[str, Judgement] | None = None) -> bool:
+        """Tell whether a cell is asked for; by a rating or a score only cells with a picture are."""
+        return self._has_texts(tile) and self._has_rating(tile, said) and self._has_score(tile, judged or {})
+
+    def _has_texts(self, tile: CellView) -> bool:
         text, model = (self.text or "").casefold(), (self.model or "").casefold()
-        if text not in tile.prompt.casefold() and text not in tile.prompt_name.casefold():
-            return False
-        if model not in tile.model.casefold() and model not in tile.model_name.casefold():
-            return False
-        if not all(_has_value(tile, name, part) for name, part in (self.variables or {}).items()):
-            return False
+        return (
+            any(text in each.casefold() for each in (tile.prompt, tile.prompt_name))
+            and any(model in each.casefold() for each in (tile.model, tile.model_name))
+            and all(_has_value(tile, name, part) for name, part in (self.variables or {}).items())
+        )
+
+    def _has_rating(self, tile: CellView, said: Mapping[str, Rating]) -> bool:
         if self.rating is None:
             return True
         rating = said.get(picture_id(tile)) if tile.path is not None else None
@@ -75,12 +91,18 @@ class GalleryFilter:
             return False
         return rating.verdict == self.rating if isinstance(self.rating, str) else (rating.stars or 0) >= self.rating
 
+    def _has_score(self, tile: CellView, judged: Mapping[str, Judgement]) -> bool:
+        judgement = judged.get(picture_id(tile)) if tile.path is not None else None
+        return self.score is None or (judgement is not None and judgement.mean >= self.score)
+
     def __str__(self) -> str:
         asked = [f"“{self.text}” in the prompt"] if self.text else []
         asked += [f"“{self.model}” in the model"] if self.model else []
         asked += [f"“{part}” as {name}" if part else f"any {name}" for name, part in (self.variables or {}).items()]
         if self.rating is not None:
             asked.append(f"rated {self.rating}" if isinstance(self.rating, str) else f"{self.rating} stars or more")
+        if self.score is not None:
+            asked.append(f"judged {self.score:g} or more")
         return ", ".join(asked)
 
 
@@ -116,7 +138,7 @@ class GalleryRun:
 class Gallery:
     """Runs, newest first. A notebook shows them with at most `limit` pictures.
 
-    `said` is what people said of pictures, by their ids; `older` counts the runs that were not looked at because `limit`
+    `said` is what people said of pictures and `judged` what a judge scored, by their ids; `older` counts the runs that were not looked at because `limit`
     was reached.
     """
 
@@ -126,6 +148,7 @@ class Gallery:
     target: str
     limit: int
     older: int
+    judged: Mapping[str, Judgement] = field(default_factory=dict)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -166,6 +189,7 @@ def gallery(
     target: str = "local",
     limit: int = LIMIT,
     variables: Mapping[str, str] | None = None,
+    score: float | None = None,
 ) -> Gallery:
     """Look through the saved runs of a target, newest first, until `limit` pictures are found.
 
@@ -176,35 +200,39 @@ def gallery(
         target: whose runs.
         limit: the number of pictures; of one run at most twelve are shown.
         variables: for a template's variable a part of its value's name or text, like {"medium": "photo"}; "" for any.
+        score: the least mean score of a judge (1 to 5).
 
     Returns:
         The runs with what was found. A picture that several runs have is shown in each.
 
     Raises:
-        ExplorationError: for a rating, a target, a limit or variables that are none.
+        ExplorationError: for a rating, a score, a target, a limit or variables that are none.
 
     """
     if not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 1:
         raise ExplorationError(f"The limit {shown(limit)} is no number of pictures: give 1 or more.")
-    wish, said = GalleryFilter(text, model, rating, variables), current_ratings(target)
+    wish = GalleryFilter(text, model, rating, variables, score)
+    said, judged = current_ratings(target), current_scores(target)
     infos, left = results.runs(target), limit
     found: list[GalleryRun] = []
     for place, info in enumerate(infos):
         if left <= 0:
-            return Gallery(tuple(found), wish, said, target, limit, len(infos) - place)
-        run = _search_run(info, wish, said, min(left, MAX_PICTURES_PER_RUN))
+            return Gallery(tuple(found), wish, said, target, limit, len(infos) - place, judged)
+        run = _search_run(info, wish, said, judged, min(left, MAX_PICTURES_PER_RUN))
         if run.tiles or run.trouble:
             found.append(run)
             left -= len(run.shown)
-    return Gallery(tuple(found), wish, said, target, limit, 0)
+    return Gallery(tuple(found), wish, said, target, limit, 0, judged)
 
 
-def _search_run(info: RunInfo, wish: GalleryFilter, said: Mapping[str, Rating], most: int) -> GalleryRun:
+def _search_run(
+    info: RunInfo, wish: GalleryFilter, said: Mapping[str, Rating], judged: Mapping[str, Judgement], most: int
+) -> GalleryRun:
     try:
         tiles = cell_views(info.frame())
     except ExplorationError as error:
         return GalleryRun(info, trouble=str(error))
-    return GalleryRun(info, tuple(tile for tile in tiles if wish.takes(tile, said)), most)
+    return GalleryRun(info, tuple(tile for tile in tiles if wish.takes(tile, said, judged)), most)
 
 
 TITLE_CHARACTERS = 80
@@ -249,7 +277,11 @@ def gallery_html(found: Gallery) -> str:
 def _run_values(found: Gallery, run: GalleryRun) -> dict[str, Any]:
     """Collect what the template shows of a run."""
     ratings = [found.said.get(picture_id(cell)) or Rating(cell.id) for cell in run.shown]
-    cards = zip(run.shown, distinguishing_labels(run.shown), ratings, strict=True)
+    labels = [
+        with_score(label, found.judged.get(picture_id(cell)))
+        for label, cell in zip(distinguishing_labels(run.shown), run.shown, strict=True)
+    ]
+    cards = zip(run.shown, labels, ratings, strict=True)
     return {
         "title": run_title(run),
         "purpose": run.info.purpose,

@@ -37,7 +37,7 @@ from couch_explorers.core.errors import (
 from couch_explorers.exploration import judge_question, progress
 from couch_explorers.exploration.grid import cell_views
 from couch_explorers.exploration.judge_question import JudgeAnswerError
-from couch_explorers.exploration.plan import check_concurrency, check_max_cost
+from couch_explorers.exploration.plan import NoPlan, check_concurrency, check_max_cost
 from couch_explorers.exploration.ratings import picture_id, target_of
 from couch_explorers.exploration.scores import Judgement, scores_file
 from couch_explorers.exploration.sweep_spec import ExplorationError
@@ -59,6 +59,9 @@ READ_TIMEOUT_S = 120.0
 # What ends a run: every further call would be refused in the same way.
 FATAL = (AccessDeniedError, PaymentMethodError, RetiredModelError, SubscriptionPendingError)
 FILTER_STOPS = ("content_filtered", "guardrail_intervened")
+NO_RUBRIC = (
+    'Nothing is judged without a rubric: rubric=["shows the Eiffel Tower", "polaroid look"] asks a vision model.'
+)
 STAND_IN_NOTE = "Local stand-in: no model has looked at the pictures."
 
 
@@ -221,7 +224,9 @@ class Judgements:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """BAD where no picture could be judged, WARN where some could not."""
+        """BAD where no picture could be judged, WARN where some could not; none where there is no rubric."""
+        if not self.rubric:
+            return ()
         if not self.outcomes:
             return (Check("judge", Verdict.NO_DATA, 0.0, "There is no picture to judge."),)
         judged = len(self.by_id)
@@ -234,6 +239,8 @@ class Judgements:
     @property
     def sentence(self) -> str:
         """What the run came to."""
+        if not self.rubric:
+            return self.unstarted
         statuses = Counter(found.status for found in self.outcomes)
         counts = ", ".join(f"{statuses[status]} {status}" for status in JudgeStatus if statuses[status])
         paid = sum(found.usd for found in self.outcomes)
@@ -251,6 +258,8 @@ class Judgements:
         return self.sentence
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
+        if not self.rubric:
+            return {"text/html": f"<p>{escape(self.sentence)}</p>", "text/plain": self.sentence}
         shown = render(
             "exploration/scores.html.j2",
             sentence=self.sentence,
@@ -282,7 +291,8 @@ def plan_judging(
     model: str | VisionModel = DEFAULT_VISION_MODEL_ID,
     *,
     workspace: Workspace | None = None,
-) -> JudgePlan:
+    errors: Literal["raise", "show"] = "raise",
+) -> JudgePlan | NoPlan:
     """Say what `judge` would ask and pay; asks the target only whether it offers the model.
 
     Args:
@@ -290,11 +300,23 @@ def plan_judging(
         rubric: the criteria, as texts or as a mapping from name to text.
         model: a vision model's id, inference profile, or a VisionModel of one's own (`aws.vision_models`).
         workspace: the target; by default the one that the pictures come from.
+        errors: with "show", an empty rubric is no error: the plan says that nothing is judged.
 
     Raises:
         ExplorationError: the frame, the rubric or the model is none.
 
     """
+    if not rubric and errors == "show":
+        return NoPlan(NO_RUBRIC, Verdict.SKIPPED)
+    return _plan(pictures, rubric, model, workspace)
+
+
+def _plan(
+    pictures: pd.DataFrame,
+    rubric: Sequence[str] | Mapping[str, str],
+    model: str | VisionModel,
+    workspace: Workspace | None,
+) -> JudgePlan:
     criteria, judging_model, target = judge_question.parse_rubric(rubric), _find_model(model), target_of(pictures)
     lines, read_to = scores_file(target).tail(0)
     known = {line.key: line for line in lines}
@@ -330,7 +352,7 @@ def judge(
         workspace: the target; by default the one that the pictures come from.
         concurrency: calls at a time.
         max_cost_usd: nothing is asked where the plan's `most_usd` is higher; second questions are asked only within it.
-        errors: with "show", what prevents the start becomes the reason of every row.
+        errors: with "show", what prevents the start becomes the reason of every row, and without a rubric nothing is judged.
 
     Returns:
         The scores. A call that fails is a row; where all further calls would fail in the same way, they are not made.
@@ -342,8 +364,10 @@ def judge(
     """
     check_concurrency(concurrency)
     check_max_cost(max_cost_usd)
+    if not rubric and errors == "show":
+        return _not_judged(target_of(pictures), _find_model(model))
     workspace = workspace or _connect(target_of(pictures))
-    plan = plan_judging(pictures, rubric, model, workspace=workspace)
+    plan = _plan(pictures, rubric, model, workspace)
     refusal = plan.refusal
     if max_cost_usd is not None and not refusal and round(plan.most_usd, 6) > max_cost_usd:
         refusal = (
@@ -355,6 +379,11 @@ def judge(
     run = _Run(plan, workspace, concurrency, max_cost_usd)
     outcomes = run.unstarted(refusal) if refusal else run.go()
     return Judgements(_frame(outcomes, plan), plan.rubric, plan.model, plan.target, tuple(outcomes), refusal)
+
+
+def _not_judged(target: str, model: VisionModel) -> Judgements:
+    """Give the result without a rubric: no rows."""
+    return Judgements(_frame((), JudgePlan(model, {}, target, ())), {}, model, target, (), NO_RUBRIC)
 
 
 class _Run:

@@ -370,12 +370,13 @@ class NoPlan:
     """Stands where a plan's summary would be, and says why nothing can be planned."""
 
     sentence: str
+    verdict: Verdict = Verdict.BAD
 
     def __str__(self) -> str:
         return self.sentence
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
-        return {"text/html": f"<p>{badge(Verdict.BAD)} {escape(self.sentence)}</p>", "text/plain": self.sentence}
+        return {"text/html": f"<p>{badge(self.verdict)} {escape(self.sentence)}</p>", "text/plain": self.sentence}
 
 
 def summarize_plan(plan: pd.DataFrame) -> PlanSummary:

@@ -15,6 +15,7 @@ from couch_explorers.core.jobs import ID_PATTERN, canonical_json
 from couch_explorers.exploration import json_lines
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
+from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,6 +148,11 @@ class ScoresFile:
         """
         with json_lines.locked(self.path, "score"):
             json_lines.append(self.path, [canonical_json(judgement.to_json())])
+
+
+def with_score(label: str, judgement: Judgement | None) -> str:
+    """Write a picture's label with its score, where a judge gave one."""
+    return label if judgement is None else f"{label}{SEPARATOR}{judgement.label}"
 
 
 def scores_file(target: str) -> ScoresFile:

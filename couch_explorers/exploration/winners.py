@@ -12,6 +12,7 @@ from couch_explorers.exploration import results
 from couch_explorers.exploration.cards import CARD_WIDTH, picture_html, rating_html
 from couch_explorers.exploration.grid import cell_views
 from couch_explorers.exploration.ratings import Rating, current_ratings, picture_id, target_of
+from couch_explorers.exploration.scores import current_scores
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.html import render
 from couch_explorers.paths import PROJECT_ROOT, Home
@@ -23,20 +24,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.exploration.grid import CellView
+    from couch_explorers.exploration.scores import Judgement
 
 
 WINNER_COLUMNS = (
     "number", "prompt_name", "prompt", "model", "seed", "size", "cfg_scale", "negative_prompt",
-    "verdict", "stars", "note", "command", "paint_command", "path", "key", "id",
+    "verdict", "stars", "note", "score", "judged", "command", "paint_command", "path", "key", "id",
 )  # fmt: skip
 
 
 def best(frame: pd.DataFrame, n: int = 3) -> pd.DataFrame:
-    """Find the `n` best of a sweep's result: those kept first, then by their stars, then in the order of the sweep.
+    """Find the `n` best of a sweep's result: those kept first, then by their stars, then by the judge's mean score.
 
     A rejected picture is never among them, nor one that is neither kept nor has a star: where nobody has rated, the frame
     is empty and a notebook says how to rate. Columns are those of the request (of a sweep with variables also
-    `results.template_columns`), verdict, stars, note, path, key, id, and
+    `results.template_columns`), verdict, stars, note, score (1 to 5, missing where no judge was asked), judged (the score as
+    text, with "stand-in" where no model has looked), path, key, id, and
     two lines for a shell: `command` makes the very picture again from its file, or asks for it where the file is gone;
     `paint_command` asks for it without the file, to be given away. Raises ExplorationError for a frame that is no sweep's
     result and an `n` below 1.
@@ -44,17 +47,17 @@ def best(frame: pd.DataFrame, n: int = 3) -> pd.DataFrame:
     if n < 1:
         raise ExplorationError(f"{n} winners cannot be shown: ask for 1 or more.")
     target = target_of(frame)
-    said = current_ratings(target)
+    said, judged = current_ratings(target), current_scores(target)
     liked: dict[str, tuple[Any, ...]] = {}
     for tile, key in zip(cell_views(frame), frame["key"], strict=True):
         rating = said.get(picture_id(tile)) if tile.path is not None else None
         if rating is not None and _is_liked(rating):
             # Two cells may have come to one picture: it is one winner.
             liked.setdefault(rating.id, (rating, tile, key))
-    order = sorted(liked.values(), key=lambda found: (found[0].verdict != "keep", -(found[0].stars or 0)))
+    order = sorted(liked.values(), key=lambda found: _rank(found[0], judged.get(found[0].id)))
     variables = results.variable_names(frame.columns)
     rows = [
-        (*_winner_row(rating, tile, key, target), *results.template_values(tile, variables))
+        (*_winner_row(rating, tile, key, target, judged.get(rating.id)), *results.template_values(tile, variables))
         for rating, tile, key in order[:n]
     ]
     return _winners_frame(rows, (*WINNER_COLUMNS, *results.template_columns(variables)), frame.attrs)
@@ -92,11 +95,17 @@ def _is_liked(rating: Rating) -> bool:
     return rating.verdict == "keep" or (rating.verdict is None and bool(rating.stars))
 
 
-def _winner_row(rating: Rating, tile: CellView, key: object, target: str) -> list[Any]:
+def _rank(rating: Rating, judgement: Judgement | None) -> tuple[bool, int, float]:
+    return rating.verdict != "keep", -(rating.stars or 0), -judgement.mean if judgement is not None else 0.0
+
+
+def _winner_row(rating: Rating, tile: CellView, key: object, target: str, judgement: Judgement | None) -> list[Any]:
     path, where = Path(str(tile.path)), _target_options(target, key)
     values = {
         **vars(tile),
         **{name: getattr(rating, name) for name in ("verdict", "stars", "note", "id")},
+        "score": None if judgement is None else judgement.mean,
+        "judged": "" if judgement is None else judgement.label,
         "command": reproduce_command(path, where) if path.is_file() else paint_command(tile, where),
         "paint_command": paint_command(tile, where),
         "path": str(path),
@@ -132,7 +141,9 @@ def _winners_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], attrs:
     """Make the frame of winners, with the same column types whether it has rows or not."""
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
-    frame = pd.DataFrame(rows, columns=list(columns)).astype({"cfg_scale": "float64", "stars": "Int64"})
+    frame = pd.DataFrame(rows, columns=list(columns)).astype(
+        {"cfg_scale": "float64", "stars": "Int64", "score": "float64"}
+    )
     winners = _frame_class()(frame)
     winners.attrs.update(attrs)
     return winners
@@ -154,6 +165,8 @@ def _winner_values(row: dict[str, Any]) -> dict[str, Any]:
         request.append(f"without {row['negative_prompt']}")
     verdict, stars = (None if pd.isna(row[name]) else row[name] for name in ("verdict", "stars"))
     rating = Rating(row["id"], verdict, None if stars is None else int(stars), row["note"])
+    if row["judged"]:
+        request.append(row["judged"])
     return {
         **{name: row[name] for name in ("number", "prompt", "prompt_name", "command")},
         "picture": picture_html(Path(row["path"]), row["prompt"]),

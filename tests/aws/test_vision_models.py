@@ -1,8 +1,12 @@
+import json
+from fnmatch import fnmatchcase
+
 import pytest
 
 from couch_explorers.aws import vision_models
 from couch_explorers.aws.vision_models import VISION_MODELS
 from couch_explorers.core.errors import UnknownModelError
+from couch_explorers.paths import PROJECT_ROOT
 
 NOVA = "amazon.nova-2-lite-v1:0"
 APPLICATION = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefghijkl"
@@ -46,3 +50,16 @@ def test_estimate_of_nova_covers_the_documented_tokens(size, documented):
 def test_another_active_model_is_the_alternative():
     for model in VISION_MODELS.values():
         assert vision_models.alternative(model).id != model.id
+
+
+def test_people_and_workflows_may_ask_each_judge():
+    """https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html."""
+    statements = json.loads((PROJECT_ROOT / "policies" / "judge.json").read_text())["Statement"]
+    text = json.dumps([each["Resource"] for each in statements if "bedrock:InvokeModel" in each["Action"]])
+    listed = json.loads(text.replace("${account}", "123456789012"))
+    allowed = [pattern for patterns in listed for pattern in patterns]
+
+    for model in VISION_MODELS.values():
+        needed = [f"arn:aws:bedrock:{model.region}:123456789012:inference-profile/{model.profile_id}"]
+        needed += [f"arn:aws:bedrock:{region}::foundation-model/{model.id}" for region in model.destinations]
+        assert [arn for arn in needed if not any(fnmatchcase(arn, pattern) for pattern in allowed)] == []

@@ -319,3 +319,15 @@ def test_same_picture_under_another_id_is_adopted(painted, target, home):
     assert len(fake.asked) == 1
     assert set(found.frame["status"]) == {"cached"}
     assert second["id"][0] in current_scores()
+
+
+def test_without_a_rubric_nothing_is_judged_and_nothing_fails(pictures, target):
+    fake, workspace = target()
+
+    plan = plan_judging(pictures, [], workspace=workspace, errors="show")
+    found = judge(pictures, [], workspace=workspace, errors="show")
+
+    assert "without a rubric" in str(plan)
+    assert (len(found.frame), found.checks, fake.asked) == (0, (), [])
+    with pytest.raises(ExplorationError, match="0 criteria"):
+        judge(pictures, [], workspace=workspace)

@@ -1,11 +1,10 @@
 """The notebooks on the deployed system: by `couch run`, by nbval, and as on AWS."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from .test_deploy import local_environment
 
@@ -88,13 +87,15 @@ def test_papermill_alone_fails_where_a_check_is_bad(local_cloud, workspace, faul
     assert "ChecksFailedError: 1 check failed: api: a prompt becomes a picture is BAD" in done.stderr
 
 
-@pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))
-def test_every_notebook_runs_under_nbval(local_cloud, workspace, notebook):
+def test_every_notebook_runs_under_nbval(local_cloud, workspace):
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
     checked = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval-lax", "-p", "no:cacheprovider", "-q", "-W", "default",
-         f"notebooks/{notebook}"],
+        [sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval-lax", "-p", "no:cacheprovider", "-v", "-W", "default", *notebooks],
         cwd=ROOT, env=local_cloud.environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "passed" in checked.stdout
+    # pytest shows a cell as notebooks/smoke_test::ipynb::Cell 0.
+    ran = set(re.findall(r"^notebooks/(\w+)::ipynb::Cell \d+ PASSED", checked.stdout, re.MULTILINE))
+    assert ran == {notebook.stem for notebook in notebooks}

@@ -22,7 +22,7 @@ from tests.local.telemetry.conftest import clock, noted
 
 # The clock and the recorder of the telemetry's tests, for those of the engine's measurements.
 __all__ = ["clock", "noted"]
-START_DEADLINE_S = 600
+START_DEADLINE_S = 120
 
 
 def pytest_collection_modifyitems(items):
@@ -106,9 +106,9 @@ def serve(home, *, environment=None, port=None, path=()):
         process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine_cloud(tmp_path_factory):
-    """A server that the tests of a process share."""
+    """A server that the tests of a module share."""
     assert not missing_environments(), "run `make setup` first"
     with serve(tmp_path_factory.mktemp("engine")) as cloud:
         yield cloud

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.end_to_end.conftest import FIRST
+
 REPORTS = Path(__file__).parent / "reports" / "test_run.py"
 WRITING = "test_in_github_actions_the_job_summary_is_written or test_a_bad_check_fails_a_run_whose_cells_all_pass"
 
@@ -23,3 +25,15 @@ def test_tests_that_a_workflow_runs_write_nothing_on_the_page_of_its_job(tmp_pat
     assert "2 passed" in done.stdout
     assert not page.exists()
     assert not summary.parent.exists()
+
+
+def test_modules_that_start_first_are_there():
+    stems = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
+
+    assert set(FIRST) <= stems
+
+
+def test_make_keeps_the_order_of_the_modules():
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+
+    assert "--numprocesses 3 --dist loadfile --no-loadscope-reorder" in makefile

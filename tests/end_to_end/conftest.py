@@ -29,12 +29,13 @@ DEPLOYED = []
 # What waits longest starts first. Each module's tests run in one process, one after the other, and the modules start in this
 # order (`--dist loadfile --no-loadscope-reorder`: by itself xdist starts those with the most tests first, whatever they take).
 FIRST = (
-    "test_documentation",
     "test_alarm",
-    "test_terraform_deploy",
+    "test_documentation",
+    "test_grants",
     "test_trouble",
-    "test_client_image",
+    "test_terraform_deploy",
     "test_repair",
+    "test_client_image",
     "test_deploy_lambda",
     "test_api",
     "test_notebooks",

@@ -30,16 +30,15 @@ settings.load_profile(os.environ.get("COUCH_HYPOTHESIS_PROFILE", "couch"))
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Leave the thousands of tests and their modules, which all stay until the end, out of the search for garbage."""
     gc.disable()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish():
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # Set by a workflow, for what it deployed and judged. A test that means one of them sets it for itself.

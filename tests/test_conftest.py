@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -37,3 +38,8 @@ def test_make_keeps_the_order_of_the_modules():
     makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
 
     assert "--numprocesses 3 --dist loadfile --no-loadscope-reorder" in makefile
+
+
+def test_garbage_is_collected_again_once_the_tests_are():
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0

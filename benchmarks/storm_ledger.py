@@ -33,7 +33,7 @@ REPORTED = re.compile(r"^REPORT RequestId: (?P<id>\S+)")
 CLOUD, FUNCTION, TIMEOUT, BESIDE, STORAGE, AGAIN, UNEXPLAINED = CAUSES = (
     "the local cloud was killed or stopped while the call was in flight, or less than a second after its picture was stored",
     "the function was killed between the call and the picture's storage",
-    "the call hung beyond the function's time",
+    "the call took longer than the function waits",
     "the call was begun while another delivery of the same job was at work",
     "S3 failed every attempt to store the picture",
     "the message was delivered or sent again, and the worker does not look for its picture",
@@ -202,7 +202,8 @@ def explain(
         call: The call.
         others: The other billed calls of its job.
         outages: When the cloud was gone.
-        function_log: The endings ("killed", "timeout", "reported", "Storage") of each invocation, by its digits.
+        function_log: The endings of each invocation, by its digits: "killed", "timeout", "reported", and the reasons for which the
+            worker has postponed its job.
         idempotent: Whether the worker promises not to pay for a picture that is there.
     """
     endings = function_log.get(call.invocation, set())
@@ -212,7 +213,8 @@ def explain(
         for other in others
     )
     candidates = {
-        TIMEOUT: call.hanging or "timeout" in endings,
+        # Lambda's time-out, or the worker's own for the model's response: a slow machine meets it without a call that hangs.
+        TIMEOUT: call.hanging or bool(endings & {"timeout", "ModelTimeout"}),
         FUNCTION: "killed" in endings,
         CLOUD: cut_off and any(call.began - SLACK_S <= each.began <= call.last + LAST_S + SLACK_S for each in outages),
         BESIDE: beside,

@@ -146,13 +146,14 @@ def test_repeated_attempt_to_store_is_the_same_picture(ledger):
     assert (whole.extra, whole.duplicated) == ([], 0)
 
 
-def test_storage_failure_is_named(ledger):
+@pytest.mark.parametrize(("reason", "cause"), [("Storage", "STORAGE"), ("ModelTimeout", "TIMEOUT")])
+def test_reason_of_a_postponed_job_is_the_cause(ledger, reason, cause):
     logs = Logs().call(1, 1.0).report(1).call(2, 40.0).store(2, 40.6).report(2)
     logs.function.append(
-        f'{{"message": "Job postponed", "reason": "Storage", "function_request_id": "{request_id(1)}"}}'
+        f'{{"message": "Job postponed", "reason": "{reason}", "function_request_id": "{request_id(1)}"}}'
     )
 
-    assert logs.account(ledger).causes() == {ledger.STORAGE: 1}
+    assert logs.account(ledger).causes() == {getattr(ledger, cause): 1}
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ class LocalCloud:
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_", "GITHUB_"))
         }
-        return clean | {"COUCH_HOME": str(self.home)}
+        logs = {"COUCH_REQUEST_LOG": self.home / "requests.jsonl", "COUCH_MODEL_LOG": self.home / "models.jsonl"}
+        return clean | {"COUCH_HOME": str(self.home)} | {name: str(file) for name, file in logs.items()}
 
     def couch(self, *arguments, environment=None, check=True, timeout=240):
         """Run the real `couch` against this cloud."""

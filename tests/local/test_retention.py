@@ -1,7 +1,10 @@
 """What the local cloud keeps for how long, and what is pruned."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import botocore.session
 import pytest
@@ -138,3 +141,18 @@ def test_log_streams_expire_by_the_retention_of_their_group(stubbed):
 )
 def test_sentence_lists_what_was_deleted(pruned, sentence):
     assert retention.sentence(pruned, 30) == sentence
+
+
+def test_command_prunes_the_folder_of_a_cloud_that_does_not_run(home):
+    old, new = write(home.inbox / "old.eml", 0), home.inbox / "new.eml"
+    new.write_bytes(b"x")
+    couch = Path(sys.executable).with_name("couch")
+    environment = os.environ | {"COUCH_HOME": str(home.path)}
+
+    done = subprocess.run([couch, "down", "--prune"], env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == [
+        "The local cloud was not running.",
+        "Deleted, older than 30 days: 1 e-mail (0.0 MB).",
+    ]
+    assert (old.exists(), new.exists()) == (False, True)

@@ -20,7 +20,7 @@ from couch_explorers.paths import Home
 logger = logging.getLogger("couch.local")
 
 # Seconds between two writes: a kill loses at most what came since the last one began.
-INTERVAL_S = 0.4
+INTERVAL_S = 0.2
 # Seconds after the last call after which all stores are written once more, for what services do by themselves.
 SETTLE_S = 3.0
 

@@ -38,7 +38,7 @@ kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 abuse: .venv/.project ## thousands of broken requests and orders of faults (10 min)
 	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py
 
-storm: .venv/.synced ## 1,000 jobs while everything fails, each accounted for, beside a plain worker (half an hour)
+storm: .venv/.synced ## 1,000 jobs while everything fails, each accounted for (30 min)
 	@$(BIN)/python benchmarks/storm.py
 
 rehearse: .venv/.synced ## the real workflows, run by act on a local cloud of their own
@@ -54,7 +54,7 @@ format: .venv/.synced ## what the formatters would have you do
 	@if command -v mvn >/dev/null; then cd java_sqs_client && mvn --batch-mode --quiet spotless:apply; \
 	  else echo "Java files left as they are: mvn not found"; fi
 
-benchmarks: .venv/.synced ## measure everything anew (three quarters of an hour), and update the pages
+benchmarks: .venv/.synced ## measure everything anew (45 min), and update the pages
 	@$(BIN)/python benchmarks/all.py; failed=$$?; $(BIN)/python tools/measured.py && exit $$failed
 
 setup: .venv/.synced ## only the Python environments

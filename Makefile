@@ -17,7 +17,7 @@ help: ## what can be done here
 demo: .venv/.synced ## the local cloud, everything deployed on it, and five reports
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
-	@$(COUCH) run prompt_exploration
+	@$(COUCH) run prompt_exploration -p rubric '["shows the Eiffel Tower", "polaroid look"]'
 	@$(COUCH) seed-metrics
 	@$(COUCH) run metric_review
 	@$(COUCH) run capacity_planning -p replay_hours 24

@@ -3,6 +3,8 @@
 from couch_explorers.exploration.agreement import agreement
 from couch_explorers.exploration.comparison import compare
 from couch_explorers.exploration.contact_sheet import contact_sheet
+from couch_explorers.exploration.duel import duel
+from couch_explorers.exploration.duel_ranking import ranking
 from couch_explorers.exploration.gallery import gallery
 from couch_explorers.exploration.judge import judge, plan_judging
 from couch_explorers.exploration.rating_panel import rating_panel
@@ -24,11 +26,13 @@ __all__ = [
     "compare_runs",
     "conclude",
     "contact_sheet",
+    "duel",
     "gallery",
     "judge",
     "load",
     "merge",
     "plan_judging",
+    "ranking",
     "rate",
     "rating_panel",
     "ratings",

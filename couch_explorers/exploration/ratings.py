@@ -1,8 +1,8 @@
 """Ratings of pictures (keep or reject, stars, a note), in a JSON Lines file that is only ever appended to, so that no rating is lost.
 
 Each line is an object `{"id", "at", "by"}` with those of `verdict`, `stars` and `note` that were given; null takes one
-back. A picture's rating is read field by field: the latest line that names the field counts. Two files are merged by uniting
-their lines.
+back. A picture's rating is read field by field: the latest line that names the field counts. An answer of a blind comparison is
+a line, too: `{"duel": [id, id], "won", "at", "by"}`, of which each counts. Two files are merged by uniting their lines.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 VERDICTS = ("keep", "reject")
 MAX_STARS = 5
 RATING_FIELDS = ("verdict", "stars", "note")
+PAIR = 2
 
 
 class BrokenRatingWarning(UserWarning):
@@ -61,6 +62,22 @@ class Rating:
         return self.verdict is not None or self.stars is not None or bool(self.note)
 
 
+@dataclass(frozen=True)
+class Duel:
+    """An answer of a blind comparison: of these two pictures, left and right as they were shown, `won` is the better one."""
+
+    left: str
+    right: str
+    won: str
+    at: datetime
+    by: str = ""
+
+    @property
+    def lost(self) -> str:
+        """The other picture."""
+        return self.right if self.won == self.left else self.left
+
+
 @dataclass(frozen=True, order=True)
 class _Entry:
     """One line; the order is that of time. Lines of one instant stand in the order of their texts, the same everywhere."""
@@ -70,6 +87,7 @@ class _Entry:
     id: str = field(compare=False)
     by: str = field(compare=False)
     sayings: Mapping[str, Any] = field(compare=False)
+    duel: Duel | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,8 @@ class RatingsFile:
         """
         found: dict[str, Rating] = {}
         for line in sorted(_read_entries(self.path)):
+            if line.duel is not None:
+                continue
             found[line.id] = _apply(found.pop(line.id, Rating(line.id)), line)
         return found
 
@@ -109,6 +129,34 @@ class RatingsFile:
             text = canonical_json({"id": picture_id, **sayings, "at": at, "by": by})
             json_lines.append(self.path, [text])
         return _apply(before, _Entry(now, text, picture_id, by, sayings))
+
+    def duels(self) -> list[Duel]:
+        """All answers of blind comparisons, the oldest first; raises ExplorationError for a file that cannot be read."""
+        return [line.duel for line in sorted(_read_entries(self.path)) if line.duel is not None]
+
+    def add_duel(self, left: str, right: str, won: str, by: str) -> Duel:
+        """Add an answer of a blind comparison, in the file when this returns.
+
+        Args:
+            left: the id of the picture that was shown on the left.
+            right: that of the other one.
+            won: the better one's.
+            by: who says so.
+
+        Raises:
+            ExplorationError: the winner is neither of them, they are the same, or the file cannot be written.
+
+        """
+        if left == right or won not in (left, right):
+            raise ExplorationError(
+                f"{shown(won)} cannot win between {shown(left)} and {shown(right)}: name one of two pictures."
+            )
+        duel = Duel(left, right, won, datetime.now(UTC), by)
+        at = duel.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        text = canonical_json({"duel": [left, right], "won": won, "at": at, "by": by})
+        with json_lines.locked(self.path, "answer"):
+            json_lines.append(self.path, [text])
+        return duel
 
     def merge(self, other: Path) -> int:
         """Add the lines of another file that are not here yet and count them; whose line is later by time holds.
@@ -184,7 +232,10 @@ def _parse_entry(row: bytes) -> _Entry:
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object.")  # noqa: TRY004 - the line is wrong, not the caller's types
     picture_id, by = value.get("id"), value.get("by", "")
-    if not isinstance(picture_id, str) or not ID_PATTERN.fullmatch(picture_id):
+    pair = value.get("duel")
+    if pair is not None:
+        picture_id = ""
+    elif not isinstance(picture_id, str) or not ID_PATTERN.fullmatch(picture_id):
         raise ValueError(f"its id is {shown(picture_id)}.")
     if not isinstance(by, str):
         raise ValueError(f'its "by" is {shown(by)}.')  # noqa: TRY004 - likewise
@@ -198,7 +249,20 @@ def _parse_entry(row: bytes) -> _Entry:
         at = None
     if at is None or at.tzinfo is None:
         raise ValueError(f'its "at" is {shown(value.get("at"))}, no time with a zone.')
-    return _Entry(at.astimezone(UTC), canonical_json(value), picture_id, by, sayings)
+    at = at.astimezone(UTC)
+    duel = None if pair is None else _parse_duel(pair, value.get("won"), at, by)
+    return _Entry(at, canonical_json(value), picture_id, by, sayings, duel)
+
+
+def _parse_duel(pair: Any, won: Any, at: datetime, by: str) -> Duel:
+    """Read the pictures of a blind comparison; raises ValueError with a sentence."""
+    names = pair if isinstance(pair, list) else []
+    valid = [name for name in names if isinstance(name, str) and ID_PATTERN.fullmatch(name)]
+    if len(names) != PAIR or len(set(valid)) != PAIR:
+        raise ValueError(f'its "duel" is {shown(pair)}, not two pictures.')
+    if won not in names:
+        raise ValueError(f'its "won" is {shown(won)}, neither of the two.')
+    return Duel(names[0], names[1], won, at, by)
 
 
 def _invalid_reason(name: str, value: Any) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -92,8 +93,8 @@ def answers(address, server):
 
 
 @contextmanager
-def opened(lab, folder):
-    """The notebook in a browser that has never been there, and the addresses that its page asks for."""
+def opened(lab, folder, name=NOTEBOOK.name):
+    """A notebook in a browser that has never been there, and the addresses that its page asks for."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             folder / "chromium", executable_path=CHROMIUM, headless=True, args=CHROMIUM_OPTIONS, viewport=WINDOW
@@ -102,7 +103,7 @@ def opened(lab, folder):
         try:
             page.set_default_timeout(PATIENCE_MS)
             page.on("request", lambda request: asked.append(request.url))
-            page.goto(f"{lab.address}/lab/tree/notebooks/{NOTEBOOK.name}?token=secret")
+            page.goto(f"{lab.address}/lab/tree/notebooks/{name}?token=secret")
             wait_for_kernel(page)
             yield page, asked
         except BaseException:
@@ -215,3 +216,44 @@ def test_a_notebook_that_is_opened_and_saved_stays_as_it_is_and_within_its_width
             choose(page, "File", "Save Notebook")
             expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
             assert (lab.root / "notebooks" / notebook.name).read_bytes() == notebook.read_bytes()
+
+
+DUEL = """from couch_explorers.exploration import Sweep, duel
+from couch_explorers.workspace import connect
+pictures = Sweep("A jeep on the savanna", seeds=(7, 21, 42)).run(connect("local"))
+duel(pictures)"""
+
+
+def test_duel_takes_clicks_and_arrow_keys_and_goes_on_after_a_reload(lab, tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DUEL)])
+    nbformat.write(notebook, lab.root / "notebooks" / "duel.ipynb")
+    lab.ratings.unlink(missing_ok=True)
+
+    def answers():
+        lines = lab.ratings.read_text(encoding="utf-8").splitlines() if lab.ratings.exists() else []
+        said = [json.loads(line) for line in lines]
+        return [line["duel"].index(line["won"]) for line in said]
+
+    def wait_for(count):
+        expect(page.locator(".couch-duel")).to_contain_text(f"{count} comparison")
+
+    with opened(lab, tmp_path, "duel.ipynb") as (page, _):
+        run_all(page)
+        page.locator(".couch-duel-side").last.click()
+        wait_for(1)
+        page.locator(".couch-duel-stage").focus()
+        page.keyboard.press("ArrowLeft")
+        wait_for(2)
+        # The next pair has the focus again.
+        expect(page.locator(".couch-duel-stage")).to_be_focused()
+        page.keyboard.press("ArrowRight")
+        wait_for(3)
+        keep_screenshot(page, tmp_path, "duel")
+        page.reload()
+        wait_for_kernel(page)
+        run_all(page)
+        wait_for(3)
+        page.locator(".couch-duel-left").click()
+        wait_for(4)
+
+    assert answers() == [1, 0, 1, 0]

@@ -37,6 +37,7 @@ FIRST = (
     "test_repair",
     "test_client_image",
     "test_deploy_lambda",
+    "test_notebook_inputs",
     "test_api",
     "test_notebooks",
     "test_lab",

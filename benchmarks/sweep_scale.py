@@ -18,7 +18,8 @@ from PIL import Image
 from results import Results, parser
 
 from couch_explorers.core import generation, png
-from couch_explorers.exploration import contact_sheet, gallery, load, plan, results
+from couch_explorers.exploration import contact_sheet, gallery, load, plan
+from couch_explorers.exploration import results as runs
 from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.contact_sheet import PNG_LEVEL, ContactSheet
 from couch_explorers.exploration.results import Outcome, Status
@@ -69,7 +70,7 @@ def prepare() -> None:
         record = {"id": cell.id, "model": cell.model, "seconds": 1.0, "bucket": "pictures", "key": key}
         path.with_suffix(".json").write_text(json.dumps(record))
         outcomes[cell.number] = Outcome(cell.number, Status.MADE, "", 1.0, 0.04, path, key, PIXELS, PIXELS)
-    rows = results.result_rows(cells, outcomes)
+    rows = runs.result_rows(cells, outcomes)
     about = {
         "title": SWEEP.title,
         "purpose": "",
@@ -78,8 +79,8 @@ def prepare() -> None:
         "started": created.isoformat(),
         "seconds": 1250.0,
     }
-    about |= {"totals": results.run_totals(rows), "axes": SWEEP.axes()}
-    results.save_run(rows, results.new_run_folder("local", SWEEP.title, created), about, results.columns_of(cells))
+    about |= {"totals": runs.run_totals(rows), "axes": SWEEP.axes()}
+    runs.save_run(rows, runs.new_run_folder("local", SWEEP.title, created), about, runs.columns_of(cells))
 
 
 def write_page(sheet: ContactSheet, number: int) -> int:
@@ -173,10 +174,10 @@ def main() -> None:
             prepare()
             for what, taken in measured.items():
                 taken.append(in_its_own_process(what))
-    found = Results("sweep_scale", options.runs)
+    results = Results("sweep_scale", options.runs)
     for what, key, title, unit, budget in FIGURES:
-        found.add(f"{what}.{key}", title, [taken[key] for taken in measured[what]], unit, budget)
-    found.show(save=options.save)
+        results.add(f"{what}.{key}", title, [taken[key] for taken in measured[what]], unit, budget)
+    results.show(save=options.save)
 
 
 if __name__ == "__main__":

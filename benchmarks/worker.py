@@ -45,6 +45,8 @@ def environment(cloud: OwnCloud, stage: Path) -> dict[str, str]:
         "DEAD_LETTER_URL": deployed["dead_letter_url"],
         "MAX_RECEIVE_COUNT": "10",
         "FUNCTION_TIMEOUT_S": "60",
+        "OBJECTIVE_S": "60",
+        "OBJECTIVE_PERCENT": "95",
         "POWERTOOLS_SERVICE_NAME": "benchmark",
         "POWERTOOLS_METRICS_NAMESPACE": "CouchExplorers",
     }

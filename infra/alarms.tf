@@ -9,6 +9,11 @@ locals {
   # arrives. The alarm looks back that far, plus the minute in which it began and the one in which it ended.
   worker_errors_periods = ceil(var.function_timeout_s / local.alarm_period_s) + 2
 
+  # Below so many samples CloudWatch calls a percentile not significant, and the alarm keeps its state:
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html
+  # For the p95 that is 200. The busiest hour of the load that the age alarm is made for (1,000 pictures) has more than that in a quarter of an hour.
+  objective_period_s = 900
+
   alarms = {
     oldest-message-age = {
       # Maximum: the metric has no percentiles, and an average of ages hides the one who waits.
@@ -21,6 +26,19 @@ locals {
       datapoints = var.oldest_message_age_datapoints
       # The age does not count a message received three times or more: hence the second look.
       runbook = "A job has waited for more than ${var.oldest_message_age_threshold_s} s: see ${aws_cloudwatch_log_group.worker.name} for throttling, then raise maximum_concurrency (${var.maximum_concurrency}) within the model's quota; look at ${local.dead_letter_name} too, for a job that keeps failing no longer counts as old."
+    }
+    time-to-picture = {
+      # What the people who ask feel: if the percentile lies above the objective, fewer than that share had their picture in time.
+      namespace  = local.metrics_namespace
+      metric     = "TimeToPicture"
+      dimensions = { service = local.metrics_service }
+      percentile = "p${var.objective_percent}"
+      period_s   = local.objective_period_s
+      threshold  = var.objective_s * 1000
+      periods    = 1
+      datapoints = 1
+      # Only pictures have a time: a complete outage is for the age, the dead letters and the metric review, which count those without one too.
+      runbook = "Fewer than ${var.objective_percent} % of the pictures came within ${var.objective_s} s: couch run metric_review says whether jobs wait, are put off or take long; couch run capacity_planning -p replay_hours 24 says which maximum_concurrency (${var.maximum_concurrency}) would have been enough."
     }
     dead-letters = {
       namespace  = "AWS/SQS"
@@ -57,7 +75,7 @@ locals {
 }
 
 # Not encrypted at rest, on purpose: with alias/aws/sns CloudWatch may not publish (the managed key's policy does not let it in and cannot be changed),
-# and a key of our own costs a dollar a month to hide the names of four alarms.
+# and a key of our own costs a dollar a month to hide the names of five alarms.
 resource "aws_sns_topic" "alarms" {
   name         = local.topic_name
   display_name = "Couch Explorers ${var.candidate}"
@@ -93,12 +111,16 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
-  period              = local.alarm_period_s
+  statistic           = try(each.value.statistic, null)
+  extended_statistic  = try(each.value.percentile, null)
+  period              = try(each.value.period_s, local.alarm_period_s)
   evaluation_periods  = each.value.periods
   datapoints_to_alarm = each.value.datapoints
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
+
+  # A percentile of a handful of pictures is only the slowest of them.
+  evaluate_low_sample_count_percentiles = try(each.value.percentile, null) == null ? null : "ignore"
 
   # A queue at rest sends no data: that is well, not unknown.
   treat_missing_data = "notBreaching"

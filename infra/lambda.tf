@@ -36,6 +36,9 @@ resource "aws_lambda_function" "worker" {
       DEAD_LETTER_URL    = aws_sqs_queue.dead_letter.url
       MAX_RECEIVE_COUNT  = local.max_receive_count
       FUNCTION_TIMEOUT_S = var.function_timeout_s
+      OBJECTIVE_S        = var.objective_s
+      # Read by the metric review, as the objective's seconds are.
+      OBJECTIVE_PERCENT = var.objective_percent
 
       POWERTOOLS_SERVICE_NAME      = local.metrics_service
       POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace

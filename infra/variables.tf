@@ -217,6 +217,39 @@ variable "oldest_message_age_datapoints" {
   }
 }
 
+variable "dashboard" {
+  description = "Whether the panels of the metric review stand in CloudWatch, too. An account's first three dashboards of up to 50 metrics are free, each further one costs USD 3 a month (November 2026)."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+# What the people who ask should feel. The alarm time-to-picture, the metric review and the dashboard go by it.
+variable "objective_s" {
+  description = "Seconds from sending a job within which its picture should be there."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.objective_s >= 1 && var.objective_s <= var.queue_retention_days * 86400
+    error_message = "The objective is at least 1 s, and at most the ${var.queue_retention_days} days that the queue keeps a job (queue_retention_days); this is ${var.objective_s} s."
+  }
+}
+
+variable "objective_percent" {
+  description = "The share of the valid jobs, in per cent, whose picture should be there in time."
+  type        = number
+  default     = 95
+  nullable    = false
+
+  validation {
+    # A percentile of CloudWatch's; at 100 there would be no error budget.
+    condition     = var.objective_percent >= 50 && var.objective_percent < 100
+    error_message = "The objective's share is from 50 to less than 100 per cent; this is ${var.objective_percent}."
+  }
+}
+
 variable "dead_letters_threshold" {
   description = "How many jobs may lie in the dead-letter queue before the alarm goes off."
   type        = number

@@ -24,6 +24,7 @@ from couch_explorers.capacity.queue_model import (
     Retry,
     simulate_jobs,
 )
+from couch_explorers.objective import Objective, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,14 +146,6 @@ class System:
             disruptions=disruptions,
             rng=rng,
         )
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A share of pictures that must be there within `seconds`."""
-
-    seconds: float = 60.0
-    share: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -410,7 +403,7 @@ def _incident(
             if len(fired):
                 minutes[run, place] = fired[0] + 1
         hit = (trace.arrival_s >= LEAD_S) & (trace.arrival_s < LEAD_S + INCIDENT_S)
-        missed.append(float(np.mean(trace.time_to_picture_s[hit] > objective.seconds)))
+        missed.append(1.0 - judge(trace.time_to_picture_s[hit], objective.seconds).share)
         given_up = trace.left_s[~trace.succeeded & (trace.left_s >= LEAD_S)]
         if len(given_up) and given_up.min() < LEAD_S + INCIDENT_S:
             dead[run] = math.ceil((given_up.min() - LEAD_S) / MINUTE_S)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from couch_explorers.capacity import kernels
 from couch_explorers.capacity.queue_model import MINUTE_S, CapacityError, ColdStart, Quota, checked_times
+from couch_explorers.objective import judge, time_to_picture
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -125,11 +126,11 @@ class ApiTrace:
     @property
     def time_to_picture_s(self) -> NDArray[np.float64]:
         """Seconds from the first request to the picture; infinite for whom there was none."""
-        return np.where(self.succeeded, self.ended_s - self.arrival_s, np.inf)
+        return time_to_picture(self.arrival_s, self.ended_s, self.succeeded)
 
     def attained(self, objective_s: float) -> float:
         """Share of all people whose picture was there within `objective_s` seconds."""
-        return float(np.mean(self.time_to_picture_s <= objective_s))
+        return judge(self.time_to_picture_s, objective_s).share
 
     def outcomes(self) -> pd.DataFrame:
         """Give a row for each way to end that occurred: people, share, HTTP status, median wait, answers on the way."""

@@ -20,6 +20,7 @@ import pandas as pd
 from couch_explorers.api import post
 from couch_explorers.core import image_models
 from couch_explorers.core.jobs import message_body
+from couch_explorers.objective import time_to_picture
 from couch_explorers.workspace import WorkspaceError, not_deployed
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ class LoadResult:
     @property
     def time_to_picture_s(self) -> NDArray[np.float64]:
         """Seconds from when each person came to the picture; infinite where there was none."""
-        took = (self.requests["done_s"] - self.requests["intended_s"]).to_numpy(dtype=np.float64)
-        there: NDArray[np.float64] = np.where(self.requests["status"] == HTTPStatus.OK, took, np.inf)
-        return there
+        intended, done = (self.requests[name].to_numpy(dtype=np.float64) for name in ("intended_s", "done_s"))
+        return time_to_picture(intended, done, (self.requests["status"] == HTTPStatus.OK).to_numpy(dtype=bool))
 
     def summary(self) -> dict[str, Any]:
         """Give counts, percentiles of the time to the picture (None where it is none), and how late requests left at most."""

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas.io.formats.style import Styler
 
-    from couch_explorers.capacity.alarm_advice import AlarmAdvice, ConcurrencyAdvice, Objective
+    from couch_explorers.capacity.alarm_advice import AlarmAdvice, ConcurrencyAdvice
     from couch_explorers.capacity.queue_model import JobTrace
     from couch_explorers.capacity.scenarios import Beta
+    from couch_explorers.objective import Objective
 
 HEIGHT_PT, NAMES_PT = 210.0, 228.0
 # Behind a word that a line crosses.

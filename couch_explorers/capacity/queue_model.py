@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from couch_explorers.capacity import kernels
+from couch_explorers.objective import judge, time_to_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -149,11 +150,11 @@ class JobTrace:
     @property
     def time_to_picture_s(self) -> NDArray[np.float64]:
         """Seconds from arrival to picture, retries and waits included; infinite for a job that never became one."""
-        return np.where(self.succeeded, self.left_s - self.arrival_s, np.inf)
+        return time_to_picture(self.arrival_s, self.left_s, self.succeeded)
 
     def attained(self, objective_s: float) -> float:
         """Share of all jobs whose picture was there within `objective_s` seconds."""
-        return float(np.mean(self.time_to_picture_s <= objective_s))
+        return judge(self.time_to_picture_s, objective_s).share
 
 
 def simulate(arrivals_s: ArrayLike, service_s: ArrayLike, workers: int) -> NDArray[np.float64]:

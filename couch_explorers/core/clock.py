@@ -1,4 +1,4 @@
-"""How long a Lambda invocation may still run, so that nothing is paid for that it cannot finish."""
+"""How long a Lambda invocation may still run, so that nothing is paid for that it cannot finish; how long somebody has waited."""
 
 import math
 import time
@@ -18,3 +18,12 @@ class Clock:
     def left_s(self) -> float:
         """Seconds until Lambda ends the invocation."""
         return self._ends - time.monotonic()
+
+
+def milliseconds_since(asked_ms: float) -> int:
+    """Give the whole milliseconds since a Unix time in milliseconds, such as SQS's SentTimestamp or API Gateway's requestTimeEpoch.
+
+    Never negative: the two clocks are not the same, and CloudWatch gives no percentiles of a metric with negative values
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html).
+    """
+    return max(0, round(time.time() * 1000 - asked_ms))

@@ -39,6 +39,13 @@ class UnknownModelError(GenerationError):
     status = 400
 
 
+class BodyTooLargeError(GenerationError):
+    """The body is larger than any job can be: nothing was sent."""
+
+    reason = "TooLarge"
+    status = 413
+
+
 class BlockedError(GenerationError):
     """A content filter refused the prompt or the picture: asking again gives the same answer and may cost again."""
 
@@ -127,6 +134,34 @@ class StorageError(GenerationError):
     def __init__(self, detail: str, *, passing: bool) -> None:
         super().__init__(detail)
         self.passing = passing
+
+
+# The reason of a failure that nobody foresaw, as both handlers report it.
+UNEXPECTED = "Unexpected"
+TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
+
+
+def reasons() -> frozenset[str]:
+    """Every reason for which a job can fail."""
+    return frozenset({UNEXPECTED, *(kind.reason for kind in _kinds())})
+
+
+def client_reasons() -> frozenset[str]:
+    """The reasons that are the client's to change: answered with a 4xx status other than 429, such as a blocked or invalid prompt."""
+    return frozenset(
+        kind.reason for kind in _kinds() if kind.status < SERVER_ERROR and kind.status != TOO_MANY_REQUESTS
+    )
+
+
+def _kinds() -> list[type[GenerationError]]:
+    """All kinds of errors, those that a handler adds included."""
+    found: list[type[GenerationError]] = []
+    waiting = [*GenerationError.__subclasses__()]
+    while waiting:
+        kind = waiting.pop()
+        found.append(kind)
+        waiting += kind.__subclasses__()
+    return found
 
 
 # What JSON writes for one character: one escape or two, or the character itself.

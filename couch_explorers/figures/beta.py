@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from couch_explorers.capacity import plots, scenarios
-from couch_explorers.capacity.alarm_advice import Objective, System
+from couch_explorers.capacity.alarm_advice import System
 from couch_explorers.figures import provenance
 from couch_explorers.figures.figure import RenderedFigure
 from couch_explorers.metrics.plots import style
+from couch_explorers.objective import QUEUE_OBJECTIVE
 
 NAME, TITLE = "beta", "The beta on both paths"
 # The notebook's own defaults, and its seed.
@@ -20,4 +21,4 @@ def make() -> RenderedFigure:
     system = System()
     result = scenarios.run_beta(USERS, MINUTES, system, quota=QUOTA, rng=np.random.default_rng(SEED))
     assumed = f"{system.concurrency} workers, {system.picture_s:g} s a picture, a quota of {QUOTA:g} images a minute"
-    return RenderedFigure(plots.beta(result, Objective(), style.PRINT_WIDTH_PT), provenance.modelled(assumed, SEED))
+    return RenderedFigure(plots.beta(result, QUEUE_OBJECTIVE, style.PRINT_WIDTH_PT), provenance.modelled(assumed, SEED))

@@ -8,7 +8,7 @@ import numpy as np
 
 from couch_explorers import formatting
 from couch_explorers.metrics import resampling, series
-from couch_explorers.metrics.checks import api, functions, queue
+from couch_explorers.metrics.checks import api, functions, objective, queue
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from couch_explorers.metrics.review import findings_of
 
@@ -21,6 +21,31 @@ if TYPE_CHECKING:
 FAILURE_ALARMS = (functions.ALARMS[WORKER], queue.FAILED_JOBS_ALARM)
 # From this share on, two windows were measured for as good as the same time.
 NEARLY_ALL = 0.9
+
+
+def time_to_picture(data: ReviewData) -> str:
+    """Say for both paths the share within the objective, what is left of the error budget, and how fast it burns."""
+    keys = [
+        series.time_to_picture(resource, statistic)
+        for resource in (WORKER, API_FUNCTION)
+        for statistic in series.TIME_PERCENTILES
+    ]
+    left_out = [
+        resampling.missing_percentiles(
+            data.frame,
+            [series.time_to_picture(resource, statistic) for statistic in series.TIME_PERCENTILES],
+            series.time_to_picture(resource, "SampleCount"),
+            "pictures",
+        )
+        for resource in (WORKER, API_FUNCTION)
+    ]
+    return formatting.sentence(
+        _captions(data, *objective.CHECK_NAMES.values()),
+        *(objective.budget_clause(data, resource) for resource in (WORKER, API_FUNCTION)),
+        data.alarm_clause(objective.ALARM),
+        max(left_out, key=len),
+        data.partial_note(*keys),
+    )
 
 
 def age(data: ReviewData) -> str:
@@ -104,6 +129,7 @@ def latency(data: ReviewData) -> str:
 
 # By figure, in the order in which a page shows them.
 CAPTIONS = {
+    "time_to_picture": time_to_picture,
     "age": age,
     "backlog": backlog,
     "flow": flow,

@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from couch_explorers import formatting
 from couch_explorers.aws import errors
+from couch_explorers.core import errors as failures
 from couch_explorers.core import image_models
 from couch_explorers.core.aws_errors import describe
-from couch_explorers.core.errors import GenerationError
 from couch_explorers.metrics import context, model, series, time_windows
 from couch_explorers.metrics.model import (
     API,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from couch_explorers.metrics.model import Series, SeriesKey, Window
     from couch_explorers.metrics.series import Names
     from couch_explorers.metrics.time_windows import Compare, WindowPlan
+    from couch_explorers.objective import Objective
     from couch_explorers.workspace import Workspace
 
 DEFAULT_TIMEZONE = "Europe/Oslo"
@@ -89,21 +90,27 @@ def fetch(
     time_windows.plan(start, end, timezone=timezone, compare=compare, now=now, series=0)
     names = series.Names.of(workspace)
     clients = context.Clients.of(workspace)
-    found = find_dimensions(clients.cloudwatch, names, workspace.model_arns)
-    usual = _series(names, found, min(time_windows.RETENTION), time_windows.PERCENTILE_PERIOD_S)
+    with ThreadPoolExecutor(1, thread_name_prefix="objectives") as pool:
+        asked = pool.submit(context.read_objectives, clients.functions, names)
+        found = find_dimensions(clients.cloudwatch, names, workspace.model_arns)
+        objectives = {**series.OBJECTIVES, **asked.result()}
+    usual = _series(names, found, objectives, min(time_windows.RETENTION), time_windows.PERCENTILE_PERIOD_S)
     percentiles = sum(series.is_percentile(each.key) for each in usual)
     plan = time_windows.plan(
         start, end, timezone=timezone, compare=compare, now=now,
         series=len(usual) - percentiles + len(_marks(workspace, names, min(time_windows.RETENTION))), percentiles=percentiles,
     )  # fmt: skip
-    lines = _series(names, found, plan.period_s, plan.percentile_period_s)
-    return _fetch(workspace, names, clients, plan, lines, found, timezone, now)
+    lines = _series(names, found, objectives, plan.period_s, plan.percentile_period_s)
+    return _fetch(workspace, names, clients, plan, lines, found, objectives, timezone, now)
 
 
-def _series(names: Names, found: MetricDimensions, period_s: int, percentile_period_s: int) -> tuple[Series, ...]:
+def _series(
+    names: Names, found: MetricDimensions, objectives: dict[str, Objective], period_s: int, percentile_period_s: int
+) -> tuple[Series, ...]:
     return series.build(
-        names, period_s=period_s, percentile_period_s=percentile_period_s, reasons=found.reasons, models=found.models
-    )
+        names, period_s=period_s, percentile_period_s=percentile_period_s, reasons=found.reasons, models=found.models,
+        objectives=objectives,
+    )  # fmt: skip
 
 
 def _marks(workspace: Workspace, names: Names, period_s: int) -> tuple[Series, ...]:
@@ -117,24 +124,39 @@ def _fetch(
     plan: WindowPlan,
     lines: tuple[Series, ...],
     found: MetricDimensions,
+    objectives: dict[str, Objective],
     timezone: str,
     now: datetime,
 ) -> pd.DataFrame:
     """Ask for all windows and their surroundings at the same time, and put everything together."""
     asked = [each for each in lines if each.resource in names.deployed]
     marks = _marks(workspace, names, plan.period_s) if asked else ()
-    with ThreadPoolExecutor(len(plan.windows), thread_name_prefix="windows") as pool:
+    keys = {key for resource in FUNCTIONS for key in series.of_objective(resource, objectives[resource])}
+    of_objective = [each for each in asked if each.key in keys]
+    longer = time_windows.objective_windows(plan.windows[0].end, now) if of_objective else {}
+    with ThreadPoolExecutor(len(plan.windows) + len(longer) or 1, thread_name_prefix="windows") as pool:
         waiting = [
             pool.submit(get_metric_data, clients.cloudwatch, window, (*asked, *marks)) for window in plan.windows
         ]
+        budgets = {
+            window: pool.submit(
+                get_metric_data, clients.cloudwatch, window, [replace(each, period_s=period_s) for each in of_objective]
+            )
+            for window, period_s in longer.items()
+        }
         around = context.load(workspace, names, clients, plan.windows, now)
         plan, answered = _answered(plan, waiting)
+        plan, budget_answers = _budgets_answered(plan, budgets)
     states = _states(plan, lines, asked, answered, around)
-    requested = sum(each.metrics_requested for each in answered)
+    for window, answer in budget_answers.items():
+        states |= {(window.name, each.key): state for each, state in zip(of_objective, answer.states, strict=True)}
+    every_answer = [*answered, *budget_answers.values()]
+    requested = sum(each.metrics_requested for each in every_answer)
     unanswered = found.error_notes | around.error_notes
     if SeriesState.DENIED in states.values():
         unanswered[GET_METRIC_DATA] = errors.missing_right(GET_METRIC_DATA, "read metrics")
     points = list(chain.from_iterable(each.points[: len(asked)] for each in answered))
+    points += chain.from_iterable(each.points for each in budget_answers.values())
     marked = list(chain.from_iterable(each.points[len(asked) :] for each in answered))
     facts = Context(
         target=workspace.target,
@@ -153,10 +175,12 @@ def _fetch(
         deploys=tuple(sorted((*around.deploys, *context.synthetic_deploys(marked)), key=lambda deploy: deploy.time)),
         synthetic=context.synthetic_intervals(marked),
         metrics_requested=requested,
-        calls=sum(each.calls for each in answered),
+        calls=sum(each.calls for each in every_answer),
         cost_usd=request_cost_usd(requested),
         error_notes=unanswered,
-        notes=tuple(dict.fromkeys(_notes(workspace, names, plan, around, answered, unanswered, states))),
+        notes=tuple(dict.fromkeys(_notes(workspace, names, plan, around, every_answer, unanswered, states))),
+        objectives=objectives,
+        objective_windows=tuple(budget_answers),
     )
     return model.build_frame((each for each in points if len(each.times_s)), facts)
 
@@ -182,6 +206,20 @@ def _answered(plan: WindowPlan, waiting: Sequence[Future[MetricData]]) -> tuple[
     )
     compare = plan.compare if plan.compare in {window.name for window in kept} else None
     return replace(plan, windows=kept, compare=compare, notes=(*plan.notes, *notes)), [each for _, each in answered]
+
+
+def _budgets_answered(
+    plan: WindowPlan, waiting: dict[Window, Future[MetricData]]
+) -> tuple[WindowPlan, dict[Window, MetricData]]:
+    """Take the answers for the objective's longer windows; one that CloudWatch did not answer for is left out with a note."""
+    answered: dict[Window, MetricData] = {}
+    notes = []
+    for window, answer in waiting.items():
+        try:
+            answered[window] = answer.result()
+        except MetricsError as error:
+            notes.append(f"The {BUDGET_WINDOWS[window.name]} of the objective is not known. {error}")
+    return replace(plan, notes=(*plan.notes, *notes)), answered
 
 
 def _states(
@@ -228,6 +266,9 @@ def _notes(
     for answer in answered:
         yield from answer.notes
 
+
+# What a note calls the windows that only the objective has.
+BUDGET_WINDOWS = {"burn": "burn rate", "budget": "error budget"}
 
 GET_METRIC_DATA = "cloudwatch:GetMetricData"
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
@@ -329,9 +370,6 @@ def _state(status: str, points: Points) -> SeriesState:
 
 LIST_METRICS = "cloudwatch:ListMetrics"
 
-# The worker's word for a failure that nobody foresaw.
-UNEXPECTED = "Unexpected"
-
 
 @dataclass
 class MetricDimensions:
@@ -369,7 +407,7 @@ def find_dimensions(cloudwatch: Any, names: Names, model_arns: Iterable[str]) ->
         if metrics is None:
             labels.error_notes[LIST_METRICS] = f"{note} All that are known are asked for instead."
             labels.models[resource] = {arn.rpartition("/")[2] for arn in model_arns} or {image_models.DEFAULT_MODEL_ID}
-            labels.reasons |= known_reasons() if resource == WORKER else set()
+            labels.reasons |= failures.reasons() if resource == WORKER else set()
             continue
         labels.models[resource] = _values(metrics, "PicturesMade", "model")
         if resource == WORKER:
@@ -395,15 +433,6 @@ def _metrics_error(error: Exception, action: str) -> MetricsError:
         f"CloudWatch could not be reached for {operation}: {str(error).rstrip('. ')}. Check the network;"
         " for the local cloud: couch status."
     )
-
-
-def known_reasons() -> set[str]:
-    """Every reason for which a job can fail."""
-
-    def below(kind: type[GenerationError]) -> set[str]:
-        return {kind.reason}.union(*(below(each) for each in kind.__subclasses__()))
-
-    return (below(GenerationError) - {GenerationError.reason}) | {UNEXPECTED}
 
 
 def _listed(cloudwatch: Any, service: str) -> list[dict[str, Any]]:

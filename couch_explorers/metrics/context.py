@@ -11,6 +11,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
@@ -30,6 +31,7 @@ from couch_explorers.metrics.model import (
     LogSummary,
 )
 from couch_explorers.metrics.series import FUNCTIONS, SYNTHETIC_DEPLOY, SYNTHETIC_HISTORY
+from couch_explorers.objective import Objective
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
@@ -353,9 +355,33 @@ def read_function(functions: Any, resource: str, name: str) -> FunctionConfigura
         timeout_s=float(configuration["Timeout"]),
         memory_mb=int(configuration["MemorySize"]),
         updated=_moment(configuration.get("LastModified", "")),
+        objective=read_objective(configuration),
         # Tags come only to a caller with lambda:ListTags.
         commit=found.get("Tags", {}).get(COMMIT_TAG, ""),
     )
+
+
+def read_objective(configuration: dict[str, Any]) -> Objective | None:
+    """Read a path's objective from its function's environment; None where it says none that makes sense."""
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    try:
+        found = Objective(float(variables["OBJECTIVE_S"]), float(variables["OBJECTIVE_PERCENT"]) / 100)
+    except (KeyError, ValueError):
+        return None
+    return found if found.seconds > 0 and 0 < found.share < 1 else None
+
+
+def read_objectives(functions: Any, names: Names) -> dict[str, Objective]:
+    """Read the objective of each path whose function is there and says one; whoever may not ask gets none."""
+    found: dict[str, Objective] = {}
+    for resource in FUNCTIONS:
+        if resource in names.deployed:
+            name = names.function(resource)
+            question = partial(read_function, functions, resource, name)
+            function, _ = errors.call_optional(question, action=GET_FUNCTION, to="read the functions' limits")
+            if function is not None and function.objective is not None:
+                found[resource] = function.objective
+    return found
 
 
 def maximum_concurrency(functions: Any, name: str) -> int | None:

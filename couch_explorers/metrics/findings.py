@@ -124,6 +124,7 @@ class Finding:
         before: the value of the window compared with; NaN where it is not known.
         action: what to do, where the verdict is not OK.
         caption: clauses for the caption of the check's figure, without a full stop; empty for none.
+        concern: a clause for the summary where something else than the value is wrong; empty otherwise.
 
     """
 
@@ -136,6 +137,7 @@ class Finding:
     before: float = math.nan
     action: str = ""
     caption: str = ""
+    concern: str = ""
 
     @property
     def change(self) -> str:
@@ -150,6 +152,8 @@ class Finding:
     @property
     def headline(self) -> str:
         """Name the check with its value, for the summary: "oldest job waiting 640 s (line 300 s)"."""
+        if self.concern:
+            return f"{self.check} ({self.concern})"
         value, threshold = (format_amount(each, self.unit) for each in (self.value, self.threshold))
         beyond = f" (line {threshold})" if value and threshold and self.threshold else ""
         return f"{self.check} {value}{beyond}".strip()

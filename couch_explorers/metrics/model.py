@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from couch_explorers.aws.alarms import Comparison
+    from couch_explorers.objective import Objective
 
 DAY, WEEK_DAYS = timedelta(days=1), 7
 
@@ -40,7 +41,7 @@ PARTS = {
     API: "the API",
 }
 
-WindowName = Literal["now", "before", "week"]
+WindowName = Literal["now", "before", "week", "burn", "budget"]
 SeriesKey = tuple[str, str, str]
 """resource, metric, statistic"""
 NamedSeries = tuple[str, str, str, str]
@@ -149,6 +150,7 @@ class FunctionConfiguration:
     updated: datetime | None = None
     commit: str = ""
     maximum_concurrency: int | None = None  # of the event source mapping
+    objective: Objective | None = None
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,12 @@ class Context:
         default_factory=dict
     )  # by IAM action, the sentence that says why there is no answer
     notes: tuple[str, ...] = ()  # sentences for the reader: what was denied, cut off, or could not be asked
+    objectives: dict[str, Objective] = field(default_factory=dict)  # by WORKER and API_FUNCTION
+    objective_windows: tuple[Window, ...] = ()  # of "burn" and "budget", those that were answered
 
     def window(self, name: str = "now") -> Window:
         """Give a window by its name; KeyError where it was not asked for."""
-        return {window.name: window for window in self.windows}[name]  # type: ignore[index]
+        return {window.name: window for window in (*self.windows, *self.objective_windows)}[name]  # type: ignore[index]
 
     def alarm(self, short_name: str) -> Alarm | None:
         """Give an alarm by its short name."""

@@ -18,7 +18,7 @@ from couch_explorers import html
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.files import reason, write_json, write_whole
 from couch_explorers.metrics import cloudwatch, cost, model
-from couch_explorers.metrics.checks import api, functions, queue, service
+from couch_explorers.metrics.checks import api, functions, objective, queue, service
 from couch_explorers.metrics.findings import COLUMNS, format_amount
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
 from couch_explorers.metrics.review_data import ReviewData
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # By topic, in the order of the rows.
 CHECKS: dict[str, Callable[[ReviewData], Finding]] = {
     service.ALARMS_CHECK: service.alarms,
+    objective.CHECK_NAMES[WORKER]: partial(objective.attained, resource=WORKER),
+    objective.CHECK_NAMES[API_FUNCTION]: partial(objective.attained, resource=API_FUNCTION),
     queue.AGE_CHECK: queue.age,
     queue.DEAD_LETTERS_CHECK: queue.dead_letters,
     queue.BACKLOG_CHECK: queue.backlog,

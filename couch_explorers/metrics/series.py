@@ -13,7 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from couch_explorers.core.errors import client_reasons
 from couch_explorers.metrics.model import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER, Context, Series, SeriesKey
+from couch_explorers.objective import API_OBJECTIVE, QUEUE_OBJECTIVE, Objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,11 +27,15 @@ OWN_NAMESPACE = "CouchExplorers"
 # What marks synthetic points; no such metric exists on AWS.
 LOCAL_NAMESPACE, SYNTHETIC_HISTORY, SYNTHETIC_DEPLOY = "CouchExplorers/Local", "SyntheticHistory", "SyntheticDeploy"
 
-COUNT, SECONDS, MILLISECONDS = "Count", "Seconds", "Milliseconds"
+COUNT, SECONDS, MILLISECONDS, PERCENT = "Count", "Seconds", "Milliseconds", "Percent"
 FUNCTIONS = (WORKER, API_FUNCTION)
+# The objective of each path, where the function does not say another.
+OBJECTIVES: Mapping[str, Objective] = {WORKER: QUEUE_OBJECTIVE, API_FUNCTION: API_OBJECTIVE}
 
 DurationStatistic = Literal["Average", "p50", "p95", "p99", "Maximum"]
 DURATION_STATISTICS: tuple[DurationStatistic, ...] = ("Average", "p50", "p95", "p99", "Maximum")
+TimeStatistic = Literal["p50", "p95", "p99", "SampleCount"]
+TIME_PERCENTILES: tuple[TimeStatistic, ...] = ("p50", "p95", "p99")
 LatencyStatistic = Literal["p50", "p95"]
 LATENCY_STATISTICS: tuple[LatencyStatistic, ...] = ("p50", "p95")
 
@@ -42,6 +48,9 @@ DEAD_LETTERS_VISIBLE: SeriesKey = (DEAD_LETTERS, "ApproximateNumberOfMessagesVis
 
 FAILED_JOBS: SeriesKey = (WORKER, "FailedJobs", "Sum")
 POSTPONED_JOBS: SeriesKey = (WORKER, "PostponedJobs", "Sum")
+
+FAILED_REQUESTS = "FailedRequests"
+TIME_TO_PICTURE = "TimeToPicture"
 
 API_COUNT: SeriesKey = (API, "Count", "Sum")
 API_4XX: SeriesKey = (API, "4XXError", "Sum")
@@ -81,6 +90,33 @@ def pictures(resource: str, model: str = "") -> SeriesKey:
 def failed_jobs(reason: str = "") -> SeriesKey:
     """How many jobs failed for good; with a reason, for that reason."""
     return (WORKER, f"FailedJobs {reason}".rstrip(), "Sum")
+
+
+def time_to_picture(resource: str, statistic: TimeStatistic) -> SeriesKey:
+    """How long people waited for a picture: from asking to the stored picture, as the function publishes it."""
+    return (resource, TIME_TO_PICTURE, statistic)
+
+
+def within_objective(resource: str, objective: Objective) -> SeriesKey:
+    """Which percentage of the pictures came within the objective, by CloudWatch's percentile rank, such as PR(:60000).
+
+    "CloudWatch statistics definitions":
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
+    """
+    return (resource, TIME_TO_PICTURE, f"PR(:{objective.seconds * 1000:.10g})")
+
+
+def excluded(resource: str) -> tuple[SeriesKey, ...]:
+    """The jobs or requests that no service can turn into a picture, by reason: the client has to change them."""
+    metric = "FailedJobs" if resource == WORKER else FAILED_REQUESTS
+    return tuple((resource, f"{metric} {reason}", "Sum") for reason in sorted(client_reasons()))
+
+
+def of_objective(resource: str, objective: Objective) -> tuple[SeriesKey, ...]:
+    """All that the attained share of a path is made of; see `metrics.objectives`."""
+    path = (FAILED_JOBS, SENT, VISIBLE, IN_FLIGHT, DEAD_LETTERS_VISIBLE) if resource == WORKER else (API_4XX, API_5XX)
+    times = (within_objective(resource, objective), time_to_picture(resource, "SampleCount"))
+    return (*times, *excluded(resource), *path)
 
 
 def api_latency(statistic: LatencyStatistic) -> SeriesKey:
@@ -161,11 +197,23 @@ def build(
     percentile_period_s: int,
     reasons: Iterable[str] = (),
     models: Mapping[str, Iterable[str]] | None = None,
+    objectives: Mapping[str, Objective] = OBJECTIVES,
 ) -> tuple[Series, ...]:
-    """Every series of a review; `models` gives for each function the ids of the models that it painted with."""
+    """Every series of a review.
+
+    Args:
+        names: What the parts are called.
+        period_s: Seconds that a point stands for.
+        percentile_period_s: The same of a percentile.
+        reasons: For which jobs failed, beside those that are the client's, which are always asked for.
+        models: For each function the ids of the models that it painted with.
+        objectives: For each function the objective of its path.
+
+    """
     asked = [*_of_queues(names), *_of_jobs(names, reasons), *_of_api(names)]
     for resource in FUNCTIONS:
         asked += _of_function(names, resource, (models or {}).get(resource, ()))
+        asked += _of_times(names, resource, objectives[resource])
     return tuple(
         Series(
             *key,
@@ -207,8 +255,19 @@ def _of_jobs(names: Names, reasons: Iterable[str]) -> Iterator[Asked]:
     service = {"service": names.worker}
     for key in (FAILED_JOBS, POSTPONED_JOBS):
         yield key, COUNT, OWN_NAMESPACE, service
-    for reason in sorted(set(reasons)):
+    for reason in sorted({*reasons, *client_reasons()}):
         yield failed_jobs(reason), COUNT, OWN_NAMESPACE, service | {"reason": reason}
+
+
+def _of_times(names: Names, resource: str, objective: Objective) -> Iterator[Asked]:
+    service = {"service": names.function(resource)}
+    for statistic in TIME_PERCENTILES:
+        yield time_to_picture(resource, statistic), MILLISECONDS, OWN_NAMESPACE, service
+    yield within_objective(resource, objective), PERCENT, OWN_NAMESPACE, service
+    yield time_to_picture(resource, "SampleCount"), COUNT, OWN_NAMESPACE, service
+    if resource == API_FUNCTION:
+        for key in excluded(resource):
+            yield key, COUNT, OWN_NAMESPACE, service | {"reason": key[1].partition(" ")[2]}
 
 
 def _of_api(names: Names) -> Iterator[Asked]:

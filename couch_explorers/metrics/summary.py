@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What an incident brings with it need not be named again beside it, as far as nothing of it was outside of the incident.
 OF_AN_INCIDENT = frozenset({
-    "alarms", "oldest job waiting", "dead letters", "failed jobs", "jobs put off", "worker errors", "worker duration",
+    "alarms", "late or missing pictures", "API late or missing", "oldest job waiting", "dead letters", "failed jobs", "jobs put off", "worker errors", "worker duration",
     "worker throttles", "API errors (5xx)", "API function errors", "API function duration", "API function throttles",
     "API latency",
 })  # fmt: skip
@@ -237,6 +237,11 @@ BEFORE_THE_RING = timedelta(minutes=15)
 # By alarm: what it watches, and the words for the highest or the sum of it.
 TOLD: dict[str, tuple[SeriesKey, str, Callable[[float], str]]] = {
     "oldest-message-age": (series.AGE, "max", lambda worst: f"a job waited {formatting.seconds(worst)}"),
+    "time-to-picture": (
+        series.time_to_picture(WORKER, "p95"),
+        "max",
+        lambda worst: f"p95 of the time to picture {formatting.seconds(worst / 1000)}",
+    ),
     "failed-jobs": (series.FAILED_JOBS, "sum", lambda count: f"{formatting.count(count, 'job')} failed"),
     "dead-letters": (series.DEAD_LETTERS_VISIBLE, "max", lambda most: formatting.count(most, "dead letter")),
     "worker-errors": (series.errors(WORKER), "sum", lambda count: formatting.count(count, "worker error")),

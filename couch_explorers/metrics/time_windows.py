@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from couch_explorers.metrics.model import MetricsParameterError, Window
+from couch_explorers.objective import BUDGET_DAYS, BURN_ALERTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,9 @@ LONGEST_AGO = RETENTION[LONGEST_PERIOD_S]
 # Percentiles cannot be joined, so they are asked for in periods that hold enough samples to carry one.
 PERCENTILE_PERIOD_S, SHORT_PERCENTILE_PERIOD_S = 3600, 300
 SHORT_WINDOW = timedelta(hours=6)
+
+# As fine as the shortest burn rate is long.
+BURN_PERIOD_S = 300
 
 # From here on the window a day before, made longer to cover, would be the window a week before.
 NEARLY_A_WEEK = timedelta(hours=144)
@@ -113,6 +117,19 @@ def last_hours(hours: float, now: datetime) -> tuple[datetime, datetime]:
         )
     end = _floor(now, min(RETENTION))
     return end - timedelta(hours=hours), end
+
+
+def objective_windows(end: datetime, now: datetime) -> dict[Window, int]:
+    """Give the windows of the error budget and of its burn rates, each with its period in seconds.
+
+    They end where the review does. One that CloudWatch no longer keeps in that detail is left out.
+    """
+    longest = max(alert.long_s for alert in BURN_ALERTS)
+    windows = {
+        Window("burn", end - timedelta(seconds=longest), end): BURN_PERIOD_S,
+        Window("budget", end - timedelta(days=BUDGET_DAYS), end): LONGEST_PERIOD_S,
+    }
+    return {window: period_s for window, period_s in windows.items() if now - window.start <= RETENTION[period_s]}
 
 
 def _near(name: str) -> list[str]:

@@ -17,6 +17,7 @@ from couch_explorers.aws import errors, lifecycle
 from couch_explorers.core import jobs
 from couch_explorers.core.aws_errors import storage_error
 from couch_explorers.core.errors import (
+    UNEXPECTED,
     AccessDeniedError,
     BlockedError,
     ConflictError,
@@ -46,8 +47,7 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# The worker's own word for a failure nobody foresaw (lambda_code/lambda_sqs.py): it may pass.
-UNEXPECTED = "Unexpected"
+# A failure nobody foresaw may pass.
 TRANSIENT = {
     kind.reason for kind in (ThrottledError, ModelUnavailableError, ModelTimeoutError, SubscriptionPendingError)
 } | {UNEXPECTED}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from couch_explorers.workspace import Workspace
 
-ALARM_NAMES = ("oldest-message-age", "dead-letters", "worker-errors", "failed-jobs")
+ALARM_NAMES = ("oldest-message-age", "time-to-picture", "dead-letters", "worker-errors", "failed-jobs")
 
 
 def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:

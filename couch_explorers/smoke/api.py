@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers.api import post
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import image_models, jobs, png
+from couch_explorers.smoke import time_to_picture
 from couch_explorers.smoke.parts import Part, ShownPicture
 from couch_explorers.workspace import not_deployed
 
@@ -29,9 +31,10 @@ def check(
     prompt: str,
     run_id: str,
     *,
+    clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Part:
-    """Check the API with a good prompt and three bad ones. Costs one picture."""
+    """Check the API with a good prompt and three bad ones, and that the good one's time is measured. Costs one picture."""
     if not workspace.api_url:
         return Part(
             (
@@ -41,6 +44,7 @@ def check(
             )
         )
     url, s3 = workspace.api_url, clients("s3")
+    wait = time_to_picture.Wait(datetime.now(UTC), clock, sleep)
     good = _Good(workspace, s3, prompt, f"{run_id}-api")
     checks = [
         ask("api: a prompt becomes a picture", lambda: good.ask(url, sleep)),
@@ -56,6 +60,7 @@ def check(
                 partial(_refused, workspace, s3, url, body, job_id, sleep),
             )
         )
+    checks.append(time_to_picture.check("api", workspace, clients, "api", 1 if good.answer else 0, wait))
     return Part(tuple(checks), good.pictures)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import jobs, png
+from couch_explorers.smoke import time_to_picture
 from couch_explorers.smoke.parts import Part, ShownPicture
 from couch_explorers.workspace import not_deployed
 
@@ -61,6 +63,7 @@ def check(
     before: list[int] = []
     sent: list[Sent] = []
     begin = clock()
+    wait = time_to_picture.Wait(datetime.now(UTC), clock, sleep)
 
     checks = [
         ask("queue: the messages are sent", lambda: _send(sqs, workspace, prompts, run_id, before, sent, clock)),
@@ -75,6 +78,8 @@ def check(
         checks.append(Check(asked.name, asked.verdict, round(job.seconds or clock() - job.at, 3), asked.detail))
     checks.append(_time_in_queue(sent))
     checks.append(ask("queue: no dead letters", lambda: _dead_letters(sqs, workspace, before)))
+    made = sum(job.key.endswith(".png") for job in sent)
+    checks.append(time_to_picture.check("queue", workspace, clients, "worker", made, wait))
     pictures = (
         ShownPicture(
             job.png, job.prompt, f"by queue · seed {png.read_parameters(job.png)['seed']} · {job.seconds:.1f} s"

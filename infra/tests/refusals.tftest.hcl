@@ -206,6 +206,33 @@ run "halves" {
   ]
 }
 
+run "an_objective_that_nothing_could_meet" {
+  command = plan
+
+  variables {
+    objective_s       = 0.5
+    objective_percent = 100
+  }
+
+  expect_failures = [
+    var.objective_s,
+    var.objective_percent,
+  ]
+}
+
+run "an_objective_longer_than_a_job_is_kept" {
+  command = plan
+
+  variables {
+    queue_retention_days = 1
+    objective_s          = 86401
+  }
+
+  expect_failures = [
+    var.objective_s,
+  ]
+}
+
 run "an_age_alarm_that_rings_while_a_job_is_served" {
   command = plan
 

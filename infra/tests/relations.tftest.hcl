@@ -73,9 +73,9 @@ run "the_alarms_fit_what_they_watch" {
 
   assert {
     condition = toset([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name]) == toset([
-      for name in ["oldest-message-age", "dead-letters", "worker-errors", "failed-jobs"] : "couch-explorers-42-${name}"
+      for name in ["oldest-message-age", "time-to-picture", "dead-letters", "worker-errors", "failed-jobs"] : "couch-explorers-42-${name}"
     ])
-    error_message = "There are four alarms, and others rely on their names."
+    error_message = "There are five alarms, and others rely on their names."
   }
 
   assert {
@@ -105,8 +105,72 @@ run "the_alarms_fit_what_they_watch" {
   }
 
   assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["time-to-picture"].extended_statistic == "p95"
+      && aws_cloudwatch_metric_alarm.this["time-to-picture"].statistic == null
+      && aws_cloudwatch_metric_alarm.this["time-to-picture"].threshold == 60000
+      && aws_cloudwatch_metric_alarm.this["time-to-picture"].period == 900
+      && aws_cloudwatch_metric_alarm.this["time-to-picture"].evaluate_low_sample_count_percentiles == "ignore"
+    )
+    error_message = "The time to picture is watched by the objective's percentile, in milliseconds, over enough pictures to carry it."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["oldest-message-age"].extended_statistic == null && aws_cloudwatch_metric_alarm.this["oldest-message-age"].period == 60
+    error_message = "Only the time to picture is watched by a percentile."
+  }
+
+  assert {
     condition     = aws_cloudwatch_metric_alarm.this["dead-letters"].threshold == 0 && aws_cloudwatch_metric_alarm.this["dead-letters"].comparison_operator == "GreaterThanThreshold"
     error_message = "One dead letter is enough."
+  }
+}
+
+run "the_dashboard_shows_what_the_stack_has" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_cloudwatch_dashboard.review[0].dashboard_name == "couch-explorers-42"
+      && alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.review[0].dashboard_body).widgets : try(widget.properties.region, var.region) == var.region])
+      && anytrue([for widget in jsondecode(aws_cloudwatch_dashboard.review[0].dashboard_body).widgets : try(widget.properties.annotations.horizontal[0].value, null) == aws_cloudwatch_metric_alarm.this["oldest-message-age"].threshold])
+      && anytrue([for widget in jsondecode(aws_cloudwatch_dashboard.review[0].dashboard_body).widgets : try(widget.properties.annotations.horizontal[0].value, null) == aws_cloudwatch_metric_alarm.this["time-to-picture"].threshold])
+      && strcontains(aws_cloudwatch_dashboard.review[0].dashboard_body, aws_sqs_queue.jobs.name)
+      && strcontains(aws_cloudwatch_dashboard.review[0].dashboard_body, aws_lambda_function.worker.function_name)
+    )
+    error_message = "The dashboard shows this stack's parts, and the lines of its alarms."
+  }
+}
+
+run "the_dashboard_can_be_switched_off" {
+  command = plan
+
+  variables {
+    dashboard = false
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.review) == 0
+    error_message = "Without the variable there is no dashboard."
+  }
+}
+
+run "the_objective_sets_its_alarm" {
+  command = plan
+
+  variables {
+    objective_s       = 12.5
+    objective_percent = 99.9
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["time-to-picture"].extended_statistic == "p99.9" && aws_cloudwatch_metric_alarm.this["time-to-picture"].threshold == 12500
+    error_message = "The alarm's percentile and threshold are the objective's."
+  }
+
+  assert {
+    condition     = aws_lambda_function.worker.environment[0].variables.OBJECTIVE_S == "12.5" && aws_lambda_function.worker.environment[0].variables.OBJECTIVE_PERCENT == "99.9"
+    error_message = "The metric review reads the objective from the worker."
   }
 }
 
@@ -158,6 +222,8 @@ run "the_worker_is_told_what_was_made" {
       DEAD_LETTER_URL              = "https://sqs/dead-letter"
       MAX_RECEIVE_COUNT            = tostring(jsondecode(aws_sqs_queue_redrive_policy.jobs.redrive_policy).maxReceiveCount)
       FUNCTION_TIMEOUT_S           = tostring(aws_lambda_function.worker.timeout)
+      OBJECTIVE_S                  = "60"
+      OBJECTIVE_PERCENT            = "95"
       POWERTOOLS_SERVICE_NAME      = "couch-explorers-42-worker"
       POWERTOOLS_METRICS_NAMESPACE = "CouchExplorers"
     })
@@ -192,7 +258,7 @@ run "the_worker_is_told_what_was_made" {
   assert {
     condition = (
       output.queue_url == "https://sqs/jobs" && output.dead_letter_url == "https://sqs/dead-letter" && output.candidate == "42"
-      && output.function_name == "couch-explorers-42-worker" && output.topic_arn == aws_sns_topic.alarms.arn && length(output.alarm_names) == 4
+      && output.function_name == "couch-explorers-42-worker" && output.topic_arn == aws_sns_topic.alarms.arn && length(output.alarm_names) == 5
     )
     error_message = "Others rely on these outputs."
   }

@@ -15,8 +15,8 @@ from botocore.config import Config
 
 from couch_explorers.core import bodies, generation, jobs, sdk
 from couch_explorers.core.clients import ImageModelClients
-from couch_explorers.core.clock import Clock
-from couch_explorers.core.errors import GenerationError, InvalidJobError, shown
+from couch_explorers.core.clock import Clock, milliseconds_since
+from couch_explorers.core.errors import UNEXPECTED, BodyTooLargeError, GenerationError, InvalidJobError, shown
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BUCKET_NAME = os.environ["BUCKET_NAME"]
 CANDIDATE = os.environ["CANDIDATE"]
 MODEL_ARNS = os.environ["MODEL_ARNS"].split(",")
+OBJECTIVE_S = float(os.environ["OBJECTIVE_S"])
+OBJECTIVE_PERCENT = float(os.environ["OBJECTIVE_PERCENT"])
 
 # A job is at most a prompt and a negative prompt of 10,000 characters each, four bytes a character.
 BODY_LIMIT_BYTES = 64 * 1024
@@ -43,17 +45,11 @@ S3_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard
 
 logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
 metrics = Metrics(service=logger.service, namespace=os.environ["POWERTOOLS_METRICS_NAMESPACE"])
-logger.info("Cold start", extra=sdk.require())
+# The metric review reads the objective from this function's environment; the log says what `late` went by.
+logger.info("Cold start", extra={**sdk.require(), "objective_s": OBJECTIVE_S, "objective_percent": OBJECTIVE_PERCENT})
 
 session = boto3.session.Session()
 s3 = session.client("s3", config=S3_CONFIG)
-
-
-class BodyTooLargeError(GenerationError):
-    """The body is larger than any job can be."""
-
-    reason = "TooLarge"
-    status = 413
 
 
 clock = Clock()
@@ -84,22 +80,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     except GenerationError as error:
         log = logger.info if error.status < 500 else logger.warning  # noqa: PLR2004 - the server's own failures start there
         log("No picture", reason=error.reason, detail=error.detail, status=error.status)
+        count_failure(error.reason)
         return refusal(error.status, error.reason, error.detail, request_id)
     except Exception:
         # The caller gets a sentence, the log the trace.
         logger.exception("The request failed in a way nobody foresaw")
         detail = "Something failed here that should not; try again, and name the request id if it stays so."
-        return refusal(500, "Unexpected", detail, request_id)
+        count_failure(UNEXPECTED)
+        return refusal(500, UNEXPECTED, detail, request_id)
 
-    logger.info(
-        "Picture stored", key=picture.key, milliseconds=picture.milliseconds, already_there=picture.already_there
-    )
-    if not picture.already_there:
-        metrics.add_metric(name="PicturesMade", unit="Count", value=1)
-        metrics.add_metric(name="GenerationTime", unit="Milliseconds", value=picture.milliseconds)
-        # By model too: that is what a picture's price goes by.
-        metrics.add_dimensions(service=logger.service, model=picture.model)
-        metrics.flush_metrics()
+    report(picture, waited_ms(event))
     answer = {
         "bucket": picture.bucket,
         "key": picture.key,
@@ -110,6 +100,41 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         "already_there": picture.already_there,
     }
     return response(200, answer)
+
+
+def waited_ms(event: dict[str, Any]) -> int | None:
+    """Give the milliseconds since API Gateway received the request; None for an event that it did not send."""
+    asked_ms = (event.get("requestContext") or {}).get("requestTimeEpoch")
+    return None if asked_ms is None else milliseconds_since(asked_ms)
+
+
+def report(picture: generation.Picture, waited_ms: int | None) -> None:
+    """Log a picture and count it; of one that was there already only the time that its client waited."""
+    logger.info(
+        "Picture stored",
+        key=picture.key,
+        milliseconds=picture.milliseconds,
+        time_to_picture=waited_ms,
+        late=None if waited_ms is None else waited_ms > OBJECTIVE_S * 1000,
+        already_there=picture.already_there,
+    )
+    if not picture.already_there:
+        metrics.add_metric(name="PicturesMade", unit="Count", value=1)
+        metrics.add_metric(name="GenerationTime", unit="Milliseconds", value=picture.milliseconds)
+    elif waited_ms is None:
+        return
+    if waited_ms is not None:
+        metrics.add_metric(name="TimeToPicture", unit="Milliseconds", value=waited_ms)
+    # By model too: that is what a picture's price goes by.
+    metrics.add_dimensions(service=logger.service, model=picture.model)
+    metrics.flush_metrics()
+
+
+def count_failure(reason: str) -> None:
+    """Count a request that ended without a picture, by reason: API Gateway's own metrics only know 4XX and 5XX."""
+    metrics.add_metric(name="FailedRequests", unit="Count", value=1)
+    metrics.add_dimensions(service=logger.service, reason=reason)
+    metrics.flush_metrics()
 
 
 def read_body(event: dict[str, Any]) -> str:

@@ -11,12 +11,12 @@ from couch_explorers.capacity.alarm_advice import (
     LEAD_S,
     AlarmRule,
     Load,
-    Objective,
     System,
     advise_alarm,
     advise_concurrency,
     incident_trace,
 )
+from couch_explorers.objective import Objective
 
 VARIABLES = (Path(__file__).parents[2] / "infra" / "variables.tf").read_text(encoding="utf-8")
 

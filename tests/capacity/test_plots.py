@@ -7,13 +7,13 @@ from couch_explorers.capacity import plots, scenarios
 from couch_explorers.capacity.alarm_advice import (
     AlarmRule,
     Load,
-    Objective,
     System,
     advise_alarm,
     advise_concurrency,
 )
+from couch_explorers.objective import QUEUE_OBJECTIVE
 
-OBJECTIVE = Objective()
+OBJECTIVE = QUEUE_OBJECTIVE
 
 
 def generator():

@@ -11,6 +11,7 @@ from couch_explorers.core.errors import GenerationError, StorageError, shown
 CLASSES = {
     "InvalidJobError": ("InvalidRequest", 400, False),
     "UnknownModelError": ("UnknownModel", 400, False),
+    "BodyTooLargeError": ("TooLarge", 413, False),
     "BlockedError": ("ContentFiltered", 400, False),
     "ConflictError": ("Conflict", 409, False),
     "RetiredModelError": ("ModelRetired", 502, False),
@@ -46,6 +47,15 @@ def test_every_kind_of_error_is_told_apart_by_its_reason():
     reasons = [kind.reason for kind in core]
 
     assert len(reasons) == len(set(reasons)) == len(CLASSES) + 1
+
+
+def test_reasons_are_those_of_every_failure_and_of_the_one_nobody_foresaw():
+    assert {errors.BlockedError.reason, errors.StorageError.reason, "Unexpected"} <= errors.reasons()
+    assert GenerationError.reason not in errors.reasons()
+
+
+def test_client_reasons_are_answered_with_4xx_and_a_throttle_is_none_of_them():
+    assert errors.client_reasons() == {"InvalidRequest", "UnknownModel", "TooLarge", "ContentFiltered", "Conflict"}
 
 
 def test_a_long_value_is_shown_within_one_line():

@@ -12,19 +12,30 @@ import pytest
 
 from couch_explorers.aws import PICTURE_BUCKET, STATE_BUCKET
 from couch_explorers.local import terraform
+from couch_explorers.metrics import dashboard
+from couch_explorers.smoke.alarms import ALARM_NAMES
 
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
 
 
 def test_both_stacks_stand_after_couch_up(workspace):
-    expected_alarms = {
-        f"couch-explorers-42-{name}" for name in ("oldest-message-age", "dead-letters", "worker-errors", "failed-jobs")
-    }
+    expected_alarms = {f"couch-explorers-42-{name}" for name in ALARM_NAMES}
 
     assert workspace.api_url.endswith("/generate-image")
     assert workspace.queue_url.endswith("/couch-explorers-42-jobs")
     assert set(workspace.alarms) == expected_alarms
     assert workspace.functions == {"api": "couch-explorers-42-generate-image", "worker": "couch-explorers-42-worker"}
+
+
+def test_the_dashboard_has_the_reviews_panels_with_this_stacks_names_and_lines(workspace):
+    found = workspace.client("cloudwatch").get_dashboard(DashboardName="couch-explorers-42")
+    widgets = json.loads(found["DashboardBody"])["widgets"]
+
+    titles = [widget["properties"].get("title") for widget in dashboard.body()["widgets"]]
+    assert [widget["properties"].get("title") for widget in widgets] == titles
+    assert "${" not in found["DashboardBody"].replace("${PROP(", "")
+    objective = next(widget for widget in widgets if widget["properties"].get("title") == titles[1])
+    assert objective["properties"]["annotations"]["horizontal"][0]["value"] == 60_000
 
 
 def test_the_courses_two_buckets_exist(workspace):

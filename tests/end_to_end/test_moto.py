@@ -39,6 +39,7 @@ MODEL = "stability.stable-image-core-v1:1"
 MODEL_ARN = f"arn:aws:bedrock:us-west-2::foundation-model/{MODEL}"
 WATCHED = {
     "oldest-message-age": ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
+    "time-to-picture": ("CouchExplorers", "TimeToPicture"),
     "dead-letters": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
     "worker-errors": ("AWS/Lambda", "Errors"),
     "failed-jobs": ("CouchExplorers", "FailedJobs"),

@@ -35,9 +35,9 @@ def test_the_review_tells_the_incident_and_says_that_the_week_is_synthetic(week,
     page = (tmp_path / "metric_review.html").read_text(encoding="utf-8")
     assert "incident" in page
     assert "synthetic" in page
-    assert page.count('<figure class="couch-figure"') == 6
+    assert page.count('<figure class="couch-figure"') == 7
     found = {check["name"]: check["verdict"] for check in report["checks"]}
-    assert found["oldest job waiting"] == "WARN"
+    assert found["oldest job waiting"] == found["late or missing pictures"] == "WARN"
     assert found["data"] == "OK"
 
 
@@ -48,7 +48,7 @@ def test_the_page_opens_offline_and_the_points_and_verdicts_lie_beside_it(week, 
     with (tmp_path / "metric_review.csv").open(encoding="utf-8", newline="") as file:
         points = list(csv.DictReader(file))
     assert {"window", "resource", "metric", "statistic", "unit", "value"} <= points[0].keys()
-    assert {point["window"] for point in points} == {"now", "before", "week"}
+    assert {point["window"] for point in points} == {"now", "before", "week", "burn", "budget"}
     assert json.loads((tmp_path / "metric_review_verdicts.json").read_text(encoding="utf-8"))
 
 

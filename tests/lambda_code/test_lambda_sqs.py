@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from couch_explorers.core import jobs
+from couch_explorers.core import clock, jobs
 from couch_explorers.core.errors import (
     AccessDeniedError,
     BlockedError,
@@ -46,6 +46,22 @@ def test_each_message_of_a_batch_becomes_a_picture(worker, batch, context, capsy
     assert [sorted(dimensions) for dimensions in metric["Dimensions"]] == [["service"], ["model", "service"]]
     assert documents[0]["model"] == worker.studio.jobs[0].model.id
     assert {"Name": "GenerationTime", "Unit": "Milliseconds"} in metric["Metrics"]
+
+
+def test_the_time_to_picture_counts_from_the_sending_of_the_message_over_all_deliveries(
+    worker, message, context, capsys, monkeypatch
+):
+    event = message("A fjord", receives=4)
+    sent_s = int(event["Records"][0]["attributes"]["SentTimestamp"]) / 1000
+    monkeypatch.setattr(clock.time, "time", lambda: sent_s + 61.5)
+
+    worker.module.lambda_handler(event, context)
+
+    [document] = metrics_in(capsys.readouterr().out)
+    assert document["TimeToPicture"] == [61_500.0]
+    assert {"Name": "TimeToPicture", "Unit": "Milliseconds"} in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    stored = next(json.loads(line) for line in worker.log.getvalue().splitlines() if "Picture stored" in line)
+    assert (stored["time_to_picture"], stored["late"]) == (61_500, True)
 
 
 def test_a_picture_that_an_earlier_delivery_made_is_acknowledged_and_not_counted_again(

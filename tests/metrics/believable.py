@@ -1,12 +1,13 @@
 """Frames as `metrics.fetch` gives them, made without CloudWatch: a believable day, and whatever a test changes in it."""
 
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from couch_explorers.metrics import model, series
+from couch_explorers.metrics import model, series, time_windows
 from couch_explorers.metrics.model import (
     API_FUNCTION,
     WORKER,
@@ -40,8 +41,9 @@ LOG_FACTS = (
 
 
 def alarms_of(threshold_s=300.0, alarm_intervals=None, states=None):
-    """Make the four deployed alarms; `rang` gives the stretches of each by short name, `states` how each stands (OK)."""
-    thresholds = {"oldest-message-age": threshold_s, "dead-letters": 0.0, "worker-errors": 0.0, "failed-jobs": 0.0}
+    """Make the five deployed alarms; `rang` gives the stretches of each by short name, `states` how each stands (OK)."""
+    thresholds = {"oldest-message-age": threshold_s, "time-to-picture": 60_000.0}
+    thresholds |= {"dead-letters": 0.0, "worker-errors": 0.0, "failed-jobs": 0.0}
     return tuple(
         Alarm(
             f"{STEM}-{name}", name, threshold, (states or {}).get(name, "OK"), "Threshold Crossed.", None, 60,
@@ -74,13 +76,16 @@ def frame_of(
     target="local",
     reasons=REASONS,
     models=(CORE,),
+    longer=None,
+    objectives=series.OBJECTIVES,
 ):
     """Make a frame with its facts.
 
     `now`, `before` and `week` change single series of their window: key → a number (for each period), a list from the
     window's start (None is a gap), {number of the period: value}, or None (nothing measured: IDLE). With `calm`, a series
     that is not named has a believable day; without, it is IDLE. `incident` throttles the model for 50 minutes, 9 hours
-    before the end; a deploy ends it. `states` overrides how a series answered, by key (window now) or (window, key).
+    before the end; a deploy ends it. `longer` gives the series of the windows that the objectives have beside them, by
+    name ("burn" of three days, "budget" of four weeks) and key, with a number for each of their periods. `states` overrides how a series answered, by key (window now) or (window, key).
     """
     changes = {"now": now or {}, "before": before or {}, "week": week or {}}
     length = timedelta(hours=hours)
@@ -92,7 +97,7 @@ def frame_of(
     percentile_period_s = percentile_period_s or (3600 if hours >= 6 else 300)
     lines = series.build(
         NAMES, period_s=period_s, percentile_period_s=percentile_period_s, reasons=reasons,
-        models={WORKER: models, API_FUNCTION: models},
+        models={WORKER: models, API_FUNCTION: models}, objectives=objectives,
     )  # fmt: skip
     overridden = {key if key[0] in kept else ("now", key): state for key, state in (states or {}).items()}
     began = end - INCIDENT_BEFORE_END if incident else None
@@ -106,6 +111,12 @@ def frame_of(
             answered[window.name, line.key] = state
             if state in (SeriesState.COMPLETE, SeriesState.PARTIAL):
                 points.append(model.Points(window.name, line, times, values))
+    budgets = time_windows.objective_windows(end, end) if longer else {}
+    for window, its_period_s in budgets.items():
+        for line in lines:
+            coarse = replace(line, period_s=its_period_s)
+            times, values = _placed(longer.get(window.name, {}).get(line.key), coarse, window)
+            points.append(model.Points(window.name, coarse, times, values))
     if incident:
         rang = {
             "oldest-message-age": [(began + timedelta(minutes=7), began + timedelta(minutes=58))],
@@ -118,7 +129,8 @@ def frame_of(
         target, "42", timezone, end, windows, compare if compare in kept else None, period_s, percentile_period_s,
         series=lines, states=answered, alarms=alarms_of() if alarms is None else tuple(alarms), functions=tuple(functions),
         logs=tuple(logs), deploys=tuple(deploys or ()), synthetic=tuple(synthetic), metrics_requested=31 * len(windows),
-        calls=len(windows), cost_usd=31 * len(windows) * 1e-5, notes=tuple(notes),
+        calls=len(windows), cost_usd=31 * len(windows) * 1e-5, notes=tuple(notes), objectives=dict(objectives),
+        objective_windows=tuple(budgets),
     )  # fmt: skip
     return model.build_frame(points, facts)
 
@@ -168,6 +180,8 @@ class Day:
             series.IN_FLIGHT: np.minimum(done + np.nan_to_num(postponed), 8), series.DEAD_LETTERS_VISIBLE: dead,
             series.FAILED_JOBS: failed, series.failed_jobs("Throttled"): failed, series.POSTPONED_JOBS: postponed,
             series.API_COUNT: asked * measured, series.API_4XX: 0 * measured, series.API_5XX: broken * measured,
+            **self._times(WORKER, done, np.where(age > 45, 0.0, 100.0), 10_400),
+            **self._times(API_FUNCTION, asked - broken, np.full(self.count, 100.0), 9_300),
             **self._function(WORKER, done + np.nan_to_num(postponed), done, 0 * done),
             **self._function(API_FUNCTION, asked, asked - broken, 0 * asked),
             **{series.api_latency(statistic): self._percentile(asked, statistic, 9_350) for statistic in ("p50", "p95")},
@@ -204,6 +218,18 @@ class Day:
             **{
                 series.duration(resource, statistic): self._percentile(runs, statistic, 9_200)
                 for statistic in ("p50", "p95", "p99")
+            },
+        }
+
+    def _times(self, resource, made, in_time, typical):
+        """Give how long people waited: percentiles, how many pictures there were, and which percentage came in time."""
+        objective = series.OBJECTIVES[resource]
+        return {
+            series.time_to_picture(resource, "SampleCount"): np.where(made > 0, made, np.nan),
+            series.within_objective(resource, objective): np.where(made > 0, in_time, np.nan),
+            **{
+                series.time_to_picture(resource, statistic): self._percentile(made, statistic, typical)
+                for statistic in series.TIME_PERCENTILES
             },
         }
 

@@ -14,7 +14,7 @@ def frame_of():
 
 @pytest.fixture
 def alarms_of():
-    """Give the function that makes the four deployed alarms; see `believable.alarms_of`."""
+    """Give the function that makes the five deployed alarms; see `believable.alarms_of`."""
     return believable.alarms_of
 
 

@@ -8,6 +8,7 @@ from couch_explorers.core import errors
 from couch_explorers.metrics import cloudwatch, model, series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, MetricsError, MetricsParameterError, SeriesState, Window
 from couch_explorers.metrics.series import Names
+from couch_explorers.objective import API_OBJECTIVE, QUEUE_OBJECTIVE, Objective
 from tests.metrics.believable import CORE, NAMES
 from tests.metrics.fake_aws import client_error, workspace_of
 
@@ -57,14 +58,53 @@ def test_a_day_of_all_series_is_one_call_a_window(aws, workspace):
 
     frame = fetch(workspace)
 
-    assert len(aws.calls("GetMetricData")) == model.context_of(frame).calls == 3
-    assert all(len(call["MetricDataQueries"]) >= 25 for call in aws.calls("GetMetricData"))
+    # The windows of the error budget and of its burn rates, of the objectives' series only, are the last two.
+    assert len(aws.calls("GetMetricData")) == model.context_of(frame).calls == 3 + 2
+    asked = sorted(len(call["MetricDataQueries"]) for call in aws.calls("GetMetricData"))
+    assert asked[:2] == [21, 21]
+    assert asked[2] >= 40
+
+
+def test_the_objectives_longer_windows_are_asked_as_coarsely_as_their_burn_rates_allow(aws, workspace):
+    frame = fetch(workspace)
+
+    found = {
+        (call["EndTime"] - call["StartTime"], call["MetricDataQueries"][0]["MetricStat"]["Period"])
+        for call in aws.calls("GetMetricData")
+    }
+    assert found == {(DAY, 60), (3 * DAY, 300), (28 * DAY, 3600)}
+    assert {window.name: window.end for window in model.context_of(frame).objective_windows} == {
+        "burn": END,
+        "budget": END,
+    }
+
+
+def test_the_objective_is_the_one_that_the_function_was_deployed_with(aws, workspace):
+    aws.functions[NAMES.worker]["Configuration"]["Environment"] = {
+        "Variables": {"OBJECTIVE_S": "12.5", "OBJECTIVE_PERCENT": "99"}
+    }
+
+    frame = fetch(workspace)
+
+    facts = model.context_of(frame)
+    assert facts.objectives == {WORKER: Objective(12.5, 0.99), API_FUNCTION: API_OBJECTIVE}
+    queries = aws.calls("GetMetricData")[0]["MetricDataQueries"]
+    ranks = {query["MetricStat"]["Stat"] for query in queries if query["MetricStat"]["Stat"].startswith("PR")}
+    assert ranks == {"PR(:12500)", "PR(:20000)"}
+
+
+def test_an_objective_that_makes_no_sense_is_the_default(aws, workspace):
+    aws.functions[NAMES.worker]["Configuration"]["Environment"] = {
+        "Variables": {"OBJECTIVE_S": "soon", "OBJECTIVE_PERCENT": "100"}
+    }
+
+    assert model.context_of(fetch(workspace)).objectives[WORKER] == QUEUE_OBJECTIVE
 
 
 def test_a_week_is_one_call_a_window_too(aws, workspace):
     frame = fetch(workspace, hours=168)
 
-    assert len(aws.calls("GetMetricData")) == 2
+    assert len(aws.calls("GetMetricData")) == 2 + 2
     assert model.context_of(frame).period_s == 300
     assert model.context_of(frame).percentile_period_s == 3600
 
@@ -75,7 +115,7 @@ def test_failed_jobs_come_by_the_reasons_that_cloudwatch_lists(aws, workspace):
 
     frame = fetch(workspace)
 
-    assert series.reasons(model.context_of(frame)) == ("Strange", "Throttled")
+    assert series.reasons(model.context_of(frame)) == tuple(sorted({"Strange", "Throttled", *errors.client_reasons()}))
     assert model.points(frame, series.failed_jobs("Throttled")).tolist() == [2]
 
 
@@ -205,8 +245,10 @@ def test_a_throttled_window_to_compare_with_is_left_out_with_a_note_and_the_revi
     assert model.points(frame, series.SENT).tolist() == [1]
     assert [window.name for window in found.windows] == ["now", "before"]
     assert found.compare is None
-    (note,) = found.notes
-    assert note.startswith("The window 'week' is left out. CloudWatch throttled GetMetricData")
+    week, budget = found.notes
+    assert week.startswith("The window 'week' is left out. CloudWatch throttled GetMetricData")
+    assert budget.startswith("The error budget of the objective is not known. CloudWatch throttled GetMetricData")
+    assert [window.name for window in found.objective_windows] == ["burn"]
 
 
 def test_both_throttled_windows_to_compare_with_are_told_in_one_note(aws, workspace):
@@ -215,8 +257,9 @@ def test_both_throttled_windows_to_compare_with_are_told_in_one_note(aws, worksp
     found = model.context_of(fetch(workspace))
 
     assert [window.name for window in found.windows] == ["now"]
-    (note,) = found.notes
+    note, *_ = found.notes
     assert note.startswith("The windows 'before' and 'week' are left out. CloudWatch throttled")
+    assert len(found.notes) == 3
 
 
 def test_a_cloud_out_of_reach_is_told_after_the_first_question(aws, workspace):
@@ -291,9 +334,10 @@ def test_aws_is_not_asked_for_the_local_historys_marks(aws, workspace):
 def test_the_price_of_the_request_is_that_of_its_metrics(aws, workspace):
     found = model.context_of(fetch(workspace, compare="none"))
 
-    # 5 of the queue, 1 of its dead letters, 2 of jobs, 4 of the API, 6 of each function.
-    assert found.metrics_requested == 24
-    assert found.cost_usd == pytest.approx(0.00024)
+    # 5 of the queue, 1 of its dead letters, 2 of jobs, 4 of the API, 6 of each function, the time to picture of both and 5
+    # reasons of each that are the client's. The two longer windows of the objectives ask for 11 of the queue and 8 of the API.
+    assert found.metrics_requested == 36 + 2 * 19
+    assert found.cost_usd == pytest.approx(0.00074)
 
 
 def test_the_facts_tell_what_was_asked_when_and_against_what(aws, workspace):
@@ -480,13 +524,8 @@ def test_without_a_list_everything_known_is_asked_for_and_that_is_told(aws, code
     found = find(aws, ["arn:aws:bedrock:us-west-2::foundation-model/stability.sd3-5-large-v1:0"])
 
     assert found.models[WORKER] == {"stability.sd3-5-large-v1:0"}
-    assert found.reasons == cloudwatch.known_reasons()
+    assert found.reasons == errors.reasons()
     assert found.error_notes["cloudwatch:ListMetrics"].endswith("All that are known are asked for instead.")
-
-
-def test_the_known_reasons_are_those_of_every_failure_and_of_the_one_nobody_foresaw():
-    assert {errors.BlockedError.reason, errors.StorageError.reason, "Unexpected"} <= cloudwatch.known_reasons()
-    assert errors.GenerationError.reason not in cloudwatch.known_reasons()
 
 
 def test_credentials_that_nobody_knows_end_the_fetch_at_once(aws):

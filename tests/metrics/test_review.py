@@ -43,14 +43,16 @@ def test_a_past_incident_warns_and_an_ok_row_asks_for_nothing(frame_of):
 
 def test_the_order_of_the_rows_is_by_topic_whatever_was_found(frame_of):
     assert list(review(frame_of())["check"]) == list(review(frame_of(incident=True))["check"])
-    assert list(review(frame_of())["check"])[:4] == ["alarms", "oldest job waiting", "dead letters", "backlog"]
+    assert list(review(frame_of())["check"])[:4] == [
+        "alarms", "late or missing pictures", "API late or missing", "oldest job waiting",
+    ]  # fmt: skip
 
 
 def test_a_service_that_nobody_used_is_ok_where_things_are_counted(frame_of):
     verdicts = review(frame_of(calm=False, logs=())).set_index("check")["verdict"]
 
     assert {check for check, verdict in verdicts.items() if verdict == Verdict.NO_DATA} == {
-        "worker duration", "worker memory", "API latency", "API function duration", "API function memory",
+        "late or missing pictures", "API late or missing", "worker duration", "worker memory", "API latency", "API function duration", "API function memory",
     }  # fmt: skip
     assert set(verdicts) == {Verdict.OK, Verdict.NO_DATA}
 

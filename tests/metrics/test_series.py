@@ -1,5 +1,6 @@
 import pytest
 
+from couch_explorers.core.errors import client_reasons
 from couch_explorers.metrics import series
 from couch_explorers.metrics.model import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER
 from tests.metrics.believable import CORE, NAMES
@@ -92,7 +93,8 @@ def test_no_two_series_have_the_same_key():
 def test_facts_tell_which_reasons_and_models_were_asked_for(frame_of):
     facts = frame_of(reasons=("Throttled", "Conflict"), models=("b", "a")).context
 
-    assert series.reasons(facts) == ("Conflict", "Throttled")
+    # Beside those that are the client's, which are always asked for.
+    assert series.reasons(facts) == tuple(sorted({"Throttled", *client_reasons()}))
     assert series.models(facts, WORKER) == ("a", "b")
 
 

@@ -71,7 +71,7 @@ def test_alarms_that_tell_nobody_are_named_beside_other_things_to_look_at(frame_
 
     sentence = said(frame_of({series.API_4XX: {0: 90}}, alarms=off))
 
-    assert "look at alarms (switched off, so that nobody is told: dead-letters) and API refusals" in sentence
+    assert "look at alarms (switched off, so that nobody is told: dead-letters), API late or missing" in sentence
 
 
 def test_the_day_of_an_incident_goes_by_who_speaks(frame_of):
@@ -118,7 +118,7 @@ def test_a_warning_that_no_incident_explains_is_worth_a_look(frame_of):
     sentence = said(frame_of({series.API_4XX: {0: 90}}))
 
     assert sentence.startswith("**Healthy, but worth a look:** ")
-    assert "look at API refusals (4xx) 15 % (line 5 %)" in sentence
+    assert "and API refusals (4xx) 15 % (line 5 %)" in sentence
 
 
 def test_what_is_not_known_is_named_but_rest_is_not(frame_of):
@@ -128,7 +128,7 @@ def test_what_is_not_known_is_named_but_rest_is_not(frame_of):
         )
     )
 
-    assert "not known: failed jobs." in sentence
+    assert "not known: late or missing pictures and failed jobs." in sentence
 
 
 def test_a_service_of_which_nothing_is_known_is_not_called_healthy(frame_of):
@@ -147,7 +147,9 @@ def test_a_service_whose_queue_nobody_may_ask_about_is_not_called_healthy(frame_
 
     sentence = said(frame_of(states=dict.fromkeys(keys, SeriesState.DENIED)))
 
-    assert sentence.startswith("**Only partly known:** oldest job waiting, dead letters and backlog are not known; ")
+    assert sentence.startswith(
+        "**Only partly known:** late or missing pictures, oldest job waiting, dead letters and backlog are not known; "
+    )
     # Not "from no job".
     assert re.search(r"in 24 hours, from \d+ API calls, which", sentence)
     assert sentence.endswith("Allow cloudwatch:GetMetricData.")
@@ -159,7 +161,9 @@ def test_a_service_whose_queue_is_gone_is_not_called_healthy(frame_of):
 
     sentence = said(frame_of(states=dict.fromkeys(queue, SeriesState.MISSING), alarms=()))
 
-    assert sentence.startswith("**Only partly known:** alarms, oldest job waiting, dead letters, backlog, failed jobs")
+    assert sentence.startswith(
+        "**Only partly known:** alarms, late or missing pictures, oldest job waiting, dead letters, backlog, failed jobs"
+    )
     assert "Run `couch up`" in sentence
 
 
@@ -173,7 +177,7 @@ def test_trouble_comes_before_what_is_not_known(frame_of):
     sentence = said(frame_of({series.DEAD_LETTERS_VISIBLE: lately(3)}, states={series.VISIBLE: SeriesState.DENIED}))
 
     assert sentence.startswith("**Needs somebody now:** dead letters 3 jobs; ")
-    assert "; not known: backlog. Denied: " in sentence
+    assert "; not known: late or missing pictures and backlog. Denied: " in sentence
 
 
 def test_of_a_silent_queue_that_may_not_be_asked_nobody_says_that_it_was_not_used(frame_of):
@@ -278,7 +282,7 @@ def test_what_happened_at_another_time_is_not_told_of_it(frame_of, alarms_of):
 
 def test_an_alarm_whose_numbers_are_not_known_is_told_by_its_name(frame_of, alarms_of):
     extra = replace(alarms_of()[0], short_name="something-new", alarm_intervals=((ago(60), ago(30)),))
-    known_one = replace(alarms_of(alarm_intervals={"worker-errors": [(ago(60), ago(30))]})[2])
+    known_one = replace(alarms_of(alarm_intervals={"worker-errors": [(ago(60), ago(30))]})[3])
     frame = frame_of(alarms=[extra, known_one])
 
     (incident,) = summary.past_incidents(model.context_of(frame))

@@ -57,7 +57,7 @@ def test_every_reason_of_the_core_is_known_here(judge):
 def test_the_reasons_that_pass_are_those_of_the_core():
     passing = {kind.reason for kind in all_kinds() if kind.passing}
 
-    assert passing == redrive_eligibility.TRANSIENT - {redrive_eligibility.UNEXPECTED}
+    assert passing == redrive_eligibility.TRANSIENT - {errors.UNEXPECTED}
 
 
 def test_a_reason_that_is_not_known_is_refused(judge):

@@ -14,6 +14,8 @@ from tests import handlers
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "sam_lambda" / "generate_image" / "app.py"
 ENVIRONMENT = handlers.ENVIRONMENT | {
+    "OBJECTIVE_S": "20",
+    "OBJECTIVE_PERCENT": "95",
     "POWERTOOLS_SERVICE_NAME": "couch-explorers-42-generate-image",
     "POWERTOOLS_METRICS_NAMESPACE": "CouchExplorers",
 }

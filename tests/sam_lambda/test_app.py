@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from couch_explorers.core import clock
 from couch_explorers.core.errors import (
     AccessDeniedError,
     BlockedError,
@@ -52,18 +53,70 @@ def test_a_body_in_base64_is_read(api, request_event):
     assert api.studio.jobs[0].prompt == "Sofa på tur 🛋️"
 
 
-def test_a_new_picture_is_counted_and_one_that_was_there_is_not(api, request_event, capsys):
+def metrics_in(capsys):
+    """The EMF documents that were printed since the last look."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+
+
+def test_a_new_picture_is_counted_and_of_one_that_was_there_only_the_time(api, request_event, capsys):
     api.call(request_event())
-    made = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    made = metrics_in(capsys)
     api.studio.already_there = True
     status, body = api.call(request_event())
-    again = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    again = metrics_in(capsys)
 
     assert [document["PicturesMade"] for document in made] == [[1.0]]
     dimensions = made[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
     assert [sorted(names) for names in dimensions] == [["service"], ["model", "service"]]
     assert (status, body["already_there"]) == (200, True)
-    assert again == []
+    assert [sorted({"PicturesMade", "GenerationTime", "TimeToPicture"} & document.keys()) for document in again] == [
+        ["TimeToPicture"]
+    ]
+
+
+def test_the_time_to_picture_counts_from_the_request_at_the_gateway(api, request_event, capsys, monkeypatch):
+    event = request_event()
+    asked_s = event["requestContext"]["requestTimeEpoch"] / 1000
+    monkeypatch.setattr(clock.time, "time", lambda: asked_s + 20.25)
+
+    api.call(event)
+
+    [document] = metrics_in(capsys)
+    assert document["TimeToPicture"] == [20_250.0]
+    assert {"Name": "TimeToPicture", "Unit": "Milliseconds"} in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    stored = next(json.loads(line) for line in api.log.getvalue().splitlines() if "Picture stored" in line)
+    assert (stored["time_to_picture"], stored["late"]) == (20_250, True)
+
+
+def test_an_event_without_the_gateways_time_gives_no_time_to_picture(api, request_event, capsys):
+    event = request_event()
+    del event["requestContext"]["requestTimeEpoch"]
+
+    status, _ = api.call(event)
+
+    [document] = metrics_in(capsys)
+    assert status == 200
+    assert "TimeToPicture" not in document
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (ThrottledError("Busy."), "Throttled"),
+        (BlockedError("No."), "ContentFiltered"),
+        (OSError("Disk."), "Unexpected"),
+    ],
+)
+def test_a_request_without_a_picture_is_counted_by_its_reason(api, request_event, capsys, failure, reason):
+    api.studio.failures = [failure]
+
+    api.call(request_event())
+
+    [document] = metrics_in(capsys)
+    assert (document["FailedRequests"], document["reason"]) == ([1.0], reason)
+    dimensions = document["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    assert [sorted(names) for names in dimensions] == [["service"], ["reason", "service"]]
+    assert "TimeToPicture" not in document
 
 
 @pytest.mark.parametrize(

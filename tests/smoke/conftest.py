@@ -20,7 +20,8 @@ ARN = image_models.get(image_models.DEFAULT_MODEL_ID).arn
 BUCKET = "pgr301-couch-explorers"
 TOPIC = "arn:aws:sns:eu-west-1:000000000000:couch-explorers-42-alarms"
 ALARMS = tuple(
-    f"couch-explorers-42-{name}" for name in ("dead-letters", "failed-jobs", "oldest-message-age", "worker-errors")
+    f"couch-explorers-42-{name}"
+    for name in ("dead-letters", "failed-jobs", "oldest-message-age", "time-to-picture", "worker-errors")
 )
 
 
@@ -90,6 +91,8 @@ class FakeSystem:
         self.sdks = {}
         # Where GetFoundationModelAvailability answers otherwise than for a model that may be called.
         self.availability = {}
+        # Whether CloudWatch gets the time to picture.
+        self.measures = True
         self.api_answers = []
         self.api_bodies = []
 
@@ -104,7 +107,7 @@ class FakeSystem:
                 get_foundation_model=self.foundation_model, get_foundation_model_availability=self.model_availability
             ),
             "lambda": SimpleNamespace(invoke=self.invoke),
-            "cloudwatch": SimpleNamespace(describe_alarms=self.describe_alarms),
+            "cloudwatch": SimpleNamespace(describe_alarms=self.describe_alarms, get_metric_data=self.get_metric_data),
             "sns": SimpleNamespace(get_paginator=lambda _name: FakePages({"Subscriptions": self.subscriptions})),
         }
         return clients[service]
@@ -147,6 +150,19 @@ class FakeSystem:
                 }
                 for name in AlarmNames
                 if name in ALARMS and name not in self.missing_alarms
+            ]
+        }
+
+    def get_metric_data(self, MetricDataQueries, StartTime, EndTime):
+        metric = MetricDataQueries[0]["MetricStat"]["Metric"]
+        assert (metric["Namespace"], metric["MetricName"]) == ("CouchExplorers", "TimeToPicture")
+        assert StartTime < EndTime
+        pictures = [key for key in self.s3.objects if key.endswith(".png")]
+        times = [1234.0] * (len(pictures) if self.measures else 0)
+        values = {"SampleCount": [float(len(times))] if times else [], "Maximum": times[:1]}
+        return {
+            "MetricDataResults": [
+                {"Id": query["Id"], "Values": values[query["MetricStat"]["Stat"]]} for query in MetricDataQueries
             ]
         }
 

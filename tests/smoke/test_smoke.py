@@ -11,7 +11,7 @@ from couch_explorers.smoke.parts import Part, ShownPicture
 def test_a_deploy_that_works_is_concluded_in_one_sentence(workspace):
     test = smoke.start(workspace, prompt="a quay at dawn")
 
-    assert test.conclusion() == "**The deploy works**: 19 checks, 4 pictures under `s3://pgr301-couch-explorers/42/`."
+    assert test.conclusion() == "**The deploy works**: 21 checks, 4 pictures under `s3://pgr301-couch-explorers/42/`."
 
 
 def test_on_aws_the_conclusion_tells_what_the_pictures_cost(workspace):

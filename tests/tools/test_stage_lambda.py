@@ -26,6 +26,8 @@ ENVIRONMENT = {
     "DEAD_LETTER_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letter",
     "MAX_RECEIVE_COUNT": "10",
     "FUNCTION_TIMEOUT_S": "60",
+    "OBJECTIVE_S": "60",
+    "OBJECTIVE_PERCENT": "95",
     "POWERTOOLS_SERVICE_NAME": "couch-explorers-42-worker",
     "POWERTOOLS_METRICS_NAMESPACE": "CouchExplorers",
 }

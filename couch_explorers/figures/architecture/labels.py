@@ -118,8 +118,12 @@ def rule(alarm: AlarmRule) -> str:
     """Say when an alarm rings: "Maximum of each minute > 100 s"."""
     known = COMPARISONS.get(alarm.comparison)
     comparison = known.sign if known else alarm.comparison
-    told = formatting.seconds if alarm.metric == series.AGE[1] else formatting.number
-    return f"{alarm.statistic} of {formatting.period(alarm.period_s)} {comparison} {told(alarm.threshold)}"
+    threshold = formatting.number(alarm.threshold)
+    if alarm.metric == series.AGE[1]:
+        threshold = formatting.seconds(alarm.threshold)
+    elif alarm.metric == series.TIME_TO_PICTURE:
+        threshold = formatting.seconds(alarm.threshold / 1000)
+    return f"{alarm.statistic} of {formatting.period(alarm.period_s)} {comparison} {threshold}"
 
 
 def _kept(text: str) -> str:

@@ -52,7 +52,7 @@ def make_provider(store: MetricStore, alarms: Alarms, clock: Callable[[], float]
 
 
 class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
-    """LocalEmu's provider, of which only dashboards and tags are still used."""
+    """LocalEmu's provider, of which only the listing and storing of dashboards and tags are still used."""
 
     metrics: MetricStore
     alarms: Alarms
@@ -244,6 +244,35 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
             MOST_RECORDS,
         )
         return {"AlarmHistoryItems": [item for _, item in shown]} | ({"NextToken": token} if token else {})
+
+    # --- Dashboards --------------------------------------------------------------------------------------------------
+
+    @_operation("GetDashboard")
+    def get_dashboard(self, context: Any, request: Any) -> dict[str, Any]:
+        """Return a dashboard. LocalEmu has another error for one that is not there; Terraform makes it again only for AWS's."""
+        name = request["DashboardName"]
+        self._check_dashboards(context, [name])
+        stored = self.get_store(context.account_id, context.region).dashboards[name]
+        return {"DashboardName": name, "DashboardBody": stored.dashboard_body, "DashboardArn": stored.dashboard_arn}
+
+    @_operation("DeleteDashboards")
+    def delete_dashboards(self, context: Any, request: Any) -> dict[str, Any]:
+        """Delete dashboards; none where one of them is not there."""
+        names = request["DashboardNames"]
+        self._check_dashboards(context, names)
+        for name in dict.fromkeys(names):
+            self.get_store(context.account_id, context.region).dashboards.pop(name)
+        return {}
+
+    def _check_dashboards(self, context: Any, names: Iterable[str]) -> None:
+        """Raise AWS's error where a dashboard is not there: ResourceNotFound, 404.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DeleteDashboards.html
+        """
+        stored = self.get_store(context.account_id, context.region).dashboards
+        if missing := [name for name in names if name not in stored]:
+            message = f"Dashboard {', '.join(missing)} does not exist"
+            raise CommonServiceException("ResourceNotFound", message, 404, sender_fault=True)
 
     # --- Anomaly detectors -------------------------------------------------------------------------------------------
 

@@ -161,12 +161,14 @@ class PictureMetrics:
         self._recorder = recorder
         self._service = service
 
-    def add(self, time_s: float, model: str, seconds: float) -> None:
-        """Add a picture that was stored at this time."""
+    def add(self, time_s: float, model: str, seconds: float, asked_s: float) -> None:
+        """Add a picture that was stored at this time, and asked for at `asked_s`."""
         for dimensions in ({"service": self._service}, {"service": self._service, "model": model}):
             self._recorder.metric("CouchExplorers", "PicturesMade", dimensions).add(time_s, 1)
             times = self._recorder.metric("CouchExplorers", "GenerationTime", dimensions, "Milliseconds")
             times.add(time_s, round(max(seconds - STORING_S, 0.0) * 1000))
+            waited = self._recorder.metric("CouchExplorers", "TimeToPicture", dimensions, "Milliseconds")
+            waited.add(time_s, round(max(time_s - asked_s, 0.0) * 1000))
 
 
 class FunctionMetrics:
@@ -362,7 +364,7 @@ class QueueSimulation:
         self._at(time_s + seconds, ends)
 
     def _store(self, job: Job, model: str, seconds: float, time_s: float) -> None:
-        self._made.add(time_s, model, seconds)
+        self._made.add(time_s, model, seconds, job.sent_s)
         self._leave(job, time_s)
 
     def _postpone(self, job: Job, reason: str, time_s: float) -> None:
@@ -435,6 +437,8 @@ TIMEOUT_S = 28.0
 GATEWAY_ERROR_SHARE = 0.004  # wrong path or method, without an invocation
 INVALID_SHARE = 0.02
 OK, BAD_REQUEST, NOT_FOUND, THROTTLED, FUNCTION_FAILED, MODEL_TIMEOUT = 200, 400, 404, 429, 502, 504
+# What the function counts a request without a picture by.
+REASONS = {BAD_REQUEST: "InvalidRequest", THROTTLED: "Throttled", MODEL_TIMEOUT: "ModelTimeout"}
 
 
 class ApiMetrics:
@@ -489,8 +493,12 @@ def simulate_api(scenario: Scenario, recorder: SeriesRecorder, stem: str, random
             integration_ms = seconds * 1000 + random.uniform(8, 40)
             api.add(start_s, status, integration_ms + random.uniform(2, 12), integration_ms)
             if status == OK:
-                made.add(start_s + seconds, used, seconds)
+                made.add(start_s + seconds, used, seconds, start_s - (integration_ms / 1000 - seconds))
                 pictures += 1
+            elif status != FUNCTION_FAILED:
+                # A function that ran into its time-out counted nothing any more.
+                for dimensions in ({"service": service}, {"service": service, "reason": REASONS[status]}):
+                    recorder.metric("CouchExplorers", "FailedRequests", dimensions).add(start_s + seconds, 1)
     function.finish()
     return pictures
 

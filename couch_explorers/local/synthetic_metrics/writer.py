@@ -51,7 +51,10 @@ def alarm_transitions(
 
 
 def _rules(candidate: str, thresholds: Mapping[str, float], worker_timeout_s: float) -> dict[str, Rule]:
-    """The alarms of infra/alarms.tf, by name."""
+    """The alarms of infra/alarms.tf, by name, but for the one on the time to picture.
+
+    That one ignores periods of fewer than 200 pictures, of which a synthetic week has no other: it keeps its state.
+    """
     stem = StackSettings(candidate).stem
     # An error counts at the start of its invocation, which may lie a time-out back.
     errors_periods = math.ceil(worker_timeout_s / MINUTE_S) + 2

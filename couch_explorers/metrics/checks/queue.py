@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from couch_explorers import formatting
 from couch_explorers.checks import Verdict
+from couch_explorers.core import errors
 from couch_explorers.metrics import context, series, statistics
 from couch_explorers.metrics.findings import RUN_AGAIN, SHARE, Finding, verdict
 from couch_explorers.metrics.model import QUEUE, WORKER, SeriesState
@@ -31,7 +32,7 @@ FAILED_JOBS_CHECK, POSTPONED_CHECK = "failed jobs", "jobs put off"
 FAILED_JOBS_ALARM = "failed-jobs"
 
 # Whose matter a reason is (couch_explorers.core.errors): a job that breaks a rule fails again, whoever is woken for it.
-SENDER_REASONS = frozenset({"InvalidRequest", "UnknownModel", "ContentFiltered", "Conflict"})
+CLIENT_REASONS = errors.client_reasons()
 ACTIONS = {
     "AccessDenied": "Give the worker the right to its models (model_arns in infra/).",
     "ModelRetired": "Choose a model that still works (model_arns in infra/).",
@@ -249,7 +250,7 @@ def failed_jobs(data: ReviewData) -> Finding:
         f"the last {data.at(late.index[-1].to_pydatetime())}" if is_late else "",
     )
     # Whom it concerns now is told by what failed now, not by what failed last night.
-    is_ours = any(name not in SENDER_REASONS for name in _reasons(data, key, data.recent))
+    is_ours = any(name not in CLIENT_REASONS for name in _reasons(data, key, data.recent))
     row = Finding(
         FAILED_JOBS_CHECK,
         verdict(bad=is_late and is_ours, warn=count > 0),
@@ -289,7 +290,7 @@ def _share(data: ReviewData, count: float) -> str:
 
 def _failed_jobs_action(data: ReviewData, reasons: dict[str, float]) -> str:
     mend = [ACTIONS[name] for name in reasons if name in ACTIONS]
-    if reasons and all(name in SENDER_REASONS for name in reasons):
+    if reasons and all(name in CLIENT_REASONS for name in reasons):
         mend.append("The senders' own: their <id>.error.json tells them.")
     return " ".join(
         [*mend, f"Each job's story: {data.command('job ID')}; all of them: {data.command('redrive --dry-run')}."]

@@ -1,4 +1,4 @@
-"""Six figures of a review, each a `Panel`: the drawing, and the caption that reads it.
+"""Seven figures of a review, each a `Panel`: the drawing, and the caption that reads it.
 
 from couch_explorers.metrics import plots
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.metrics.plots.figure import Panel
+
+
+def time_to_picture(frame: pd.DataFrame) -> Panel:
+    """How long people waited for a picture on both paths, by percentiles, against the objectives."""
+    return make_panel(frame, charts.TIME_TO_PICTURE)
 
 
 def age(frame: pd.DataFrame, width_pt: float = style.WIDTH_PT) -> Panel:
@@ -52,10 +57,18 @@ def latency(frame: pd.DataFrame) -> Panel:
 
 
 # In the order in which a page shows them.
-PANELS = {"age": age, "backlog": backlog, "flow": flow, "duration": duration, "failures": failures, "latency": latency}
+PANELS = {
+    "time_to_picture": time_to_picture,
+    "age": age,
+    "backlog": backlog,
+    "flow": flow,
+    "duration": duration,
+    "failures": failures,
+    "latency": latency,
+}
 
 
 def save(frame: pd.DataFrame, folder: Path | str, formats: Iterable[str] = ("svg", "png")) -> list[Path]:
-    """Write all six figures into a folder, as `Panel.save` does; give the paths."""
+    """Write all seven figures into a folder, as `Panel.save` does; give the paths."""
     formats = [formats] if isinstance(formats, str) else [*formats]
     return [path for make in PANELS.values() for path in make(frame).save(folder, formats)]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from couch_explorers import formatting
-from couch_explorers.metrics import captions, model, resampling, series
+from couch_explorers.metrics import captions, model, objectives, resampling, series
+from couch_explorers.metrics.checks import objective as objective_check
 from couch_explorers.metrics.checks import queue
 from couch_explorers.metrics.checks.api import response_limit
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 AGE_TITLE = "Age of the oldest job"
 AGE_KIND = "Line chart of how long the oldest job in the queue had waited"
 AGE_HEIGHT_PT = 145.0
+AGE_KEYS = (series.AGE,)
 
 
 def draw_age(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -39,7 +41,7 @@ def draw_age(frame: pd.DataFrame, ax: Axes) -> Axes:
     before = resampling.resample_before(frame, series.AGE, period_s=period_s)
     line = facts.line(queue.AGE_ALARM)
 
-    labels = axes.setup_axes(ax, facts, AGE_TITLE, ("Maximum", period_s), keys=(series.AGE,), alarms=(queue.AGE_ALARM,))
+    labels = axes.setup_axes(ax, facts, AGE_TITLE, ("Maximum", period_s), keys=AGE_KEYS, alarms=(queue.AGE_ALARM,))
     artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="seconds")
     artists.plot_with_previous(labels, facts, now, before, "oldest job", artists.draw_line)
     if line:
@@ -53,6 +55,7 @@ def draw_age(frame: pd.DataFrame, ax: Axes) -> Axes:
 BACKLOG_TITLE, DEAD_LETTERS_TITLE = "Backlog", "Dead letters"
 BACKLOG_KIND = "Two line charts: jobs that wait and are worked on; dead letters"
 BACKLOG_HEIGHT_PT, DEAD_LETTERS_HEIGHT_PT = 120.0, 62.0
+BACKLOG_KEYS, DEAD_LETTERS_KEYS = (series.VISIBLE, series.IN_FLIGHT), (series.DEAD_LETTERS_VISIBLE,)
 IN_FLIGHT = artists.LineStyle(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
 
 
@@ -65,13 +68,12 @@ def draw_backlog(frame: pd.DataFrame, ax: Axes) -> Axes:
     before = resampling.resample_before(frame, series.VISIBLE, period_s=period_s)
     in_flight = resampling.resample(frame, series.IN_FLIGHT, period_s=coarse_s)
 
-    keys = (series.VISIBLE, series.IN_FLIGHT)
     labels = axes.setup_axes(
         ax,
         facts,
         BACKLOG_TITLE,
         ("Maximum", period_s),
-        keys=keys,
+        keys=BACKLOG_KEYS,
         beside=f"in flight: of {formatting.period(coarse_s)}",
     )
     artists.set_scale(ax, [now, before, in_flight], unit="jobs", whole=True)
@@ -100,7 +102,7 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
         facts,
         DEAD_LETTERS_TITLE,
         ("Maximum", period_s),
-        keys=(key,),
+        keys=DEAD_LETTERS_KEYS,
         alarms=(queue.DEAD_LETTERS_ALARM,),
         first=False,
     )
@@ -117,6 +119,7 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
 FLOW_TITLE = "Jobs sent and done"
 FLOW_KIND = "Two lines: jobs sent to the queue and jobs deleted from it"
 FLOW_HEIGHT_PT = 135.0
+FLOW_KEYS = (series.SENT, series.DELETED)
 DONE = artists.LineStyle(style.PALE_BLUE, 7.0, style.SOLID, 1.2)
 SURPLUS = artists.LineStyle(style.PALE_ORANGE, 7.0, style.SOLID, 1.3)
 
@@ -129,7 +132,7 @@ def draw_flow(frame: pd.DataFrame, ax: Axes) -> Axes:
     done = resampling.resample(frame, series.DELETED, period_s=period_s)
     before = resampling.resample_before(frame, series.SENT, period_s=period_s)
 
-    labels = axes.setup_axes(ax, facts, FLOW_TITLE, ("Sum", period_s), keys=(series.SENT, series.DELETED))
+    labels = axes.setup_axes(ax, facts, FLOW_TITLE, ("Sum", period_s), keys=FLOW_KEYS)
     artists.set_scale(ax, [sent, done, before], unit=f"jobs {formatting.per_period(period_s)}", whole=True)
     surplus = np.where(sent.points > done.points, sent.points, np.nan)
     if not np.isnan(surplus).all():
@@ -152,12 +155,72 @@ def draw_flow(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
+TIME_TITLE = "Time to picture"
+TIME_TITLES = {WORKER: "Time to picture through the queue", API_FUNCTION: "Time to picture through the API"}
+TIME_KIND = (
+    "Two charts of how long people waited for a picture through the queue and through the API: median, 95th and 99th "
+    "percentile, against the objective"
+)
+TIME_HEIGHT_PT, API_TIME_HEIGHT_PT = 130.0, 110.0
+TIME_KEYS = {
+    resource: tuple(series.time_to_picture(resource, statistic) for statistic in series.TIME_PERCENTILES)
+    for resource in (WORKER, API_FUNCTION)
+}
+
+
+def draw_queue_time(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the percentiles of the worker's pictures, from the sending of the message."""
+    return _draw_time(frame, ax, WORKER, first=True)
+
+
+def draw_api_time(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the percentiles of the API's pictures, from the request."""
+    return _draw_time(frame, ax, API_FUNCTION, first=False)
+
+
+def _draw_time(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
+    facts = model.context_of(frame)
+    objective = objectives.objective_of(facts, resource)
+    counted = series.time_to_picture(resource, "SampleCount")
+    keys = TIME_KEYS[resource]
+    median, p95, p99 = (resampling.with_min_samples(frame, key, counted).scaled(SECONDS_A_MS) for key in keys)
+    before = resampling.with_min_samples_before(frame, keys[1], counted)
+    before = before.scaled(SECONDS_A_MS) if before else None
+
+    labels = axes.setup_axes(
+        ax,
+        facts,
+        TIME_TITLES[resource],
+        ("Percentiles", median.period_s),
+        keys=keys,
+        alarms=(objective_check.ALARM,) if resource == WORKER else (),
+        first=first,
+    )
+    artists.set_scale(ax, [median, p95, p99, before], objective.seconds, unit="seconds")
+    for curve, name, look in ((p99, "p99", P99), (p95, "p95", P95), (median, "median", MEDIAN)):
+        artists.draw_steps(ax, curve, look)
+        labels.add(name, curve.latest, look)
+    if before is not None:
+        artists.draw_steps(ax, before, artists.BEFORE)
+        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
+    artists.draw_threshold(labels, objective.seconds, f"objective {objective_check.within(objective)}")
+    if median.empty:
+        axes.write_no_data(ax, no_data_reason(facts, keys[0]))
+    labels.place()
+    return ax
+
+
 DURATION_TITLE = "Durations of worker and API function"
 DURATION_TITLES = {WORKER: "Worker's duration", API_FUNCTION: "API function's duration"}
 DURATION_KIND = (
     "Two charts of the durations of the worker and of the API's function: median, 95th and 99th percentile, maximum"
 )
 DURATION_HEIGHT_PT, API_FUNCTION_HEIGHT_PT = 130.0, 110.0
+_DURATION_STATISTICS: tuple[series.DurationStatistic, ...] = ("Maximum", "p50", "p95", "p99")
+DURATION_KEYS = {
+    resource: tuple(series.duration(resource, statistic) for statistic in _DURATION_STATISTICS)
+    for resource in (WORKER, API_FUNCTION)
+}
 SECONDS_A_MS = 1e-3
 MEDIAN = artists.LineStyle(style.BLUE, 2.0)
 P95 = artists.LineStyle(style.VERMILLION, 1.5, style.DASHED, 3.2)
@@ -187,8 +250,7 @@ def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool)
     function = facts.function(resource)
 
     told = (("Percentiles", median.period_s), ("Maximum", longest.period_s))
-    keys = (key, series.duration(resource, "p50"), series.duration(resource, "p95"), series.duration(resource, "p99"))
-    labels = axes.setup_axes(ax, facts, DURATION_TITLES[resource], *told, keys=keys, first=first)
+    labels = axes.setup_axes(ax, facts, DURATION_TITLES[resource], *told, keys=DURATION_KEYS[resource], first=first)
     shown = [median, p95, p99, longest, before]
     timeout_s = function.timeout_s if function else None
     artists.set_scale(ax, shown, unit="seconds", limit=timeout_s, far_above=FAR_ABOVE)
@@ -223,6 +285,7 @@ def _percentiles(frame: pd.DataFrame, resource: str) -> tuple[Curve, Curve, Curv
 
 
 FAILURES_TITLE = "Errors and failed jobs"
+FAILURES_KEYS = (series.errors(WORKER), series.errors(API_FUNCTION), series.FAILED_JOBS, series.POSTPONED_JOBS)
 FAILURES_KIND = "Rows of bars: errors of each function, jobs that failed for good by reason, postponed jobs"
 # Rarer reasons share one row.
 HEAD = "Failed: "
@@ -236,13 +299,12 @@ def failures_height_pt(frame: pd.DataFrame) -> float:
 def draw_failures(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a row of bars for each kind of trouble."""
     facts = model.context_of(frame)
-    keys = (series.errors(WORKER), series.errors(API_FUNCTION), series.FAILED_JOBS, series.POSTPONED_JOBS)
     axes.setup_axes(
         ax,
         facts,
         FAILURES_TITLE,
         (artists.COUNT_STATISTIC, _period_s(facts)),
-        keys=keys,
+        keys=FAILURES_KEYS,
         alarms=captions.FAILURE_ALARMS,
     )
     artists.draw_count_rows(ax, facts, _failure_rows(frame))
@@ -300,6 +362,7 @@ LATENCY_KIND = (
 LATENCY_HEIGHT_PT = 120.0
 REQUESTS_HEIGHT_PT = artists.count_rows_height_pt(3)
 LATENCY_KEYS = (series.api_latency("p50"), series.api_latency("p95"))
+REQUESTS_KEYS = (series.API_COUNT, series.API_5XX, series.API_4XX)
 
 
 def draw_latency(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -331,9 +394,8 @@ def draw_requests(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw when how many requests came, were refused (4XX), and failed (5XX)."""
     facts = model.context_of(frame)
     period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
-    keys = (series.API_COUNT, series.API_5XX, series.API_4XX)
-    axes.setup_axes(ax, facts, REQUESTS_TITLE, (artists.COUNT_STATISTIC, period_s), keys=keys, first=False)
-    requests, failed, refused = keys
+    axes.setup_axes(ax, facts, REQUESTS_TITLE, (artists.COUNT_STATISTIC, period_s), keys=REQUESTS_KEYS, first=False)
+    requests, failed, refused = REQUESTS_KEYS
     rows = [
         artists.count_row(frame, requests, "Requests", period_s, colour=style.BLUE, group="requests"),
         artists.count_row(frame, failed, "Failed (5XX)", period_s, group="errors"),
@@ -343,29 +405,54 @@ def draw_requests(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-AGE = Chart("age", AGE_TITLE, AGE_KIND, (Subplot(draw_age, AGE_HEIGHT_PT),), captions.age)
+TIME_TO_PICTURE = Chart(
+    "time_to_picture",
+    TIME_TITLE,
+    TIME_KIND,
+    (
+        Subplot(draw_queue_time, TIME_HEIGHT_PT, TIME_TITLES[WORKER], TIME_KEYS[WORKER]),
+        Subplot(draw_api_time, API_TIME_HEIGHT_PT, TIME_TITLES[API_FUNCTION], TIME_KEYS[API_FUNCTION]),
+    ),
+    captions.time_to_picture,
+)
+AGE = Chart("age", AGE_TITLE, AGE_KIND, (Subplot(draw_age, AGE_HEIGHT_PT, AGE_TITLE, AGE_KEYS),), captions.age)
 BACKLOG = Chart(
     "backlog",
     BACKLOG_TITLE,
     BACKLOG_KIND,
-    (Subplot(draw_backlog, BACKLOG_HEIGHT_PT), Subplot(draw_dead_letters, DEAD_LETTERS_HEIGHT_PT)),
+    (
+        Subplot(draw_backlog, BACKLOG_HEIGHT_PT, BACKLOG_TITLE, BACKLOG_KEYS),
+        Subplot(draw_dead_letters, DEAD_LETTERS_HEIGHT_PT, DEAD_LETTERS_TITLE, DEAD_LETTERS_KEYS),
+    ),
     captions.backlog,
 )
-FLOW = Chart("flow", FLOW_TITLE, FLOW_KIND, (Subplot(draw_flow, FLOW_HEIGHT_PT),), captions.flow)
+FLOW = Chart("flow", FLOW_TITLE, FLOW_KIND, (Subplot(draw_flow, FLOW_HEIGHT_PT, FLOW_TITLE, FLOW_KEYS),), captions.flow)
 DURATION = Chart(
     "duration",
     DURATION_TITLE,
     DURATION_KIND,
-    (Subplot(draw_duration, DURATION_HEIGHT_PT), Subplot(draw_api_function, API_FUNCTION_HEIGHT_PT)),
+    (
+        Subplot(draw_duration, DURATION_HEIGHT_PT, DURATION_TITLES[WORKER], DURATION_KEYS[WORKER]),
+        Subplot(draw_api_function, API_FUNCTION_HEIGHT_PT, DURATION_TITLES[API_FUNCTION], DURATION_KEYS[API_FUNCTION]),
+    ),
     captions.duration,
 )
 FAILURES = Chart(
-    "failures", FAILURES_TITLE, FAILURES_KIND, (Subplot(draw_failures, failures_height_pt),), captions.failures
+    "failures",
+    FAILURES_TITLE,
+    FAILURES_KIND,
+    (Subplot(draw_failures, failures_height_pt, FAILURES_TITLE, FAILURES_KEYS),),
+    captions.failures,
 )
 LATENCY = Chart(
     "latency",
     LATENCY_TITLE,
     LATENCY_KIND,
-    (Subplot(draw_latency, LATENCY_HEIGHT_PT), Subplot(draw_requests, REQUESTS_HEIGHT_PT)),
+    (
+        Subplot(draw_latency, LATENCY_HEIGHT_PT, LATENCY_TITLE, LATENCY_KEYS),
+        Subplot(draw_requests, REQUESTS_HEIGHT_PT, REQUESTS_TITLE, REQUESTS_KEYS),
+    ),
     captions.latency,
 )
+# In the order of the page.
+ALL = (TIME_TO_PICTURE, AGE, BACKLOG, FLOW, DURATION, FAILURES, LATENCY)

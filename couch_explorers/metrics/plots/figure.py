@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from couch_explorers.metrics.model import SeriesKey
+
 DOTS_AN_INCH = 300
 # No dates and no program versions: the same figure is the same file.
 METADATA: dict[str, dict[str, Any]] = {
@@ -107,10 +109,20 @@ MEASURED_AT_DPI = 72.0
 
 @dataclass(frozen=True)
 class Subplot:
-    """One set of axes: how it is drawn, and its height in points without title and labels, which may depend on the frame."""
+    """One set of axes.
+
+    Attributes:
+        draw: How it is drawn.
+        height_pt: Its height in points without title and labels, which may depend on the frame.
+        title: What stands above it.
+        keys: The series that it draws; the dashboard in `infra/` shows the same.
+
+    """
 
     draw: Callable[[pd.DataFrame, Axes], Axes]
     height_pt: float | Callable[[pd.DataFrame], float]
+    title: str
+    keys: tuple[SeriesKey, ...]
 
     def height_of(self, frame: pd.DataFrame) -> float:
         """Give the height in points for a frame."""

@@ -61,6 +61,7 @@ def test_the_notebooks_are_those_that_there_are(deployed):
     ("comparison", "metric", "told"),
     [
         ("GreaterThanThreshold", "ApproximateAgeOfOldestMessage", "Maximum of each minute > 300 s"),
+        ("GreaterThanThreshold", "TimeToPicture", "Maximum of each minute > 0.3 s"),
         ("GreaterThanOrEqualToThreshold", "Errors", "Maximum of each minute \u2265 300"),
         ("LessThanLowerOrGreaterThanUpperThreshold", "Errors", "Maximum of each minute LessThanLowerOrGreaterThanUpperThreshold 300"),
     ],

@@ -353,3 +353,44 @@ def test_alarm_that_the_clock_changed_and_its_metric_survive_a_killed_server(tmp
         assert state(client, "survivor") == "ALARM"
         assert values(client, "Test/Alarms", "Survives", {}) == [11.0]
         assert len(client.describe_alarm_history(AlarmName="survivor")["AlarmHistoryItems"]) == 2
+
+
+# Statistics that need every value: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
+@pytest.mark.parametrize(
+    ("statistic", "value"),
+    [("PR(:60000)", 60.0), ("p95", 95_050.0), ("TM(10%:90%)", 50_500.0), ("WM(10%:90%)", 50_500.0), ("TC(:60000)", 60.0), ("TS(:2000)", 3000.0)],
+)  # fmt: skip
+def test_percentile_ranks_and_trimmed_statistics_are_answered(cloudwatch, statistic, value):
+    name = f"TimeToPicture {statistic}"
+    cloudwatch.put_metric_data(
+        Namespace="Test/Objective",
+        MetricData=[
+            {"MetricName": name, "Unit": "Milliseconds", "Values": [1000.0 * second for second in range(1, 101)]}
+        ],
+    )
+
+    assert values(cloudwatch, "Test/Objective", name, {}, statistic) == [pytest.approx(value)]
+
+
+def test_a_dashboard_is_kept_changed_listed_and_deleted(cloudwatch):
+    for title in ("first", "second"):
+        body = {
+            "widgets": [{"type": "text", "x": 0, "y": 0, "width": 6, "height": 2, "properties": {"markdown": title}}]
+        }
+        cloudwatch.put_dashboard(DashboardName="test-objective", DashboardBody=json.dumps(body))
+
+        kept = cloudwatch.get_dashboard(DashboardName="test-objective")
+        assert json.loads(kept["DashboardBody"]) == body
+    listed = cloudwatch.list_dashboards(DashboardNamePrefix="test-objective")["DashboardEntries"]
+    assert [entry["DashboardName"] for entry in listed] == ["test-objective"]
+
+    cloudwatch.delete_dashboards(DashboardNames=["test-objective"])
+
+    for refused in (
+        lambda: cloudwatch.get_dashboard(DashboardName="test-objective"),
+        lambda: cloudwatch.delete_dashboards(DashboardNames=["test-objective"]),
+    ):
+        with pytest.raises(ClientError) as error:
+            refused()
+        answer = error.value.response
+        assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == ("ResourceNotFound", 404)

@@ -88,7 +88,7 @@ def test_all_that_a_review_fetches_is_there(week):
     for metric in ("Count", "4XXError", "5XXError", "Latency", "IntegrationLatency"):
         assert ("AWS/ApiGateway", metric, ("ApiName",)) in names
         assert ("AWS/ApiGateway", metric, ("ApiName", "Stage")) in names
-    for metric in ("PicturesMade", "GenerationTime"):
+    for metric in ("PicturesMade", "GenerationTime", "TimeToPicture"):
         assert ("CouchExplorers", metric, ("service",)) in names
         assert ("CouchExplorers", metric, ("model", "service")) in names
     for metric in ("FailedJobs", "PostponedJobs"):
@@ -264,6 +264,40 @@ def test_the_alarms_rang_as_the_series_say(week):
         assert transitions
         assert [step.new for step in transitions] == ["ALARM", "OK"] * (len(transitions) // 2)
         assert [step.time_s for step in transitions] == sorted(step.time_s for step in transitions)
+
+
+def test_the_time_to_picture_counts_from_the_sending_over_waits_and_retries(week):
+    def percentile(rank, service=SERVICE, **stretch):
+        return max(week.points("CouchExplorers", "TimeToPicture", service, rank, period=3600, **stretch).values())
+
+    api = {"service": API_FUNCTION["FunctionName"]}
+    during, after = {"start": INCIDENT, "end": DEPLOY + 3600}, {"start": DEPLOY + 2 * HOUR_S, "end": NOW}
+
+    assert percentile("p95", **during) > 600_000
+    assert percentile("p50", **after) < 20_000
+    assert week.total("CouchExplorers", "TimeToPicture", SERVICE, "SampleCount") == week.total(
+        "CouchExplorers", "PicturesMade", SERVICE
+    )
+    # The API waits for nothing but the model.
+    assert percentile("p99", api) < 29_000
+
+
+def test_a_request_without_a_picture_is_counted_by_reason(week):
+    api = {"service": API_FUNCTION["FunctionName"]}
+    [*reasons] = week.store.series("CouchExplorers", "FailedRequests", [("service", api["service"]), ("reason", None)])
+
+    assert {dict(each.dimensions)["reason"] for each in reasons} == {"InvalidRequest", "ModelTimeout", "Throttled"}
+    failed = week.total("CouchExplorers", "FailedRequests", api)
+    assert failed + week.total("CouchExplorers", "TimeToPicture", api, "SampleCount") <= week.total(
+        "AWS/Lambda", "Invocations", API_FUNCTION
+    )
+
+
+def test_no_quarter_of_an_hour_has_the_pictures_that_the_alarm_on_their_time_needs(week):
+    # That is why no transition of it is written: an alarm that ignores low samples keeps its state below 10 / (1 - 0.95).
+    counts = week.points("CouchExplorers", "TimeToPicture", SERVICE, "SampleCount", period=900)
+
+    assert max(counts.values()) < 200
 
 
 def test_the_alarms_thresholds_are_the_deployed_ones(store):

@@ -11,7 +11,6 @@ from couch_explorers.checks import Verdict
 from couch_explorers.core import errors
 from couch_explorers.metrics import series
 from couch_explorers.metrics.checks import queue
-from couch_explorers.metrics.cloudwatch import known_reasons
 from couch_explorers.metrics.model import WORKER, SeriesState
 from tests.metrics.rows import lately, row_of
 
@@ -349,15 +348,15 @@ def test_failed_jobs_that_may_not_be_counted_are_not_none(frame_of):
     assert row.reason.startswith("Denied: ")
 
 
-@pytest.mark.parametrize("name", sorted(queue.SENDER_REASONS | set(queue.ACTIONS)))
+@pytest.mark.parametrize("name", sorted(queue.ACTIONS))
 def test_each_reason_that_is_judged_is_one_that_the_worker_gives(name):
-    assert name in known_reasons()
+    assert name in errors.reasons()
 
 
 def test_a_senders_reason_never_passes_by_itself():
     kinds = {kind.reason: kind for kind in errors.GenerationError.__subclasses__()}
 
-    assert not any(kinds[name].passing for name in queue.SENDER_REASONS)
+    assert not any(kinds[name].passing for name in errors.client_reasons())
 
 
 def put_off(frame_of, count, made, **more):

@@ -66,7 +66,7 @@ def test_alarms_are_told_in_the_order_in_which_they_rang(frame_of, alarms_of):
 def test_quiet_alarms_are_ok(frame_of):
     row = row_of(frame_of(), "alarms")
 
-    assert (row.verdict, row.reason) == (Verdict.OK, "None of 4 is in ALARM, and none was.")
+    assert (row.verdict, row.reason) == (Verdict.OK, "None of 5 is in ALARM, and none was.")
 
 
 def test_an_alarm_that_tells_nobody_is_a_warning(frame_of, alarms_of):

@@ -62,7 +62,7 @@ def draw(_frame, ax):
 
 
 def test_each_part_has_its_height_and_all_are_as_wide(frame_of):
-    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100), Subplot(draw, 50)))
+    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100, "Age", ()), Subplot(draw, 50, "Age", ())))
 
     inch = panel.figure.get_size_inches()
     upper, lower = (ax.get_position() for ax in panel.figure.axes)
@@ -74,13 +74,13 @@ def test_each_part_has_its_height_and_all_are_as_wide(frame_of):
 
 
 def test_only_the_lowest_part_is_labelled_with_times(frame_of):
-    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100), Subplot(draw, 50)))
+    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100, "Age", ()), Subplot(draw, 50, "Age", ())))
 
     assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in panel.figure.axes] == [False, True]
 
 
 def test_the_alternative_text_says_kind_window_and_reading(frame_of):
-    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100)))
+    panel = figure.make_panel(frame_of(), chart_of(Subplot(draw, 100, "Age", ())))
 
     assert panel.alternative == ("A line chart, Tue 24 Nov 09:00 to Wed 25 Nov 09:00 Europe/Oslo. It went well.")
     assert (panel.name, panel.title, panel.sentence) == ("parts", "A chart", "It went well.")

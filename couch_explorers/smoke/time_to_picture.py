@@ -1,0 +1,80 @@
+"""The smoke test's check that a function's `TimeToPicture` arrives in CloudWatch: objective, alarm and dashboard go by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from couch_explorers.checks import Check, Verdict, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from couch_explorers.workspace import Workspace
+
+# CloudWatch Logs turns a log line into a metric after a minute or two: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Troubleshooting.html
+ARRIVES_WITHIN_S, ASK_EVERY_S = 240.0, {"aws": 10.0, "local": 0.25}
+NAMESPACE, METRIC, MINUTE_S = "CouchExplorers", "TimeToPicture", 60
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How to wait for the metric of a part's pictures; `since` is when the part began."""
+
+    since: datetime
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+def check(
+    part: str, workspace: Workspace, clients: Callable[..., Any], function: str, pictures: int, wait: Wait
+) -> Check:
+    """Wait until CloudWatch has the time to picture of as many pictures as were made; SKIPPED without any.
+
+    Args:
+        part: The part's name, before the colon of the check's.
+        workspace: Where the system is deployed.
+        clients: Gives boto3 clients.
+        function: Which function makes the pictures, "worker" or "api".
+        pictures: How many it made.
+        wait: Since when, and how to wait.
+
+    """
+    name = f"{part}: the time to picture is measured"
+    if not pictures:
+        return Check(name, Verdict.SKIPPED, 0.0, "No picture came.")
+    service = workspace.functions.get(function, function)
+    return ask(name, lambda: _arrived(clients("cloudwatch"), workspace.target, service, pictures, wait))
+
+
+def _arrived(cloudwatch: Any, target: str, service: str, pictures: int, wait: Wait) -> tuple[Verdict, str]:
+    ends = wait.clock() + ARRIVES_WITHIN_S
+    while True:
+        count, longest_ms = _measured(cloudwatch, service, wait.since)
+        if count >= pictures:
+            return (
+                Verdict.OK,
+                f"{count:g} in CloudWatch, the longest {longest_ms / 1000:.1f} s from asking to the picture.",
+            )
+        if wait.clock() >= ends:
+            return (
+                Verdict.BAD,
+                f"{count:g} of {pictures} after {ARRIVES_WITHIN_S:g} s: look for {METRIC} in the log /aws/lambda/{service}.",
+            )
+        wait.sleep(ASK_EVERY_S.get(target, ASK_EVERY_S["aws"]))
+
+
+def _measured(cloudwatch: Any, service: str, since: datetime) -> tuple[float, float]:
+    """Ask how many pictures were measured since then, and for the longest time, in milliseconds."""
+    metric = {"Namespace": NAMESPACE, "MetricName": METRIC, "Dimensions": [{"Name": "service", "Value": service}]}
+    answer = cloudwatch.get_metric_data(
+        MetricDataQueries=[
+            {"Id": name, "MetricStat": {"Metric": metric, "Period": MINUTE_S, "Stat": statistic}}
+            for name, statistic in (("count", "SampleCount"), ("longest", "Maximum"))
+        ],
+        StartTime=since.replace(second=0, microsecond=0),
+        EndTime=datetime.now(UTC) + timedelta(seconds=MINUTE_S),
+    )
+    values = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
+    return sum(values.get("count", ())), max(values.get("longest", ()), default=0.0)

@@ -80,8 +80,11 @@ class Agreement:
 
     @property
     def verdict(self) -> Verdict:
-        """OK where even the interval's lower end is reliable enough for tentative conclusions; NO DATA where alpha is not known."""
-        if self.alpha is None or self.low is None:
+        """OK where even the interval's lower end is reliable enough for tentative conclusions.
+
+        NO DATA where alpha is not known, and for a stand-in, whose agreement says nothing.
+        """
+        if self.alpha is None or self.low is None or self.stand_in:
             return Verdict.NO_DATA
         if self.low >= TENTATIVE:
             return Verdict.OK
@@ -95,12 +98,14 @@ class Agreement:
         figure = (
             f"Krippendorff's alpha is {self.alpha:.2f} (95 % interval {self.low:.2f} to {self.high:.2f}, n = {self.n})"
         )
+        if self.stand_in:
+            return f"{figure}. {STAND_IN_WARNING}"
         advice = {
             Verdict.OK: "the judge scores much as people do",
             Verdict.WARN: "that may be enough, but the interval reaches below 0.667: rate more pictures before trusting the judge",
             Verdict.BAD: "below 0.667: do not choose by the judge's scores alone",
         }[self.verdict]
-        return f"{figure}: {advice}.{f' {STAND_IN_WARNING}' if self.stand_in else ''}"
+        return f"{figure}: {advice}."
 
     @property
     def checks(self) -> tuple[Check, ...]:

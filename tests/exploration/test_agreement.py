@@ -76,7 +76,9 @@ def test_side_that_always_says_the_same_is_not_known(seen):
 def test_stand_in_is_marked_in_sentence_page_and_figure(seen):
     found = agreement(seen(STARS, STARS, stand_in=True))
 
+    assert found.verdict is Verdict.NO_DATA
     assert "says nothing about" in found.sentence
+    assert "much as people do" not in found.sentence
     assert "says nothing about" in found._repr_mimebundle_()["text/html"]
     assert [text.get_text() for text in found.figure().axes[0].texts] == ["STAND-IN\nno model was asked"]
 

@@ -54,7 +54,7 @@ format: .venv/.synced ## what the formatters would have you do
 	@if command -v mvn >/dev/null; then cd java_sqs_client && mvn --batch-mode --quiet spotless:apply; \
 	  else echo "Java files left as they are: mvn not found"; fi
 
-benchmarks: .venv/.synced ## measure everything anew (45 min), and update the pages
+benchmarks: .venv/.synced ## measure everything anew (75 min), and update the pages
 	@$(BIN)/python benchmarks/all.py; failed=$$?; $(BIN)/python tools/measured.py && exit $$failed
 
 setup: .venv/.synced ## only the Python environments

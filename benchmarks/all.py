@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-# Each with the number of runs that is its own default: enough for a median to quote, and all of them within three quarters of an hour.
+# Each with the number of runs that is its own default: enough for a median to quote, and all of them within an hour and a half.
 BENCHMARKS = (
     ("capacity.py",),
     ("costs.py",),
@@ -20,6 +20,7 @@ BENCHMARKS = (
     ("metric_review.py",),
     ("state_saving.py",),
     ("fault_storm.py",),
+    ("storm.py",),
     ("soak.py",),
     ("burst.py",),
     ("java_client.py",),

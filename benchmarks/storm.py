@@ -294,11 +294,11 @@ class Storm:
 # --- the report ------------------------------------------------------------------------------------------------------------
 
 
-def add_account(results: Results, name: str, whole: Account, seconds: float) -> None:
-    """Add a worker's figures; of those with a budget, this worker's keep it."""
+def add_account(results: Results, name: str, before: Account, whole: Account, seconds: float) -> None:
+    """Add a worker's figures; where its messages were before the redrive, and what it has paid and lost after it."""
     figures: list[tuple[str, str, float, str, float | None]] = [
         ("sent", "messages acknowledged", whole.sent, "messages", None),
-        ("pictures", "messages with a picture, before the redrive", len(whole.pictures), "pictures", None),
+        ("pictures", "messages with a picture, before the redrive", len(before.pictures), "pictures", None),
         ("paid", "pictures paid for", whole.paid, "pictures", None),
         ("extra", "of which paid for beside the one that stands", len(whole.extra), "pictures", None),
         ("lost", "messages lost", len(whole.lost), "messages", 0),
@@ -310,8 +310,8 @@ def add_account(results: Results, name: str, whole: Account, seconds: float) -> 
             None,
         ),
         ("duplicated", "pictures stored beyond the first of a message", whole.duplicated, "pictures", 0),
-        ("dead", "in the dead-letter queue", len(whole.dead), "messages", None),
-        ("waiting", "still waiting", len(whole.waiting), "messages", 0),
+        ("dead", "in the dead-letter queue, before the redrive", len(before.dead), "messages", None),
+        ("waiting", "still waiting, before the redrive", len(before.waiting), "messages", 0),
         ("seconds", "until the queue is empty", seconds, "s", None),
         ("time_to_picture_p50", "TimeToPicture, p50", whole.percentile(0.5), "s", None),
         ("time_to_picture_p95", "TimeToPicture, p95", whole.percentile(0.95), "s", None),
@@ -329,7 +329,12 @@ def add_account(results: Results, name: str, whole: Account, seconds: float) -> 
 
 def accounts_of(evidence: Mapping[str, Any], folder: Path, part: str) -> dict[str, Account]:
     """Account for the messages of each worker, from what `save_evidence` has kept; `part` is "before" or "after" the redrive."""
-    logs = {name: read_lines(folder / f"{name}.jsonl") for name in ("models", "requests")}
+    redriven = next((moment for moment, word in evidence["events"] if word == "redrive"), evidence["ended"])
+    until = redriven if part == "before" else float("inf")
+    logs = {
+        name: [line for line in read_lines(folder / f"{name}.jsonl") if line[time_of] <= until]
+        for name, time_of in (("models", "at"), ("requests", "end"))
+    }
     outages = [Outage(**each) for each in evidence["outages"]]
     return {
         name: account(
@@ -422,8 +427,10 @@ def report(folder: Path, *, save: bool) -> Results:
     for kind in ("kill", "stop"):
         count = sum(outage["kind"] == kind for outage in evidence["outages"])
         results.add(f"storm.cloud_{kind}s", f"the local cloud: {kind}s, with a start after each", count, "times")
+    deploys = sum(word == "deploy ends" for _, word in evidence["events"])
+    results.add("storm.deploys", "deploys of a new version in mid-storm", deploys, "times")
     for name, whole in before.items():
-        add_account(results, name, whole, evidence["seconds"][name])
+        add_account(results, name, whole, after[name], evidence["seconds"][name])
     results.add("redriven.pictures", "this worker: pictures after one redrive", len(own.pictures), "pictures", sent)
     bound = sent + len(own.extra) - own.causes().get(UNEXPLAINED, 0)
     results.add("redriven.paid", "this worker: pictures paid for after it", own.paid, "pictures", bound)
@@ -460,13 +467,15 @@ def main() -> None:
     command_line.add_argument("--account", type=Path, help="run nothing: account again for the logs in this folder")
     options = command_line.parse_args()
     if options.account:
-        report(options.account, save=options.save).show(save=options.save)
+        results = report(options.account, save=options.save)
+        results.show(save=options.save)
         return
     with tempfile.TemporaryDirectory(prefix="couch-storm-") as temporary:
         folder = options.evidence or Path(temporary)
         with storm_cloud(options) as storm:
             measure(storm, folder)
-        report(folder, save=options.save).show(save=options.save)
+        results = report(folder, save=options.save)
+        results.show(save=options.save)
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def explain(
         idempotent: Whether the worker promises not to pay for a picture that is there.
     """
     endings = function_log.get(call.invocation, set())
-    cut_off = call.billed is None or "reported" not in endings or call.status == OK
+    cut_off = "reported" not in endings or call.status == OK
     beside = any(
         other.invocation != call.invocation and other.began <= call.last and call.began <= other.last
         for other in others
@@ -216,7 +216,13 @@ def explain(
         # Lambda's time-out, or the worker's own for the model's response: a slow machine meets it without a call that hangs.
         TIMEOUT: call.hanging or bool(endings & {"timeout", "ModelTimeout"}),
         FUNCTION: "killed" in endings,
-        CLOUD: cut_off and any(call.began - SLACK_S <= each.began <= call.last + LAST_S + SLACK_S for each in outages),
+        # A call that has neither been billed nor ended was in flight until the cloud was gone.
+        CLOUD: any(
+            call.began <= each.ended
+            if call.billed is None
+            else cut_off and call.began - SLACK_S <= each.began <= call.last + LAST_S + SLACK_S
+            for each in outages
+        ),
         BESIDE: beside,
         STORAGE: "Storage" in endings and call.status != OK,
         AGAIN: not idempotent,

@@ -92,6 +92,21 @@ def test_call_without_an_end_counts_as_paid(ledger):
     assert (whole.paid, whole.causes()) == (2, {ledger.CLOUD: 1})
 
 
+@pytest.mark.parametrize("began", [1.2, 7.0, 15.5], ids=["at the kill", "before it", "while a stop was under way"])
+def test_call_in_flight_ends_with_the_cloud(ledger, began):
+    logs = Logs().call(1, began, billed=None, ended=False).call(2, 40.0).store(2, 40.6).report(2)
+    logs.outages = [ledger.Outage("kill", 1.3, 6.0), ledger.Outage("stop", 15.0, 30.0)]
+
+    assert logs.account(ledger).causes() == {ledger.CLOUD: 1}
+
+
+def test_call_in_flight_at_the_end_is_unexplained(ledger):
+    logs = Logs().call(1, 40.0, billed=None, ended=False)
+    logs.outages = [ledger.Outage("kill", 1.3, 6.0)]
+
+    assert logs.account(ledger, kept=set(), waiting={"a"}).causes() == {ledger.UNEXPLAINED: 1}
+
+
 @pytest.mark.parametrize(
     ("report", "cause"),
     [

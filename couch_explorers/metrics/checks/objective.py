@@ -54,7 +54,7 @@ def attained(data: ReviewData, resource: str) -> Finding:
         formatting.sentences(_share(resource, report), _excluded(found), *_budget(report)),
         100 * (1 - found.share), SHARE, 100 * objective.error_budget,
         100 * (1 - report.before.share) if report.before else math.nan,
-        _action(data, resource, missed=is_missed), caption, "" if is_missed else "; ".join(_budget(report)),
+        _action(data, resource, missed=is_missed), caption, "" if is_missed else next(_budget(report), ""),
     )  # fmt: skip
     return data.with_partial_data(row, *keys)
 

@@ -36,7 +36,7 @@ kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 	@$(BIN)/python -m tests.local.engine.kills 50
 
 abuse: .venv/.project ## thousands of broken requests and orders of faults (10 min)
-	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py
+	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py tests/sam_lambda/test_abuse.py
 
 storm: .venv/.synced ## 1,000 jobs while everything fails, each accounted for (30 min)
 	@$(BIN)/python benchmarks/storm.py
@@ -44,7 +44,7 @@ storm: .venv/.synced ## 1,000 jobs while everything fails, each accounted for (3
 rehearse: .venv/.synced ## the real workflows, run by act on a local cloud of their own
 	@$(BIN)/pytest tests/rehearsal --verbose --numprocesses 2 --dist loadfile
 
-check: .venv/.synced ## formatters, linters and validators; changes nothing
+check: .venv/.synced .venv/.checkov ## formatters, linters and validators; changes nothing
 	@$(BIN)/python tools/check.py
 
 format: .venv/.synced ## what the formatters would have you do
@@ -69,6 +69,8 @@ lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	  $(CURDIR)/$(BIN)/uv pip compile $$name.in $$(test -f $$name.overrides && echo "--override $$name.overrides") --universal \
 	    --python-version 3.11 --upgrade --quiet --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --output-file $$name.lock || exit 1; done
+	@cd tools && $(CURDIR)/$(BIN)/uv pip compile checkov.in --universal --python-version 3.11 --upgrade --quiet --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file checkov.lock
 
 # Many containers forbid Python to keep what it compiles. Then each `couch` would compile anew whatever it imports, which takes
 # more than half of its time: there all packages are compiled once, here.
@@ -91,5 +93,9 @@ test unit rehearse: export PYTHONDONTWRITEBYTECODE :=
 	@$(BIN)/python tools/environments.py
 	@touch $@
 
+.venv/.checkov: .venv/.project tools/checkov.lock
+	@$(BIN)/python tools/environments.py checkov
+	@touch $@
+
 clean: ## remove the environment; the cloud's data: couch down --erase
-	@rm -rf .venv .venv-engine .venv-lambda
+	@rm -rf .venv .venv-checkov .venv-engine .venv-lambda

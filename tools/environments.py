@@ -1,6 +1,7 @@
 """Make the two Python environments beside the project's own: the local cloud's engine, and what Lambda's runtime holds.
 
-    environments.py
+    environments.py           the engine's and the functions'
+    environments.py checkov   that of checkov, whose 90 packages nothing else needs (`make check`)
 
 Each is installed from its lock file in `couch_explorers/local/environments/`. LocalEmu is written in the syntax of Python 3.12, so
 the engine runs on the project's own Python when that is 3.12 or newer, otherwise on one that uv finds here or downloads.
@@ -10,6 +11,7 @@ Functions run on Python 3.12, the stacks' runtime, where there is one, otherwise
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,8 +57,8 @@ def engine_python() -> str:
     )
 
 
-def make(name: str, python: str, folder: Path) -> None:
-    """Create or update an environment from `NAME.lock`, on that Python; ends the program with a sentence when uv cannot.
+def make(name: str, python: str, folder: Path, locks: Path = LOCKS) -> None:
+    """Create or update an environment from `NAME.lock` in the folder `locks`, on that Python; ends the program with a sentence when uv cannot.
 
     One whose making was interrupted, or whose Python is gone or has another version now, is made from the start.
     """
@@ -66,7 +68,7 @@ def make(name: str, python: str, folder: Path) -> None:
         _uv("venv", "--clear", "--no-project", "--python", python, str(folder))
     else:
         made_with.unlink()
-    lock = LOCKS / f"{name}.lock"
+    lock = locks / f"{name}.lock"
     _uv("pip", "sync", "--require-hashes", "--compile-bytecode", str(lock), environment=folder)
     made_with.write_text(wanted)
 
@@ -92,8 +94,11 @@ def version_of(python: str | Path) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def main() -> None:
-    """Make both, and say on which Python each runs."""
+def main(names: Sequence[str] = ()) -> None:
+    """Make both, and say on which Python each runs; or that of checkov, where it is named."""
+    if "checkov" in names:
+        make("checkov", sys.executable, ROOT / ".venv-checkov", ROOT / "tools")
+        return
     engine = engine_python()
     functions = find(LAMBDA_VERSION) or engine
     make("engine", engine, ROOT / ".venv-engine")
@@ -102,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -60,6 +60,26 @@ def test_other_programs_are_left_to_others(project):
     assert check.shell_texts() == check.Outcome("passed")
 
 
+OPEN_QUEUE = """
+resource "aws_sqs_queue_policy" "open" {
+  queue_url = "jobs"
+  policy    = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Principal = "*", Action = "*", Resource = "*" }] })
+}
+"""
+
+
+@pytest.mark.skipif(not check.CHECKOV.exists(), reason="checkov not found: make check installs it")
+def test_a_hole_in_the_infrastructure_is_told_with_its_place(project):
+    (project / "infra").mkdir()
+    (project / "infra" / "queue.tf").write_text(OPEN_QUEUE)
+
+    outcome = check.infrastructure()
+
+    assert outcome.verdict == "FAILED"
+    assert "FAILED for resource: aws_sqs_queue_policy.open" in outcome.text
+    assert "queue.tf:2-5" in outcome.text
+
+
 def run(*names):
     return subprocess.run([sys.executable, check.__file__, *names], capture_output=True, text=True, check=False)
 

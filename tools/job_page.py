@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# The first two by AWS's and GitHub's own naming of what they hand out, the third by the header of every PEM key.
+# By the names that AWS, GitHub and Docker give what they hand out; by the header of every PEM key; by the parameters of a URL that
+# AWS has signed; by the first letters of every JSON Web Token (RFC 7519), as GitHub's identity provider hands out.
 PATTERNS = {
     "an AWS access key id": re.compile(rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
     "a GitHub token": re.compile(rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9_]{36,}|github_pat_[A-Za-z0-9_]{22,})"),
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "an AWS secret access key": re.compile(
+        rb"(?i:secret_?access_?key|SecretAccessKey)[\"'\s:=]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
+    ),
+    "an AWS session token": re.compile(rb"(?i:session_?token|security[_-]token)[\"'\s:=]{1,8}[A-Za-z0-9/+%=]{100,}"),
+    "a signed URL": re.compile(rb"X-Amz-Signature=[0-9a-f]{64}"),
+    "a Docker Hub token": re.compile(rb"(?<![A-Za-z0-9_])dckr_[po]at_[A-Za-z0-9_-]{20,}"),
+    "an API key": re.compile(rb"(?i:x-api-key)[\"'\s:=]{1,8}[A-Za-z0-9]{30,}"),
+    "a JSON Web Token": re.compile(
+        rb"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"
+    ),
 }
 # Looked for by their values, which configure-aws-credentials puts into the environment of every later step. No other secret comes
 # into that of a job that shows something.

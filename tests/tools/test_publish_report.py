@@ -9,6 +9,7 @@ import pytest
 from couch_explorers.reports import job_summary
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "publish_report.py"
+OTHER_SECRET = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 # Its first page is mapped for nobody, so that even root is refused.
 UNREADABLE = Path("/proc/self/mem")
@@ -64,6 +65,12 @@ def test_a_clean_report_is_published_as_it_is_and_its_summary_handed_on(publish,
         ("ASIAIOSFODNN7EXAMPLE", "an AWS access key id"),
         ("ghp_" + "a1" * 18, "a GitHub token"),
         ("-----BEGIN RSA PRIVATE KEY-----", "a private key"),
+        (f"aws_secret_access_key = {OTHER_SECRET}", "an AWS secret access key"),
+        ("AWS_SESSION_TOKEN=" + "IQoJb3JpZ2luX2Vj" * 10, "an AWS session token"),
+        ("https://b.s3.amazonaws.com/42/a.png?X-Amz-Signature=" + "0f" * 32, "a signed URL"),
+        ("dckr_pat_" + "a1B2" * 7, "a Docker Hub token"),
+        ("x-api-key: " + "a1B2" * 10, "an API key"),
+        ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOmEvYiJ9." + "a1B2" * 10, "a JSON Web Token"),
     ],
 )
 def test_a_file_with_a_secret_is_withheld_and_named_without_it(publish, folder, content, kind):

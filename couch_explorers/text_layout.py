@@ -37,6 +37,8 @@ _FIRST_GUESS = 16
 def wrap_terminal(text: str, first: str = "", rest: str | None = None, *, columns: int = TERMINAL_COLUMNS) -> list[str]:
     """Wrap text to a terminal's width; ids, addresses and model names stay whole, so that they can be copied.
 
+    Whatever the text came from, nothing in it steers the terminal: see `printable`.
+
     Args:
         text: one paragraph.
         first: what the first line begins with.
@@ -48,7 +50,7 @@ def wrap_terminal(text: str, first: str = "", rest: str | None = None, *, column
 
     """
     return textwrap.wrap(
-        text,
+        printable(text),
         columns,
         initial_indent=first,
         subsequent_indent=" " * len(first) if rest is None else rest,
@@ -57,9 +59,14 @@ def wrap_terminal(text: str, first: str = "", rest: str | None = None, *, column
     ) or [first.rstrip()]
 
 
+def printable(text: str) -> str:
+    """Put a blank in the place of each character that steers a terminal or turns the order of what is read, line ends included."""
+    return "".join(sign if sign.isprintable() or sign in JOINERS else " " for sign in text)
+
+
 def one_line(text: str, limit: int = ONE_LINE_LIMIT) -> str:
     """Make text from elsewhere safe to print: one line, no control characters, at most `limit` characters."""
-    shown = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    shown = " ".join(printable(text).split())
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}{ELLIPSIS}"
 
 

@@ -169,6 +169,20 @@ def new_run_folder(target: str, title: str, started: datetime) -> Path:
     return Home.current().runs(target) / "-".join(filter(None, parts))
 
 
+# What a spreadsheet takes for a formula or cuts off, and an apostrophe before it: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+
+
+def _as_text(value: str) -> str:
+    """Write a text for a CSV file so that a spreadsheet shows it instead of running it: with an apostrophe before a formula."""
+    return f"'{value}" if _FORMULA.match(value) else value
+
+
+def _from_text(cell: str) -> str:
+    """Read a text that `_as_text` wrote."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 def save_run(
     found: Iterable[ResultRow],
     folder: Path,
@@ -193,9 +207,12 @@ def save_run(
     home = Home.current().path
     table = io.StringIO()
     # Not by the frame: who interrupts a run does not want to wait for its library.
-    writer = csv.writer(table, lineterminator="\n")
+    # All texts in quotes: Python 3.11 leaves them out around a carriage return, at which a row would end.
+    writer = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(columns)
-    writer.writerows((*row[:PATH], _relative_path(row[PATH], home), *row[PATH + 1 :]) for row in found)
+    for row in found:
+        plain = (*row[:PATH], _relative_path(row[PATH], home), *row[PATH + 1 :])
+        writer.writerow([_as_text(value) if isinstance(value, str) else value for value in plain])
     try:
         # A lone half of a character pair, which no file in UTF-8 can hold, comes only with a refused cell.
         write_whole(folder / RESULTS_FILE, table.getvalue().encode("utf-8", "backslashreplace"))
@@ -237,6 +254,8 @@ def load(folder: str | Path) -> pd.DataFrame:
         raise ExplorationError(
             f"{folder / RESULTS_FILE} lacks columns or has others than a sweep's: remove the folder.",
         )
+    for name in (name for name in columns if name not in DTYPES):
+        read[name] = read[name].map(_from_text, na_action="ignore").astype("str")
     for name in variables:
         read.loc[read[f"{VARIABLE}{name}"].isna(), f"{VARIABLE_TEXT}{name}"] = None
     home = Home.current().path

@@ -54,9 +54,9 @@ class Mailbox:
         """
         now_s = self._clock()
         mail = EmailMessage()
-        mail["From"] = formataddr((sender_name or SENDER_NAME, SENDER))
-        mail["To"] = to
         # A line break in a header would begin another header.
+        mail["From"] = formataddr((" ".join((sender_name or SENDER_NAME).split()), SENDER))
+        mail["To"] = to
         mail["Subject"] = " ".join((subject or SUBJECT).split())
         mail["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
         mail.set_content(text, cte="quoted-printable")
@@ -140,7 +140,7 @@ def format_mails(mails: Sequence[Mail]) -> list[str]:
         return [NO_MAILS]
     written = [f"{len(mails)} e-mail{'' if len(mails) == 1 else 's'}, the newest last"]
     for mail in mails:
-        written += ["", "─" * WIDTH, *_wrap(mail.subject), f"{_local_time(mail.time)}  to {mail.to}", ""]
+        written += ["", "─" * WIDTH, *_wrap(mail.subject), *_wrap(f"{_local_time(mail.time)}  to {mail.to}"), ""]
         for line in mail.body.splitlines():
             written += _wrap(line)
     return written
@@ -170,9 +170,13 @@ def _local_time(time: datetime) -> str:
 
 
 def _wrap(line: str) -> list[str]:
-    """Break a line at 80 columns; the text of a list item `- Name:   ` is indented."""
-    from couch_explorers.text_layout import wrap_terminal  # noqa: PLC0415 - the engine only delivers
+    """Break a line at 80 columns; the text of a list item `- Name:   ` is indented.
 
+    Anybody who may publish to a topic writes e-mails, so nothing in them steers the terminal.
+    """
+    from couch_explorers.text_layout import printable, wrap_terminal  # noqa: PLC0415 - the engine only delivers
+
+    line = printable(line)
     if len(line) <= WIDTH:
         return [line]
     return wrap_terminal(line, rest="    " if line.startswith("- ") else "", columns=WIDTH)

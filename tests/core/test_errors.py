@@ -7,6 +7,7 @@ from hypothesis import given, strategies
 
 from couch_explorers.core import errors
 from couch_explorers.core.errors import GenerationError, StorageError, shown
+from tests import hostile
 
 CLASSES = {
     "InvalidJobError": ("InvalidRequest", 400, False),
@@ -104,3 +105,8 @@ def test_shown_text_is_cut_between_characters_and_can_be_written(text, limit):
     if found.endswith("…") and len(shown(text, 10_000)) > limit:
         # Whole escapes only: with the quote that was cut off it is JSON again.
         assert text.startswith(json.loads(f'{found[:-1]}"').rstrip("\u200c\u200d"))
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+def test_nothing_is_hidden_in_what_an_error_shows(text):
+    assert hostile.unprintable(shown(text)) == set()

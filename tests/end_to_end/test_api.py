@@ -117,3 +117,24 @@ def test_more_requests_than_the_stage_allows_are_throttled_in_json(workspace, fa
     throttled = [answer for status, answer in answers if status == 429]
     assert throttled
     assert all(answer.keys() == {"error", "detail", "request_id"} for answer in throttled)
+
+
+def test_a_burst_of_hostile_requests_costs_nothing(workspace, keys, local_cloud):
+    before, billed = keys(), local_cloud.stats.images
+    bad = [
+        '{"prompt": 7}',
+        "{",
+        "[1]",
+        "prompt=x",
+        '{"prompt": "x", "id": "../1"}',
+        "\u202e\u200b",
+        "\x1b",
+        "x" * 70_000,
+    ]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: post(workspace.api_url, bad[number % len(bad)]), range(64)))
+
+    assert {status for status, _ in answers} <= {400, 413, 429}
+    assert all(answer.keys() == {"error", "detail", "request_id"} for _, answer in answers)
+    assert (keys(), local_cloud.stats.images) == (before, billed)

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from couch_explorers.local import mailbox
 from couch_explorers.paths import Home
+from tests import hostile
 
 MORNING = "Wed, 25 Nov 2026 09:42:01 +0000"
 ARN = "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:couch-explorers-42-oldest-message-age"
@@ -214,3 +215,16 @@ def test_refusal_for_missing_rights_is_not_hidden(home, ask):
 
     with pytest.raises(ClientError):
         mailbox.confirm(home, sns)
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+def test_an_e_mail_is_plain_text_with_its_own_headers_and_steers_no_terminal(tmp_path, monkeypatch, text):
+    monkeypatch.setenv("COUCH_HOME", str(tmp_path))
+    home = Home.current()
+
+    mailbox.Mailbox(home.inbox).deliver("judge@example.com", text, text, sender_name=text)
+
+    [mail] = mailbox.read_mails(home)
+    assert mail.to == "judge@example.com"
+    assert mail.file.read_bytes().count(b"Content-Type: text/plain") == 1
+    assert hostile.unprintable("\n".join(mailbox.format_mails([mail]))) == set()

@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.reports import RunResult, job_summary
+from tests import hostile
 
 ERROR = {
     "type": "KeyError",
@@ -111,3 +113,12 @@ def test_two_runs_of_one_step_stand_one_below_the_other(result, tmp_path):
 
     text = path.read_text(encoding="utf-8")
     assert text.index("## ✅") < text.index("## ❌")
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+def test_a_cell_is_neither_markdown_nor_html(text):
+    cell = job_summary.text(text)
+
+    assert "\n" not in cell
+    assert re.findall(r"(?<!\\)[*_`\[\]|#@~]", cell) == []
+    assert hostile.skeleton(cell) == []

@@ -5,6 +5,7 @@ from couch_explorers.exploration.comparison import compare
 from couch_explorers.exploration.contact_sheet import contact_sheet
 from couch_explorers.exploration.duel import duel
 from couch_explorers.exploration.duel_ranking import ranking
+from couch_explorers.exploration.form import explore
 from couch_explorers.exploration.gallery import gallery
 from couch_explorers.exploration.judge import judge, plan_judging
 from couch_explorers.exploration.rating_panel import rating_panel
@@ -27,6 +28,7 @@ __all__ = [
     "conclude",
     "contact_sheet",
     "duel",
+    "explore",
     "gallery",
     "judge",
     "load",

@@ -31,8 +31,18 @@ class Progress(Protocol):
 
 
 @contextmanager
-def track(total: int, label: str) -> Iterator[Progress]:
-    """Show the progress of `total` steps on standard error, as tqdm's bar or, for whoever reads it later, as lines."""
+def track(total: int, label: str, tell: Callable[[int, int], None] | None = None) -> Iterator[Progress]:
+    """Show the progress of `total` steps on standard error, as tqdm's bar or, for whoever reads it later, as lines.
+
+    Args:
+        total: how many steps there are.
+        label: stands before them.
+        tell: is called with (done, total) at the beginning and with each step, and nothing is printed then.
+
+    """
+    if tell is not None:
+        yield StepCounter(total, tell)
+        return
     if _is_watched():
         with _tqdm_class()(total=total, desc=label, unit="picture") as bar:
             yield ProgressBar(bar)
@@ -42,6 +52,25 @@ def track(total: int, label: str) -> Iterator[Progress]:
         yield lines
     finally:
         lines.end()
+
+
+class StepCounter:
+    """Calls `tell(done, total)` with each step, for whoever shows the progress otherwise; lines of its own are printed."""
+
+    def __init__(self, total: int, tell: Callable[[int, int], None]) -> None:
+        self._total, self._tell, self._done = total, tell, 0
+        self._lock = threading.Lock()
+        tell(0, total)
+
+    def step(self, n: int = 1) -> None:
+        """Count `n` more as done."""
+        with self._lock:
+            self._done += n
+            self._tell(self._done, self._total)
+
+    def note(self, text: str) -> None:
+        """Print a line of its own."""
+        print_line(text)
 
 
 def print_line(text: str) -> None:

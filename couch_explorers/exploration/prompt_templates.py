@@ -106,6 +106,12 @@ def _parse_values(variable: str, given: Any) -> dict[str, str]:
     return dict(zip(names, (text for _, text in pairs), strict=True))
 
 
+def named_variables(text: str) -> list[str]:
+    """List what a text names in braces as a template would, each once, whether there is such a variable or not."""
+    names = (mark["name"] for mark in _MARK.finditer(text) if mark["name"] is not None)
+    return list(dict.fromkeys(name for name in names if name.isidentifier() and name not in RESERVED_NAMES))
+
+
 def count_prompts(prompts: Mapping[str, str], variables: Variables) -> int:
     """Count the prompts that templates become, without building them; raises ExplorationError as `expand` does."""
     if not variables:

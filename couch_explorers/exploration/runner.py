@@ -83,12 +83,32 @@ class Executor:
             height=picture.height,
         )
 
-    def do(self, runner: Runner, concurrency: int, label: str) -> None:
-        """Make what is new and store what is only here, until all is done; raises KeyboardInterrupt at once."""
+    def do(
+        self,
+        runner: Runner,
+        concurrency: int,
+        label: str,
+        *,
+        cancel: threading.Event | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Make what is new and store what is only here, until all is done.
+
+        Args:
+            runner: makes the pictures.
+            concurrency: how many at a time.
+            label: stands before the progress.
+            cancel: ends the waiting once it is set; what was asked for by then is kept when it comes.
+            on_step: see `progress.track`.
+
+        Raises:
+            KeyboardInterrupt: at once.
+
+        """
         if not self.new and not self._only_here:
             return
         stop, done = threading.Event(), threading.Event()
-        with progress.track(len(self.new) + len(self._only_here), label) as shown:
+        with progress.track(len(self.new) + len(self._only_here), label, on_step) as shown:
 
             def report(outcome: Outcome) -> None:
                 if stop.is_set():
@@ -119,7 +139,9 @@ class Executor:
                 if not done.wait(POLL_S):
                     threading.Thread(target=_preload_pandas, name="import").start()
                 while not done.wait(POLL_S):
-                    pass
+                    if cancel is not None and cancel.is_set():
+                        stop.set()
+                        return
             except BaseException:
                 stop.set()
                 raise

@@ -16,7 +16,8 @@ from couch_explorers.exploration.sweep_spec import ExplorationError, SweepSpec
 from couch_explorers.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import threading
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
@@ -74,13 +75,30 @@ class Sweep(SweepSpec):
         cache: ImageCache | None = None,
         *,
         errors: Literal["raise", "show"] = "raise",
+        cancel: threading.Event | None = None,
+        on_step: Callable[[int, int], None] | None = None,
     ) -> pd.DataFrame:
         """Make the pictures that are not there yet and return one row a cell, in order, whatever became of it.
 
-        The columns are those of `results.columns_of`; `seconds` and `usd` are the cell's own. Raises ExplorationError before
-        anything is sent: as `plan` does, and where the new pictures cost more than `max_cost_usd`. With
-        errors="show" nothing is sent either, but the rows are returned, "stopped" with that sentence as their reason
-        unless their picture is in the cache; `conclude` then says BAD.
+        Args:
+            workspace: whose models, queue and bucket are used.
+            via: "direct" from this process, or "queue" by the deployed Lambdas.
+            concurrency: how many pictures are asked for at a time; the queue has its own limit.
+            max_cost_usd: a plan that costs more is not started; None is no limit.
+            cache: where pictures are kept, by default the target's.
+            errors: with "show", what keeps a run from being started is no error: the rows are returned, "stopped" with that
+                sentence as their reason unless their picture is in the cache; `conclude` then says BAD.
+            cancel: once it is set, from another thread, the run ends within a fraction of a second and is saved; the cells
+                without a picture are "stopped".
+            on_step: is called with (done, total) in place of the progress bar, from any thread.
+
+        Returns:
+            The columns of `results.columns_of`; `seconds` and `usd` (USD) are the cell's own.
+
+        Raises:
+            ExplorationError: before anything is sent: as `plan` does, and where the new pictures cost more than
+                `max_cost_usd`.
+
         """
         begin, started = time.monotonic(), datetime.now(UTC)
         cache = cache or ImageCache(Home.current().images(workspace.target))
@@ -99,7 +117,7 @@ class Sweep(SweepSpec):
             progress.print_line(warning)
         interrupted = None
         try:
-            work.do(_runner(via), concurrency, f"{self.title or 'sweep'} ({via})")
+            work.do(_runner(via), concurrency, f"{self.title or 'sweep'} ({via})", cancel=cancel, on_step=on_step)
         except KeyboardInterrupt as stopped:
             interrupted = stopped
         cells, outcomes = [row.cell for row in planned], work.outcomes()

@@ -37,6 +37,9 @@ WINDOW = {"width": 1400, "height": 1000}
 
 # Milliseconds, as the browser counts. A slow machine's first start of a kernel takes most of it.
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
+# Seconds. On a busy machine JupyterLab's start takes more than a minute.
+START_S = 180
 
 # The numbers that JupyterLab writes beside the code cells: blank before a cell has run, a star while it runs.
 NUMBERS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent)"
@@ -71,8 +74,15 @@ def lab(local_cloud, tmp_path_factory):
             [COUCH, "lab", "--no-browser", f"--port={port}", str(root)], env=environment, stdout=log, stderr=log
         )
         try:
-            wait_until(lambda: answers(f"{address}/api/status?token=secret", server), what="JupyterLab")
-            yield SimpleNamespace(address=address, root=root, ratings=local_cloud.home / "ratings" / "local.jsonl")
+            up = f"{address}/api/status?token=secret"
+            wait_until(lambda: answers(up, server), within_s=START_S, what="JupyterLab")
+            home = local_cloud.home
+            yield SimpleNamespace(
+                address=address,
+                root=root,
+                ratings=home / "ratings" / "local.jsonl",
+                typed=home / "forms" / "local.json",
+            )
         finally:
             # JupyterLab ends its kernels before itself.
             server.terminate()
@@ -257,3 +267,73 @@ def test_duel_takes_clicks_and_arrow_keys_and_goes_on_after_a_reload(lab, tmp_pa
         wait_for(4)
 
     assert answers() == [1, 0, 1, 0]
+
+
+FORM = """
+from couch_explorers import workspace
+from couch_explorers.exploration import explore
+
+form = explore(workspace.connect("local"))
+form
+"""
+
+
+@contextmanager
+def opened_form(lab, folder):
+    """A notebook with the form alone, run in a browser."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FORM.strip())])
+    nbformat.write(notebook, lab.root / "notebooks" / "form.ipynb")
+    lab.typed.unlink(missing_ok=True)
+    with opened(lab, folder, "form.ipynb") as (page, _):
+        choose(page, "Run", "Run All Cells")
+        page.locator(".couch-form").wait_for()
+        yield page, page.locator(".couch-form")
+
+
+def press(form, name):
+    form.get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_sweep_is_planned_run_looked_at_and_varied_by_the_form(lab, tmp_path):
+    with opened_form(lab, tmp_path) as (page, form):
+        plan, cells = form.locator(".couch-form-plan"), form.locator(".couch-cell:visible")
+        expect(plan).to_contain_text("The sweep is empty: the axis prompts has no values")
+        expect(form.get_by_role("button", name="Run", exact=True)).to_be_disabled()
+
+        form.get_by_label("Prompts").fill("A {medium} of a cow in {place}")
+        form.get_by_label("{medium}").fill("photo\nwatercolour")
+        expect(plan).to_contain_text("and there is no such variable")
+        form.get_by_label("{place}").fill("Norway = a Norwegian fjord at dusk\nEgypt = Giza, with its pyramids")
+        form.get_by_label("Seeds").fill("7")
+        form.get_by_label("Sizes").fill("512x512")
+        expect(plan).to_contain_text("4 requests: 4 new")
+        press(form, "Run")
+        expect(cells).to_have_count(4)
+        expect(plan).to_contain_text("4 requests: 4 in the cache")
+
+        # By the keyboard alone: the button over a picture is reached and pressed, and leaves the focus where one goes on.
+        page.get_by_role("button", name="Open picture 2", exact=True).focus()
+        page.keyboard.press("Enter")
+        expect(form.locator(".couch-large")).to_contain_text("A photo of a cow in Giza, with its pyramids")
+        expect(form.get_by_role("button", name="Close")).to_be_focused()
+        press(form, "Vary this")
+        expect(plan).to_contain_text("1 request: 1 in the cache")
+        expect(form.get_by_label("{place}")).to_have_value("Egypt = Giza, with its pyramids")
+        form.get_by_label("Seeds").fill("3 random")
+        expect(form.get_by_label("Seeds")).to_have_value(re.compile(r"[0-9]+, [0-9]+, [0-9]+"))
+        expect(plan).to_contain_text("3 requests: 3 new")
+        press(form, "As parameters")
+        command = form.get_by_label("The same by couch run").text_content()
+        yaml = form.get_by_label("Parameters for papermill").text_content()
+        assert command.startswith("couch run prompt_exploration -p prompts ")
+        assert 'variables: {"medium": {"photo": "photo"}, "place": {"Egypt": "Giza, with its pyramids"}}' in yaml
+
+        # After a reload and in a new kernel everything typed is there again, and the pictures of the last run.
+        save(page)
+        page.reload()
+        wait_for_kernel(page)
+        expect(form.get_by_label("{place}")).to_have_value("Egypt = Giza, with its pyramids")
+        begin_anew(page)
+        choose(page, "Run", "Run All Cells")
+        expect(form.get_by_label("{place}")).to_have_value("Egypt = Giza, with its pyramids")
+        expect(cells).to_have_count(4)

@@ -135,3 +135,14 @@ def test_a_kernel_counts_as_watched_and_a_plain_shell_by_its_terminal(monkeypatc
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
 
     assert progress._is_watched() is watched
+
+
+def test_progress_may_be_told_to_somebody_else_instead_of_printed(capsys):
+    told = []
+
+    with progress.track(3, "sweep", lambda *amounts: told.append(amounts)) as shown:
+        shown.step()
+        shown.step(2)
+
+    assert told == [(0, 3), (1, 3), (3, 3)]
+    assert capsys.readouterr() == ("", "")

@@ -10,6 +10,7 @@ from couch_explorers.core import image_models, png
 from couch_explorers.exploration import queue_runner
 from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.results import Status
+from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from tests.exploration.fake_aws import BUCKET
 from tests.exploration.fleet import PREFIX, Fleet, make_cells, refusal
@@ -82,6 +83,17 @@ def test_a_kept_picture_is_known_to_be_in_the_bucket_and_its_wait_is_not_taken_f
     assert picture.is_at(BUCKET, outcome.key)
     assert picture.record["queue_seconds"] == outcome.seconds
     assert "seconds" not in picture.record
+
+
+def test_a_picture_of_a_template_keeps_it_though_the_queue_is_sent_the_prompt_alone(fleet, run):
+    (cell,) = Sweep("A {medium} of a cow", variables={"medium": {"a": "photo"}}).cells()
+
+    (outcome,) = run([cell])
+
+    kept, stored = png.read_parameters(outcome.path.read_bytes()), fleet.s3.objects[outcome.key]["Body"]
+    assert kept["template"] == {"text": "A {medium} of a cow", "values": {"medium": {"name": "a", "text": "photo"}}}
+    assert "template" not in png.read_parameters(stored)
+    assert kept["request"]["prompt"] == "A photo of a cow"
 
 
 @pytest.mark.parametrize(

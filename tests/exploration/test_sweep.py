@@ -411,3 +411,24 @@ def test_a_picture_of_a_template_keeps_it_and_is_the_picture_of_its_prompt(works
     again = Sweep.run(Sweep({"plain": "A photo of a cow"}), workspace)
     assert (again["id"][0], again["status"][0]) == (frame["id"][0], "cached")
     pd.testing.assert_frame_equal(results.load(frame.attrs["run"]), frame, check_like=True)
+
+
+def test_a_cancelled_run_ends_at_once_keeps_its_pictures_and_is_saved(workspace, models, home):
+    cancel, release, told = threading.Event(), threading.Event(), []
+
+    def paint(seed):
+        if seed > 1:
+            cancel.set()
+            assert release.wait(DEADLINE_S)
+        return drawn(seed)
+
+    models.answer = paint
+    sweep = Sweep({"fjord": "A fjord"}, seeds=range(1, 7))
+    try:
+        frame = Sweep.run(sweep, workspace, concurrency=1, cancel=cancel, on_step=lambda *step: told.append(step))
+    finally:
+        release.set()
+
+    assert frame["status"].tolist() == ["made"] + ["stopped"] * 5
+    assert told[:2] == [(0, 6), (1, 6)]
+    assert results.load(frame.attrs["run"])["status"].tolist() == frame["status"].tolist()

@@ -235,7 +235,9 @@ duel(pictures)"""
 
 
 def test_duel_takes_clicks_and_arrow_keys_and_goes_on_after_a_reload(lab, tmp_path):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DUEL)])
+    # With a kernel: JupyterLab asks which one to take otherwise.
+    kernel = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DUEL)], metadata=kernel)
     nbformat.write(notebook, lab.root / "notebooks" / "duel.ipynb")
     lab.ratings.unlink(missing_ok=True)
 
@@ -245,7 +247,7 @@ def test_duel_takes_clicks_and_arrow_keys_and_goes_on_after_a_reload(lab, tmp_pa
         return [line["duel"].index(line["won"]) for line in said]
 
     def wait_for(count):
-        expect(page.locator(".couch-duel")).to_contain_text(f"{count} comparison")
+        expect(page.locator(".couch-duel")).to_contain_text(f"{count} comparison", timeout=PATIENCE_MS)
 
     with opened(lab, tmp_path, "duel.ipynb") as (page, _):
         run_all(page)
@@ -255,7 +257,7 @@ def test_duel_takes_clicks_and_arrow_keys_and_goes_on_after_a_reload(lab, tmp_pa
         page.keyboard.press("ArrowLeft")
         wait_for(2)
         # The next pair has the focus again.
-        expect(page.locator(".couch-duel-stage")).to_be_focused()
+        expect(page.locator(".couch-duel-stage")).to_be_focused(timeout=PATIENCE_MS)
         page.keyboard.press("ArrowRight")
         wait_for(3)
         keep_screenshot(page, tmp_path, "duel")

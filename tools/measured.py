@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import textwrap
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -41,13 +42,14 @@ RUNS = "runs"
 TEMPLATE = ".md.tmpl"
 # Rendered as a whole, where it exists.
 PAGE = "docs/benchmarks.md"
+PAGE_WIDTH = 100
 HEAD = """# Benchmarks
 
-Every figure of every saved run in `benchmarks/results/`, beside its budget where it has one. Written by
-`python tools/measured.py`: don't edit it. [benchmarks/README.md](../benchmarks/README.md) says what each
-program measures and how to run it; figures of a peer (the exam's client and worker, a plain thread pool,
-SimPy) stand in the same run, measured on the same machine. A commit with a plus sign had uncommitted
-changes.
+Every figure of every saved run in `benchmarks/results/`, beside its budget where it has one.
+Written by `python tools/measured.py`: don't edit it.
+[benchmarks/README.md](../benchmarks/README.md) says what each program measures and how to run it;
+figures of a peer (the exam's client and worker, a plain thread pool, SimPy) stand in the same run,
+measured on the same machine. A commit with a plus sign had uncommitted changes.
 """
 COLUMNS = "| | minimum | median | maximum | budget |\n|---|---:|---:|---:|---:|\n"
 DIGITS = 3
@@ -291,7 +293,8 @@ def _run_section(run: Mapping[str, Any]) -> str:
         f"Measured {times} on {datetime.fromisoformat(run['measured']):%d %B %Y at %H:%M} UTC, at commit `{run['commit']}`: "
         f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}."
     )
-    return f"## {run['benchmark']}\n\n{about}\n\n{COLUMNS}{''.join(_figure_rows(run['figures']))}"
+    wrapped = textwrap.fill(about, PAGE_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return f"## {run['benchmark']}\n\n{wrapped}\n\n{COLUMNS}{''.join(_figure_rows(run['figures']))}"
 
 
 def _figure_rows(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

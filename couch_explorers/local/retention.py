@@ -109,9 +109,11 @@ def expire_log_streams(logs: Any, now: float | None = None) -> int:
 
 def sentence(pruned: list[Pruned], keep_days: float) -> str:
     """Say what was deleted, for the terminal."""
-    said = [str(each) for each in pruned if each.count]
+    said = formatting.join(str(each) for each in pruned if each.count)
     older = f"older than {formatting.count(keep_days, 'day')}"
-    return f"Deleted, {older}: {formatting.join(said)}." if said else f"Nothing is {older}."
+    if not said:
+        return f"Nothing is {older}." if keep_days else "There was nothing to delete."
+    return f"Deleted, {older}: {said}." if keep_days else f"Deleted: {said}."
 
 
 def _pages(client: Any, operation: str, field: str, **arguments: str) -> Iterator[dict[str, Any]]:

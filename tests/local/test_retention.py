@@ -129,18 +129,21 @@ def test_log_streams_expire_by_the_retention_of_their_group(stubbed):
 
 
 @pytest.mark.parametrize(
-    ("pruned", "sentence"),
+    ("pruned", "keep_days", "sentence"),
     [
-        ([], "Nothing is older than 30 days."),
-        ([Pruned("e-mail", 0, 0)], "Nothing is older than 30 days."),
+        ([], 30, "Nothing is older than 30 days."),
+        ([], 0, "There was nothing to delete."),
+        ([Pruned("e-mail", 0, 0)], 30, "Nothing is older than 30 days."),
+        ([Pruned("e-mail", 2, 1_000_000)], 0, "Deleted: 2 e-mails (1.0 MB)."),
         (
             [Pruned("e-mail", 1, 2_000), Pruned("object in the bucket", 1204, 3_210_000_000)],
+            30,
             "Deleted, older than 30 days: 1 e-mail (0.0 MB) and 1,204 objects in the bucket (3,210.0 MB).",
         ),
     ],
 )
-def test_sentence_lists_what_was_deleted(pruned, sentence):
-    assert retention.sentence(pruned, 30) == sentence
+def test_sentence_lists_what_was_deleted(pruned, keep_days, sentence):
+    assert retention.sentence(pruned, keep_days) == sentence
 
 
 def test_command_prunes_the_folder_of_a_cloud_that_does_not_run(home):

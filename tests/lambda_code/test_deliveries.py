@@ -309,7 +309,7 @@ def machine_with(connected):
 
 def test_no_order_of_faults_loses_overwrites_or_pays_after_the_picture(connected):
     # Each example is dozens of steps.
-    examples = max(25, settings.default.max_examples // 4)
+    examples = settings.default.max_examples // 8
     run_state_machine_as_test(machine_with(connected), settings=settings(stateful_step_count=30, max_examples=examples))
 
 

@@ -8,7 +8,7 @@ ENVIRONMENTS := couch_explorers/local/environments
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit kills abuse storm rehearse check format benchmarks lab lock setup project clean
+.PHONY: help demo test unit rights kills abuse storm rehearse check format benchmarks lab lock setup project clean
 
 help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
@@ -37,6 +37,9 @@ kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 
 abuse: .venv/.project ## thousands of broken requests and orders of faults (10 min)
 	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py tests/sam_lambda/test_abuse.py
+
+rights: .venv/.synced ## take each permission away; something must break (10 min)
+	@$(BIN)/pytest tests/end_to_end/test_grants.py -m "rights or not rights"
 
 storm: .venv/.synced ## 1,000 jobs while everything fails, each accounted for (30 min)
 	@$(BIN)/python benchmarks/storm.py

@@ -31,7 +31,7 @@ DEPLOYED = []
 FIRST = (
     "test_alarm",
     "test_documentation",
-    "test_grants",
+    "test_account",
     "test_trouble",
     "test_terraform_deploy",
     "test_repair",

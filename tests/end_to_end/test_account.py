@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -15,11 +16,23 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from couch_explorers.aws.bootstrap import GITHUB, Account, plan, subject
+from couch_explorers.aws.errors import error_code
 from couch_explorers.local import terraform
+from couch_explorers.local.engine.authorization.conditions import ConditionContext
+from couch_explorers.local.engine.authorization.policies import (
+    AccessRequest,
+    Principal,
+    PrincipalPolicies,
+    decide,
+    parse_policy,
+)
 from couch_explorers.local.settings import ACCOUNT_ID, tool_environment
 from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import EndpointSession, local_session
+from tests import account
 from tests.local.engine.conftest import serve
+
+from .conftest import wait_until
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 SAM = str(Path(sys.executable).with_name("sam"))
@@ -27,6 +40,10 @@ BUCKET, STATE_BUCKET, REGION = "my-images", "my-state", "eu-west-1"
 ACCOUNT = Account(ACCOUNT_ID, "42", bucket=BUCKET, state_bucket=STATE_BUCKET)
 TRUSTED = subject("octocat/couch", "1", "2")
 STACK = "couch-explorers-42-api"
+WHERE = ("--target", "aws", "--candidate", "42")
+MODELS = tuple(
+    f"arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-{name}-v1:1" for name in ("core", "ultra")
+)
 
 
 def run(*command, environment, folder=PROJECT_ROOT, check=True):
@@ -114,42 +131,54 @@ def infra(pipeline, tmp_path_factory):
         "alarm_email": "standup@couch-explorers.example",
     }
     environment = terraform.environment(pipeline) | {f"TF_VAR_{name}": value for name, value in variables.items()}
-    initialise = [
-        *(
-            "init",
-            "-reconfigure",
-            "-no-color",
-            *tool.source.arguments,
-            "-backend-config=key=42/couch-explorers.tfstate",
-        ),
-        *(f"-backend-config=bucket={STATE_BUCKET}", "-backend-config=use_path_style=true"),
-    ]
-    run(tool.program, *initialise, environment=environment, folder=folder / "infra")
-    return lambda *words: run(tool.program, *words, "-no-color", environment=environment, folder=folder / "infra")
+
+    def terraform_run(*words):
+        return run(tool.program, *words, "-no-color", environment=environment, folder=folder / "infra")
+
+    backend = ("key=42/couch-explorers.tfstate", f"bucket={STATE_BUCKET}", "use_path_style=true")
+    terraform_run("init", "-reconfigure", *tool.source.arguments, *(f"-backend-config={each}" for each in backend))
+    return terraform_run
 
 
 @pytest.fixture(scope="module")
-def deployed(pipeline, infra, tmp_path_factory):
-    """Both stacks, deployed as the workflows do, side by side."""
-    build = tmp_path_factory.mktemp("sam")
+def sam(pipeline, tmp_path_factory):
+    """Deploy the API, built once, with more parameters."""
+    build, folder = tmp_path_factory.mktemp("sam"), PROJECT_ROOT / "sam_lambda"
+    run(SAM, "build", "--build-dir", build, environment=pipeline, folder=folder)
 
-    def api():
-        run(SAM, "build", "--build-dir", build, environment=pipeline, folder=PROJECT_ROOT / "sam_lambda")
-        overrides = (
-            "CandidateNumber=42",
-            f"BucketName={BUCKET}",
-            f"PermissionsBoundary={ACCOUNT.policy_arn('boundary')}",
-        )
+    def deploy(commit, **parameters):
+        given = {"CandidateNumber": "42", "BucketName": BUCKET, "PermissionsBoundary": ACCOUNT.policy_arn("boundary")}
         run(
-            *(SAM, "deploy", "--template-file", build / "template.yaml", "--stack-name", STACK, "--tags", "commit=abc1234"),
-            *("--config-file", PROJECT_ROOT / "sam_lambda" / "samconfig.toml", "--s3-prefix", "couch-explorers-42"),
-            *("--no-confirm-changeset", "--parameter-overrides", *overrides),
-            environment=pipeline, folder=PROJECT_ROOT / "sam_lambda",
+            *(SAM, "deploy", "--template-file", build / "template.yaml", "--stack-name", STACK, "--tags", f"commit={commit}"),
+            *("--config-file", folder / "samconfig.toml", "--s3-prefix", "couch-explorers-42", "--no-confirm-changeset"),
+            *("--parameter-overrides", *(f"{name}={value}" for name, value in (given | parameters).items())),
+            environment=pipeline, folder=folder,
         )  # fmt: skip
 
+    return deploy
+
+
+def side_by_side(*tasks):
     with ThreadPoolExecutor() as pool:
-        made = [pool.submit(api), pool.submit(infra, "apply", "-auto-approve")]
+        made = [pool.submit(*task) for task in tasks]
     return [each.result() for each in made]
+
+
+@pytest.fixture(scope="module")
+def deployed(sam, infra):
+    """Both stacks, deployed as the workflows do, and then again with other settings."""
+    side_by_side((sam, "abc1234"), (infra, "apply", "-auto-approve"))
+    changed = {
+        "model_arns": json.dumps(list(MODELS)),
+        "maximum_concurrency": 3,
+        "oldest_message_age_threshold_s": 400,
+        "commit": "def5678",
+    }
+    variables = [f"-var={name}={value}" for name, value in changed.items()]
+    side_by_side(
+        (lambda: sam("def5678", ModelArns=",".join(MODELS)),),
+        (infra, "apply", "-auto-approve", *variables),
+    )
 
 
 def couch(*words, environment, check=True):
@@ -249,27 +278,87 @@ def session_of(cloud, environment):
     )
 
 
-@pytest.mark.parametrize("notebook", ["smoke_test", "metric_review"])
-def test_notebooks_judge_under_the_pipelines_role(deployed, pipeline, tmp_path, notebook):
-    couch("run", notebook, "--target", "aws", "-p", "candidate", "42", "--out", tmp_path, environment=pipeline)
+NOTEBOOKS = {
+    "smoke_test": (),
+    "metric_review": ("hours", 3),
+    "prompt_exploration": ("seeds", "[42]"),
+    "exam_report": ("hours", 3),
+    "capacity_planning": ("replay_hours", 3),
+}
+# What a replay needs, which CloudWatch has some minutes after the jobs of the smoke test.
+REPLAYED = (
+    ("AWS/SQS", "NumberOfMessagesSent", {"Name": "QueueName", "Value": "couch-explorers-42-jobs"}),
+    ("AWS/Lambda", "Duration", {"Name": "FunctionName", "Value": "couch-explorers-42-worker"}),
+)
 
-    report = json.loads((tmp_path / f"{notebook}.json").read_text())
+
+@pytest.fixture(scope="module")
+def judged(deployed, pipeline, operator, cloud, tmp_path_factory):
+    """The reports of all notebooks: those that a workflow runs by its role, the others by somebody on call."""
+    folder = tmp_path_factory.mktemp("reports")
+
+    def judge(notebook):
+        who = operator if notebook in {"exam_report", "capacity_planning"} else pipeline
+        parameters = ("-p", *NOTEBOOKS[notebook]) if NOTEBOOKS[notebook] else ()
+        words = ("run", notebook, "--target", "aws", "-p", "candidate", "42", *parameters, "--out", folder)
+        done = couch(*words, environment=who, check=False)
+        return done, json.loads((folder / f"{notebook}.json").read_text())
+
+    def replay(notebook):
+        cloudwatch = cloud.client("cloudwatch")
+        wait_until(lambda: all(is_measured(cloudwatch, *metric) for metric in REPLAYED), within_s=300, what="metrics")
+        return judge(notebook)
+
+    # The others look at the pictures that the smoke test has made.
+    first = judge("smoke_test")
+    others = {name: replay if name == "capacity_planning" else judge for name in NOTEBOOKS if name != "smoke_test"}
+    made = side_by_side(*((run_it, name) for name, run_it in others.items()))
+    return {"smoke_test": first} | dict(zip(others, made, strict=True))
+
+
+def is_measured(cloudwatch, namespace, metric, dimension):
+    """Whether CloudWatch has any of a metric in a minute that is over."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    points = cloudwatch.get_metric_statistics(
+        Namespace=namespace, MetricName=metric, Dimensions=[dimension], StartTime=now - timedelta(hours=3), EndTime=now,
+        Period=60, Statistics=["Sum"],
+    )["Datapoints"]  # fmt: skip
+    # Of a queue nothing is measured, too: as 0.
+    return any(point["Sum"] > 0 for point in points)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_notebook_runs_under_the_policies(judged, notebook):
+    done, report = judged[notebook]
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert f"s3://{BUCKET}/42/" in json.dumps(report) or notebook != "smoke_test"
-    assert not [
-        check for check in report["checks"] if "not authorized" in check["detail"] or "right" in check["detail"]
-    ]
+    for said in (json.dumps(report["checks"]), done.stdout, done.stderr):
+        assert "not authorized" not in said
+        assert "o right" not in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", *WHERE),
+        ("deliverables", *WHERE, "--repository", "octocat/couch"),
+        ("paint", "a lighthouse in fog", *WHERE),
+        ("paint", "a lighthouse in rain", "--via", "queue", *WHERE),
+    ],
+)
+def test_command_runs_under_the_operators_policies(deployed, operator, tmp_path, words):
+    done = couch(*words, environment=operator)
+
+    assert "not authorized" not in done.stdout + done.stderr
+    assert "couch-explorers-42" in done.stdout or f"s3://{BUCKET}/42/" in done.stdout
 
 
 @pytest.fixture(scope="module")
 def operator(cloud, prepared, surroundings):
     """The environment of somebody on call: an IAM user with the policies `judge` and `operator`."""
-    iam = local_session(cloud.endpoint).client("iam")
-    iam.create_user(UserName="kari")
-    for policy in ("judge", "operator"):
-        iam.attach_user_policy(UserName="kari", PolicyArn=ACCOUNT.policy_arn(policy))
-    key = iam.create_access_key(UserName="kari")["AccessKey"]
-    iam.close()
-    return surroundings | keys(key["AccessKeyId"], key["SecretAccessKey"])
+    owner = local_session(cloud.endpoint)
+    return surroundings | account.make_user(owner, ACCOUNT, "kari", account.OPERATOR)
 
 
 def test_operator_follows_a_job_and_redrives(deployed, operator, cloud):
@@ -323,7 +412,7 @@ def test_operator_agrees_to_a_model_and_the_pipeline_may_not(deployed, operator,
         client.close()
 
 
-def test_operator_deploys_nothing(cloud, operator):
+def test_operator_deploys_nothing(cloud, operator, deployed):
     cloudformation = session_of(cloud, operator).client("cloudformation")
 
     with pytest.raises(ClientError, match="not authorized to perform: cloudformation:DeleteStack"):
@@ -331,9 +420,113 @@ def test_operator_deploys_nothing(cloud, operator):
     cloudformation.close()
 
 
+@pytest.fixture(scope="module")
+def other_candidate(cloud, deployed):
+    """Somebody else's picture in the same bucket, and the queue that it came from."""
+    cloud.client("s3").put_object(Bucket=BUCKET, Key="421/theirs.png", Body=b"theirs")
+    return cloud.client("sqs").create_queue(QueueName="couch-explorers-421-jobs")["QueueUrl"]
+
+
+THEIRS = {
+    "read": ("s3", "get_object", {"Key": "421/theirs.png"}),
+    "write": ("s3", "put_object", {"Key": "421/mine.png", "Body": b"mine"}),
+    "delete": ("s3", "delete_object", {"Key": "421/theirs.png"}),
+    "list": ("s3", "list_objects_v2", {"Prefix": "421/"}),
+    "list from the middle of a number": ("s3", "list_objects_v2", {"Prefix": "42"}),
+    "list all": ("s3", "list_objects_v2", {}),
+}
+
+
+@pytest.mark.parametrize("who", ["operator", "pipeline"])
+@pytest.mark.parametrize("what", THEIRS)
+def test_prefix_of_another_candidate_is_refused(cloud, other_candidate, request, who, what):
+    service, operation, parameters = THEIRS[what]
+    client = session_of(cloud, request.getfixturevalue(who)).client(service)
+
+    with pytest.raises(ClientError) as refused:
+        getattr(client, operation)(Bucket=BUCKET, **parameters)
+
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"
+    client.close()
+
+
+@pytest.mark.parametrize("function", ["couch-explorers-42-generate-image", "couch-explorers-42-worker"])
+@pytest.mark.parametrize("what", THEIRS)
+def test_functions_reach_no_prefix_of_another_candidate(cloud, other_candidate, function, what):
+    role = cloud.client("lambda").get_function_configuration(FunctionName=function)["Role"]
+    given = as_role(cloud, role)
+    service, operation, parameters = THEIRS[what]
+
+    with pytest.raises(ClientError) as refused:
+        getattr(given.client(service), operation)(Bucket=BUCKET, **parameters)
+
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"
+
+
+def as_role(cloud, role):
+    """A session of an execution role, whose trust policy is opened for as long as it takes to assume it."""
+    iam, name = cloud.client("iam"), role.rpartition("/")[2]
+    trusted = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    open_to_all = document(Action="sts:AssumeRole", Principal={"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"})
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(open_to_all))
+    try:
+        given = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="tried")["Credentials"]
+    finally:
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trusted))
+    return session_of(cloud, keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]))
+
+
+@pytest.mark.parametrize("who", ["nobody", "a user without policies", "another account"])
+def test_queue_is_open_to_no_other_principal(cloud, deployed, who):
+    url = cloud.client("sqs").get_queue_url(QueueName="couch-explorers-42-jobs")["QueueUrl"]
+    if who == "nobody":
+        given = boto3.Session(region_name=REGION)
+        client = given.client("sqs", endpoint_url=cloud.endpoint, config=Config(signature_version=UNSIGNED))
+    elif who == "another account":
+        # The local cloud takes twelve digits as the root of that account.
+        client = session_of(cloud, keys("111111111111", "local")).client("sqs")
+    else:
+        made = account.make_user(local_session(cloud.endpoint), ACCOUNT, "stranger", ())
+        client = session_of(cloud, made).client("sqs")
+    calls = {
+        "send_message": {"MessageBody": "a lighthouse"},
+        "receive_message": {},
+        "purge_queue": {},
+        "get_queue_attributes": {"AttributeNames": ["All"]},
+    }
+
+    for operation, parameters in calls.items():
+        with pytest.raises(ClientError) as refused:
+            getattr(client, operation)(QueueUrl=url, **parameters)
+        assert error_code(refused.value) == "AccessDenied", operation
+    client.close()
+
+
+@pytest.mark.parametrize("queue", ["couch-explorers-42-jobs", "couch-explorers-42-jobs-dead-letter"])
+@pytest.mark.parametrize("action", ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:GetQueueAttributes"])
+def test_queue_refuses_plain_http_by_its_policy(cloud, deployed, queue, action):
+    sqs = cloud.client("sqs")
+    found = sqs.get_queue_attributes(
+        QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], AttributeNames=["QueueArn", "Policy"]
+    )["Attributes"]
+    owner = Principal("Root", ACCOUNT_ID, f"arn:aws:iam::{ACCOUNT_ID}:root")
+
+    # The loopback address counts as TLS, so that what would be refused is asked of the policy alone.
+    def decision(over_tls):
+        request = AccessRequest(
+            action, (found["QueueArn"],), ConditionContext({"aws:SecureTransport": str(over_tls).lower()})
+        )
+        return decide(request, owner, PrincipalPolicies(), parse_policy(found["Policy"]), ACCOUNT_ID)
+
+    assert decision(over_tls=True).allowed
+    assert "explicit deny" in decision(over_tls=False).reason
+
+
 def test_pipeline_takes_everything_down_again(deployed, pipeline, infra, cloud):
     run(SAM, "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts", environment=pipeline)
     infra("destroy", "-auto-approve")
 
-    assert not [name for name in cloud.client("sqs").list_queues().get("QueueUrls", []) if "couch-explorers" in name]
+    assert not [
+        name for name in cloud.client("sqs").list_queues().get("QueueUrls", []) if "couch-explorers-42-" in name
+    ]
     assert not cloud.client("lambda").list_functions()["Functions"]

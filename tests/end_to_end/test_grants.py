@@ -1,6 +1,7 @@
 """Every grant of both stacks is needed: each is taken away in turn, by the API that gave it, and something named breaks.
 
-The grants are read from what is deployed, so that a new one fails here until a row says what it is for.
+The grants are read from what is deployed, so that a new one fails here until a row says what it is for. `make test` tries a sample,
+`make rights` all.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from couch_explorers import workspace as workspaces
+from couch_explorers.aws import bootstrap
 from couch_explorers.local import mailbox
+from couch_explorers.local.settings import ACCOUNT_ID
 from couch_explorers.paths import Home
 
 from .conftest import fresh_cloud, wait_until
@@ -30,6 +33,7 @@ HIDDEN_S = 6 * WORKER_TIMEOUT_S
 API, WORKER = "generate-image", "worker"
 FUNCTIONS = {API: "couch-explorers-42-generate-image", WORKER: "couch-explorers-42-worker"}
 ALARM = "couch-explorers-42-failed-jobs"
+ACCOUNT = bootstrap.Account(ACCOUNT_ID, "42")
 
 
 class Grant:
@@ -465,6 +469,14 @@ BREAKS = {
     (WORKER, "logs:PutLogEvents"): worker_keeps_no_log,
     ("cloudwatch.amazonaws.com", "sns:Publish"): alarm_tells_nobody,
 }
+# One of each kind of holder, none that waits for a message to come back.
+SAMPLE = {
+    (API, "s3:PutObject"),
+    (WORKER, "bedrock:InvokeModel"),
+    (WORKER, "s3:ListBucket"),
+    ("apigateway.amazonaws.com", "lambda:InvokeFunction"),
+    ("cloudwatch.amazonaws.com", "sns:Publish"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -488,11 +500,27 @@ def grants(workspace):
 
 def test_every_grant_is_for_something(grants):
     assert grants.keys() == BREAKS.keys()
+    assert grants.keys() >= SAMPLE
+
+
+def test_boundary_allows_what_the_execution_roles_are_granted_and_no_more():
+    allowed_within = {action for _, action in allowed(bootstrap.render("boundary", ACCOUNT)["Statement"])}
+    needed = {action for holder, action in BREAKS if holder in FUNCTIONS and action != "sts:AssumeRole"}
+
+    assert allowed_within == needed
 
 
 @pytest.mark.parametrize(
     ("key", "breaks"),
-    [pytest.param(key, breaks, id=f"{' '.join(key)}: {breaks.__name__}") for key, breaks in BREAKS.items()],
+    [
+        pytest.param(
+            key,
+            breaks,
+            id=f"{' '.join(key)}: {breaks.__name__}",
+            marks=() if key in SAMPLE else pytest.mark.rights,
+        )
+        for key, breaks in BREAKS.items()
+    ],
 )
 def test_without_the_grant(cloud, workspace, grants, dead_letters, key, breaks):
     stage, grant = Stage(cloud, workspace, dead_letters), grants[key]

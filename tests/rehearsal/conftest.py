@@ -1,4 +1,4 @@
-"""A stage for each module's rehearsals, and a local cloud of their own on which nothing is deployed."""
+"""A stage for each module's rehearsals, and a local cloud of their own: an account that is prepared, with nothing deployed."""
 
 import os
 import socket
@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from couch_explorers.local.deploy import make_buckets
 from couch_explorers.workspace import local_session
+from tests import account
 
 from .masking import mask
 from .stage import Stage
@@ -26,7 +26,7 @@ READY_WITHIN_S = 60
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory):
-    """The address of a local cloud that has the course's two buckets and nothing else."""
+    """The address of a local cloud on which nothing is deployed."""
     folder = tmp_path_factory.mktemp("cloud")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -36,7 +36,6 @@ def endpoint(tmp_path_factory):
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait(url, process, folder / "log")
-            make_buckets(local_session(url))
             yield url
         finally:
             process.terminate()
@@ -45,8 +44,15 @@ def endpoint(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def session(endpoint):
-    """Whoever owns the account of that cloud."""
+    """Whoever owns the account of that cloud: no workflow does."""
     return local_session(endpoint)
+
+
+@pytest.fixture(scope="module")
+def prepared(session):
+    """The account as CONTRIBUTING has it prepared, and the keys of a user who has the pipeline's two policies."""
+    made = account.prepare(session)
+    return made, account.make_user(session, made, "pipeline", account.PIPELINE)
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +64,12 @@ def stage(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def stage_on_cloud(stage, endpoint):
-    """The copy on the module's cloud."""
+def stage_on_cloud(stage, endpoint, prepared):
+    """The copy on the module's cloud, whose workflows have exactly the rights of `policies/`."""
+    made, keys = prepared
     stage.endpoint = endpoint
+    stage.secrets |= keys
+    stage.variables |= {"PERMISSIONS_BOUNDARY": made.policy_arn("boundary")}
     return stage
 
 

@@ -97,6 +97,14 @@ def test_the_deployed_stack_tells_the_commit_that_it_came_from(deployed, session
     assert {"Key": "commit", "Value": stage.git("rev-parse", "HEAD")[:7]} in stack["Tags"]
 
 
+def test_function_has_a_role_within_the_boundary(deployed, session, stage):
+    roles = session.client("iam").list_roles()["Roles"]
+    (name,) = (role["RoleName"] for role in roles if role["RoleName"].startswith("couch-explorers-42"))
+    role = session.client("iam").get_role(RoleName=name)["Role"]
+
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == stage.variables["PERMISSIONS_BOUNDARY"]
+
+
 def test_every_model_that_is_named_may_be_used_whatever_blanks_stand_between(deployed, session):
     function = session.client("lambda").get_function_configuration(FunctionName="couch-explorers-42-generate-image")
 

@@ -10,7 +10,7 @@ from couch_explorers.local import terraform
 from tests.end_to_end.conftest import wait_until
 
 from .contributing import take_down
-from .stage import MODELS, SECRET, SECRETS, VARIABLES, for_terraform, missing
+from .stage import MODELS, VARIABLES, for_terraform, missing
 
 MISSING = missing("terraform")
 pytestmark = [pytest.mark.end_to_end, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
@@ -73,8 +73,8 @@ def found_after_the_plan(planned, session):
 def applied(found_after_the_plan, stage):
     """The workflow on main, where the address of the alarms is stored as a secret."""
     stored = {"ALARM_EMAIL": ADDRESS}
-    others = {name: value for name, value in VARIABLES.items() if name not in stored}
-    return replace(stage, variables=others, secrets=SECRETS | stored).rehearse("terraform_deploy")
+    others = {name: value for name, value in stage.variables.items() if name not in stored}
+    return replace(stage, variables=others, secrets=stage.secrets | stored).rehearse("terraform_deploy")
 
 
 @pytest.fixture(scope="module")
@@ -217,11 +217,13 @@ def test_a_report_that_holds_a_secret_is_withheld_and_the_job_fails(leaking):
         assert f"metric_review/metric_review.{kind}" not in leaking.uploaded()
 
 
-def test_what_is_uploaded_beside_a_withheld_report_holds_no_secret(leaking):
+def test_what_is_uploaded_beside_a_withheld_report_holds_no_secret(leaking, stage):
+    secret = stage.secrets["AWS_SECRET_ACCESS_KEY"]
+
     assert "metric_review/summary.md" in leaking.uploaded()
-    assert SECRET not in leaking.summary
+    assert secret not in leaking.summary
     for name in leaking.uploaded():
-        assert SECRET.encode() not in (leaking.artifacts / name).read_bytes()
+        assert secret.encode() not in (leaking.artifacts / name).read_bytes()
 
 
 def test_a_review_that_is_asked_for_by_hand_looks_back_as_far_as_it_was_told(leaking):

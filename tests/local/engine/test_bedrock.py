@@ -131,6 +131,29 @@ def test_profile_needs_the_right_to_itself_and_to_the_model_behind_it(engine_clo
     assert refusal(lambda: client.invoke_model(modelId=profile, body=PROMPT)) == ("AccessDeniedException", 403)
 
 
+@pytest.mark.parametrize(
+    ("rights", "verdict"),
+    [
+        (("bedrock:CreateFoundationModelAgreement",), ("AccessDeniedException", 403)),
+        (("aws-marketplace:Subscribe",), ("AccessDeniedException", 403)),
+        (("bedrock:CreateFoundationModelAgreement", "aws-marketplace:Subscribe"), "agreed"),
+    ],
+)
+def test_agreement_needs_the_right_to_subscribe(engine_cloud, user, rights, verdict):
+    owner = engine_cloud.client("bedrock", region_name="us-west-2")
+    (offer,) = owner.list_foundation_model_agreement_offers(modelId=DEFAULT_MODEL_ID)["offers"]
+    session = user(*({"Action": right, "Resource": "*"} for right in rights))
+    client = engine_cloud.client("bedrock", session=session, region_name="us-west-2", config=NO_RETRY)
+
+    def agree():
+        return client.create_foundation_model_agreement(modelId=DEFAULT_MODEL_ID, offerToken=offer["offerToken"])
+
+    if verdict == "agreed":
+        assert agree()["modelId"] == DEFAULT_MODEL_ID
+    else:
+        assert refusal(agree) == verdict
+
+
 def test_inference_profile_that_is_not_there_is_refused(engine_cloud):
     bedrock = engine_cloud.client("bedrock", region_name="us-west-2")
 

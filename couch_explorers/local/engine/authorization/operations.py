@@ -515,6 +515,10 @@ _MODEL_ACTIONS = {
 }
 
 
+# Bedrock subscribes with its caller's rights: https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html
+_MARKETPLACE_ACTIONS = {"CreateFoundationModelAgreement": "aws-marketplace:Subscribe"}
+
+
 def _bedrock(call: Call) -> Iterator[Permission]:
     action = f"bedrock:{_MODEL_ACTIONS.get(call.operation, call.operation)}"
     if call.operation == "CreateInferenceProfile":
@@ -537,6 +541,8 @@ def _bedrock(call: Call) -> Iterator[Permission]:
     if not model.startswith("arn:") and call.find_models_behind(own):
         arn = own
     yield Permission(action, (arn,))
+    if call.operation in _MARKETPLACE_ACTIONS:
+        yield Permission(_MARKETPLACE_ACTIONS[call.operation])
     # Not the profile alone: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
     for behind in call.find_models_behind(arn):
         yield Permission(action, (behind,), keys={"bedrock:InferenceProfileArn": arn})

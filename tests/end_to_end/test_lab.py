@@ -38,6 +38,8 @@ WINDOW = {"width": 1400, "height": 1000}
 # Milliseconds, as the browser counts. A slow machine's first start of a kernel takes most of it.
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
+# Without it JupyterLab asks which kernel to take.
+KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
 # Seconds. On a busy machine JupyterLab's start takes more than a minute.
 START_S = 180
 
@@ -283,7 +285,7 @@ form
 @contextmanager
 def opened_form(lab, folder):
     """A notebook with the form alone, run in a browser."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FORM.strip())])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FORM.strip())], metadata=KERNEL)
     nbformat.write(notebook, lab.root / "notebooks" / "form.ipynb")
     lab.typed.unlink(missing_ok=True)
     with opened(lab, folder, "form.ipynb") as (page, _):

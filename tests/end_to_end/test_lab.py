@@ -341,3 +341,19 @@ def test_a_sweep_is_planned_run_looked_at_and_varied_by_the_form(lab, tmp_path):
         choose(page, "Run", "Run All Cells")
         expect(form.get_by_label("{place}")).to_have_value("Egypt = Giza, with its pyramids")
         expect(cells).to_have_count(4)
+
+
+def test_a_run_of_the_form_is_cancelled_at_once(lab, tmp_path, local_cloud):
+    with opened_form(lab, tmp_path) as (_, form):
+        form.get_by_label("Prompts").fill("A couch in a museum")
+        form.get_by_label("Seeds").fill("1-12")
+        expect(form.locator(".couch-form-plan")).to_contain_text("12 requests: 12 new")
+        local_cloud.set_faults("latency=60")
+        try:
+            press(form, "Run")
+            expect(form).to_contain_text("0 of 12")
+            press(form, "Cancel")
+            expect(form).to_contain_text("Cancelled; finished pictures are kept.", timeout=10_000)
+        finally:
+            local_cloud.set_faults("clear")
+        expect(form.get_by_role("button", name="Run", exact=True)).to_be_enabled()

@@ -34,7 +34,7 @@ CLOUD, FUNCTION, TIMEOUT, BESIDE, STORAGE, AGAIN, UNEXPLAINED = CAUSES = (
     "the local cloud was killed or stopped while the call was in flight, or less than a second after its picture was stored",
     "the function was killed between the call and the picture's storage",
     "the call took longer than the function waits",
-    "the call was begun while another delivery of the same job was at work",
+    "another delivery of the same job was at work when this one looked, or since",
     "S3 failed every attempt to store the picture",
     "the message was delivered or sent again, and the worker does not look for its picture",
     "unexplained",
@@ -54,7 +54,8 @@ class Outage:
 class PaidCall:
     """A call of the model that was billed, or was in flight when the local cloud was killed, which counts as billed.
 
-    `stored_at` and `status` are those of the request that stored its picture, None where there was none.
+    `stored_at` and `status` are those of the request that stored its picture, None where there was none. `looked` is when the
+    invocation had looked for the picture: throttled attempts may lie between that and the call.
     """
 
     call: str
@@ -65,6 +66,12 @@ class PaidCall:
     hanging: bool = False
     stored_at: float | None = None
     status: int | None = None
+    looked: float | None = None
+
+    @property
+    def first(self) -> float:
+        """When the invocation was first seen at work for this call."""
+        return self.began if self.looked is None else min(self.looked, self.began)
 
     @property
     def last(self) -> float:
@@ -149,11 +156,17 @@ def paid_calls(
     """
     paid = billed_calls(model_log, jobs)
     stores: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    looked: dict[str, float] = {}
     for line in request_log:
+        digits = digits_of(line["trace"])
+        if line["method"] == "GET":
+            # An invocation serves one message, and looks for its picture before all else.
+            looked[digits] = min(line["start"], looked.get(digits, line["start"]))
         if line["method"] == "PUT" and line["path"].endswith(".png"):
-            stores[digits_of(line["trace"])].append(line)
+            stores[digits].append(line)
     by_invocation: dict[str, list[PaidCall]] = defaultdict(list)
     for call in paid:
+        call.looked = looked.get(call.invocation)
         by_invocation[call.invocation].append(call)
     for invocation, made in by_invocation.items():
         for call, following in zip(made, [*made[1:], None], strict=True):
@@ -209,7 +222,7 @@ def explain(
     endings = function_log.get(call.invocation, set())
     cut_off = "reported" not in endings or call.status == OK
     beside = any(
-        other.invocation != call.invocation and other.began <= call.last and call.began <= other.last
+        other.invocation != call.invocation and other.first <= call.last and call.first <= other.last
         for other in others
     )
     candidates = {

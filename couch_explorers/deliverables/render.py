@@ -43,7 +43,7 @@ ORDER = {
 PROMPT = "me on top of a pyramid"
 NEXT_LINE = " \\\n  "
 # Stands in for a blank that no line may be broken at.
-UNBREAKABLE = "\0"
+UNBREAKABLE = "\u2420"
 BEGIN, END = "<!-- deliverables -->", "<!-- /deliverables -->"
 ENDPOINT = "endpoint"
 

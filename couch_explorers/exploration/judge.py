@@ -362,10 +362,10 @@ def judge(
             a plan over `max_cost_usd`.
 
     """
-    check_concurrency(concurrency)
-    check_max_cost(max_cost_usd)
     if not rubric and errors == "show":
         return _not_judged(target_of(pictures), _find_model(model))
+    check_concurrency(concurrency)
+    check_max_cost(max_cost_usd)
     workspace = workspace or _connect(target_of(pictures))
     plan = _plan(pictures, rubric, model, workspace)
     refusal = plan.refusal

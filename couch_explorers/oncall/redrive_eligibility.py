@@ -20,6 +20,7 @@ from couch_explorers.core.errors import (
     UNEXPECTED,
     AccessDeniedError,
     BlockedError,
+    BodyTooLargeError,
     ConflictError,
     GenerationError,
     InvalidJobError,
@@ -75,6 +76,7 @@ class EligibilityChecker:
         self._looks: dict[str, Callable[[Job], Eligibility]] = {
             InvalidJobError.reason: _valid,
             UnknownModelError.reason: _valid,
+            BodyTooLargeError.reason: _valid,
             # Whoever plans has looked, and found no picture of another request.
             ConflictError.reason: lambda _: Eligibility(good=True, why="The other picture that had its id is gone."),
             BlockedError.reason: _blocked,

@@ -42,6 +42,11 @@ class Logs:
         self.requests.append(line)
         return self
 
+    def look(self, number, at):
+        line = {"method": "GET", "path": "/bucket", "trace": trace(number), "start": at, "end": at + 0.1, "status": 200}
+        self.requests.append(line)
+        return self
+
     def report(self, number, status="", error=""):
         if error:
             self.function.append(f"RequestId: {request_id(number)} Error: {error}")
@@ -132,6 +137,14 @@ def test_second_delivery_at_the_same_time_is_explained(ledger):
     whole = logs.account(ledger)
 
     assert (whole.causes(), whole.duplicated) == ({ledger.BESIDE: 1}, 0)
+
+
+def test_second_delivery_that_looked_before_the_picture_stood_is_explained(ledger):
+    logs = Logs().look(1, 0.9).call(1, 1.0).store(1, 1.6).report(1)
+    # It was throttled until the first delivery had stored the picture.
+    logs.look(2, 1.2).call(2, 5.0).store(2, 5.6, status=412).report(2)
+
+    assert logs.account(ledger).causes() == {ledger.BESIDE: 1}
 
 
 def test_second_delivery_after_the_picture_is_a_fault_of_the_worker(ledger):

@@ -80,7 +80,8 @@ def main() -> None:
         journal_mb = (saved / "state.sqlite").stat().st_size / 1e6
         bodies_mb = sum(file.stat().st_size for file in (saved / "objects").iterdir()) / 1e6
     shares = [100 * cost / whole for cost, whole in zip(processor, seconds, strict=True)]
-    results.add("run.seconds", f"{options.messages} messages through the queue", seconds, "s", budget=45)
+    # Of 1024 x 1024 pixels: `queue_sweep.py` holds smaller pictures to the budget.
+    results.add("run.seconds", f"{options.messages} messages through the queue", seconds, "s")
     results.add("saving.processor", "processor time that saving took of it", processor, "s")
     results.add("saving.share", "share of the run", shares, "%", budget=5)
     results.add("saving.longest", "longest time at once", longest, "ms", budget=50)

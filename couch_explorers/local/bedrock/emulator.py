@@ -170,8 +170,14 @@ class ImageModelEmulator:
         Returns:
             The HTTP response, an error included.
         """
+        return await self._logged(self._answer, model_id, body, region, trace)
+
+    async def _logged(
+        self, serve: Callable[..., Awaitable[Response]], model_id: str, body: bytes, region: str, trace: str
+    ) -> Response:
+        """Serve a call as `_answer` or `_judge` does, and log its end."""
         call = self._log.next_call()
-        response = await self._answer(model_id, body, region, call, trace)
+        response = await serve(model_id, body, region, call, trace)
         self._log.write(call, "ended", status=response.status)
         return response
 
@@ -206,10 +212,7 @@ class ImageModelEmulator:
         Returns:
             The HTTP response, an error included.
         """
-        call = self._log.next_call()
-        response = await self._judge(model_id, body, region, call, trace)
-        self._log.write(call, "ended", status=response.status)
-        return response
+        return await self._logged(self._judge, model_id, body, region, trace)
 
     async def _judge(self, model_id: str, body: bytes, region: str, call: str, trace: str) -> Response:
         began = self._clock()
@@ -228,9 +231,7 @@ class ImageModelEmulator:
             return responses.failure("ValidationException", str(refusal))
         self._log.write(call, "begun", trace=trace, prompt="")
         if draw.failing:
-            self.stats.errors += 1
-            await self._sleep(REFUSAL_LATENCY_S)
-            return responses.unavailable()
+            return await self._unavailable()
         if (rest := began + draw.latency - self._clock()) > 0:
             await self._sleep(rest)
         filtered = draw.withheld[0]
@@ -250,6 +251,11 @@ class ImageModelEmulator:
             await self._sleep(REFUSAL_LATENCY_S)
             return responses.throttled()
         return None
+
+    async def _unavailable(self) -> Response:
+        self.stats.errors += 1
+        await self._sleep(REFUSAL_LATENCY_S)
+        return responses.unavailable()
 
     async def _read(self, model: ImageModel, body: bytes) -> requests.ImageRequest:
         """Parse a request; in a thread where it may contain pictures, which take time to decode."""
@@ -278,9 +284,7 @@ class ImageModelEmulator:
     ) -> Response:
         """Render the pictures within the latency, wait for the rest of it, and return what the content filter lets through."""
         if draw.failing:
-            self.stats.errors += 1
-            await self._sleep(REFUSAL_LATENCY_S)
-            return responses.unavailable()
+            return await self._unavailable()
         if responses.mentions(request.prompt, responses.BLOCKED_IN_PROMPT):
             self.stats.blocked += 1
             return responses.prompt_blocked(model)

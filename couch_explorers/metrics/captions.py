@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,26 +26,22 @@ NEARLY_ALL = 0.9
 
 def time_to_picture(data: ReviewData) -> str:
     """Say for both paths the share within the objective, what is left of the error budget, and how fast it burns."""
-    keys = [
-        series.time_to_picture(resource, statistic)
+    keys = {
+        resource: [series.time_to_picture(resource, statistic) for statistic in series.TIME_PERCENTILES]
         for resource in (WORKER, API_FUNCTION)
-        for statistic in series.TIME_PERCENTILES
-    ]
+    }
     left_out = [
         resampling.missing_percentiles(
-            data.frame,
-            [series.time_to_picture(resource, statistic) for statistic in series.TIME_PERCENTILES],
-            series.time_to_picture(resource, "SampleCount"),
-            "pictures",
+            data.frame, percentiles, series.time_to_picture(resource, "SampleCount"), "pictures"
         )
-        for resource in (WORKER, API_FUNCTION)
+        for resource, percentiles in keys.items()
     ]
     return formatting.sentence(
         _captions(data, *objective.CHECK_NAMES.values()),
-        *(objective.budget_clause(data, resource) for resource in (WORKER, API_FUNCTION)),
+        *(objective.budget_clause(data, resource) for resource in keys),
         data.alarm_clause(objective.ALARM),
         max(left_out, key=len),
-        data.partial_note(*keys),
+        data.partial_note(*chain.from_iterable(keys.values())),
     )
 
 

@@ -18,13 +18,13 @@ from couch_explorers.metrics.plots.figure import Chart, Subplot
 from couch_explorers.metrics.review_data import no_data_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from couch_explorers.metrics.model import Context
-    from couch_explorers.metrics.plots.artists import CountRow
+    from couch_explorers.metrics.model import Context, SeriesKey
+    from couch_explorers.metrics.plots.artists import CountRow, LineLabels, LineStyle
     from couch_explorers.metrics.resampling import Curve
 
 AGE_TITLE = "Age of the oldest job"
@@ -183,9 +183,7 @@ def _draw_time(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> 
     objective = objectives.objective_of(facts, resource)
     counted = series.time_to_picture(resource, "SampleCount")
     keys = TIME_KEYS[resource]
-    median, p95, p99 = (resampling.with_min_samples(frame, key, counted).scaled(SECONDS_A_MS) for key in keys)
-    before = resampling.with_min_samples_before(frame, keys[1], counted)
-    before = before.scaled(SECONDS_A_MS) if before else None
+    (median, p95, p99), before = _percentiles(frame, keys, counted)
 
     labels = axes.setup_axes(
         ax,
@@ -197,12 +195,8 @@ def _draw_time(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> 
         first=first,
     )
     artists.set_scale(ax, [median, p95, p99, before], objective.seconds, unit="seconds")
-    for curve, name, look in ((p99, "p99", P99), (p95, "p95", P95), (median, "median", MEDIAN)):
-        artists.draw_steps(ax, curve, look)
-        labels.add(name, curve.latest, look)
-    if before is not None:
-        artists.draw_steps(ax, before, artists.BEFORE)
-        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
+    curves = ((p99, "p99", P99), (p95, "p95", P95), (median, "median", MEDIAN))
+    _draw_percentiles(labels, facts, curves, before)
     artists.draw_threshold(labels, objective.seconds, f"objective {objective_check.within(objective)}")
     if median.empty:
         axes.write_no_data(ax, no_data_reason(facts, keys[0]))
@@ -244,8 +238,8 @@ def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool)
     facts = model.context_of(frame)
     # On fewer points fewer steps can be told apart.
     coarse_s = resampling.coarser_period_s(facts, round(resampling.MOST_STEPS * style.width_of(ax) / style.PLOT_PT))
-    median, p95, p99, before = _percentiles(frame, resource)
-    key = series.duration(resource, "Maximum")
+    key, *percentiles = DURATION_KEYS[resource]
+    (median, p95, p99), before = _percentiles(frame, percentiles, series.invocations(resource))
     longest = resampling.resample(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)
     function = facts.function(resource)
 
@@ -254,17 +248,8 @@ def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool)
     shown = [median, p95, p99, longest, before]
     timeout_s = function.timeout_s if function else None
     artists.set_scale(ax, shown, unit="seconds", limit=timeout_s, far_above=FAR_ABOVE)
-    for curve, name, look in (
-        (longest, "maximum", MAXIMUM),
-        (p99, "p99", P99),
-        (p95, "p95", P95),
-        (median, "median", MEDIAN),
-    ):
-        artists.draw_steps(ax, curve, look)
-        labels.add(name, curve.latest, look)
-    if before is not None:
-        artists.draw_steps(ax, before, artists.BEFORE)
-        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
+    curves = ((longest, "maximum", MAXIMUM), (p99, "p99", P99), (p95, "p95", P95), (median, "median", MEDIAN))
+    _draw_percentiles(labels, facts, curves, before)
     if timeout_s:
         artists.draw_threshold(labels, timeout_s, f"time-out {formatting.seconds(timeout_s)}")
     if median.empty and longest.empty:
@@ -273,15 +258,25 @@ def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool)
     return ax
 
 
-def _percentiles(frame: pd.DataFrame, resource: str) -> tuple[Curve, Curve, Curve, Curve | None]:
-    """Give median, p95 and p99 of the window now, and the p95 of the one before."""
-    runs = series.invocations(resource)
-    median, p95, p99 = (
-        resampling.with_min_samples(frame, series.duration(resource, statistic), runs).scaled(SECONDS_A_MS)
-        for statistic in ("p50", "p95", "p99")
-    )
-    before = resampling.with_min_samples_before(frame, series.duration(resource, "p95"), runs)
-    return median, p95, p99, before.scaled(SECONDS_A_MS) if before else None
+def _percentiles(
+    frame: pd.DataFrame, keys: Sequence[SeriesKey], counted: SeriesKey
+) -> tuple[list[Curve], Curve | None]:
+    """Give the percentiles of the window now, and the second of them, the p95, of the one before; in seconds."""
+    now = [resampling.with_min_samples(frame, key, counted).scaled(SECONDS_A_MS) for key in keys]
+    before = resampling.with_min_samples_before(frame, keys[1], counted)
+    return now, before.scaled(SECONDS_A_MS) if before else None
+
+
+def _draw_percentiles(
+    labels: LineLabels, facts: Context, curves: Iterable[tuple[Curve, str, LineStyle]], before: Curve | None
+) -> None:
+    """Draw the curves, each with its name, and over them the p95 of the window before."""
+    for curve, name, look in curves:
+        artists.draw_steps(labels.ax, curve, look)
+        labels.add(name, curve.latest, look)
+    if before is not None:
+        artists.draw_steps(labels.ax, before, artists.BEFORE)
+        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
 
 
 FAILURES_TITLE = "Errors and failed jobs"
@@ -369,20 +364,11 @@ def draw_latency(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw median and 95th percentile against the gateway's limit."""
     facts = model.context_of(frame)
     limit = response_limit(facts)
-    median, p95 = (
-        resampling.with_min_samples(frame, key, series.API_COUNT).scaled(SECONDS_A_MS) for key in LATENCY_KEYS
-    )
-    before = resampling.with_min_samples_before(frame, LATENCY_KEYS[1], series.API_COUNT)
-    before = before.scaled(SECONDS_A_MS) if before else None
+    (median, p95), before = _percentiles(frame, LATENCY_KEYS, series.API_COUNT)
 
     labels = axes.setup_axes(ax, facts, LATENCY_TITLE, ("Percentiles", median.period_s), keys=LATENCY_KEYS)
     artists.set_scale(ax, [median, p95, before], unit="seconds", limit=limit.seconds, far_above=FAR_ABOVE)
-    for curve, name, look in ((p95, "p95", P95), (median, "median", MEDIAN)):
-        artists.draw_steps(ax, curve, look)
-        labels.add(name, curve.latest, look)
-    if before is not None:
-        artists.draw_steps(ax, before, artists.BEFORE)
-        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
+    _draw_percentiles(labels, facts, ((p95, "p95", P95), (median, "median", MEDIAN)), before)
     artists.draw_threshold(labels, limit.seconds, limit.label)
     if median.empty and p95.empty:
         axes.write_no_data(ax, no_data_reason(facts, LATENCY_KEYS[0]))

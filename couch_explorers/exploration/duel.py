@@ -61,8 +61,9 @@ class DuelPanel:
 
     def advance(self) -> None:
         """Choose the pair whose comparison teaches most, by what the ratings file says now."""
-        names = list(self._cells)
-        self.pair = next_pair(names, self._answers(), self._rng)
+        answers = [duel for duel in self._file.duels() if duel.left in self._cells and duel.right in self._cells]
+        self._compared = len(answers)
+        self.pair = next_pair(list(self._cells), answers, self._rng)
 
     def choose(self, side: str) -> Duel:
         """Say that the picture on this side, "left" or "right", is the better one; the next pair follows.
@@ -81,9 +82,6 @@ class DuelPanel:
     def ranking(self) -> Ranking:
         """The ranking so far."""
         return ranking(self._pictures, target=self._target)
-
-    def _answers(self) -> list[Duel]:
-        return [duel for duel in self._file.duels() if duel.left in self._cells and duel.right in self._cells]
 
     @cached_property
     def widget(self) -> ipywidgets.VBox:
@@ -121,15 +119,17 @@ class DuelPanel:
             f'<div class="couch-duel-stage" tabindex="0" role="group" aria-label="Two pictures: press the left or right arrow for the '
             f'better one" onkeydown="{KEYS}">{"".join(sides)}</div>'
         )
-        said = formatting.count(len(self._answers()), "comparison").capitalize()
+        said = formatting.count(self._compared, "comparison").capitalize()
         self._count.value = f"Which picture is better? Click it, or press an arrow key. {said} so far."
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
         if not widgets_work():
             return self.ranking._repr_mimebundle_()
         self.advance()
+        if "widget" in vars(self):
+            # Displayed again; new widgets show the pair by themselves.
+            self._show()
         shown: dict[str, Any] = self.widget._repr_mimebundle_()
-        self._show()
         return {**shown, "text/plain": self.ranking.sentence}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
 
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+T = TypeVar("T")
 
 # Adding a line takes a millisecond: a program that holds the lock for this long hangs.
 LOCK_TIMEOUT_S = 10.0
@@ -42,6 +44,29 @@ def locked(path: Path, what: str) -> Iterator[None]:
         raise ExplorationError(
             f"The {what} is not kept, {path} cannot be written: {error.strerror or error}. Make it writable, then try again.",
         ) from error
+
+
+def parse(data: bytes, read: Callable[[bytes], T]) -> tuple[list[T], dict[int, Exception]]:
+    """Read each line that is not blank.
+
+    Args:
+        data: the content of a file.
+        read: reads one line; raises ValueError or RecursionError for one that it cannot.
+
+    Returns:
+        What was read, in the file's order, and the errors of the other lines by their numbers, from 1.
+
+    """
+    lines: list[T] = []
+    broken: dict[int, Exception] = {}
+    for number, row in enumerate(data.split(b"\n"), start=1):
+        if not row.strip():
+            continue
+        try:
+            lines.append(read(row))
+        except (ValueError, RecursionError) as error:
+            broken[number] = error
+    return lines, broken
 
 
 def append(path: Path, texts: Sequence[str]) -> None:

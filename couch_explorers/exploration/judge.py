@@ -244,13 +244,8 @@ class Judgements:
         statuses = Counter(found.status for found in self.outcomes)
         counts = ", ".join(f"{statuses[status]} {status}" for status in JudgeStatus if statuses[status])
         paid = sum(found.usd for found in self.outcomes)
-        cost = (
-            "nothing was paid"
-            if not paid or self.target == "local"
-            else f"{formatting.usd(paid)} (prices of {VISION_PRICES_AS_OF})"
-        )
-        if paid and self.target == "local":
-            cost = f"on AWS {formatting.usd(paid)} (prices of {VISION_PRICES_AS_OF})"
+        where = "on AWS " if self.target == "local" else ""
+        cost = f"{where}{formatting.usd(paid)} (prices of {VISION_PRICES_AS_OF})" if paid else "nothing was paid"
         said = f"{formatting.count(len(self.outcomes), 'picture')} by {self.model.name}: {counts or 'none'}; {cost}."
         return f"{said} {STAND_IN_NOTE}" if self.stand_in or self.target == "local" else said
 

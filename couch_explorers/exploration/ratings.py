@@ -125,8 +125,7 @@ class RatingsFile:
             if before.at is not None and before.at >= now:
                 # A colleague's clock was ahead, or this one was set back: what is said now holds all the same.
                 now = before.at + timedelta(microseconds=1)
-            at = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
-            text = canonical_json({"id": picture_id, **sayings, "at": at, "by": by})
+            text = canonical_json({"id": picture_id, **sayings, "at": _time_text(now), "by": by})
             json_lines.append(self.path, [text])
         return _apply(before, _Entry(now, text, picture_id, by, sayings))
 
@@ -152,8 +151,7 @@ class RatingsFile:
                 f"{shown(won)} cannot win between {shown(left)} and {shown(right)}: name one of two pictures."
             )
         duel = Duel(left, right, won, datetime.now(UTC), by)
-        at = duel.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        text = canonical_json({"duel": [left, right], "won": won, "at": at, "by": by})
+        text = canonical_json({"duel": [left, right], "won": won, "at": _time_text(duel.at), "by": by})
         with json_lines.locked(self.path, "answer"):
             json_lines.append(self.path, [text])
         return duel
@@ -201,20 +199,20 @@ def _read_entries(path: Path) -> list[_Entry]:
 def _parse_file(path: Path) -> tuple[list[_Entry], list[str]]:
     """The lines of a file, and a sentence for each that is no rating; raises ExplorationError for no readable file."""
     try:
-        rows = path.read_bytes().split(b"\n")
+        data = path.read_bytes()
     except FileNotFoundError:
         return [], []
     except OSError as error:
         raise ExplorationError(f"The ratings in {path} cannot be read: {error.strerror or error}.") from error
-    lines, broken = [], []
-    for number, row in enumerate(rows, start=1):
-        if not row.strip():
-            continue
-        try:
-            lines.append(_parse_entry(row))
-        except (ValueError, RecursionError) as error:
-            broken.append(f"Line {number} of {path} is no rating and is left out: {error} Mend or delete the line.")
-    return lines, broken
+    lines, broken = json_lines.parse(data, _parse_entry)
+    return lines, [
+        f"Line {number} of {path} is no rating and is left out: {error} Mend or delete the line."
+        for number, error in broken.items()
+    ]
+
+
+def _time_text(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _warn(sentences: Iterable[str]) -> None:

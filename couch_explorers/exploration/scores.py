@@ -124,19 +124,14 @@ class ScoresFile:
         except OSError as error:
             raise ExplorationError(f"The scores in {self.path} cannot be read: {error.strerror or error}.") from error
         whole = data[: data.rfind(b"\n") + 1]
-        found = []
-        for number, row in enumerate(whole.split(b"\n"), start=1):
-            if not row.strip():
-                continue
-            try:
-                found.append(Judgement.from_json(json.loads(row)))
-            except (ValueError, RecursionError) as error:
-                reason = "it is no JSON." if isinstance(error, json.JSONDecodeError) else str(error)
-                warnings.warn(
-                    f"Line {number} of {self.path} is no score and is left out: {reason} Delete the line.",
-                    BrokenScoreWarning,
-                    stacklevel=3,
-                )
+        found, broken = json_lines.parse(whole, lambda row: Judgement.from_json(json.loads(row)))
+        for number, problem in broken.items():
+            reason = "it is no JSON." if isinstance(problem, json.JSONDecodeError) else str(problem)
+            warnings.warn(
+                f"Line {number} of {self.path} is no score and is left out: {reason} Delete the line.",
+                BrokenScoreWarning,
+                stacklevel=3,
+            )
         return found, start + len(whole)
 
     def add(self, judgement: Judgement) -> None:

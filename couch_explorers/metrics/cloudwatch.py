@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from couch_explorers.metrics.context import Clients, SystemContext
+    from couch_explorers.metrics.context import Clients, FunctionAnswers, SystemContext
     from couch_explorers.metrics.model import Series, SeriesKey, Window
     from couch_explorers.metrics.series import Names
     from couch_explorers.metrics.time_windows import Compare, WindowPlan
@@ -91,9 +91,10 @@ def fetch(
     names = series.Names.of(workspace)
     clients = context.Clients.of(workspace)
     with ThreadPoolExecutor(1, thread_name_prefix="objectives") as pool:
-        asked = pool.submit(context.read_objectives, clients.functions, names)
+        asked = pool.submit(context.read_functions, clients.functions, names)
         found = find_dimensions(clients.cloudwatch, names, workspace.model_arns)
-        objectives = {**series.OBJECTIVES, **asked.result()}
+        functions = asked.result()
+    objectives = context.objectives_of(functions)
     usual = _series(names, found, objectives, min(time_windows.RETENTION), time_windows.PERCENTILE_PERIOD_S)
     percentiles = sum(series.is_percentile(each.key) for each in usual)
     plan = time_windows.plan(
@@ -101,7 +102,7 @@ def fetch(
         series=len(usual) - percentiles + len(_marks(workspace, names, min(time_windows.RETENTION))), percentiles=percentiles,
     )  # fmt: skip
     lines = _series(names, found, objectives, plan.period_s, plan.percentile_period_s)
-    return _fetch(workspace, names, clients, plan, lines, found, objectives, timezone, now)
+    return _fetch(workspace, names, clients, plan, lines, found, functions, timezone, now)
 
 
 def _series(
@@ -124,13 +125,14 @@ def _fetch(
     plan: WindowPlan,
     lines: tuple[Series, ...],
     found: MetricDimensions,
-    objectives: dict[str, Objective],
+    functions: FunctionAnswers,
     timezone: str,
     now: datetime,
 ) -> pd.DataFrame:
     """Ask for all windows and their surroundings at the same time, and put everything together."""
     asked = [each for each in lines if each.resource in names.deployed]
     marks = _marks(workspace, names, plan.period_s) if asked else ()
+    objectives = context.objectives_of(functions)
     keys = {key for resource in FUNCTIONS for key in series.of_objective(resource, objectives[resource])}
     of_objective = [each for each in asked if each.key in keys]
     longer = time_windows.objective_windows(plan.windows[0].end, now) if of_objective else {}
@@ -144,7 +146,7 @@ def _fetch(
             )
             for window, period_s in longer.items()
         }
-        around = context.load(workspace, names, clients, plan.windows, now)
+        around = context.load(workspace, names, clients, plan.windows, now, functions)
         plan, answered = _answered(plan, waiting)
         plan, budget_answers = _budgets_answered(plan, budgets)
     states = _states(plan, lines, asked, answered, around)

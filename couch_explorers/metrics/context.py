@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ from couch_explorers.metrics.model import (
     FunctionConfiguration,
     LogSummary,
 )
-from couch_explorers.metrics.series import FUNCTIONS, SYNTHETIC_DEPLOY, SYNTHETIC_HISTORY
+from couch_explorers.metrics.series import FUNCTIONS, OBJECTIVES, SYNTHETIC_DEPLOY, SYNTHETIC_HISTORY
 from couch_explorers.objective import Objective
 from couch_explorers.paths import Home
 
@@ -79,12 +80,31 @@ class SystemContext:
     notes: tuple[str, ...] = ()
 
 
+# By resource: what was read of a function, None where there is none, or where the sentence beside it says why nobody knows.
+FunctionAnswers = Mapping[str, tuple[FunctionConfiguration | None, str]]
+
+
 def load(
-    workspace: Workspace, names: Names, clients: Clients, windows: Sequence[Window], now: datetime
+    workspace: Workspace,
+    names: Names,
+    clients: Clients,
+    windows: Sequence[Window],
+    now: datetime,
+    functions: FunctionAnswers,
 ) -> SystemContext:
-    """Ask for everything at once; `windows` begins with the window now, for which alarms and logs are read."""
+    """Ask for everything else at once.
+
+    Args:
+        workspace: Where the system is deployed.
+        names: What its parts are called.
+        clients: Of the workspace.
+        windows: They begin with the window now, for which alarms and logs are read.
+        now: When that is.
+        functions: What `read_functions` gave.
+
+    """
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="context") as pool:
-        return _ContextLoader(pool, names, clients, windows[0]).all(workspace, windows, now)
+        return _ContextLoader(pool, names, clients, windows[0]).all(workspace, windows, now, functions)
 
 
 class _ContextLoader:
@@ -94,23 +114,32 @@ class _ContextLoader:
         self.pool, self.names, self.clients, self.window = pool, names, clients, window
         self.why: dict[str, str] = {}
 
-    def all(self, workspace: Workspace, windows: Sequence[Window], now: datetime) -> SystemContext:
+    def all(
+        self, workspace: Workspace, windows: Sequence[Window], now: datetime, functions: FunctionAnswers
+    ) -> SystemContext:
         """Ask, and put the answers together."""
         deployed = self.names.deployed
         alarms = self.start(
             lambda: read_alarms(self.clients.cloudwatch, self.names.candidate),
             DESCRIBE_ALARMS, "read the alarms",
         )  # fmt: skip
-        functions = {resource: self._function(resource) for resource in FUNCTIONS if resource in deployed}
+        bound = self._concurrency() if WORKER in deployed else None
         lines = [self._logs(resource) for resource in FUNCTIONS if resource in deployed]
         queues = {resource: self._queue(resource) for resource in (QUEUE, DEAD_LETTERS) if resource in deployed}
         rung = self._with_history(alarms.result() or ())
 
-        limits = [limit for answer in functions.values() for limit in answer.result() or ()]
+        for _, note in functions.values():
+            if note:
+                self.why[GET_FUNCTION] = note
+        limits = [
+            replace(limit, maximum_concurrency=bound.result()) if bound and limit.resource == WORKER else limit
+            for limit, _ in functions.values()
+            if limit is not None
+        ]
         deploys = recorded_deploys(Home.current()) if workspace.target == "local" else ()
         deploys = deploys or deploys_from_functions(limits)
         logs = tuple(said for answer in lines if (said := answer.result()) is not None)
-        gone = {resource for resource, answer in functions.items() if answer.result() == ()}
+        gone = {resource for resource, (limit, note) in functions.items() if limit is None and not note}
         gone |= {resource for resource, answer in queues.items() if answer.result() is False}
         return SystemContext(
             alarms=rung,
@@ -141,18 +170,6 @@ class _ContextLoader:
             return answer
 
         return self.pool.submit(put)
-
-    def _function(self, resource: str) -> Future[tuple[FunctionConfiguration, ...] | None]:
-        """Ask for a function; an empty answer is that there is none."""
-
-        def question() -> tuple[FunctionConfiguration, ...]:
-            found = read_function(self.clients.functions, resource, self.names.function(resource))
-            if found is None:
-                return ()
-            return (replace(found, maximum_concurrency=bound.result()),) if bound else (found,)
-
-        bound = self._concurrency() if resource == WORKER else None
-        return self.start(question, GET_FUNCTION, "read the functions' limits")
 
     def _concurrency(self) -> Future[int | None]:
         return self.start(
@@ -371,17 +388,23 @@ def read_objective(configuration: dict[str, Any]) -> Objective | None:
     return found if found.seconds > 0 and 0 < found.share < 1 else None
 
 
-def read_objectives(functions: Any, names: Names) -> dict[str, Objective]:
-    """Read the objective of each path whose function is there and says one; whoever may not ask gets none."""
-    found: dict[str, Objective] = {}
-    for resource in FUNCTIONS:
-        if resource in names.deployed:
-            name = names.function(resource)
-            question = partial(read_function, functions, resource, name)
-            function, _ = errors.call_optional(question, action=GET_FUNCTION, to="read the functions' limits")
-            if function is not None and function.objective is not None:
-                found[resource] = function.objective
-    return found
+def read_functions(functions: Any, names: Names) -> FunctionAnswers:
+    """Read the limits of each function that the workspace names, without how many runs the queue's mapping allows."""
+    return {
+        resource: errors.call_optional(
+            partial(read_function, functions, resource, names.function(resource)),
+            action=GET_FUNCTION,
+            to="read the functions' limits",
+        )
+        for resource in FUNCTIONS
+        if resource in names.deployed
+    }
+
+
+def objectives_of(functions: FunctionAnswers) -> dict[str, Objective]:
+    """Give the objective of each path: what its function says, or the stack's default."""
+    said = {resource: found.objective for resource, (found, _) in functions.items() if found and found.objective}
+    return {**OBJECTIVES, **said}
 
 
 def maximum_concurrency(functions: Any, name: str) -> int | None:

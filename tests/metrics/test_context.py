@@ -29,7 +29,9 @@ WINDOWS = (Window("now", NOW - DAY, NOW), Window("before", NOW - 2 * DAY, NOW - 
 def look(aws, workspace):
     def at(workspace=workspace, windows=WINDOWS, now=NOW):
         names = series.Names.of(workspace)
-        return context.load(workspace, names, context.Clients.of(workspace), windows, now)
+        clients = context.Clients.of(workspace)
+        functions = context.read_functions(clients.functions, names)
+        return context.load(workspace, names, clients, windows, now, functions)
 
     return at
 

@@ -21,6 +21,7 @@ from couch_explorers.exploration.grid import TIMES
 from couch_explorers.exploration.scores import HIGHEST_SCORE, LOWEST_SCORE, Score
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import load_rgb
+from couch_explorers.text_layout import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -272,7 +273,4 @@ def _read_score(key: str, given: Any) -> Score:
     reason = given.get("reason")
     if not isinstance(reason, str) or not reason.strip():
         raise JudgeAnswerError(f"The reason of {key} is {shown(reason)}, not a sentence.")
-    plain = " ".join("".join(each if each.isprintable() else " " for each in reason).split())
-    return Score(
-        score, plain if len(plain) <= MAX_REASON_CHARACTERS else f"{plain[: MAX_REASON_CHARACTERS - 1].rstrip()}…"
-    )
+    return Score(score, one_line(reason, MAX_REASON_CHARACTERS))

@@ -152,7 +152,9 @@ def begin_anew(page):
 
 
 def save(page):
-    choose(page, "File", "Save Notebook")
+    """Save, and wait until JupyterLab's server says that the file is whole."""
+    with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/contents/" in answer.url):
+        choose(page, "File", "Save Notebook")
     expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
 
 
@@ -226,8 +228,7 @@ def test_a_notebook_that_is_opened_and_saved_stays_as_it_is_and_within_its_width
                 "[...document.querySelectorAll('.jp-CodeCell .cm-scroller')].filter(it => it.scrollWidth > it.clientWidth).length"
             )
             assert wide == 0
-            choose(page, "File", "Save Notebook")
-            expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+            save(page)
             assert (lab.root / "notebooks" / notebook.name).read_bytes() == notebook.read_bytes()
 
 

@@ -27,6 +27,7 @@ from couch_explorers.exploration.page_layout import (
     paragraph,
     picture_slot,
 )
+from couch_explorers.exploration.results import context_of
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import data_uri, load_rgb
 from couch_explorers.files import write_whole
@@ -261,13 +262,13 @@ def compare(
         raise ExplorationError("Only one cell is given: give two numbers, such as compare(pictures, 1, 5), or none.")
     else:
         left, right = _find_cell(frame, a), _find_cell(frame, b)
-    run = frame.attrs.get("run")
+    context = context_of(frame)
     return Comparison(
         left,
         right,
         (_load_picture(left), _load_picture(right)),
-        str(frame.attrs.get("target", "")),
-        Path(run) if run else None,
+        context.target,
+        context.run,
     )
 
 

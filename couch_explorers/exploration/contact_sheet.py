@@ -49,7 +49,7 @@ from couch_explorers.exploration.page_layout import (
 )
 from couch_explorers.exploration.progress import print_line
 from couch_explorers.exploration.ratings import picture_id, target_of
-from couch_explorers.exploration.results import WITH_PICTURE, Status
+from couch_explorers.exploration.results import WITH_PICTURE, Status, context_of
 from couch_explorers.exploration.scores import current_scores
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import data_uri
@@ -460,10 +460,9 @@ def contact_sheet(
     arrangement = arrange(tiles, rows, columns)
     groups = group_cells(tiles, arrangement)
     measures = choose_metrics(groups, arrangement)
-    said = frame.attrs
-    title = title or said.get("title") or default_title(tiles, arrangement)
-    purpose = said.get("purpose", "") if purpose is None else purpose
-    run = Path(said["run"]) if said.get("run") else None
+    context = context_of(frame)
+    title = title or context.title or default_title(tiles, arrangement)
+    purpose = context.purpose if purpose is None else purpose
     around = page_frame(
         measures,
         title=title,
@@ -471,13 +470,13 @@ def contact_sheet(
         texts=shared_texts(tiles, arrangement),
         facts=sheet_facts(tiles, arrangement),
         foot=(
-            outcome_sentence(tiles, said.get("target", "")),
-            origin_sentence(tiles, said.get("target", ""), run_date(run)),
+            outcome_sentence(tiles, context.target),
+            origin_sentence(tiles, context.target, run_date(context.run)),
             *missing_glyphs_note(tiles, title, purpose),
         ),
     )
     paging = Paging(tiles, arrangement, groups, measures, current_scores(target_of(frame)))
-    return ContactSheet(title, run, around, paging, tuple(paging.bodies(around.room)))
+    return ContactSheet(title, context.run, around, paging, tuple(paging.bodies(around.room)))
 
 
 def _write(path: Path, page: Image.Image) -> None:

@@ -308,7 +308,7 @@ class FormWidgets:
                 on_step=self._stepped,
             )
             self._form.pictures = frame
-            self._form.change(replace(self._form.state, run=str(frame.attrs["run"])))
+            self._form.change(replace(self._form.state, run=str(results.context_of(frame).run or "")))
             self._results.show(frame)
             self._say("Cancelled; finished pictures are kept." if cancel.is_set() else "Done.")
         except ExplorationError as error:
@@ -403,7 +403,7 @@ class ResultWidgets:
         """Show the pictures of a result from its first page on."""
         self._frame, self._cells, self._first = frame, cell_views(frame), 0
         self._labels = distinguishing_labels(self._cells)
-        text = outcome_sentence(self._cells, str(frame.attrs.get("target", "")))
+        text = outcome_sentence(self._cells, results.context_of(frame).target)
         self._summary.value = f'<p role="status">{escape(text)}</p>'
         self._saved.value = ""
         self.widget.layout.display = None

@@ -25,8 +25,7 @@ from couch_explorers.text_layout import SEPARATOR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
+    from couch_explorers.exploration.frames import RunFrame
     from couch_explorers.exploration.results import RunInfo
     from couch_explorers.exploration.scores import Judgement
 
@@ -151,13 +150,15 @@ class Gallery:
     judged: Mapping[str, Judgement] = field(default_factory=dict)
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> RunFrame:
         """Every picture of these runs once, with the columns of a result and `run`, the name of the run's folder.
 
         `number` counts anew, so that the frame can be given to `contact_sheet`, `compare` and `rate`. Raises
         ExplorationError where there is no picture.
         """
         import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
+
+        from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - likewise
 
         found = []
         for run in (run for run in self.runs if run.pictures):
@@ -166,9 +167,9 @@ class Gallery:
             found.append(rows[rows["number"].isin(numbers)].assign(run=run.info.folder.name))
         if not found:
             raise ExplorationError(f"{self} A frame needs at least one picture.")
-        rows = pd.concat(found, ignore_index=True).drop_duplicates("id", ignore_index=True)
+        rows = RunFrame(pd.concat(found, ignore_index=True).drop_duplicates("id", ignore_index=True))
         rows["number"] = range(1, len(rows) + 1)
-        rows.attrs = {"run": "", "title": str(self), "purpose": "", "target": self.target}
+        rows.context = results.RunContext(self.target, title=str(self))
         return rows
 
     def __len__(self) -> int:

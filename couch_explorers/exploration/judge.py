@@ -612,9 +612,7 @@ def _frame(outcomes: Sequence[JudgeOutcome], plan: JudgePlan) -> pd.DataFrame:
             )
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     types = {"number": "int64", "score": "Int64", "stand_in": "bool", "seconds": "float64", "usd": "float64"}
-    frame = frame.astype({name: types.get(name, "str") for name in SCORE_COLUMNS})
-    frame.attrs = {"target": plan.target, "model": plan.model.id}
-    return frame
+    return frame.astype({name: types.get(name, "str") for name in SCORE_COLUMNS})
 
 
 def _cost(answer: Mapping[str, Any], model: VisionModel) -> float:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.exploration.cache import CachedPicture
+    from couch_explorers.exploration.frames import PlanFrame
     from couch_explorers.exploration.sweep_spec import Cell, SweepSpec
     from couch_explorers.workspace import Workspace
 
@@ -56,6 +57,20 @@ class Planned(StrEnum):
 
 
 @dataclass(frozen=True)
+class PlanContext:
+    """For whom and how a plan was made: the `context` of its frame.
+
+    `at_a_time` is the number of pictures at once, `seconds_by_model` the seconds that one picture of each model takes.
+    """
+
+    target: str
+    via: str
+    title: str
+    at_a_time: int
+    seconds_by_model: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class PlanRow:
     """The plan for one cell.
 
@@ -71,7 +86,7 @@ class PlanRow:
     picture: CachedPicture | None = None
 
 
-def make_plan(sweep: SweepSpec, workspace: Workspace, *, via: str = "direct", concurrency: int = 8) -> pd.DataFrame:
+def make_plan(sweep: SweepSpec, workspace: Workspace, *, via: str = "direct", concurrency: int = 8) -> PlanFrame:
     """Plan a sweep on a workspace with the cache of its target: see `rows` and `frame`."""
     check_concurrency(concurrency)
     cache = ImageCache(Home.current().images(workspace.target))
@@ -157,15 +172,17 @@ def plan_frame(
     via: str = "direct",
     concurrency: int = 8,
     title: str = "",
-) -> pd.DataFrame:
+) -> PlanFrame:
     """Lay the plan out as PLAN_COLUMNS, one row a cell.
 
     `status` is "new", "cached", "same" or "refused"; `usd` is what the cell would cost, 0 unless new; `cfg_scale` is NaN
     for the model's own default, `id` and `negative_prompt` are missing where there is none. A sweep with variables has
-    `results.template_columns` besides. The frame's attrs hold what a
-    summary needs beside: target, via, title, at_a_time (pictures) and seconds_by_model (of one picture).
+    `results.template_columns` besides. The frame's `context` holds
+    what a summary needs beside.
     """
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
+
+    from couch_explorers.exploration.frames import PlanFrame  # noqa: PLC0415 - likewise
 
     models = {row.cell.model for row in planned if row.status is Planned.NEW}
     columns = {
@@ -176,15 +193,15 @@ def plan_frame(
     rows = [results.template_values(row.cell, variables) for row in planned]
     for place, name in enumerate(results.template_columns(variables)):
         columns[name] = pd.Series([row[place] for row in rows], dtype="str")
-    table = pd.DataFrame(columns)
-    table.attrs = {
-        "target": workspace.target,
-        "via": via,
-        "title": title,
-        "at_a_time": effective_concurrency(workspace, concurrency, via=via) if models else int(concurrency),
-        "seconds_by_model": seconds_by_model(cache, models, workspace.target),
-    }
-    return table
+    frame = PlanFrame(columns)
+    frame.context = PlanContext(
+        target=workspace.target,
+        via=via,
+        title=title,
+        at_a_time=effective_concurrency(workspace, concurrency, via=via) if models else int(concurrency),
+        seconds_by_model=seconds_by_model(cache, models, workspace.target),
+    )
+    return frame
 
 
 def _plan_value(row: PlanRow, column: str) -> object:
@@ -381,9 +398,11 @@ class NoPlan:
 
 def summarize_plan(plan: pd.DataFrame) -> PlanSummary:
     """Sum up a plan, or some of its rows: what `Sweep.plan` returned. Raises ExplorationError for another frame."""
-    attrs = plan.attrs
-    if "seconds_by_model" not in attrs:
-        raise ExplorationError("The frame is no plan, or lost its attrs on the way: give what Sweep.plan returned.")
+    context = getattr(plan, "context", None)
+    if not isinstance(context, PlanContext):
+        raise ExplorationError(
+            "The frame is no plan, or was built anew from the rows of one: give what Sweep.plan returned, or a part of it.",
+        )
     counts = Counter(zip(plan["model"], plan["status"], strict=True))
     lines = tuple(
         ModelSummary(
@@ -397,9 +416,9 @@ def summarize_plan(plan: pd.DataFrame) -> PlanSummary:
     new = plan[plan["status"] == str(Planned.NEW)]
     refused = plan.loc[plan["status"] == str(Planned.REFUSED), "reason"]
     return PlanSummary(
-        title=attrs["title"],
-        target=attrs["target"],
-        via=attrs["via"],
+        title=context.title,
+        target=context.target,
+        via=context.via,
         requests=len(plan),
         new=statuses[Planned.NEW],
         cached=statuses[Planned.CACHED],
@@ -407,8 +426,8 @@ def summarize_plan(plan: pd.DataFrame) -> PlanSummary:
         refused=statuses[Planned.REFUSED],
         usd=_total_usd(plan["usd"]),
         prices_as_of=PRICES_AS_OF,
-        seconds=expected_seconds((attrs["seconds_by_model"][model] for model in new["model"]), attrs["at_a_time"]),
-        at_a_time=attrs["at_a_time"],
+        seconds=expected_seconds((context.seconds_by_model[model] for model in new["model"]), context.at_a_time),
+        at_a_time=context.at_a_time,
         models=lines,
         # Of a new cell the reason tells why the picture that is here does not count.
         warnings=tuple(text for text in [*plan["warning"].unique(), *new["reason"].unique()] if text),

@@ -21,7 +21,7 @@ from couch_explorers.core.errors import shown
 from couch_explorers.core.jobs import ID_PATTERN, canonical_json
 from couch_explorers.exploration import json_lines
 from couch_explorers.exploration.grid import cell_view, cell_views
-from couch_explorers.exploration.results import Status
+from couch_explorers.exploration.results import Status, context_of
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
 
@@ -364,7 +364,7 @@ def ratings_file(target: str) -> RatingsFile:
 
 def target_of(result: object) -> str:
     """Where the pictures of a sweep's result, or of a row of it, were made; "local" where it does not say."""
-    return str(getattr(result, "attrs", {}).get("target") or "local")
+    return context_of(result).target or "local"
 
 
 def picture_id(tile: CellView) -> str:

@@ -21,8 +21,7 @@ from couch_explorers.paths import Home
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import pandas as pd
-
+    from couch_explorers.exploration.frames import RunFrame
     from couch_explorers.exploration.prompt_templates import VariableValue
     from couch_explorers.exploration.sweep_spec import Cell
 
@@ -90,6 +89,27 @@ def variables_of(cells: Iterable[Templated]) -> list[str]:
 
 
 @dataclass(frozen=True)
+class RunContext:
+    """What is true of all rows of a run's frame: its `context`.
+
+    `target` is where its pictures were made, "" where that is not known; `run` is the folder of the saved run, None for one that
+    was not saved; `unstarted` says why a run was not started, "" where it was.
+    """
+
+    target: str = ""
+    run: Path | None = None
+    title: str = ""
+    purpose: str = ""
+    unstarted: str = ""
+
+
+def context_of(result: object) -> RunContext:
+    """Give the context of a run's frame, or of a part of it; the default for any other object."""
+    found = getattr(result, "context", None)
+    return found if isinstance(found, RunContext) else RunContext()
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How the cell of this number ended.
 
@@ -148,17 +168,19 @@ def result_rows(cells: Sequence[Cell], outcomes: Mapping[int, Outcome]) -> list[
     return [(*_result_row(cell, outcomes.get(cell.number)), *template_values(cell, variables)) for cell in cells]
 
 
-def to_frame(cells: Sequence[Cell], outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
+def to_frame(cells: Sequence[Cell], outcomes: Mapping[int, Outcome], context: RunContext = RunContext()) -> RunFrame:
     """Make the result of a sweep: the columns of `columns_of`, one row a cell in the order given; see `result_rows`.
 
     `seconds` and `usd` are the cell's own, `path` is a file here, `key` one in the bucket, `width` and `height` are pixels;
     what is not there is missing (NaN, NA).
     """
-    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
+    from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - it brings pandas, which not every caller needs
 
     columns = columns_of(cells)
-    frame = pd.DataFrame(result_rows(cells, outcomes), columns=list(columns))
-    return frame.astype({name: DTYPES.get(name, "str") for name in columns})
+    values = RunFrame(result_rows(cells, outcomes), columns=list(columns))
+    frame: RunFrame = values.astype({name: DTYPES.get(name, "str") for name in columns})
+    frame.context = context
+    return frame
 
 
 def new_run_folder(target: str, title: str, started: datetime) -> Path:
@@ -226,12 +248,14 @@ def save_run(
     return folder
 
 
-def load(folder: str | Path) -> pd.DataFrame:
+def load(folder: str | Path) -> RunFrame:
     """Read a saved run as the frame that `Sweep.run` gave; `folder` may be named as seen from the project's folder.
 
     Raises ExplorationError for a folder that is no run.
     """
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
+
+    from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - likewise
 
     folder = paths.resolve(folder)
     info = RunInfo.read(folder)
@@ -264,8 +288,9 @@ def load(folder: str | Path) -> pd.DataFrame:
         dtype="str",
         index=read.index,
     )
-    read.attrs = {"run": str(folder), "title": info.title, "purpose": info.purpose, "target": info.target}
-    return read
+    frame = RunFrame(read)
+    frame.context = RunContext(info.target, folder, info.title, info.purpose)
+    return frame
 
 
 def runs(target: str = "local") -> list[RunInfo]:
@@ -324,7 +349,7 @@ class RunInfo:
         except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
             raise ExplorationError(f"{folder} is no saved run: results.runs() lists those there are.") from error
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> RunFrame:
         """Read the run's rows: see `load`."""
         return load(self.folder)
 

@@ -292,8 +292,8 @@ def compare_runs(old: pd.DataFrame | Path | str, new: pd.DataFrame | Path | str)
         raise ExplorationError(
             "The two runs have no cell in common: give runs with the same prompts, seeds and sizes; only the model may differ.",
         )
-    runs = [Path(run) if (run := frame.attrs.get("run")) else None for frame in frames]
-    return RunComparison(tuple(pairs), tuple(lone[0]), tuple(lone[1]), (targets[0], targets[1]), (runs[0], runs[1]))
+    runs = (results.context_of(frames[0]).run, results.context_of(frames[1]).run)
+    return RunComparison(tuple(pairs), tuple(lone[0]), tuple(lone[1]), (targets[0], targets[1]), runs)
 
 
 def compare_pictures(old: CellView, new: CellView) -> tuple[Change, int | None]:

@@ -10,7 +10,7 @@ from couch_explorers import checks as found
 from couch_explorers import formatting
 from couch_explorers.checks import Check, Verdict
 from couch_explorers.core.image_models import PRICES_AS_OF
-from couch_explorers.exploration.results import WITH_PICTURE, Status
+from couch_explorers.exploration.results import WITH_PICTURE, Status, context_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def conclude(pictures: pd.DataFrame) -> SweepSummary:
             f"{there} of {len(pictures)} are there: {', '.join(f'{statuses[s]} {s}' for s in Status if statuses[s])}.",
         ),
     ]
-    unstarted = pictures.attrs.get("unstarted", "")
+    unstarted = context_of(pictures).unstarted
     if unstarted:
         checks.append(Check("run started", Verdict.BAD, 0.0, unstarted))
     for status, verdict in VERDICTS.items():
@@ -67,7 +67,7 @@ def _sentence(pictures: pd.DataFrame, there: int, statuses: Counter[Status]) -> 
     sentence = f"{there} of {len(pictures)} pictures are there"
     if not new:
         return f"{sentence}, none of them new: nothing was paid."
-    if pictures.attrs.get("target") == "local":
+    if context_of(pictures).target == "local":
         return f"{sentence}, {new} of them new; on AWS these would have cost {paid} (prices of {PRICES_AS_OF})."
     return f"{sentence}, {new} of them new, for {paid} (prices of {PRICES_AS_OF})."
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from couch_explorers.exploration import plan, progress, results
 from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.plan import Planned
-from couch_explorers.exploration.results import Outcome, Status
+from couch_explorers.exploration.results import Outcome, RunContext, Status
 from couch_explorers.exploration.runner import Executor
 from couch_explorers.exploration.sweep_spec import ExplorationError, SweepSpec
 from couch_explorers.paths import Home
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    import pandas as pd
-
+    from couch_explorers.exploration.frames import PlanFrame, RunFrame
     from couch_explorers.exploration.plan import NoPlan, PlanSummary
     from couch_explorers.exploration.runner import Runner
     from couch_explorers.workspace import Workspace
@@ -37,7 +36,7 @@ AFTER_INTERRUPT = {
 class Sweep(SweepSpec):
     """A specification that can be planned and run on a workspace; see `SweepSpec` for its arguments."""
 
-    def plan(self, workspace: Workspace, via: str = "direct", concurrency: int = 8) -> pd.DataFrame:
+    def plan(self, workspace: Workspace, via: str = "direct", concurrency: int = 8) -> PlanFrame:
         """Say what a run would do, before anything is paid: one row a cell, see `plan.frame`.
 
         Looks into this machine's cache and asks the target for the lifecycle of models, but not into the bucket: a
@@ -77,7 +76,7 @@ class Sweep(SweepSpec):
         errors: Literal["raise", "show"] = "raise",
         cancel: threading.Event | None = None,
         on_step: Callable[[int, int], None] | None = None,
-    ) -> pd.DataFrame:
+    ) -> RunFrame:
         """Make the pictures that are not there yet and return one row a cell, in order, whatever became of it.
 
         Args:
@@ -93,7 +92,8 @@ class Sweep(SweepSpec):
             on_step: is called with (done, total) in place of the progress bar, from any thread.
 
         Returns:
-            The columns of `results.columns_of`; `seconds` and `usd` (USD) are the cell's own.
+            The columns of `results.columns_of`; `seconds` and `usd` (USD) are the cell's own. Its `context` names the
+            target and the folder of the saved run.
 
         Raises:
             ExplorationError: before anything is sent: as `plan` does, and where the new pictures cost more than
@@ -123,7 +123,7 @@ class Sweep(SweepSpec):
         cells, outcomes = [row.cell for row in planned], work.outcomes()
         found = results.result_rows(cells, outcomes)
         about = {"via": via, "concurrency": concurrency, "seconds": round(time.monotonic() - begin, 3)}
-        attributes = _save(found, results.columns_of(cells), self, workspace, started, about)
+        context = _save(found, results.columns_of(cells), self, workspace, started, about)
         if interrupted is not None:
             here = results.run_totals(found)["pictures"]
             progress.print_line(f"Stopped: {here} of {len(found)} pictures are here; run again to go on.")
@@ -131,28 +131,21 @@ class Sweep(SweepSpec):
             raise interrupted
         if work.trouble is not None:
             raise work.trouble
-        frame = results.to_frame(cells, outcomes)
-        frame.attrs = attributes
-        return frame
+        return results.to_frame(cells, outcomes, context)
 
 
-def _unstarted(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, reason: str) -> pd.DataFrame:
+def _unstarted(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, reason: str) -> RunFrame:
     """Give the rows of a run that was not started: what is in the cache, and the reason wherever a picture is missing.
 
-    It is not saved among the runs; the attribute "unstarted" has the reason for `conclude`.
+    It is not saved among the runs; `unstarted` of its context has the reason for `conclude`.
     """
     # Whatever was wrong with the way that was asked for: this one only looks into the cache.
     planned = plan.plan_rows(sweep, workspace, cache, via="direct")
     known = Executor(planned, workspace, cache).outcomes()
     cells = [row.cell for row in planned]
     stopped = {cell.number: Outcome(cell.number, Status.STOPPED, reason) for cell in cells}
-    frame = results.to_frame(cells, stopped | known)
-    frame.attrs = _attributes(sweep, workspace) | {"unstarted": reason}
-    return frame
-
-
-def _attributes(sweep: SweepSpec, workspace: Workspace) -> dict[str, str]:
-    return {"title": sweep.title, "purpose": sweep.purpose, "target": workspace.target}
+    context = RunContext(workspace.target, None, sweep.title, sweep.purpose, unstarted=reason)
+    return results.to_frame(cells, stopped | known, context)
 
 
 def _save(
@@ -162,10 +155,10 @@ def _save(
     workspace: Workspace,
     started: datetime,
     about: dict[str, Any],
-) -> dict[str, str]:
-    """Save the run and return its frame's attributes; where there is no room for it, say so and lose no row."""
+) -> RunContext:
+    """Save the run and return its frame's context; where there is no room for it, say so and lose no row."""
     folder = results.new_run_folder(workspace.target, sweep.title, started)
-    named = _attributes(sweep, workspace)
+    named = {"title": sweep.title, "purpose": sweep.purpose, "target": workspace.target}
     about |= {
         "candidate": workspace.candidate,
         "started": started.isoformat(timespec="seconds"),
@@ -176,7 +169,7 @@ def _save(
         results.save_run(found, folder, named | about, columns)
     except ExplorationError as error:
         progress.print_line(str(error))
-    return {"run": str(folder)} | named
+    return RunContext(workspace.target, folder, sweep.title, sweep.purpose)
 
 
 def _runner(via: str) -> Runner:

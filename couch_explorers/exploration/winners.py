@@ -19,7 +19,7 @@ from couch_explorers.paths import PROJECT_ROOT, Home
 from couch_explorers.text_layout import SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -60,7 +60,7 @@ def best(frame: pd.DataFrame, n: int = 3) -> pd.DataFrame:
         (*_winner_row(rating, tile, key, target, judged.get(rating.id)), *results.template_values(tile, variables))
         for rating, tile, key in order[:n]
     ]
-    return _winners_frame(rows, (*WINNER_COLUMNS, *results.template_columns(variables)), frame.attrs)
+    return _winners_frame(rows, (*WINNER_COLUMNS, *results.template_columns(variables)), results.context_of(frame))
 
 
 def reproduce_command(path: Path, options: Sequence[str] = ()) -> str:
@@ -117,15 +117,15 @@ def _winner_row(rating: Rating, tile: CellView, key: object, target: str, judgem
 @lru_cache(maxsize=1)
 def _frame_class() -> type[pd.DataFrame]:
     """Make the class of the frame of winners; inside a function, because pandas takes half a second to import."""
-    import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
+    from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - it brings pandas, which not every caller needs
 
-    class Winners(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
+    class Winners(RunFrame):
         """A frame of winners; a notebook shows each with its picture and its whole command."""
 
         @property
         def _constructor(self) -> Any:
-            # A selection of rows or columns is an ordinary frame.
-            return pd.DataFrame
+            # A selection of rows or columns is shown as an ordinary frame.
+            return RunFrame
 
         def _repr_html_(self) -> str:
             return render(
@@ -137,7 +137,7 @@ def _frame_class() -> type[pd.DataFrame]:
     return Winners
 
 
-def _winners_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], attrs: Mapping[str, Any]) -> pd.DataFrame:
+def _winners_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], context: results.RunContext) -> pd.DataFrame:
     """Make the frame of winners, with the same column types whether it has rows or not."""
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
@@ -145,7 +145,7 @@ def _winners_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], attrs:
         {"cfg_scale": "float64", "stars": "Int64", "score": "float64"}
     )
     winners = _frame_class()(frame)
-    winners.attrs.update(attrs)
+    winners.context = context
     return winners
 
 

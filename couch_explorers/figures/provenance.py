@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers import formatting, html
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
+from couch_explorers.exploration.ratings import target_of
 from couch_explorers.metrics import model, resampling
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def measured(frame: pd.DataFrame, *, compared: bool = False) -> Source:
 
 def painted(pictures: pd.DataFrame, model_arns: Iterable[str]) -> Source:
     """The source of the pictures of a sweep: which models painted them, or the stand-in that did so in their place."""
-    target = str(pictures.attrs.get("target", "local"))
+    target = target_of(pictures)
     names = formatting.join(dict.fromkeys(_model(str(model), model_arns, target) for model in pictures["model"]))
     who = f"the local stand-in for {names}, no image model was asked" if target == "local" else names
     return Source(_kind(target), f"Painted by {who}.")

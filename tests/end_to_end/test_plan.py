@@ -66,4 +66,4 @@ def test_a_plan_by_queue_reckons_with_the_concurrency_of_the_deployed_lambda(wor
     plan = Sweep("A plan for the queue").plan(workspace, via="queue", concurrency=99)
 
     (mapping,) = workspace.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    assert plan.attrs["at_a_time"] == mapping["ScalingConfig"]["MaximumConcurrency"] != 99
+    assert plan.context.at_a_time == mapping["ScalingConfig"]["MaximumConcurrency"] != 99

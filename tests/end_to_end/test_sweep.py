@@ -92,7 +92,7 @@ def test_a_sweep_is_paid_once_and_its_pictures_are_here_and_in_the_bucket(
     assert set(first["key"]) <= set(keys("image-"))
     assert (first["width"] == 512).all()
     assert first["usd"].sum() == pytest.approx(12 * 0.008)
-    pd.testing.assert_frame_equal(results.load(first.attrs["run"]), first)
+    pd.testing.assert_frame_equal(results.load(first.context.run), first)
 
 
 def test_what_another_machine_has_made_is_fetched_and_not_paid(local_cloud, workspace, faults, make_sweep):

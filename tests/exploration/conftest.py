@@ -7,7 +7,7 @@ from PIL import Image
 
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
 from couch_explorers.exploration.cache import ImageCache
-from couch_explorers.exploration.results import Outcome, Status, to_frame
+from couch_explorers.exploration.results import Outcome, RunContext, Status, to_frame
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.paths import Home
 from tests.exploration.fake_aws import fake_workspace
@@ -58,9 +58,7 @@ def painted(home):
                 width=64,
                 height=64,
             )
-        frame = to_frame(sweep.cells(), outcomes)
-        frame.attrs = {"run": "", "title": "Journeys", "purpose": "", "target": "local"}
-        return frame
+        return to_frame(sweep.cells(), outcomes, RunContext("local", title="Journeys"))
 
     return make
 

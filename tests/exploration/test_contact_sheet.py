@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,7 @@ def numbers_on(texts):
 
 def test_a_sheet_tells_title_purpose_and_what_varies_where(painted, written):
     frame = painted(THREE, seeds=(7, 21))
-    frame.attrs |= {"title": "Which journey?", "purpose": "One poster for autumn."}
+    frame.context = replace(frame.context, title="Which journey?", purpose="One poster for autumn.")
 
     texts = written(contact_sheet(frame))
 
@@ -191,7 +192,7 @@ def test_a_sheet_tells_title_purpose_and_what_varies_where(painted, written):
 
 def test_title_and_purpose_can_be_given_and_are_found_where_nobody_gave_them(pictures, written):
     texts = written(contact_sheet(pictures, title="Mine", purpose="To see"))
-    pictures.attrs = {}
+    pictures.context = None
     untitled = contact_sheet(pictures)
 
     assert texts[:2] == ["Mine", "To see"]
@@ -315,7 +316,7 @@ def test_one_picture_is_a_sheet_too(painted, written):
 
 
 def test_the_foot_tells_cost_model_and_date(pictures, written, tmp_path):
-    pictures.attrs["run"] = str(tmp_path / "20261123-030512-journeys-1a2b")
+    pictures.context = replace(pictures.context, run=tmp_path / "20261123-030512-journeys-1a2b")
 
     texts = together(written(contact_sheet(pictures)))
 
@@ -325,7 +326,7 @@ def test_the_foot_tells_cost_model_and_date(pictures, written, tmp_path):
 
 
 def test_on_aws_the_foot_tells_what_was_paid(pictures, written):
-    pictures.attrs["target"] = "aws"
+    pictures.context = replace(pictures.context, target="aws")
 
     texts = together(written(contact_sheet(pictures)))
 
@@ -336,7 +337,7 @@ def test_on_aws_the_foot_tells_what_was_paid(pictures, written):
 def test_any_text_can_stand_on_a_sheet(painted, written):
     word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbau" * 4
     frame = painted({"\U0001f3d4\ufe0f på fjellet": word, "日本": "日本語の長いテキスト" * 30}, seeds=(7, 21))
-    frame.attrs |= {"title": word, "purpose": f"{word} مرحبا"}
+    frame.context = replace(frame.context, title=word, purpose=f"{word} مرحبا")
 
     sheet = contact_sheet(frame)
     texts = [text for page in range(len(sheet.pages)) for text in written(sheet, page)]
@@ -413,7 +414,7 @@ def test_pictures_of_all_shapes_stand_in_one_sheet(painted):
 
 def test_pages_are_saved_into_the_run(painted, tmp_path):
     frame = painted({"jeep": "A jeep"}, seeds=range(1, 51))
-    frame.attrs["run"] = str(tmp_path / "20261123-030512-journeys-1a2b")
+    frame.context = replace(frame.context, run=tmp_path / "20261123-030512-journeys-1a2b")
 
     paths = contact_sheet(frame).save()
 
@@ -447,7 +448,7 @@ def test_a_folder_that_cannot_be_written_is_told(pictures, tmp_path):
 
 
 def test_a_notebook_shows_each_page_as_a_picture_with_words_for_those_who_do_not_see_it(pictures):
-    pictures.attrs["title"] = 'Sun & "sand"'
+    pictures.context = replace(pictures.context, title='Sun & "sand"')
 
     shown = contact_sheet(pictures)._repr_mimebundle_()
 

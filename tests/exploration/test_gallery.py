@@ -183,7 +183,7 @@ def test_no_more_pictures_are_shown_than_the_limit_and_older_runs_are_counted(sa
 
 def test_a_run_that_cannot_be_read_is_told_and_the_others_are_shown(saved):
     saved("Good", 7)
-    broken = Path(saved("Broken", 8).attrs["run"])
+    broken = saved("Broken", 8).context.run
     (broken / results.RESULTS_FILE).write_text("nothing\n")
 
     html = html_of(gallery())

@@ -11,6 +11,7 @@ from couch_explorers.core import image_models
 from couch_explorers.core.image_models import PRICES_AS_OF
 from couch_explorers.exploration import plan
 from couch_explorers.exploration.cache import ImageCache
+from couch_explorers.exploration.frames import PlanFrame
 from couch_explorers.exploration.plan import Planned
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
@@ -265,13 +266,7 @@ def test_the_frame_has_one_row_a_cell_and_one_type_a_column(target, cache, kept)
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
         name: plan.PLAN_DTYPES.get(name, "str") for name in plan.PLAN_COLUMNS
     }
-    assert frame.attrs == {
-        "target": "local",
-        "via": "direct",
-        "title": "Jeeps",
-        "at_a_time": 4,
-        "seconds_by_model": {DEFAULT: 4.0, TITAN: 1.0},
-    }
+    assert frame.context == plan.PlanContext("local", "direct", "Jeeps", 4, {DEFAULT: 4.0, TITAN: 1.0})
 
 
 def test_a_plan_is_made_with_the_cache_of_its_target(target, kept, cache, monkeypatch):
@@ -347,10 +342,10 @@ def test_the_expected_time_is_the_work_by_how_much_is_done_at_once_and_never_les
 CORE, TITAN_V2 = "stability.stable-image-core-v1:1", "amazon.titan-image-generator-v2:0"
 
 
-def planned(*rows, **attrs):
+def planned(*rows, **context):
     """A plan of (model, status, usd, reason, warning), the last two optional."""
     names = ("model", "status", "usd", "reason", "warning")
-    frame = pd.DataFrame([row + ("",) * (5 - len(row)) for row in rows], columns=names)
+    frame = PlanFrame([row + ("",) * (5 - len(row)) for row in rows], columns=names)
     usual = {
         "target": "aws",
         "via": "direct",
@@ -358,12 +353,12 @@ def planned(*rows, **attrs):
         "at_a_time": 8,
         "seconds_by_model": dict.fromkeys((CORE, TITAN_V2), 10.0),
     }
-    frame.attrs = usual | attrs
+    frame.context = plan.PlanContext(**usual | context)
     return frame
 
 
-def text(*rows, **attrs):
-    return str(plan.summarize_plan(planned(*rows, **attrs)))
+def text(*rows, **context):
+    return str(plan.summarize_plan(planned(*rows, **context)))
 
 
 def test_a_summary_counts_and_prices_by_model():

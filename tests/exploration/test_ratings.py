@@ -2,6 +2,7 @@ import getpass
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -352,7 +353,7 @@ def test_a_cell_without_a_picture_cannot_be_rated(painted):
 
 
 def test_each_target_has_ratings_of_its_own(pictures):
-    pictures.attrs["target"] = "aws"
+    pictures.context = replace(pictures.context, target="aws")
 
     rate(1, pictures, stars=2)
     rate(pictures.iloc[1], stars=3)

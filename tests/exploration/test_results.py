@@ -114,12 +114,7 @@ def test_a_saved_run_is_read_back_as_it_was(rows, frame, about):
     read = results.load(folder)
 
     pd.testing.assert_frame_equal(read, frame)
-    assert read.attrs == {
-        "run": str(folder),
-        "title": "Morning",
-        "purpose": "A picture for the wall",
-        "target": "local",
-    }
+    assert read.context == results.RunContext("local", folder, "Morning", "A picture for the wall")
 
 
 def test_a_home_that_moved_takes_its_runs_along(rows, about, home, monkeypatch):

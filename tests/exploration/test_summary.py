@@ -1,13 +1,13 @@
-import pandas as pd
-
 from couch_explorers.checks import CHECKS_MIME, Verdict
+from couch_explorers.exploration.frames import RunFrame
+from couch_explorers.exploration.results import RunContext
 from couch_explorers.exploration.summary import conclude
 
 
 def result(*rows, target="local"):
     """A sweep's result with the columns that a conclusion reads: (status, reason, usd)."""
-    frame = pd.DataFrame([{"status": s, "reason": r, "seconds": 1.0 if u else None, "usd": u} for s, r, u in rows])
-    frame.attrs["target"] = target
+    frame = RunFrame([{"status": s, "reason": r, "seconds": 1.0 if u else None, "usd": u} for s, r, u in rows])
+    frame.context = RunContext(target)
     return frame
 
 
@@ -36,7 +36,7 @@ def test_what_a_model_or_its_filter_would_not_paint_is_a_warning():
 
 def test_a_run_that_was_not_started_is_bad_and_its_reason_stands_once():
     frame = result(("cached", "", 0.0), ("stopped", "too dear", 0.0))
-    frame.attrs["unstarted"] = "too dear"
+    frame.context = RunContext("local", unstarted="too dear")
 
     found = conclude(frame)
 

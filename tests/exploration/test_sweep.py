@@ -53,12 +53,7 @@ def test_the_run_is_saved_with_what_was_asked_and_what_it_cost(sweep, workspace,
 
     (saved,) = results.runs("local")
     told = json.loads((saved.folder / "run.json").read_text())
-    assert frame.attrs == {
-        "run": str(saved.folder),
-        "title": "Morning",
-        "purpose": "A picture for the wall",
-        "target": "local",
-    }
+    assert frame.context == results.RunContext("local", saved.folder, "Morning", "A picture for the wall")
     assert saved.folder.parent == home.path / "runs" / "local"
     assert told["axes"] == sweep.axes()
     assert told["totals"] == {"requests": 6, "pictures": 6, "made": 6, "usd": 0.24}
@@ -206,7 +201,7 @@ def test_a_refused_run_that_is_shown_has_the_cached_pictures_and_a_reason_for_th
     frame = Sweep.run(sweep, workspace, max_cost_usd=0.1, errors="show")
 
     assert frame["status"].tolist() == ["stopped", "cached", "cached", "stopped", "stopped", "stopped"]
-    assert frame["reason"][0] == frame.attrs["unstarted"]
+    assert frame["reason"][0] == frame.context.unstarted
     assert frame["reason"][0].startswith("4 new pictures cost $0.16")
     assert frame["usd"].sum() == 0
     assert sorted(models.asked) == [2, 3]
@@ -410,7 +405,7 @@ def test_a_picture_of_a_template_keeps_it_and_is_the_picture_of_its_prompt(works
     assert parameters["request"]["prompt"] == "A photo of a cow"
     again = Sweep.run(Sweep({"plain": "A photo of a cow"}), workspace)
     assert (again["id"][0], again["status"][0]) == (frame["id"][0], "cached")
-    pd.testing.assert_frame_equal(results.load(frame.attrs["run"]), frame, check_like=True)
+    pd.testing.assert_frame_equal(results.load(frame.context.run), frame, check_like=True)
 
 
 def test_a_cancelled_run_ends_at_once_keeps_its_pictures_and_is_saved(workspace, models, home):
@@ -431,4 +426,4 @@ def test_a_cancelled_run_ends_at_once_keeps_its_pictures_and_is_saved(workspace,
 
     assert frame["status"].tolist() == ["made"] + ["stopped"] * 5
     assert told[:2] == [(0, 6), (1, 6)]
-    assert results.load(frame.attrs["run"])["status"].tolist() == frame["status"].tolist()
+    assert results.load(frame.context.run)["status"].tolist() == frame["status"].tolist()

@@ -1,4 +1,5 @@
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_what_is_cut_out_of_the_winners_is_an_ordinary_frame(pictures):
     winners = best(pictures)
 
     assert "command" in winners[["command"]]._repr_html_()
-    assert winners.attrs["target"] == "local"
+    assert winners.context.target == "local"
 
 
 def test_one_picture_of_two_cells_wins_once(painted):
@@ -130,7 +131,7 @@ def test_the_command_is_plain_where_the_home_folder_is_the_projects_own(pictures
 
 
 def test_on_aws_the_commands_name_the_target_and_the_candidate(pictures):
-    pictures.attrs["target"] = "aws"
+    pictures.context = replace(pictures.context, target="aws")
     rate(1, pictures, verdict="keep")
 
     (row,) = best(pictures).to_dict("records")

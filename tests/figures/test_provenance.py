@@ -1,8 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
-import pandas as pd
 import pytest
 
+from couch_explorers.exploration.frames import RunFrame
+from couch_explorers.exploration.results import RunContext
 from couch_explorers.figures import benchmark_results, provenance
 from couch_explorers.figures.provenance import Kind
 from tests.figures.conftest import SAVED_RUN
@@ -73,8 +74,8 @@ def test_a_window_compared_with_counts_where_it_is_drawn(frame_of):
 
 
 def test_pictures_of_the_stand_in_are_never_called_a_models():
-    pictures = pd.DataFrame({"model": [CORE, CORE]})
-    pictures.attrs = {"target": "local"}
+    pictures = RunFrame({"model": [CORE, CORE]})
+    pictures.context = RunContext("local")
 
     source = provenance.painted(pictures, MODEL_ARNS)
 
@@ -83,8 +84,8 @@ def test_pictures_of_the_stand_in_are_never_called_a_models():
 
 
 def test_pictures_from_aws_name_model_and_region():
-    pictures = pd.DataFrame({"model": [CORE, "someone.new-model"]})
-    pictures.attrs = {"target": "aws"}
+    pictures = RunFrame({"model": [CORE, "someone.new-model"]})
+    pictures.context = RunContext("aws")
 
     source = provenance.painted(pictures, [f"arn:aws:bedrock:us-west-9::foundation-model/{CORE}"])
 

@@ -1,0 +1,56 @@
+"""The DataFrames of a run and of a plan, which also know what is true of all their rows.
+
+Pandas passes `context` on to whatever is selected from a frame or copied from it ("Extending pandas", "Define original
+properties"). A frame that is built anew, by `pd.concat` or from values, has none (`results.context_of` then gives the default). This module imports pandas,
+which takes half a second: import it where a frame is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from couch_explorers.exploration.plan import PlanContext
+    from couch_explorers.exploration.results import RunContext
+
+
+class RunRow(pd.Series):  # type: ignore[misc]  # pandas has no types here
+    """A row or a column of a RunFrame."""
+
+    _metadata: ClassVar[list[str]] = [*pd.Series._metadata, "context"]  # noqa: SLF001 - pandas documents it
+
+    context: RunContext | None = None
+
+    @property
+    def _constructor(self) -> type[RunRow]:
+        return RunRow
+
+
+class RunFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
+    """The rows of a run, with the columns of `results.columns_of`; `context` names the run and its target."""
+
+    _metadata: ClassVar[list[str]] = ["context"]
+
+    context: RunContext | None = None
+
+    @property
+    def _constructor(self) -> type[RunFrame]:
+        return RunFrame
+
+    @property
+    def _constructor_sliced(self) -> type[RunRow]:
+        return RunRow
+
+
+class PlanFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
+    """The rows of a plan, see `plan.plan_frame`; `context` says for whom and how it was planned."""
+
+    _metadata: ClassVar[list[str]] = ["context"]
+
+    context: PlanContext | None = None
+
+    @property
+    def _constructor(self) -> type[PlanFrame]:
+        return PlanFrame

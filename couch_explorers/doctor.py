@@ -130,7 +130,7 @@ def _deployment() -> Finding:
     return Finding("deployment", "OK", f"candidate {names.get('candidate')}, API and queue")
 
 
-def _aws() -> Finding:
+def aws_credentials() -> Finding:
     """AWS is not needed to begin, so nothing here is worse than a hint."""
     import boto3  # noqa: PLC0415 - takes longer than all the rest
 
@@ -177,5 +177,5 @@ def _within(seconds: float, action: Callable[[], object]) -> bool:
 
 
 LOOKS: tuple[Callable[[], Finding], ...] = (
-    _python, _lock, _make, _sam, _terraform, _provider, _java, _home, _cloud, _deployment, _aws,
+    _python, _lock, _make, _sam, _terraform, _provider, _java, _home, _cloud, _deployment, aws_credentials,
 )  # fmt: skip

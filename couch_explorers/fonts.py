@@ -25,7 +25,7 @@ OUTLINES = ("glyf", "CFF ", "CFF2")
 
 # Everything below is in DejaVu Sans: nothing need be looked up for it.
 _LATIN_END = 0x250
-_FREQUENT = frozenset(
+FREQUENT = frozenset(
     "\u2013\u2014\u2018\u2019\u201c\u201d\u2026\u00d7\u00b7\u2022\u2192\u2190\u2191\u2193\u2212\u2248\u2264\u2265\u2713\u2717\u25cb\u25cf\u2298\u2605\u2606\u20ac"
 )  # dashes, quotation marks, ellipsis, arrows, signs of the verdicts, stars
 # They steer, join or part letters and have no shape of their own (Unicode, Default_Ignorable_Code_Point).
@@ -112,7 +112,7 @@ def runs(text: str) -> tuple[Run, ...]:
     parts: list[tuple[Path, list[str]]] = []
     for character in text:
         joins = character in JOINERS or unicodedata.category(character).startswith("M")
-        if parts and joins and (character in JOINERS or ord(character) in _characters(parts[-1][0])):
+        if parts and joins and (character in JOINERS or ord(character) in characters_of(parts[-1][0])):
             parts[-1][1].append(character)
             continue
         file = font_of(character) or first
@@ -128,12 +128,12 @@ def font_of(character: str) -> Path | None:
     """Find the first font that has a character; None where there is none."""
     if is_plain(character):
         return files()[0]
-    return next((file for file in _all_files() if ord(character) in _characters(file)), None)
+    return next((file for file in _all_files() if ord(character) in characters_of(file)), None)
 
 
 def is_plain(text: str) -> bool:
     """Tell whether the first font surely has every character of a text, so that nothing need be looked up."""
-    return all(ord(character) < _LATIN_END or character in _FREQUENT for character in text)
+    return all(ord(character) < _LATIN_END or character in FREQUENT for character in text)
 
 
 def _is_unknown(character: str) -> bool:
@@ -143,11 +143,12 @@ def _is_unknown(character: str) -> bool:
 def _all_files() -> Iterator[Path]:
     yield from files()
     # Only for what no package has: there may be a thousand of them.
-    yield from _system_files()
+    yield from system_files()
 
 
 @lru_cache(maxsize=1)
-def _system_files() -> tuple[Path, ...]:
+def system_files() -> tuple[Path, ...]:
+    """List the fonts of this machine that draw letters by outlines."""
     try:
         from matplotlib.font_manager import findSystemFonts  # noqa: PLC0415 - it takes half a second
     except ImportError:
@@ -157,7 +158,7 @@ def _system_files() -> tuple[Path, ...]:
 
 
 @cache
-def _characters(file: Path) -> frozenset[int]:
+def characters_of(file: Path) -> frozenset[int]:
     """Read which characters a font can draw by outlines; none where its file cannot be read."""
     from fontTools.ttLib import TTFont, TTLibError  # noqa: PLC0415 - a text in Latin letters need not wait for it
 

@@ -10,7 +10,7 @@ CUNEIFORM = "\U00012000"
 
 @pytest.fixture
 def no_fonts_of_the_system(monkeypatch):
-    monkeypatch.setattr(fonts, "_system_files", lambda: ())
+    monkeypatch.setattr(fonts, "system_files", lambda: ())
     fonts.font_of.cache_clear()
     yield
     fonts.font_of.cache_clear()
@@ -49,9 +49,9 @@ def test_runs_are_the_text(text):
 
 @given(strategies.text(strategies.characters(max_codepoint=0x24F, exclude_categories=["Cc", "Cf"])))
 def test_latin_letters_are_in_the_first_font(text):
-    characters = fonts._characters(fonts.files()[0])
+    characters = fonts.characters_of(fonts.files()[0])
 
-    assert all(ord(character) in characters for character in [*text, *fonts._FREQUENT])
+    assert all(ord(character) in characters for character in [*text, *fonts.FREQUENT])
 
 
 def test_a_character_that_no_font_has_is_written_as_its_number_and_explained(no_fonts_of_the_system):
@@ -76,9 +76,9 @@ def test_there_is_no_note_where_every_character_can_be_drawn(no_fonts_of_the_sys
 def test_a_font_of_the_system_serves_where_no_package_has_the_character(monkeypatch, tmp_path):
     file = tmp_path / "cuneiform.ttf"
     known = {file: frozenset({ord(CUNEIFORM)})}
-    read = fonts._characters
-    monkeypatch.setattr(fonts, "_system_files", lambda: (file,))
-    monkeypatch.setattr(fonts, "_characters", lambda path: known.get(path) or read(path))
+    read = fonts.characters_of
+    monkeypatch.setattr(fonts, "system_files", lambda: (file,))
+    monkeypatch.setattr(fonts, "characters_of", lambda path: known.get(path) or read(path))
     fonts.font_of.cache_clear()
 
     assert fonts.font_of(CUNEIFORM) == file
@@ -91,7 +91,7 @@ def test_a_damaged_font_has_no_characters(tmp_path, content):
     file = tmp_path / "damaged.ttf"
     file.write_bytes(content)
 
-    assert fonts._characters(file) == frozenset()
+    assert fonts.characters_of(file) == frozenset()
 
 
 @given(strategies.text(strategies.characters(codec="utf-8")))

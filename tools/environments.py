@@ -65,15 +65,16 @@ def make(name: str, python: str, folder: Path, locks: Path = LOCKS) -> None:
     made_with = folder / "made-with"
     wanted = f"{python} {version_of(python)}"
     if not made_with.exists() or made_with.read_text() != wanted or not _works(folder / "bin" / "python"):
-        _uv("venv", "--clear", "--no-project", "--python", python, str(folder))
+        run_uv("venv", "--clear", "--no-project", "--python", python, str(folder))
     else:
         made_with.unlink()
     lock = locks / f"{name}.lock"
-    _uv("pip", "sync", "--require-hashes", "--compile-bytecode", str(lock), environment=folder)
+    run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", str(lock), environment=folder)
     made_with.write_text(wanted)
 
 
-def _uv(*arguments: str, environment: Path | None = None) -> None:
+def run_uv(*arguments: str, environment: Path | None = None) -> None:
+    """Run uv, in a virtual environment if one is given; raises SystemExit with its error message."""
     variables = os.environ | ({"VIRTUAL_ENV": str(environment)} if environment else {})
     done = subprocess.run([UV, *arguments, "--quiet"], env=variables, capture_output=True, text=True, check=False)
     if done.returncode != 0:

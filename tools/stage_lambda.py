@@ -129,7 +129,7 @@ def _dependencies(requirements: Path, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".dependencies-") as scratch:
         new = Path(scratch) / "installed"
-        _install(requirements, new)
+        install(requirements, new)
         _prune(new)
         try:
             new.rename(folder)
@@ -140,7 +140,8 @@ def _dependencies(requirements: Path, cache: Path) -> Path:
     return folder
 
 
-def _install(requirements: Path, folder: Path) -> None:
+def install(requirements: Path, folder: Path) -> None:
+    """Install packages for the functions' platform into a folder; raises SystemExit with uv's error message."""
     beside_python = Path(sys.executable).with_name("uv")
     uv = str(beside_python) if beside_python.exists() else shutil.which("uv")
     # Every file is pinned by its hash, and a source distribution would run its own code here.

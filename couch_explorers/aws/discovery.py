@@ -154,7 +154,7 @@ def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) 
         # The functions' own setting: what they are told is where they write.
         "bucket": environment.get("BUCKET_NAME") or outputs.get("BucketName", PICTURE_BUCKET),
         "prefix": candidate,
-        "api_url": _through(endpoint, outputs.get("ApiUrl")),
+        "api_url": through_endpoint(endpoint, outputs.get("ApiUrl")),
         "queue_url": queue_url,
         "dead_letter_url": _queue_url(sqs, f"{stem}-jobs-dead-letter") if queue_url else None,
         "functions": functions,
@@ -218,7 +218,7 @@ def _environment(functions_client: Any, functions: dict[str, str]) -> dict[str, 
     return {}
 
 
-def _through(endpoint: str | None, api_url: str | None) -> str | None:
+def through_endpoint(endpoint: str | None, api_url: str | None) -> str | None:
     """The API's address, reached through an endpoint where one is set.
 
     `https://<id>.execute-api.<region>.amazonaws.com/<stage>/<path>` becomes `<endpoint>/_aws/execute-api/<id>/<stage>/<path>`.

@@ -242,11 +242,11 @@ class Paging:
     def _line(self, cells: Sequence[CellView | None], row: GridRow) -> PictureRow:
         told = self.arrangement.varying or ("size", "seed")
         places = (
-            cell if cell is None else picture_slot(cell, self._labels(cell, told), self.measures) for cell in cells
+            cell if cell is None else picture_slot(cell, self.labels_of(cell, told), self.measures) for cell in cells
         )
         return PictureRow(tuple(places), self.measures, self.beside(row) if self.measures.beside else None)
 
-    def _labels(self, cell: CellView, told: Sequence[str]) -> list[str]:
+    def labels_of(self, cell: CellView, told: Sequence[str]) -> list[str]:
         """Tell a cell's values, and its score where a judge gave one."""
         judgement = self.judged.get(picture_id(cell)) if cell.path is not None else None
         return [*(axis_label(axis, cell) for axis in told), *([judgement.label] if judgement is not None else [])]

@@ -88,14 +88,14 @@ class DuelPanel:
         """The widgets; made when they are first asked for."""
         import ipywidgets  # noqa: PLC0415 - where no widgets work, none are made
 
-        self._stage, self._count = ipywidgets.HTML(), ipywidgets.HTML()
+        self.stage, self.count = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = []
         for side, text in zip(SIDES, ("← Left is better", "Right is better →"), strict=True):
             button = ipywidgets.Button(description=text, tooltip=f"The picture on the {side} is the better one")
             button.add_class(f"couch-duel-{side}")
             button.on_click(partial(self._press, side))
             buttons.append(button)
-        panel = ipywidgets.VBox([ipywidgets.HTML(STYLE), self._count, self._stage, ipywidgets.HBox(buttons)])
+        panel = ipywidgets.VBox([ipywidgets.HTML(STYLE), self.count, self.stage, ipywidgets.HBox(buttons)])
         panel.add_class("couch-duel")
         self._show()
         return panel
@@ -104,7 +104,7 @@ class DuelPanel:
         try:
             self.choose(side)
         except ExplorationError as error:
-            self._count.value = f"<b>{escape(str(error))}</b>"
+            self.count.value = f"<b>{escape(str(error))}</b>"
             return
         self._show()
 
@@ -115,12 +115,12 @@ class DuelPanel:
             picture = picture_html(self._cells[name].path, f"the picture on the {side}")
             picture = picture.replace("<img", f'<img onload="{FOCUS}"', 1)
             sides.append(f'<div class="couch-duel-side" onclick="{PRESS.format(side=side)}">{picture}</div>')
-        self._stage.value = (
+        self.stage.value = (
             f'<div class="couch-duel-stage" tabindex="0" role="group" aria-label="Two pictures: press the left or right arrow for the '
             f'better one" onkeydown="{KEYS}">{"".join(sides)}</div>'
         )
         said = formatting.count(self._compared, "comparison").capitalize()
-        self._count.value = f"Which picture is better? Click it, or press an arrow key. {said} so far."
+        self.count.value = f"Which picture is better? Click it, or press an arrow key. {said} so far."
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
         if not widgets_work():

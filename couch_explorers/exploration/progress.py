@@ -43,7 +43,7 @@ def track(total: int, label: str, tell: Callable[[int, int], None] | None = None
     if tell is not None:
         yield StepCounter(total, tell)
         return
-    if _is_watched():
+    if is_watched():
         with _tqdm_class()(total=total, desc=label, unit="picture") as bar:
             yield ProgressBar(bar)
         return
@@ -138,7 +138,7 @@ class ProgressLines:
         self._tell(f"{self._label}: {self._done} of {self._total} in {formatting.duration(took)}{to_go}")
 
 
-def _is_watched() -> bool:
+def is_watched() -> bool:
     """Tell whether a bar can be drawn: in a terminal, or in a notebook that somebody works in."""
     # What `couch run` starts is read later, and a bar would be a heap of half lines.
     if os.environ.get(RUN_VARIABLE):

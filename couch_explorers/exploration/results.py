@@ -195,13 +195,13 @@ def new_run_folder(target: str, title: str, started: datetime) -> Path:
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
-def _as_text(value: str) -> str:
+def escape_formula(value: str) -> str:
     """Write a text for a CSV file so that a spreadsheet shows it instead of running it: with an apostrophe before a formula."""
     return f"'{value}" if _FORMULA.match(value) else value
 
 
-def _from_text(cell: str) -> str:
-    """Read a text that `_as_text` wrote."""
+def unescape_formula(cell: str) -> str:
+    """Read a text that `escape_formula` wrote."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
@@ -234,7 +234,7 @@ def save_run(
     writer.writerow(columns)
     for row in found:
         plain = (*row[:PATH], _relative_path(row[PATH], home), *row[PATH + 1 :])
-        writer.writerow([_as_text(value) if isinstance(value, str) else value for value in plain])
+        writer.writerow([escape_formula(value) if isinstance(value, str) else value for value in plain])
     try:
         # A lone half of a character pair, which no file in UTF-8 can hold, comes only with a refused cell.
         write_whole(folder / RESULTS_FILE, table.getvalue().encode("utf-8", "backslashreplace"))
@@ -279,7 +279,7 @@ def load(folder: str | Path) -> RunFrame:
             f"{folder / RESULTS_FILE} lacks columns or has others than a sweep's: remove the folder.",
         )
     for name in (name for name in columns if name not in DTYPES):
-        read[name] = read[name].map(_from_text, na_action="ignore").astype("str")
+        read[name] = read[name].map(unescape_formula, na_action="ignore").astype("str")
     for name in variables:
         read.loc[read[f"{VARIABLE}{name}"].isna(), f"{VARIABLE_TEXT}{name}"] = None
     home = Home.current().path

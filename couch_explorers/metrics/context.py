@@ -236,7 +236,10 @@ def with_history(cloudwatch: Any, alarm: Alarm, window: Window) -> Alarm:
         AlarmName=alarm.name, HistoryItemType="StateUpdate", StartDate=window.start, ScanBy="TimestampAscending"
     )
     changes = [
-        change for page in pages for item in page["AlarmHistoryItems"] if (change := _read_change(item)) is not None
+        change
+        for page in pages
+        for item in page["AlarmHistoryItems"]
+        if (change := read_state_change(item)) is not None
     ]
     return replace(alarm, alarm_intervals=tuple(alarm_intervals(sorted(changes), alarm, window)))
 
@@ -279,7 +282,13 @@ def _read_alarm(alarm: dict[str, Any], stem: str) -> Alarm:
     )
 
 
-def _read_change(item: dict[str, Any]) -> Change | None:
+def read_state_change(item: dict[str, Any]) -> Change | None:
+    """Read an item of DescribeAlarmHistory, by its data or else by its summary.
+
+    Returns:
+        Time, old and new state; None where neither says what changed.
+
+    """
     try:
         data = json.loads(item["HistoryData"])
         old, new = data["oldState"]["stateValue"], data["newState"]["stateValue"]

@@ -111,7 +111,7 @@ def resample(frame: pd.DataFrame, key: SeriesKey, window: str = "now", *, period
     step_s = max(own_s, period_s or own_s)
     if step_s > own_s and key[2] not in JOINS:
         raise ValueError(f"{key[2]} of {own_s} s cannot be joined to {step_s} s; only {', '.join(JOINS)} can.")
-    offsets, measured = _measured(frame, key, stretch)
+    offsets, measured = measured_values(frame, key, stretch)
     length = stretch.length.total_seconds()
     if step_s > own_s:
         edges = _joined_edges(length, step_s)
@@ -187,7 +187,9 @@ def _joined_edges(length: float, step_s: int) -> NDArray[np.float64]:
     return length - step_s * np.arange(max(1, ceil(length / step_s)), -1, -1, dtype=np.float64)
 
 
-def _measured(frame: pd.DataFrame, key: SeriesKey, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def measured_values(
+    frame: pd.DataFrame, key: SeriesKey, window: Window
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the seconds from the window's start, ascending, and the values of one series."""
     rows = model.rows_of(frame, (window.name, *key))
     times = frame.index[rows]

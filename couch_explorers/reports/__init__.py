@@ -139,11 +139,11 @@ def run(
     path = find(notebook, folder)
     own = notebook_parameters.read(notebook_parameters.load(path), path.stem)
     values = notebook_parameters.convert(own, _with_target(parameters or {}, target, own, path.stem), path.stem)
-    say = progress or _say
+    say = progress or print_progress
     started, begin = datetime.now(UTC), time.perf_counter()
     _make_room(out, path.stem)
 
-    executed, error, timings, ended_early = _execute(path, values, out, timeout_s, say)
+    executed, error, timings, ended_early = run_cells(path, values, out, timeout_s, say)
 
     if error is not None:
         error |= {name: paths.redact_folders(error[name]) for name in ("message", "traceback")}
@@ -193,7 +193,7 @@ def _make_room(out: Path, name: str) -> None:
             ) from error
 
 
-def _say(line: str) -> None:
+def print_progress(line: str) -> None:
     """Tell progress; a reader that has gone away (`| head`) must not end the run."""
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
@@ -213,7 +213,7 @@ def _with_target(
     return {**given, "target": target}
 
 
-def _execute(
+def run_cells(
     path: Path, values: dict[str, Any], out: Path, timeout_s: float, say: Callable[[str], None]
 ) -> tuple[Any, dict[str, Any] | None, dict[str, Any], int | None]:
     """Run the cells. The kernel boots while papermill is imported, the exporter is imported while the cells run."""

@@ -237,7 +237,7 @@ def test_doctor_reports_a_broken_file_with_its_line(user, what):
     content, line = BROKEN_FILES[what]
     write(user / "config", content)
 
-    found = doctor._aws()
+    found = doctor.aws_credentials()
 
     assert found.verdict == "WARN"
     assert f"{user / 'config'}, line {line}" in found.detail
@@ -247,7 +247,7 @@ def test_doctor_reports_a_broken_file_with_its_line(user, what):
 def test_doctor_reports_an_unknown_profile(monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nonexistent")
 
-    found = doctor._aws()
+    found = doctor.aws_credentials()
 
     assert (found.verdict, found.fix) == ("WARN", "unset AWS_PROFILE")
     assert "'nonexistent'" in found.detail
@@ -259,7 +259,7 @@ def test_doctor_does_not_wait_for_a_sign_in_service_that_keeps_silent(monkeypatc
     silent = SimpleNamespace(method="sso", get_frozen_credentials=release.wait)
     monkeypatch.setattr(boto3.Session, "get_credentials", lambda _: silent)
 
-    assert "no answer" in doctor._aws().detail
+    assert "no answer" in doctor.aws_credentials().detail
     release.set()
 
 

@@ -477,7 +477,7 @@ def test_a_notebook_finds_what_to_show(pictures):
 
 
 def test_a_character_that_no_font_has_stands_as_its_number_with_a_note(painted, written, monkeypatch):
-    monkeypatch.setattr(fonts, "_system_files", lambda: ())
+    monkeypatch.setattr(fonts, "system_files", lambda: ())
     fonts.font_of.cache_clear()
 
     texts = written(contact_sheet(painted({"A \U00012000": "東京の夜 🗼 \U00012001", "b": "x"}, seeds=7)))

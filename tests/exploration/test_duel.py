@@ -189,15 +189,15 @@ def test_pressed_button_keeps_the_answer_and_shows_the_next_pair(pictures, monke
     monkeypatch.setattr(MODULE, "widgets_work", lambda: True)
     panel = duel(pictures)
     panel._repr_mimebundle_()
-    pair, shown = panel.pair, panel._stage.value
+    pair, shown = panel.pair, panel.stage.value
     right = panel.widget.children[-1].children[1]
 
     right.click()
 
     (kept,) = ratings_file("local").duels()
     assert (kept.left, kept.right, kept.won) == (*pair, pair[1])
-    assert panel._stage.value != shown
-    assert "1 comparison so far" in panel._count.value
+    assert panel.stage.value != shown
+    assert "1 comparison so far" in panel.count.value
 
 
 def test_page_says_nothing_of_the_pictures(pictures, monkeypatch):
@@ -205,7 +205,7 @@ def test_page_says_nothing_of_the_pictures(pictures, monkeypatch):
     panel = duel(pictures)
     panel._repr_mimebundle_()
 
-    shown = panel._stage.value
+    shown = panel.stage.value
     for word in ("jeep", "cliff", "seed", "Stable", "image-"):
         assert word not in shown
 
@@ -222,7 +222,7 @@ def test_answer_that_cannot_be_kept_leaves_the_pair(pictures, monkeypatch):
     panel.widget.children[-1].children[0].click()
 
     assert panel.pair == pair
-    assert "No room." in panel._count.value
+    assert "No room." in panel.count.value
 
 
 def test_report_shows_the_ranking_without_widgets(pictures):

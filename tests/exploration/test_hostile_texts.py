@@ -105,9 +105,9 @@ def test_a_saved_run_holds_no_formula_and_is_read_back_as_it_was(painted):
 
 @pytest.mark.parametrize("text", ["'=1", "''", "'", "'a", "'''-1", "=", ""])
 def test_an_apostrophe_of_ones_own_is_kept(text):
-    written = results._as_text(text)
+    written = results.escape_formula(text)
 
-    assert results._from_text(written) == text
+    assert results.unescape_formula(written) == text
     assert not written.startswith("=")
 
 

@@ -134,7 +134,7 @@ def test_a_kernel_counts_as_watched_and_a_plain_shell_by_its_terminal(monkeypatc
     monkeypatch.delenv(progress.RUN_VARIABLE, raising=False)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
 
-    assert progress._is_watched() is watched
+    assert progress.is_watched() is watched
 
 
 def test_progress_may_be_told_to_somebody_else_instead_of_printed(capsys):

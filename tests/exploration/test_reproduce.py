@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from couch_explorers.core import generation, image_models, png
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
@@ -241,9 +242,9 @@ def test_a_request_that_its_model_does_not_take_any_more_is_refused(make_picture
 def test_parameters_that_tell_no_request_are_refused(workspace, models, make_picture, changed):
     path = make_picture()
     told = json.dumps(png.read_parameters(path.read_bytes()) | changed)
-    plain = drawn()
-    start = next(chunk.start for chunk in png.chunks(plain) if chunk.kind == b"IDAT")
-    path.write_bytes(plain[:start] + png._itxt("couch", told) + plain[start:])
+    marks = PngInfo()
+    marks.add_itxt("couch", told)
+    Image.open(io.BytesIO(drawn())).save(path, "PNG", pnginfo=marks)
 
     assert str(path) in refused(path, workspace)
     assert models.asked == []

@@ -32,7 +32,7 @@ def test_newest_score_counts(judged):
 def test_sheet_labels_each_cell_with_its_score(judged):
     sheet = contact_sheet(judged)
 
-    labels = [sheet.paging._labels(cell, ["seed"]) for cell in cell_views(judged)]
+    labels = [sheet.paging.labels_of(cell, ["seed"]) for cell in cell_views(judged)]
     assert [label[-1] for label in labels] == ["judged 2.0", "judged 3.0", "judged 4.0", "judged 5.0 (stand-in)"]
     assert sheet.pages[0].width > 0
 

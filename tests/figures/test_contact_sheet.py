@@ -10,7 +10,6 @@ from couch_explorers.exploration import ExplorationError
 from couch_explorers.figures import contact_sheet
 from couch_explorers.figures.figure import FigureError
 from couch_explorers.figures.provenance import Kind
-from couch_explorers.metrics.plots.figure import Panel
 from tests.exploration.fake_aws import drawn, fake_workspace, refusal
 
 
@@ -46,12 +45,8 @@ def test_it_says_that_the_stand_in_painted_on_the_local_cloud(workspace):
 
 
 def test_the_page_has_300_dots_an_inch_at_the_width_of_print(workspace):
-    made = make(workspace)
+    image = Image.open(io.BytesIO(make(workspace).panel.rendered("png")))
 
-    content = Panel(
-        *(getattr(made.panel, name) for name in ("name", "title", "sentence", "alternative", "figure"))
-    )._content("png")
-    image = Image.open(io.BytesIO(content))
     assert image.width == pytest.approx(160 / 25.4 * 300, abs=1)
     assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 

@@ -254,8 +254,8 @@ def test_the_history_is_asked_for_one_alarm_from_the_windows_start(aws):
 def test_a_change_whose_data_cannot_be_read_is_told_by_its_summary(data):
     item = {"Timestamp": at(1), "HistorySummary": "Alarm updated from OK to ALARM", "HistoryData": data}
 
-    assert context._read_change(item) == (at(1), "OK", "ALARM")
-    assert context._read_change(item | {"HistorySummary": "Something else"}) is None
+    assert context.read_state_change(item) == (at(1), "OK", "ALARM")
+    assert context.read_state_change(item | {"HistorySummary": "Something else"}) is None
 
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

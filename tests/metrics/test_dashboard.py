@@ -52,13 +52,13 @@ def test_every_chart_of_the_page_has_its_widgets(widgets):
 @pytest.mark.parametrize("chart", charts.ALL, ids=lambda chart: chart.name)
 def test_a_figure_draws_the_series_that_its_widgets_show(frame_of, chart, monkeypatch):
     drawn = set()
-    measured = resampling._measured
+    measured = resampling.measured_values
 
     def record(frame, key, window):
         drawn.add(key)
         return measured(frame, key, window)
 
-    monkeypatch.setattr(resampling, "_measured", record)
+    monkeypatch.setattr(resampling, "measured_values", record)
     frame = frame_of(incident=True)
     for part in chart.subplots:
         make_panel(frame, charts.Chart(chart.name, chart.title, chart.kind, (part,), lambda _data: "A caption."))

@@ -140,7 +140,7 @@ class Stage:
         done = subprocess.run(
             ["git", *words],
             cwd=self.repository,
-            env=self._clean_environment() | identity | dates,
+            env=self.clean_environment() | identity | dates,
             capture_output=True,
             text=True,
             check=False,
@@ -151,7 +151,7 @@ class Stage:
 
     def enter(self, commands: str, answers: str = "") -> None:
         """Run commands as a person would in a fresh clone, with the project's programs on the PATH; AssertionError when one fails."""
-        mine = self._clean_environment()
+        mine = self.clean_environment()
         done = subprocess.run(
             ["/bin/bash", "-euo", "pipefail", "-c", commands],
             cwd=self.repository,
@@ -189,7 +189,7 @@ class Stage:
             command += ["--secret", f"{name}={value}"]
         for name, value in self.variables.items():
             command += ["--var", f"{name}={value}"]
-        environment = self._clean_environment() | {
+        environment = self.clean_environment() | {
             "AWS_ENDPOINT_URL": self.endpoint,
             "REHEARSAL_STAGE": str(self.repository),
             "REHEARSAL_ARTIFACTS": str(artifacts),
@@ -231,7 +231,7 @@ class Stage:
                 late.cancel()
         return process.returncode, lines
 
-    def _clean_environment(self) -> dict[str, str]:
+    def clean_environment(self) -> dict[str, str]:
         """The user's environment without whatever is the user's own."""
         return clean_environment(self.folder / "home")
 

@@ -26,7 +26,7 @@ def with_programs(stage, tmp_path):
         program = tmp_path / name
         program.write_text(f'#!/bin/sh\necho "{name} $*{more}"\n')
         program.chmod(0o755)
-    return replace(stage, environment={"PATH": f"{tmp_path}:{stage._clean_environment()['PATH']}"})
+    return replace(stage, environment={"PATH": f"{tmp_path}:{stage.clean_environment()['PATH']}"})
 
 
 def makefile(check="true", test="true"):

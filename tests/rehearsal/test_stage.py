@@ -92,7 +92,7 @@ def test_of_the_users_environment_only_what_an_installation_needs_is_left(copied
         monkeypatch.setenv(name, "the user's own")
     monkeypatch.setenv("PIP_INDEX_URL", "https://packages.example")
 
-    environment = copied._clean_environment()
+    environment = copied.clean_environment()
 
     assert "the user's own" not in environment.values()
     assert environment["PIP_INDEX_URL"] == "https://packages.example"

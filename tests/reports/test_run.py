@@ -369,7 +369,7 @@ def a_name_that_is_too_long(folder):
 def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(folder, tmp_path, state, monkeypatch):
     cells = [{"id": "p", **code(PARAMETERS, "parameters")}]
     (folder / "strict.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
-    monkeypatch.setattr(reports, "_execute", None)
+    monkeypatch.setattr(reports, "run_cells", None)
     out = state(tmp_path) or tmp_path / "out"
 
     with pytest.raises(OutputError, match=r"^The report cannot be written .*: give another folder with --out\.$"):
@@ -384,7 +384,7 @@ def test_an_older_report_never_stands_in_for_a_new_one(folder, tmp_path, monkeyp
     def fall_over(*_arguments):
         raise MemoryError
 
-    monkeypatch.setattr(reports, "_execute", fall_over)
+    monkeypatch.setattr(reports, "run_cells", fall_over)
     with pytest.raises(MemoryError):
         reports.run("interrupted", out=tmp_path, folder=folder)
 
@@ -407,7 +407,7 @@ def test_a_reader_of_the_progress_who_goes_away_does_not_end_the_run(monkeypatch
 
     monkeypatch.setattr(sys, "stderr", Gone())
 
-    reports._say("cell 1 of 2")
+    reports.print_progress("cell 1 of 2")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def uv(monkeypatch, tmp_path):
             (folder / "bin" / "python").symlink_to(python)
             (folder / "made-with").unlink(missing_ok=True)
 
-    monkeypatch.setattr(environments, "_uv", run)
+    monkeypatch.setattr(environments, "run_uv", run)
     return SimpleNamespace(calls=calls, folder=tmp_path / "made")
 
 
@@ -40,17 +40,17 @@ def test_environment_is_made_once_and_then_only_synced(uv):
 
 def test_environment_whose_making_was_interrupted_is_made_from_the_start(uv, monkeypatch):
     make(uv)
-    whole = environments._uv
+    whole = environments.run_uv
 
     def interrupted(*arguments, environment=None):
         if arguments[0] == "pip":
             raise KeyboardInterrupt
         whole(*arguments, environment=environment)
 
-    monkeypatch.setattr(environments, "_uv", interrupted)
+    monkeypatch.setattr(environments, "run_uv", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make(uv)
-    monkeypatch.setattr(environments, "_uv", whole)
+    monkeypatch.setattr(environments, "run_uv", whole)
 
     assert make(uv) == ["venv", "pip"]
 

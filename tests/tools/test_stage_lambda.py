@@ -99,7 +99,7 @@ def installer(tool, monkeypatch):
                 (folder / path).write_text(text)
 
     installer = Installer()
-    monkeypatch.setattr(tool, "_install", installer.install)
+    monkeypatch.setattr(tool, "install", installer.install)
     return installer
 
 
@@ -227,7 +227,7 @@ def test_an_interrupted_installation_leaves_no_half_filled_cache(tool, small_pro
         folder.mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tool, "_install", interrupted)
+    monkeypatch.setattr(tool, "install", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         tool.stage("lambda_code", tmp_path / "stage", root=small_project, cache=tmp_path / "cache")

@@ -88,7 +88,7 @@ class _RenderProcess:
 
     def render(self, model_id: str, request: ImageRequest, seed: int) -> bytes:
         try:
-            _send(self._requests, (model_id, request, seed))
+            write_message(self._requests, (model_id, request, seed))
             done, result = pickle.load(self._pictures)  # noqa: S301 - written by the process that was started above
         except (EOFError, OSError) as error:
             raise RenderError(f"The painter's process ended with code {self._process.wait()}.") from error
@@ -154,7 +154,8 @@ def _decode(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png)).convert("RGB")
 
 
-def _send(to: IO[bytes], message: object) -> None:
+def write_message(to: IO[bytes], message: object) -> None:
+    """Send a message to the painting process, or back from it."""
     pickle.dump(message, to)
     to.flush()
 
@@ -172,7 +173,7 @@ def _serve(requests: IO[bytes], pictures: IO[bytes]) -> None:
             answer: tuple[bool, object] = (True, render(model_id, request, seed, paint))
         except Exception:  # noqa: BLE001 - sent to the server, which logs it
             answer = (False, traceback.format_exc())
-        _send(pictures, answer)
+        write_message(pictures, answer)
 
 
 if __name__ == "__main__":

@@ -69,12 +69,12 @@ class Observer(Protocol):
         """Note one answered request to an API."""
 
 
-_observers: list[Observer] = []
+subscribed: list[Observer] = []
 
 
 def subscribe(observer: Observer) -> None:
     """Report everything to `observer` from now on."""
-    _observers.append(observer)
+    subscribed.append(observer)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def notify_requested(request: StageRequest) -> None:
 
 
 def _notify(call: Callable[[Observer], None], what: str) -> None:
-    for observer in tuple(_observers):
+    for observer in tuple(subscribed):
         try:
             call(observer)
         except Exception:

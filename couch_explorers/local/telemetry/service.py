@@ -65,10 +65,15 @@ class Ticker:
         """Tick from now on, in a thread."""
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether it ticks by itself."""
+        return self._thread.is_alive()
+
     def stop(self, timeout_s: float = 30.0) -> None:
         """Tick no more; waits for a tick that is under way."""
         self._stop.set()
-        if self._thread.is_alive():
+        if self.running:
             self._thread.join(timeout_s)
 
     def tick(self) -> bool:
@@ -155,7 +160,7 @@ class Telemetry:
             self._evaluate,
             self.store.expire,
             clock,
-            self._beat,
+            self.beat,
         )
 
     def attach(self) -> None:
@@ -165,6 +170,10 @@ class Telemetry:
     def start(self) -> None:
         """Publish and judge each minute from now on."""
         self._ticker.start()
+
+    def tick(self) -> bool:
+        """Do what is due now, and return whether anything was: see Ticker."""
+        return self._ticker.tick()
 
     def stop(self) -> None:
         """Write what the unfinished minute has counted, and close the store."""
@@ -217,7 +226,7 @@ class Telemetry:
     def _publish_functions(self, _minute_s: int, _now_s: float) -> None:
         lambda_.publish_concurrency(self.recorder, self.concurrency)
 
-    def _beat(self, now_s: float) -> None:
+    def beat(self, now_s: float) -> None:
         """Write what has happened so far in this minute, and let the alarms on seconds look."""
         sqs.publish_so_far(self.recorder, self.queues)
         self._evaluate(now_s)

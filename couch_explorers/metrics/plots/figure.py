@@ -75,9 +75,10 @@ class Panel:
         unknown = [form for form in wanted if form not in METADATA]
         if unknown:
             raise ValueError(f"A figure cannot be saved as {', '.join(unknown)}: choose among {', '.join(METADATA)}.")
-        return [write_whole(Path(folder) / f"{self.name}.{form}", self._content(form)) for form in wanted]
+        return [write_whole(Path(folder) / f"{self.name}.{form}", self.rendered(form)) for form in wanted]
 
-    def _content(self, form: str) -> bytes:
+    def rendered(self, form: str) -> bytes:
+        """Give the content of a file: `form` is svg, pdf or png."""
         if form == "svg":
             text = self._file("svg").decode()
             return standalone_svg(text, name=self.name, label=self.alternative).encode()

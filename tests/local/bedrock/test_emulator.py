@@ -473,13 +473,13 @@ def test_calls_at_the_same_time_are_painted_side_by_side_and_off_the_event_loop(
 
 
 def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced(monkeypatch):
-    sent, send = threading.Event(), rendering._send
+    sent, send = threading.Event(), rendering.write_message
 
     def send_and_note(*message):
         send(*message)
         sent.set()
 
-    monkeypatch.setattr(rendering, "_send", send_and_note)
+    monkeypatch.setattr(rendering, "write_message", send_and_note)
     before = set(psutil.Process().children())
 
     async def kill_between():

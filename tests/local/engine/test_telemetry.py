@@ -69,7 +69,7 @@ def test_most_that_ran_at_once_is_known_by_function_and_for_the_account(meter, n
 
 def test_observer_that_fails_does_not_disturb_others(monkeypatch, meter, noted):
     request = StageRequest("eu-west-1", "a", "api", "prod", 403, 1.0, 2.0, None)
-    monkeypatch.setattr(observers, "_observers", [])
+    monkeypatch.setattr(observers, "subscribed", [])
     observers.subscribe(None)
     observers.subscribe(meter)
 

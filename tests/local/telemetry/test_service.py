@@ -85,7 +85,7 @@ def test_minute_is_written_before_alarms_are_evaluated(telemetry, clock, engine)
     telemetry.queues.sent(ARN, 100)
     clock.passes(60.2)
 
-    telemetry._ticker.tick()
+    telemetry.tick()
 
     assert engine.evaluated == [(clock.now_s, 1)]
 
@@ -94,8 +94,8 @@ def test_beat_writes_what_the_minute_has_counted_so_far(telemetry, clock, engine
     telemetry.queues.sent(ARN, 100)
     clock.passes(5)
 
-    telemetry._beat(clock.now_s)
-    telemetry._beat(clock.now_s)
+    telemetry.beat(clock.now_s)
+    telemetry.beat(clock.now_s)
 
     assert [sent for _, sent in engine.evaluated] == [1, 1]
 
@@ -107,7 +107,7 @@ def test_queue_is_published_each_minute_with_its_backlog(telemetry, clock, engin
     ]
     clock.passes(60)
 
-    telemetry._ticker.tick()
+    telemetry.tick()
 
     assert total(telemetry.store, clock.now_s, "ApproximateNumberOfMessagesVisible", QueueName=JOBS) == 2
     assert total(telemetry.store, clock.now_s, "ApproximateAgeOfOldestMessage", QueueName=JOBS) == 180
@@ -256,7 +256,7 @@ def test_it_ticks_by_itself_until_it_is_stopped(clock, monkeypatch):
 
     assert ticked.wait(10)
     minute.stop()
-    assert not minute._thread.is_alive()
+    assert not minute.running
 
 
 def test_one_that_was_never_started_can_be_stopped(minute):

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from couch_explorers.metrics.plots import style
@@ -60,5 +61,6 @@ def texts(figure):
         ]
         if not ax.xaxis.get_tick_params()["labelbottom"]:
             shown = [tick for tick in shown if tick in ax.get_yticklabels()]
-        found += [*ax.texts, *shown, ax.yaxis.label, ax.title, ax._left_title]
+        titles = [child for child in ax.get_children() if isinstance(child, Text) and child not in ax.texts]
+        found += [*ax.texts, *shown, ax.yaxis.label, *titles]
     return [text for text in found if text.get_text().strip()]

@@ -89,7 +89,7 @@ def test_no_text_is_beyond_a_figure(text):
 
 
 def test_a_character_that_no_font_has_is_its_number_and_the_sentence_explains_it(monkeypatch):
-    monkeypatch.setattr(fonts, "_system_files", lambda: ())
+    monkeypatch.setattr(fonts, "system_files", lambda: ())
     fonts.font_of.cache_clear()
 
     shown = panel("a \U00012000 b")

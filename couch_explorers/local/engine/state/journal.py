@@ -63,35 +63,35 @@ class Journal:
         self._sum = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+            self.connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise StateError(f"The saved state {self.path} cannot be opened: {error}.") from error
         try:
             self._open({engine, *readable})
         except BaseException:
-            self._connection.close()
+            self.connection.close()
             raise
 
     def _open(self, readable: set[str]) -> None:
         try:
-            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._connection.execute("BEGIN EXCLUSIVE")
-            if not self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self.connection.execute("BEGIN EXCLUSIVE")
+            if not self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 # A new journal is an empty file in a folder in which nothing was saved yet.
                 if self.path.stat().st_size or any(item.name not in _OWN for item in self.path.parent.iterdir()):
                     raise self._damaged("it is empty")
                 for statement in _SCHEMA.split(";"):
-                    self._connection.execute(statement)
+                    self.connection.execute(statement)
                 self._write_meta({"format": FORMAT, "engine": self._engine, "records": 0, "sum": 0})
-            meta = dict(self._connection.execute("SELECT name, value FROM meta"))
+            meta = dict(self.connection.execute("SELECT name, value FROM meta"))
             self._check_version(meta, readable)
             self._check_content(meta)
             self._write_meta({"engine": self._engine})
-            self._connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
             # With the log a commit waits for no disk, which takes up to a second on a busy one: it survives the end of this process
             # however that comes, and a power cut takes the last commits as a whole.
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname == "SQLITE_BUSY":
                 raise StateError(
@@ -112,7 +112,7 @@ class Journal:
             )
 
     def _check_content(self, meta: Mapping[str, object]) -> None:
-        if (word := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        if (word := self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise self._damaged(word)
         for key, value in self._records():
             self._hashes[key] = _hash(key, value)
@@ -127,12 +127,12 @@ class Journal:
         )
 
     def _records(self) -> Iterator[tuple[Key, bytes]]:
-        for kind, name, value in self._connection.execute("SELECT kind, key, value FROM record ORDER BY kind, key"):
+        for kind, name, value in self.connection.execute("SELECT kind, key, value FROM record ORDER BY kind, key"):
             yield Key(kind, name), value
 
     def records(self, kind: str) -> dict[str, bytes]:
         """Return every record of a kind, by name."""
-        rows = self._connection.execute("SELECT key, value FROM record WHERE kind = ? ORDER BY key", (kind,))
+        rows = self.connection.execute("SELECT key, value FROM record WHERE kind = ? ORDER BY key", (kind,))
         return dict(rows.fetchall())
 
     def names(self, kind: str) -> set[str]:
@@ -161,14 +161,14 @@ class Journal:
         count = len(self._hashes) + sum(key not in self._hashes for key in new) - len(deleted)
         total = (self._sum + sum((value or 0) - self._hashes.get(key, 0) for key, value in new.items())) % _MODULUS
         try:
-            self._connection.execute("BEGIN EXCLUSIVE")
-            self._connection.executemany("DELETE FROM record WHERE kind = ? AND key = ?", deleted)
-            self._connection.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", put)
+            self.connection.execute("BEGIN EXCLUSIVE")
+            self.connection.executemany("DELETE FROM record WHERE kind = ? AND key = ?", deleted)
+            self.connection.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", put)
             self._write_meta({"records": count, "sum": total})
-            self._connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+                self.connection.execute("ROLLBACK")
             raise OSError(f"{self.path}: {error}") from error
         for key, value in new.items():
             if value is None:
@@ -179,11 +179,11 @@ class Journal:
         return len(new)
 
     def _write_meta(self, values: Mapping[str, object]) -> None:
-        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+        self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self.connection.close()
 
 
 def _hash(key: Key, value: bytes) -> int:

@@ -132,9 +132,9 @@ def test_interrupted_transaction_leaves_the_one_before(tmp_path):
     opened = Journal(tmp_path, ENGINE)
     opened.write({KEYS[0]: b"old"})
     # What a killed process leaves: SQLite's log beside the file, with a part of a transaction at its end.
-    opened._connection.execute("PRAGMA cache_size = 1")
-    opened._connection.execute("BEGIN EXCLUSIVE")
-    opened._connection.executemany(
+    opened.connection.execute("PRAGMA cache_size = 1")
+    opened.connection.execute("BEGIN EXCLUSIVE")
+    opened.connection.executemany(
         "INSERT OR REPLACE INTO record VALUES ('message', ?, ?)", [(str(name), b"new" * 2000) for name in range(50)]
     )
     torn = tmp_path / "torn"
@@ -200,14 +200,14 @@ def test_state_in_use_is_refused(tmp_path):
 def test_full_disk_loses_nothing_that_was_written(tmp_path):
     opened = Journal(tmp_path, ENGINE)
     opened.write({KEYS[0]: b"1"})
-    pages = opened._connection.execute("PRAGMA page_count").fetchone()[0]
+    pages = opened.connection.execute("PRAGMA page_count").fetchone()[0]
     # SQLite answers as it does on a full disk.
-    opened._connection.execute(f"PRAGMA max_page_count = {pages}")
+    opened.connection.execute(f"PRAGMA max_page_count = {pages}")
 
     with pytest.raises(OSError, match="full"):
         opened.write({KEYS[0]: b"2", KEYS[1]: b"x" * 100_000})
 
-    opened._connection.execute("PRAGMA max_page_count = 100000")
+    opened.connection.execute("PRAGMA max_page_count = 100000")
     assert opened.records("message") == {"a": b"1"}
     assert opened.write({KEYS[0]: b"2", KEYS[1]: b"x" * 100_000}) == 2
     opened.close()

@@ -7,6 +7,7 @@ They differ by family: services with the Query protocol
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,9 @@ def access_denied(
             f"{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
         )
         return Refusal("AccessDeniedException", message)
+    if service == "execute-api":
+        # Whoever is refused does not learn the account: https://repost.aws/knowledge-center/api-gateway-authorization-errors
+        resource = re.sub(r":\d{8}(\d{4}):", r":********\1:", resource)
     on = "" if resource in ("*", '"*"') else f" on resource: {resource}"
     message = f"User: {principal.arn} is not authorized to perform: {action}{on} {reason}"
     if service == "sns":

@@ -9,12 +9,14 @@ integrations run for any time. Here:
 - An integration that is not done after its time-out (29 s) is 504 "Endpoint request timed out", and the function is not invoked
   again by a retry.
 - A proxy response that is not in Lambda's proxy format is 502, whatever is wrong with it.
+- A method with the authorization type AWS_IAM takes signed requests alone, of callers who may call `execute-api:Invoke`; the type is
+  imported from OpenAPI documents. LocalEmu ignores both.
 - A service is called with the integration's role, whose credentials are fetched for each call, or as API Gateway itself, so that
   permissions are checked.
 - Every request to a stage is reported to the observers.
 
 Documentation, in the API Gateway developer guide: `api-gateway-request-throttling`, `supported-gateway-response-types`,
-`set-up-lambda-proxy-integrations`, `api-gateway-execution-service-limits-table`.
+`set-up-lambda-proxy-integrations`, `api-gateway-execution-service-limits-table`, `permissions`, `api-gateway-swagger-extensions-authtype`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers.local.engine import gateway, observers
-from couch_explorers.local.engine.patches import when_loaded, wrap
+from couch_explorers.local.engine.patches import iam, when_loaded, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,7 @@ logger = logging.getLogger("couch.local")
 
 SEAMS = {
     "localemu.services.apigateway.legacy.provider:ApigatewayProvider.put_rest_api": "ef95748af522",
+    "localemu.services.apigateway.next_gen.execute_api.handlers.authorizer:AuthorizerHandler.__call__": "b27e56136396",
     "localemu.services.apigateway.next_gen.execute_api.handlers.gateway_exception:GatewayExceptionHandler.__call__": "b04956ded9bd",
     "localemu.services.apigateway.next_gen.execute_api.handlers.integration:IntegrationHandler.__call__": "18432b85ec73",
     "localemu.services.apigateway.next_gen.execute_api.handlers.parse:InvocationRequestParser.__call__": "0bc1b6059807",
@@ -49,6 +52,8 @@ SEAMS = {
 
 LARGEST_PAYLOAD = 10_485_760
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
+ANY_METHOD, ANY = "x-amazon-apigateway-any-method", "ANY"
+AUTHTYPE, SIGNATURE_VERSION_4, AWS_IAM = "x-amazon-apigateway-authtype", "awsSigv4", "AWS_IAM"
 # Milliseconds. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 LONGEST_INTEGRATION_MS = 29_000
 # The time-out of the integration that is about to be called.
@@ -64,6 +69,7 @@ def _change_classes() -> None:
     """Change the classes of the pipeline and of the integrations; their instances stay."""
     _serve()
     _throttle()
+    _authorize()
     _refuse()
     _import()
     _check_proxy_responses()
@@ -125,6 +131,39 @@ def _throttle() -> None:
     ThrottleHandler.__call__ = check
 
 
+def _authorize() -> None:
+    from localemu.services.apigateway.next_gen.execute_api import gateway_response
+    from localemu.services.apigateway.next_gen.execute_api.handlers.authorizer import AuthorizerHandler
+
+    # By AWS's error type; every other refusal is one of the signature.
+    errors = {
+        "MissingAuthenticationTokenException": gateway_response.MissingAuthTokenError,
+        "ExpiredTokenException": gateway_response.ExpiredTokenError,
+        "AccessDeniedException": gateway_response.AccessDeniedError,
+    }
+
+    def authorize(call: Callable[..., None], self: Any, chain: Any, context: Any, response: Any) -> None:
+        if (context.resource_method or {}).get("authorizationType") != AWS_IAM:
+            call(self, chain, context, response)
+            return
+        try:
+            credentials = iam.authorize_stage_call(context, context.deployment.rest_api.rest_api.get("policy") or "")
+        except iam.RefusedError as refused:
+            error = errors.get(refused.refusal.code, gateway_response.InvalidSignatureError)(refused.refusal.message)
+            error.code = refused.refusal.code
+            raise error from None
+        principal = credentials.principal
+        context.context_variables["identity"] |= {
+            "accessKey": principal.access_key_id or None,
+            "accountId": principal.account,
+            "caller": principal.user_id,
+            "user": principal.user_id,
+            "userArn": principal.arn,
+        }
+
+    wrap(AuthorizerHandler, "__call__", authorize)
+
+
 def _refuse() -> None:
     from localemu.http import Response
     from localemu.services.apigateway.next_gen.execute_api.gateway_response import (
@@ -183,6 +222,7 @@ def _import() -> None:
         imported = load(rest_api, context=context, open_api_spec=open_api_spec, mode="overwrite" if is_new else mode)
         if is_new and mode == "merge":
             rest_api.binaryMediaTypes = list(dict.fromkeys(binary + (rest_api.binaryMediaTypes or [])))
+        _import_authorization(rest_api, open_api_spec)
         kept = get_apigateway_store(context=context).rest_apis[rest_api.id].gateway_responses
         if mode == "overwrite":
             kept.clear()
@@ -198,6 +238,23 @@ def _import() -> None:
         return imported
 
     wrap(provider, "import_api_from_openapi_spec", import_api)
+
+
+def _import_authorization(rest_api: Any, document: dict[str, Any]) -> None:
+    """Give the methods that ask for a signature in an OpenAPI document their authorization type."""
+    schemes = document.get("securityDefinitions") or document.get("components", {}).get("securitySchemes") or {}
+    signed = {name for name, scheme in schemes.items() if scheme.get(AUTHTYPE) == SIGNATURE_VERSION_4}
+    resources = {resource.get_path(): resource for resource in rest_api.resources.values()}
+    for path, methods in (document.get("paths") or {}).items():
+        for name, method in methods.items():
+            asked = method.get("security", document.get("security") or []) if isinstance(method, dict) else []
+            made = (
+                resources[path].resource_methods.get(ANY if name == ANY_METHOD else name.upper())
+                if path in resources
+                else None
+            )
+            if made is not None and signed & {scheme for group in asked for scheme in group}:
+                made.authorization_type = AWS_IAM
 
 
 def _check_proxy_responses() -> None:

@@ -5,6 +5,10 @@
   is updated in place: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
 - A SAM template whose expansion is unchanged has no changes. LocalEmu takes every template with a transform for changed.
 - URLs of APIs stay what the template says, in outputs and in environment variables. LocalEmu replaces AWS's domain by its own.
+- An update may turn a condition on or off, and a template may refer to a resource that only its transform makes, such as
+  `!Ref Api.Stage`. LocalEmu fails with an internal error ("unhashable type: 'NothingType'") or with "Unresolved resource dependencies",
+  and keeps a resource whose condition was turned off:
+  https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources.html
 - CloudFormation acts with the permissions of its caller, or of the stack's service role. LocalEmu acts as the account's root:
   https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
 """
@@ -23,9 +27,13 @@ SEAMS = {
     "localemu.services.apigateway.resource_providers.aws_apigateway_restapi:ApiGatewayRestApiProvider.create": "bbd05b25ed0f",
     "localemu.services.apigateway.resource_providers.aws_apigateway_stage:ApiGatewayStageProvider.create": "7e638bf0813a",
     "localemu.services.cloudformation.engine.v2.change_set_model:ChangeSetModel._resolve_requires_replacement": "beabaec47ce8",
+    "localemu.services.cloudformation.engine.v2.change_set_model:NothingType": "e60a29e98c91",
+    "localemu.services.cloudformation.engine.v2.change_set_model_transform:ChangeSetModelTransform.visit_node_intrinsic_function_ref": "ae19f9ac9721",
     "localemu.services.cloudformation.engine.v2.change_set_model:NodeTemplate": "72ce65278212",
     "localemu.services.cloudformation.engine.v2.change_set_model_executor:ChangeSetModelExecutor._execute_resource_change": "0515307288ef",
     "localemu.services.cloudformation.engine.v2.change_set_model_executor:ChangeSetModelExecutor.create_resource_provider_payload": "ed5ea8bed76d",
+    "localemu.services.cloudformation.engine.v2.change_set_model_preproc:ChangeSetModelPreproc._resolve_resource_condition_reference": "9a2433901ffe",
+    "localemu.services.cloudformation.engine.v2.change_set_model_preproc:ChangeSetModelPreproc.visit_node_resources": "fa200d1dd721",
     "localemu.services.cloudformation.engine.v2.change_set_model_preproc:ChangeSetModelPreproc._perform_static_replacements": "5d1d67711a23",
     "localemu.services.cloudformation.resource_provider:ResourceProviderExecutor.try_load_resource_provider": "9be7534427d3",
     "localemu.services.cloudformation.resource_provider:convert_payload": "6de855abc845",
@@ -61,6 +69,7 @@ def _change_classes() -> None:
     _prefer_own_providers()
     _replace_only_what_differs()
     _find_no_changes_in_unchanged_templates()
+    _take_conditional_resources()
     ChangeSetModelPreproc._perform_static_replacements = staticmethod(lambda value: value)
 
 
@@ -105,6 +114,33 @@ def _find_no_changes_in_unchanged_templates() -> None:
         return any(part.change_type != ChangeType.UNCHANGED for part in parts)
 
     wrap(ChangeSet, "has_changes", has_changes_after_transforms)
+
+
+def _take_conditional_resources() -> None:
+    """Let a stack's update make or delete a resource with a condition, also one that refers to what a transform makes."""
+    from localemu.services.cloudformation.engine.v2.change_set_model import NothingType, is_nothing
+    from localemu.services.cloudformation.engine.v2.change_set_model_preproc import ChangeSetModelPreproc
+    from localemu.services.cloudformation.engine.v2.change_set_model_transform import ChangeSetModelTransform
+    from localemu.services.cloudformation.engine.validations import ValidationError
+
+    def visit_reference(visit: Callable[[Any, Any], Any], self: Any, node: Any) -> Any:
+        try:
+            return visit(self, node)
+        except ValidationError:
+            # It may be the transform that makes the resource; whether it has, is checked afterwards.
+            return self.visit(node.arguments)
+
+    def visit_resources(self: Any, node_resources: Any) -> None:
+        for node in node_resources.resources:
+            if not is_nothing(node.condition_reference):
+                condition = self._resolve_resource_condition_reference(node.condition_reference)
+                if condition.after is False and not condition.before:
+                    continue
+            self.visit(node)
+
+    NothingType.__hash__ = object.__hash__
+    ChangeSetModelPreproc.visit_node_resources = visit_resources
+    wrap(ChangeSetModelTransform, "visit_node_intrinsic_function_ref", visit_reference)
 
 
 def _act_as_the_caller() -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from couch_explorers.local.bedrock.inference_profiles import PROFILES
 from couch_explorers.local.engine.authorization import operations, principals, refusals, service_decision
 from couch_explorers.local.engine.authorization.conditions import ConditionContext, ContextValue
-from couch_explorers.local.engine.authorization.policies import AccessRequest, Principal, decide
+from couch_explorers.local.engine.authorization.policies import AccessRequest, Principal, decide, parse_policy
 from couch_explorers.local.engine.authorization.signatures import (
     ALGORITHM,
     STREAMING,
@@ -60,6 +61,8 @@ _ROOT_ALWAYS = frozenset(
         "sqs:SetQueueAttributes",
     }
 )
+# The service that requests to a stage are signed for.
+EXECUTE_API = "execute-api"
 # Operations without signature: the role's trust policy alone decides.
 _UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 
@@ -138,7 +141,7 @@ def check_permissions(_chain: Any, context: Any, _response: Any) -> None:
             return
         raise _exception(service, refused.refusal) from None
     context.caller = credentials
-    _check(service, context, credentials)
+    check_call(service, context, credentials)
 
 
 class RefusedError(Exception):
@@ -174,6 +177,48 @@ def authenticate(service: str, context: Any) -> Credentials:
     return credentials
 
 
+def authorize_stage_call(context: Any, api_policy: str) -> Credentials:
+    """Return the credentials of a request to a method with the authorization type AWS_IAM, whose caller may make it.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-iam-policy-examples-for-api-execution.html
+
+    Args:
+        context: API Gateway's context of the request, once it is routed.
+        api_policy: The API's resource policy as JSON; "" without one.
+
+    Raises:
+        RefusedError: The request is unsigned, its signature is invalid, or its caller lacks `execute-api:Invoke`.
+
+    """
+    service, request = EXECUTE_API, context.request
+    headers = [(str(name), str(value)) for name, value in request.headers.items()]
+    query = request.query_string.decode("latin-1")
+    call = SimpleNamespace(
+        account_id=context.account_id,
+        region=context.region,
+        request=request,
+        received=ReceivedRequest(request.method, _raw_path(request), query, headers, request.get_data),
+        service=SimpleNamespace(service_name=service),
+        is_internal_call=False,
+    )
+    credentials = authenticate(service, call)
+    principal = credentials.principal
+    if principal.kind == "Anonymous":
+        raise RefusedError(refusals.missing_token(service))
+    place = f"{context.api_id}/{context.stage}/{request.method}{context.invocation_request['path']}"
+    asked = AccessRequest(
+        "execute-api:Invoke",
+        (f"arn:aws:execute-api:{context.region}:{context.account_id}:{place}",),
+        condition_keys(call, credentials),
+    )
+    held = principals.policies_of(principal, credentials.session)
+    policy = parse_policy(api_policy) if api_policy else None
+    decision = decide(asked, principal, held, policy, context.account_id)
+    if not decision.allowed:
+        raise RefusedError(refusals.access_denied(service, principal, asked, decision))
+    return credentials
+
+
 def _known(service: str, signature: Signature) -> Credentials:
     credentials = principals.find_credentials(signature.access_key_id)
     if credentials is None:
@@ -181,11 +226,12 @@ def _known(service: str, signature: Signature) -> Credentials:
     return credentials
 
 
-def _check(service: str, context: Any, credentials: Credentials) -> None:
+def check_call(service: str, context: Any, credentials: Credentials) -> None:
+    """Raise the service's error for a call that its caller has no permission for."""
     principal = credentials.principal
     held = principals.policies_of(principal, credentials.session)
     keys = condition_keys(context, credentials)
-    for permission in _permissions(service, context, principal):
+    for permission in permissions_of(service, context, principal):
         resource = permission.resources[0]
         owner, policy = principals.owner_and_policy(resource, context.account_id, context.region)
         if permission.action.startswith("s3:") and service == "s3" and not owner and _names_a_bucket(context):
@@ -210,7 +256,8 @@ def _names_a_bucket(context: Any) -> bool:
     return context.operation.name != "CreateBucket" and bool(context.service_request.get("Bucket"))
 
 
-def _permissions(service: str, context: Any, principal: Principal) -> list[Permission]:
+def permissions_of(service: str, context: Any, principal: Principal) -> list[Permission]:
+    """Return every permission that a call of a principal takes."""
     account = context.account_id
 
     def find_identity(kind: str, name: str) -> str:
@@ -351,7 +398,7 @@ def _check_internal(service: str, context: Any) -> None:
         credentials = principals.find_credentials(key)
         if credentials is not None:
             context.caller = credentials
-            _check(service, context, credentials)
+            check_call(service, context, credentials)
             return
     action = _SERVICE_CALLS.get((service, context.operation.name))
     params = context.internal_request_params
@@ -361,7 +408,7 @@ def _check_internal(service: str, context: Any) -> None:
     if source.startswith("arn:aws:sns:"):
         # A subscription sends to its dead-letter queue on behalf of its topic.
         source = ":".join(source.split(":")[:6])
-    permission = _permissions(service, context, principals.service_principal(name))[0]
+    permission = permissions_of(service, context, principals.service_principal(name))[0]
     decision = service_decision(name, action, permission.resources[0], source, dict(permission.keys))
     if not decision.allowed:
         principal = principals.service_principal(name)

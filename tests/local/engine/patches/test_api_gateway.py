@@ -74,12 +74,16 @@ def deploy(engine_cloud):
         )
         described = cloudformation.describe_change_set(ChangeSetName=created["Id"])
         # LocalEmu answers when the change set is made; one without changes fails, and the stack stays as it is.
-        if "didn't contain changes" not in described.get("StatusReason", ""):
+        is_changed = "didn't contain changes" not in described.get("StatusReason", "")
+        if is_changed:
             cloudformation.execute_change_set(ChangeSetName=created["Id"])
         deadline = time.monotonic() + 120
         while True:
+            # The stack's own status is the former one until the execution begins.
+            executed = cloudformation.describe_change_set(ChangeSetName=created["Id"])["ExecutionStatus"]
             stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-            if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            is_done = not is_changed or executed in ("EXECUTE_COMPLETE", "EXECUTE_FAILED")
+            if is_done and not stack["StackStatus"].endswith("IN_PROGRESS"):
                 return stack
             assert time.monotonic() < deadline, stack
             time.sleep(0.1)

@@ -55,7 +55,7 @@ class PaidCall:
     """A call of the model that was billed, or was in flight when the local cloud was killed, which counts as billed.
 
     `stored_at` and `status` are those of the request that stored its picture, None where there was none. `looked` is when the
-    invocation had looked for the picture: throttled attempts may lie between that and the call.
+    invocation had last looked for the picture before the call.
     """
 
     call: str
@@ -156,17 +156,17 @@ def paid_calls(
     """
     paid = billed_calls(model_log, jobs)
     stores: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    looked: dict[str, float] = {}
+    looks: dict[str, list[float]] = defaultdict(list)
     for line in request_log:
         digits = digits_of(line["trace"])
         if line["method"] == "GET":
-            # An invocation serves one message, and looks for its picture before all else.
-            looked[digits] = min(line["start"], looked.get(digits, line["start"]))
+            # An invocation serves one message, and looks for its picture before each call.
+            looks[digits].append(line["start"])
         if line["method"] == "PUT" and line["path"].endswith(".png"):
             stores[digits].append(line)
     by_invocation: dict[str, list[PaidCall]] = defaultdict(list)
     for call in paid:
-        call.looked = looked.get(call.invocation)
+        call.looked = max((look for look in looks[call.invocation] if look <= call.began), default=None)
         by_invocation[call.invocation].append(call)
     for invocation, made in by_invocation.items():
         for call, following in zip(made, [*made[1:], None], strict=True):

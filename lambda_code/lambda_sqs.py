@@ -19,7 +19,7 @@ from botocore.config import Config
 from couch_explorers.core import errors, generation, jobs, retries, sdk
 from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock, milliseconds_since
-from couch_explorers.core.errors import GenerationError, UnknownModelError
+from couch_explorers.core.errors import GenerationError, ModelTimeoutError, OutOfTimeError, UnknownModelError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -65,18 +65,19 @@ class UnexpectedError(GenerationError):
     passing = True
 
 
+class TooSlowError(ModelTimeoutError):
+    """The model has timed out so often that the next call is not paid for."""
+
+    passing = False
+
+
 class PostponedError(Exception):
     """The job stays in the queue and is delivered again."""
 
 
 clock = Clock()
-bedrock = ImageModelClients(
-    MODEL_ARNS[0],
-    attempts=BEDROCK_ATTEMPTS,
-    read_timeout_s=BEDROCK_READ_TIMEOUT_S,
-    clock=clock,
-    session=session,
-)
+bedrock = ImageModelClients(MODEL_ARNS[0], read_timeout_s=BEDROCK_READ_TIMEOUT_S, clock=clock, session=session)
+attempts = retries.Attempts(BEDROCK_ATTEMPTS, BEDROCK_READ_TIMEOUT_S, clock.left_s)
 
 
 @functools.cache
@@ -105,9 +106,11 @@ def serve(record: SQSRecord) -> None:
     job = None
     try:
         job = jobs.parse(record.body, fallback_id=record.message_id, model_arns=MODEL_ARNS)
-        picture = generation.generate(job, bedrock=bedrock, s3=s3, bucket=BUCKET_NAME, prefix=CANDIDATE)
+        picture = generation.generate(
+            job, bedrock=bedrock, s3=s3, bucket=BUCKET_NAME, prefix=CANDIDATE, attempts=attempts
+        )
     except Exception as error:
-        failure = as_failure(error)
+        failure = with_timeouts_limited(record, job_id, as_failure(error))
         if failure.passing and receives < MAX_RECEIVE_COUNT and not is_overdue(record, failure):
             postpone(record, receives, failure)
             raise PostponedError(failure.detail) from error
@@ -133,6 +136,26 @@ def is_overdue(record: SQSRecord, failure: GenerationError) -> bool:
         return False
     first_s = int(record.attributes.approximate_first_receive_timestamp) / 1000
     return datetime.now(UTC).timestamp() - first_s >= failure.patience_s
+
+
+def with_timeouts_limited(record: SQSRecord, job_id: str, failure: GenerationError) -> GenerationError:
+    """Give a TooSlowError in place of a time-out once the model has timed out in MAX_MODEL_TIMEOUTS deliveries of a message.
+
+    Each of them leaves an empty object that names the delivery, and those are counted: SQS tells how often a message was
+    received, but not how that ended. While the bucket fails, only the number of receives limits them.
+    """
+    if not isinstance(failure, ModelTimeoutError) or isinstance(failure, OutOfTimeError):
+        return failure
+    folder = f"{CANDIDATE}/{job_id}.timeouts/{record.message_id}/"
+    try:
+        s3.put_object(Bucket=BUCKET_NAME, Key=f"{folder}{record.attributes.approximate_receive_count}", Body=b"")
+        timeouts = s3.list_objects_v2(Bucket=BUCKET_NAME, Prefix=folder)["KeyCount"]
+    except Exception:
+        logger.exception("The time-outs of the model could not be counted")
+        return failure
+    if timeouts < retries.MAX_MODEL_TIMEOUTS:
+        return failure
+    return TooSlowError(f"{failure.detail} It timed out in {timeouts} deliveries, each of which may have been billed.")
 
 
 def report(picture: generation.Picture, waited_ms: int) -> None:

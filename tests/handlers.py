@@ -24,7 +24,7 @@ class Studio:
         self.failures = []
         self.already_there = False
 
-    def generate(self, job, *, bedrock, s3, bucket, prefix):
+    def generate(self, job, *, bedrock, s3, bucket, prefix, attempts):
         self.jobs.append(job)
         if self.failures:
             raise self.failures.pop(0)

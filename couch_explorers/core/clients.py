@@ -20,10 +20,11 @@ class ImageModelClients:
     """
 
     def __init__(
-        self, default_arn: str, *, attempts: int, read_timeout_s: float, clock: Clock, session: boto3.session.Session
+        self, default_arn: str, *, read_timeout_s: float, clock: Clock, session: boto3.session.Session
     ) -> None:
+        # `generate` repeats a call, after it has looked for the picture.
         self._settings: dict[str, Any] = {
-            "attempts": attempts,
+            "attempts": 1,
             "read_timeout_s": read_timeout_s,
             "time_left_s": clock.left_s,
             "session": session,

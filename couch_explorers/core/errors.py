@@ -125,6 +125,10 @@ class ModelTimeoutError(GenerationError):
     passing = True
 
 
+class OutOfTimeError(ModelTimeoutError):
+    """Too little time was left to wait for the model's answer, so it was not asked: nothing was billed."""
+
+
 class StorageError(GenerationError):
     """S3 could not be read or written; whether that passes, the one who raises knows."""
 

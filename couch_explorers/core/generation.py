@@ -14,7 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from couch_explorers.core import png as pictures
 from couch_explorers.core.aws_errors import describe, model_error, storage_error
-from couch_explorers.core.errors import ConflictError, ModelAnswerError, ModelTimeoutError, StorageError
+from couch_explorers.core.errors import (
+    ConflictError,
+    ModelAnswerError,
+    ModelUnavailableError,
+    OutOfTimeError,
+    StorageError,
+    ThrottledError,
+)
+from couch_explorers.core.retries import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +37,10 @@ ID_METADATA = "couch-id"
 
 # Two writes of one key at the same moment: the loser is asked to try again, and then finds the winner's picture.
 STORE_ATTEMPTS = 3
+
+# A call that failed like this may succeed in a moment. A time-out is not among them: it may have been billed.
+REPEATABLE = (ThrottledError, ModelUnavailableError)
+ONCE = Attempts()
 
 
 @dataclass(frozen=True)
@@ -63,12 +75,13 @@ def bedrock_client(
 ) -> Any:
     """Make a client that asks the image models of a region, `attempts` times at most.
 
-    `max_pool_connections` is how many threads may ask at once with a connection that stays open.
+    With more than one, the SDK repeats a call without a look for a picture that another delivery stored meanwhile: see
+    `generate`, which repeats calls itself. `max_pool_connections` is how many threads may ask at once with a connection that stays open.
 
     botocore's standard mode retries throttles, 5xx and lost connections with backoff. A read time-out it would retry as
     well; here it is raised at once, because the picture that came too late may have been billed. For the same reason no
     attempt is begun that could outlive its caller: where `time_left_s` tells less than the read time-out, the call ends
-    with a ModelTimeoutError.
+    with an OutOfTimeError.
     """
     config = Config(
         region_name=region,
@@ -84,8 +97,8 @@ def bedrock_client(
 
         def begin_nothing_too_late(**_: Any) -> None:
             if (left := time_left_s()) < read_timeout_s:
-                raise ModelTimeoutError(
-                    f"The model was not asked again: {left:.1f} s are left, and an answer may take {read_timeout_s:.1f} s."
+                raise OutOfTimeError(
+                    f"The model was not asked: {left:.1f} s are left, and an answer may take {read_timeout_s:.1f} s."
                 )
 
         client.meta.events.register_first("before-send.bedrock-runtime.InvokeModel", begin_nothing_too_late)
@@ -196,20 +209,32 @@ def generate(
     s3: Any,
     bucket: str,
     prefix: str,
+    attempts: Attempts = ONCE,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Picture:
     """Make the job's picture and store it; a job that was served before is neither asked nor paid for again.
 
-    `bedrock` gives the client of a region and is called only when the model must be asked; `now` gives the time written
-    into the picture. Raises GenerationError, ConflictError when the key holds another request's picture.
+    Args:
+        job: What to make.
+        bedrock: Gives the client of a region, which should make one attempt a call; called only when the model must be asked.
+        s3: The client for the bucket.
+        bucket: The bucket's name.
+        prefix: The first part of the picture's key.
+        attempts: How often a throttled or failed call is repeated; before each call the picture is looked for.
+        now: Gives the time that is written into the picture.
+
+    Raises:
+        ConflictError: The key holds another request's picture.
+        GenerationError: There is no picture for another reason.
     """
     started = time.perf_counter()
     key = job.key(prefix)
-    if find(s3, bucket, key):
+    answer = ask_unless_stored(job, bedrock, lambda: find(s3, bucket, key), attempts)
+    if answer is None:
         metadata = _metadata_of_same_request(s3, bucket, key, job)
         seed, written = _seed_in(metadata, job), False
     else:
-        picture, seed = ask(bedrock(job.model.region), job)
+        picture, seed = answer
         picture = pictures.add_parameters(picture, parameters_of(job, seed=seed, created=now()))
         written = store(s3, bucket, key, picture, job, seed=seed)
         if not written:
@@ -223,6 +248,21 @@ def generate(
         milliseconds=round((time.perf_counter() - started) * 1000),
         already_there=not written,
     )
+
+
+def ask_unless_stored(
+    job: Job, bedrock: Callable[[str], Any], is_stored: Callable[[], bool], attempts: Attempts
+) -> tuple[bytes, int] | None:
+    """Ask the model as often as `attempts` allows; None, without another call, once the picture is stored."""
+    made = 0
+    while not is_stored():
+        try:
+            return ask(bedrock(job.model.region), job)
+        except REPEATABLE:
+            made += 1
+            if not attempts.wait(made):
+                raise
+    return None
 
 
 def _metadata_of_same_request(s3: Any, bucket: str, key: str, job: Job) -> dict[str, str]:

@@ -17,6 +17,7 @@ from couch_explorers.core import bodies, generation, jobs, sdk
 from couch_explorers.core.clients import ImageModelClients
 from couch_explorers.core.clock import Clock, milliseconds_since
 from couch_explorers.core.errors import UNEXPECTED, BodyTooLargeError, GenerationError, InvalidJobError, shown
+from couch_explorers.core.retries import Attempts
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -53,13 +54,8 @@ s3 = session.client("s3", config=S3_CONFIG)
 
 
 clock = Clock()
-bedrock = ImageModelClients(
-    MODEL_ARNS[0],
-    attempts=BEDROCK_ATTEMPTS,
-    read_timeout_s=BEDROCK_READ_TIMEOUT_S,
-    clock=clock,
-    session=session,
-)
+bedrock = ImageModelClients(MODEL_ARNS[0], read_timeout_s=BEDROCK_READ_TIMEOUT_S, clock=clock, session=session)
+attempts = Attempts(BEDROCK_ATTEMPTS, BEDROCK_READ_TIMEOUT_S, clock.left_s)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -76,7 +72,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     try:
         job = jobs.parse(read_body(event), fallback_id=request_id, model_arns=MODEL_ARNS)
         logger.append_keys(job_id=job.id, model=job.model.id)
-        picture = generation.generate(job, bedrock=bedrock, s3=s3, bucket=BUCKET_NAME, prefix=CANDIDATE)
+        picture = generation.generate(
+            job, bedrock=bedrock, s3=s3, bucket=BUCKET_NAME, prefix=CANDIDATE, attempts=attempts
+        )
     except GenerationError as error:
         log = logger.info if error.status < 500 else logger.warning  # noqa: PLR2004 - the server's own failures start there
         log("No picture", reason=error.reason, detail=error.detail, status=error.status)

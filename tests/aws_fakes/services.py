@@ -45,7 +45,7 @@ class Bucket:
         found = self.objects[Key]
         return {"ContentLength": len(found.body), "ContentType": found.content_type, "Metadata": found.metadata}
 
-    def put_object(self, *, Bucket, Key, Body, ContentType, Metadata=None, IfNoneMatch=None, **_):  # noqa: N803
+    def put_object(self, *, Bucket, Key, Body, ContentType="binary/octet-stream", Metadata=None, IfNoneMatch=None):  # noqa: N803
         self._check(Bucket)
         if IfNoneMatch == "*" and Key in self.objects:
             raise RefusalError("PreconditionFailed", 412)

@@ -141,10 +141,17 @@ def test_second_delivery_at_the_same_time_is_explained(ledger):
 
 def test_second_delivery_that_looked_before_the_picture_stood_is_explained(ledger):
     logs = Logs().look(1, 0.9).call(1, 1.0).store(1, 1.6).report(1)
-    # It was throttled until the first delivery had stored the picture.
-    logs.look(2, 1.2).call(2, 5.0).store(2, 5.6, status=412).report(2)
+    logs.look(2, 1.5).call(2, 1.9).store(2, 2.5, status=412).report(2)
 
     assert logs.account(ledger).causes() == {ledger.BESIDE: 1}
+
+
+def test_repeated_call_needs_a_look_of_its_own(ledger):
+    logs = Logs().look(1, 0.9).call(1, 1.0).store(1, 1.6).report(1)
+    # It was throttled until the first delivery had stored the picture.
+    logs.look(2, 1.2).look(2, 4.9).call(2, 5.0).store(2, 5.6, status=412).report(2)
+
+    assert logs.account(ledger).causes() == {ledger.UNEXPLAINED: 1}
 
 
 def test_second_delivery_after_the_picture_is_a_fault_of_the_worker(ledger):

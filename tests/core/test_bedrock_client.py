@@ -17,6 +17,7 @@ from couch_explorers.core.errors import (
     GenerationError,
     ModelTimeoutError,
     ModelUnavailableError,
+    OutOfTimeError,
     ThrottledError,
 )
 
@@ -245,7 +246,7 @@ def test_a_caller_without_credentials_is_told_so(make_client, make_job, server, 
 def test_a_call_that_could_outlive_its_caller_is_never_begun(server, make_client, make_job):
     client = make_client(read_timeout_s=5.0, time_left_s=lambda: 4.9)
 
-    with pytest.raises(ModelTimeoutError, match=r"4\.9 s are left, and an answer may take 5\.0 s") as refused:
+    with pytest.raises(OutOfTimeError, match=r"4\.9 s are left, and an answer may take 5\.0 s") as refused:
         generation.invoke(client, make_job())
 
     assert refused.value.passing
@@ -257,7 +258,7 @@ def test_a_retry_that_could_outlive_its_caller_is_never_begun(server, make_clien
     client = make_client(read_timeout_s=5.0, time_left_s=lambda: next(left))
     server.script = [(429, "ThrottlingException")]
 
-    with pytest.raises(ModelTimeoutError):
+    with pytest.raises(OutOfTimeError):
         generation.invoke(client, make_job())
 
     assert server.requests == 1

@@ -21,7 +21,7 @@ def made(monkeypatch):
 @pytest.fixture
 def by_region(made):
     session = boto3.session.Session("access", "secret")
-    return clients.ImageModelClients(ARN, attempts=2, read_timeout_s=5.0, clock=Clock(), session=session)
+    return clients.ImageModelClients(ARN, read_timeout_s=5.0, clock=Clock(), session=session)
 
 
 def test_the_default_models_client_is_made_at_once(by_region, made):

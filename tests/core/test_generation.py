@@ -18,6 +18,7 @@ from couch_explorers.core.errors import (
     ConflictError,
     InvalidJobError,
     ModelAnswerError,
+    ModelTimeoutError,
     RetiredModelError,
     StorageError,
     ThrottledError,
@@ -114,6 +115,61 @@ def test_a_job_delivered_again_is_one_picture_and_one_paid_call(make_job, s3, st
     assert (first.already_there, again.already_there) == (False, True)
     assert (first.key, first.seed) == (again.key, again.seed)
     assert len(bedrock.requests) == len(s3.objects) == 1
+
+
+class WaitingAttempts:
+    """Allows so many calls, and does something in each wait."""
+
+    def __init__(self, limit, meanwhile=lambda: None):
+        self.limit, self.meanwhile = limit, meanwhile
+        self.made = []
+
+    def wait(self, made):
+        self.made.append(made)
+        self.meanwhile()
+        return made < self.limit
+
+
+@pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 429), ("ServiceUnavailableException", 503)])
+def test_repeated_call_follows_another_look_for_the_picture(make_job, s3, client_error, stability_answer, code, status):
+    bedrock = FakeBedrock(client_error(code, status), client_error(code, status), stability_answer)
+    attempts = WaitingAttempts(3)
+
+    made = generate(make_job(id="paris"), bedrock, s3, attempts=attempts)
+
+    assert not made.already_there
+    assert attempts.made == [1, 2]
+    assert s3.calls == ["list_objects_v2"] * 3 + ["put_object"]
+
+
+def test_picture_stored_during_a_wait_is_not_paid_for_again(make_job, s3, client_error, stability_answer):
+    job = make_job(id="any", seed=0)
+    bedrock = FakeBedrock(client_error("ThrottlingException", 429), stability_answer)
+    attempts = WaitingAttempts(4, meanwhile=lambda: generate(job, FakeBedrock(stability_answer | {"seeds": [1]}), s3))
+
+    second = generate(job, bedrock, s3, attempts=attempts)
+
+    assert (second.already_there, second.seed) == (True, 1)
+    assert len(bedrock.requests) == 1
+
+
+def test_calls_are_repeated_as_often_as_allowed(make_job, s3, client_error):
+    bedrock = FakeBedrock(*[client_error("ThrottlingException", 429)] * 3)
+
+    with pytest.raises(ThrottledError):
+        generate(make_job(), bedrock, s3, attempts=WaitingAttempts(2))
+
+    assert len(bedrock.requests) == 2
+
+
+@pytest.mark.parametrize("cause", [("ModelTimeoutException", 408), ("ValidationException", 400)])
+def test_call_that_may_have_been_billed_is_not_repeated(make_job, s3, client_error, cause):
+    bedrock, attempts = FakeBedrock(client_error(*cause)), WaitingAttempts(4)
+
+    with pytest.raises((ModelTimeoutError, ModelAnswerError)):
+        generate(make_job(), bedrock, s3, attempts=attempts)
+
+    assert attempts.made == []
 
 
 def test_an_id_that_belongs_to_another_request_is_a_conflict_and_nothing_is_paid(make_job, s3, stability_answer):

@@ -65,6 +65,10 @@ class Delivery:
         self.error: BaseException | None = None
         # What the fakes remember of this delivery: whether the picture was there when it looked.
         self.found: bool | None = None
+        # The same of the look before its last call of the model, None where there was none.
+        self.looked: bool | None = None
+        # Each call that was let go, and how it ended.
+        self.outcomes: list[tuple[str, str]] = []
         self._outcome = "done"
         self._stopped = threading.Semaphore(0)
         self._released = threading.Semaphore(0)
@@ -81,6 +85,7 @@ class Delivery:
 
     def step(self, outcome: str = "done") -> None:
         """Let the call end in this way, and run on to the next one or to the end."""
+        self.outcomes.append((str(self.call), outcome))
         self._outcome = outcome
         self._released.release()
         self._wait()
@@ -124,6 +129,9 @@ class Gate:
         def call(**parameters: Any) -> Any:
             delivery: Delivery = threading.current_thread().couch_delivery
             outcome = delivery.at(operation, parameters)
+            if operation == "invoke_model":
+                # A look is good for one call, whatever comes of it.
+                delivery.looked, delivery.found = delivery.found, None
             if outcome in REFUSALS[operation]:
                 raise REFUSALS[operation][outcome]
             if outcome in BEFORE:

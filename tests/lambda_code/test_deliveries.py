@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from couch_explorers.core import generation, jobs
+from couch_explorers.core import generation, jobs, retries
 from couch_explorers.core.errors import InvalidJobError
 from tests import handlers
 from tests.aws_fakes.services import Bucket, ImageModels, Queues
@@ -19,7 +20,9 @@ from tests.lambda_code.conftest import ENVIRONMENT, WORKER
 from tests.lambda_code.deliveries import BROKEN_OFF, REFUSALS, Delivery, Gate
 
 # Few, so that the last receive is reached in a short run.
-MAX_RECEIVES = 3
+MAX_RECEIVES = 4
+MAX_MODEL_TIMEOUTS = 2
+ATTEMPTS = 2
 AT_WORK = 2
 
 # A job that is named by its message, two requests for one id, and one that no model can paint.
@@ -42,6 +45,9 @@ class Message:
     # Moved by SQS's redrive policy, without a reason.
     moved: bool = False
     handles: set[str] = field(default_factory=set)
+    deliveries: list[Delivery] = field(default_factory=list)
+    # Deliveries of a copy: while another one is at work, or after the deletion.
+    copies: int = 0
 
     @property
     def job(self):
@@ -54,9 +60,10 @@ class Message:
 class WatchedBucket(Bucket):
     """Notes for the delivery at work whether the picture was there when it looked."""
 
-    def list_objects_v2(self, **parameters):
-        answer = super().list_objects_v2(**parameters)
-        world.at_work.found = "Contents" in answer
+    def list_objects_v2(self, *, Prefix, **parameters):  # noqa: N803 - S3's names
+        answer = super().list_objects_v2(Prefix=Prefix, **parameters)
+        if Prefix.endswith(".png"):
+            world.at_work.found = "Contents" in answer
         return answer
 
 
@@ -70,10 +77,10 @@ class WatchedQueues(Queues):
 
 
 class WatchedModels(ImageModels):
-    """Notes who paid for which job."""
+    """Notes who paid, and whether the look before the call had found the picture."""
 
     def invoke_model(self, **parameters):
-        world.paid.append(world.at_work)
+        world.paid.append((world.at_work, world.at_work.looked))
         return super().invoke_model(**parameters)
 
 
@@ -82,7 +89,7 @@ class World:
 
     at_work: Delivery
     messages: list[Message]
-    paid: list[Delivery]
+    paid: list[tuple[Delivery, bool | None]]
 
 
 world = World()
@@ -124,6 +131,8 @@ def connected(workers):
             patch.setattr(worker, "s3", clients["s3"])
             patch.setattr(worker, "sqs", lambda: clients["sqs"])
             patch.setattr(worker, "bedrock", lambda _region: clients["models"])
+            patch.setattr(worker, "attempts", retries.Attempts(ATTEMPTS, sleep=lambda _seconds: None))
+        patch.setattr(retries, "MAX_MODEL_TIMEOUTS", MAX_MODEL_TIMEOUTS)
         yield workers
 
 
@@ -178,10 +187,12 @@ class Deliveries(RuleBasedStateMachine):
             message.gone = message.moved = True
             return
         message.receives += 1
+        message.copies += message.gone or any(message is other for _, other in self.running.values())
         handle = f"{message.id}-{message.receives}"
         message.handles.add(handle)
         environment = min(set(range(AT_WORK)) - self.running.keys())
         delivery = Delivery(self.workers[environment], message.id, handle, message.body, message.receives)
+        message.deliveries.append(delivery)
         self.running[environment] = (delivery, message)
         self.after(environment)
 
@@ -218,10 +229,27 @@ class Deliveries(RuleBasedStateMachine):
                 assert self.is_painted(message) or self.letters_of(message)
 
     @invariant()
-    def nobody_pays_who_has_seen_the_picture(self):
-        """Who looked before the picture was stored may pay once more: the two were at work at the same time."""
-        assert all(delivery.found is False for delivery in self.paid)
-        assert len(set(map(id, self.paid))) == len(self.paid)
+    def each_paid_call_follows_a_look_of_its_own(self):
+        """No call is paid once the picture stands, unless it was stored between a look and the call that follows at once."""
+        assert all(found is False for _, found in self.paid)
+
+    @invariant()
+    def a_delivery_pays_again_only_for_a_lost_answer(self):
+        calls = Counter(id(delivery) for delivery, _ in self.paid)
+        for delivery in {id(delivery): delivery for delivery, _ in self.paid}.values():
+            assert calls[id(delivery)] <= 1 + delivery.outcomes.count(("invoke_model", "answer lost"))
+
+    @invariant()
+    def a_slow_model_is_paid_a_few_times_only(self):
+        """More often only where a time-out could not be counted or the dead letter not be sent, or by a copy of the message."""
+        for message in self.messages:
+            outcomes = [each for delivery in message.deliveries for each in delivery.outcomes]
+            hindered = sum(
+                outcome.startswith("killed") or (call != "invoke_model" and outcome != "done")
+                for call, outcome in outcomes
+            )
+            allowed = MAX_MODEL_TIMEOUTS + hindered + message.copies
+            assert outcomes.count(("invoke_model", "answer late")) <= allowed
 
     @invariant()
     def each_dead_letter_says_why(self):
@@ -245,7 +273,9 @@ class Deliveries(RuleBasedStateMachine):
     def check_each_step(self):
         self.no_picture_changes()
         self.no_message_vanishes()
-        self.nobody_pays_who_has_seen_the_picture()
+        self.each_paid_call_follows_a_look_of_its_own()
+        self.a_delivery_pays_again_only_for_a_lost_answer()
+        self.a_slow_model_is_paid_a_few_times_only()
         self.each_dead_letter_says_why()
 
     # --- what holds in the end, once every fault is over ---
@@ -319,8 +349,24 @@ def store_over_whatever_is_there(s3, bucket, key, png, job, *, seed=None):
     return True
 
 
+def ask_without_a_look(job, bedrock, is_stored, attempts):
+    """As the SDK repeats a call: with the look that came before the first."""
+    made = 0
+    if is_stored():
+        return None
+    while True:
+        try:
+            return generation.ask(bedrock(job.model.region), job)
+        except generation.REPEATABLE:
+            made += 1
+            if not attempts.wait(made):
+                raise
+
+
 JEEP, FJORD, _, BROKEN = BODIES
 DELIVER, FINISH = object(), object()
+# A delivery looks, and its call times out: as often as the redrive policy allows it.
+LATE = [(0, "done"), (0, "answer late"), FINISH, DELIVER] * (MAX_RECEIVES - 1)
 
 
 @pytest.mark.parametrize(
@@ -330,6 +376,8 @@ DELIVER, FINISH = object(), object()
         ("generation.store", store_over_whatever_is_there, FJORD, [(0, "done"), DELIVER, (1, "done")]),
         ("give_up", lambda *_: None, BROKEN, []),
         ("body_with_id", lambda body, _id: body, JEEP, [(0, "done"), (0, "blocked")]),
+        ("generation.ask_unless_stored", ask_without_a_look, FJORD, [(0, "done"), (0, "throttled"), FINISH]),
+        ("with_timeouts_limited", lambda _record, _id, failure: failure, FJORD, LATE),
     ],
 )
 @pytest.mark.parametrize("is_broken", [True, False])
@@ -349,7 +397,7 @@ def test_the_model_finds_a_broken_worker(connected, monkeypatch, name, broken, b
                 machine.receive(machine.messages[0])
             elif step is FINISH:
                 machine.finish(0)
-            else:
+            elif machine.running:
                 machine.step(*step)
         machine.check_the_end()
 

@@ -12,6 +12,7 @@ from couch_explorers.core.errors import (
     BlockedError,
     ConflictError,
     ModelTimeoutError,
+    OutOfTimeError,
     RetiredModelError,
     StorageError,
     SubscriptionPendingError,
@@ -106,6 +107,47 @@ def test_pending_subscription_is_retried_for_15_minutes(worker, message, context
     assert [letter.attributes["reason"] for letter in worker.sqs.sent] == (
         [] if answer is KEPT_IN_QUEUE else ["SubscriptionPending"]
     )
+
+
+def timed_out(worker, message, context, failure, deliveries):
+    """Deliver a message so often, each time with this failure; gives the answers."""
+    worker.studio.failures = [failure] * len(deliveries)
+    return [worker.module.lambda_handler(message("A fjord", receives=number), context) for number in deliveries]
+
+
+def test_model_that_is_always_too_slow_is_given_up(worker, message, context):
+    answers = timed_out(worker, message, context, ModelTimeoutError("The model did not answer."), [1, 2, 4])
+
+    assert answers == [KEPT_IN_QUEUE, KEPT_IN_QUEUE, TAKEN_FROM_QUEUE]
+    assert worker.s3.empty == [f"42/{MESSAGE_ID}.timeouts/{MESSAGE_ID}/{number}" for number in (1, 2, 4)]
+    [letter] = worker.sqs.sent
+    assert letter.attributes["reason"] == "ModelTimeout"
+    assert letter.attributes["detail"] == (
+        "The model did not answer. It timed out in 3 deliveries, each of which may have been billed."
+    )
+
+
+@pytest.mark.parametrize("failure", [OutOfTimeError("Not asked."), ThrottledError("busy")])
+def test_failures_that_cost_nothing_are_not_limited(worker, message, context, failure):
+    answers = timed_out(worker, message, context, failure, [1, 2, 3, 4])
+
+    assert answers == [KEPT_IN_QUEUE] * 4
+    assert worker.s3.empty == []
+
+
+def test_each_message_has_its_own_time_outs(worker, message, context):
+    worker.s3.empty += [f"42/{MESSAGE_ID}.timeouts/another-message/{number}" for number in (1, 2, 3)]
+
+    assert timed_out(worker, message, context, ModelTimeoutError("late"), [1]) == [KEPT_IN_QUEUE]
+
+
+def test_bucket_that_cannot_count_time_outs_leaves_the_job_in_the_queue(worker, message, context):
+    worker.s3.failure = ConnectionError("no route")
+
+    answers = timed_out(worker, message, context, ModelTimeoutError("late"), [1, 2, 3, 4])
+
+    assert answers == [KEPT_IN_QUEUE] * 4
+    assert "could not be counted" in worker.log.getvalue()
 
 
 def test_one_failure_does_not_keep_the_rest_of_the_batch(worker, batch, context):
@@ -348,7 +390,9 @@ def test_bedrock_is_asked_in_the_models_own_region_and_given_less_time_than_the_
     assert client is worker.module.bedrock("us-east-1")
     assert client.meta.region_name == "us-east-1"
     assert client.meta.config.read_timeout == 45
-    assert client.meta.config.retries["total_max_attempts"] == 4
+    assert client.meta.config.retries["total_max_attempts"] == 1
+    assert (worker.module.attempts.limit, worker.module.attempts.answer_s) == (4, 45)
+    assert worker.module.attempts.time_left_s == worker.module.clock.left_s
 
 
 def test_the_log_names_the_job_and_never_its_prompt(worker, message, context):

@@ -236,7 +236,9 @@ def test_bedrock_gets_two_attempts_and_20_seconds(api):
     assert client is api.module.bedrock("us-east-1")
     assert client.meta.region_name == "us-east-1"
     assert client.meta.config.read_timeout == 20
-    assert client.meta.config.retries["total_max_attempts"] == 2
+    assert client.meta.config.retries["total_max_attempts"] == 1
+    assert (api.module.attempts.limit, api.module.attempts.answer_s) == (2, 20)
+    assert api.module.attempts.time_left_s == api.module.clock.left_s
 
 
 def test_a_missing_variable_stops_the_function_at_import_by_its_name(environment, load, monkeypatch):

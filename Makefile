@@ -26,8 +26,8 @@ demo: .venv/.synced ## the local cloud, everything deployed on it, and five repo
 lab: .venv/.synced ## JupyterLab on the workspace
 	@$(COUCH) lab
 
-test: .venv/.synced ## all tests, on a local cloud of their own
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+test: .venv/.synced ## the tests, on local clouds of their own (8 min); ALL=1: the slow ones too (25 min)
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not rights$(if $(ALL),, and not slow)"
 
 unit: .venv/.project ## the tests that need no local cloud
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end"

@@ -1,4 +1,4 @@
-"""One local cloud for the whole test session: its own folder, its own port, deployed by the real `couch up`."""
+"""Local clouds for tests: each with its own folder and its own port, deployed by the real `couch up`."""
 
 import json
 import os
@@ -21,14 +21,13 @@ from couch_explorers.local import faults as fault_settings
 from couch_explorers.local import process
 from couch_explorers.paths import Home
 
+from .deployed_cloud import copy_deployed
+
 COUCH = str(Path(sys.executable).with_name("couch"))
 
-# The clouds that this process has deployed with the defaults of `couch up`: the first serves all whose tests only use it.
-DEPLOYED = []
-
-# What waits longest starts first. Each module's tests run in one process, one after the other, and the modules start in this
-# order (`--dist loadfile --no-loadscope-reorder`: by itself xdist starts those with the most tests first, whatever they take).
-FIRST = (
+# Modules that build images, run the workflows or wait for minutes, half of all the time: `make test` leaves them to `make test ALL=1`.
+# What takes longest stands first.
+SLOW = (
     "test_alarm",
     "test_documentation",
     "test_account",
@@ -37,15 +36,20 @@ FIRST = (
     "test_repair",
     "test_client_image",
     "test_deploy_lambda",
-    "test_notebook_inputs",
-    "test_api",
-    "test_notebooks",
-    "test_lab",
+    "test_docker_publish",
+    "test_checks_workflow",
+    "test_missing_settings",
+    "test_java_client",
+    "test_without_terraform",
+    "test_storm",
 )
+# What takes longest starts first. Each module's tests run in one process, one after the other, and the modules start in this
+# order (`--dist loadfile --no-loadscope-reorder`: by itself xdist starts those with the most tests first, whatever they take).
+FIRST = (*SLOW, "test_notebook_inputs", "test_lab", "test_api", "test_notebooks", "test_exam_report", "test_grants")
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of this folder; let what waits longest, here and in the rehearsal, start before all others."""
+    """Mark the tests of this folder and the slow ones; let what takes longest start before all others."""
 
     def place(item):
         if item.path.stem in FIRST:
@@ -55,6 +59,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "end_to_end" in item.path.parts:
             item.add_marker(pytest.mark.end_to_end)
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=place)
 
 
@@ -134,14 +140,30 @@ def fresh_cloud(tmp_path_factory, **settings):
         cloud.couch("down", "--erase")
 
 
+@contextmanager
+def deployed_cloud(tmp_path_factory, **settings):
+    """A cloud of its own with everything deployed: all of a test run with the same settings are copies of one deploy."""
+
+    def deploy(folder):
+        original = LocalCloud(folder, free_port(), **settings)
+        original.up()
+        original.couch("down")
+        return original.port
+
+    # Each of xdist's processes has a folder of its own within that of the run.
+    run = tmp_path_factory.getbasetemp()
+    run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
+    with fresh_cloud(tmp_path_factory, **settings) as cloud:
+        original = run / f"deployed-{cloud.worker_timeout_s}"
+        copy_deployed(original, cloud.home, cloud.port, deploy)
+        cloud.up()
+        yield cloud
+
+
 @pytest.fixture(scope="session")
 def local_cloud(tmp_path_factory):
     """A deployed cloud with the defaults of `couch up`."""
-    if DEPLOYED:
-        yield DEPLOYED[0]
-        return
-    with fresh_cloud(tmp_path_factory) as cloud:
-        cloud.up()
+    with deployed_cloud(tmp_path_factory) as cloud:
         yield cloud
 
 

@@ -22,7 +22,7 @@ from couch_explorers.local import mailbox
 from couch_explorers.local.settings import ACCOUNT_ID
 from couch_explorers.paths import Home
 
-from .conftest import fresh_cloud, wait_until
+from .conftest import deployed_cloud, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -481,8 +481,7 @@ SAMPLE = {
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory):
-    with fresh_cloud(tmp_path_factory, worker_timeout_s=WORKER_TIMEOUT_S) as cloud:
-        cloud.up()
+    with deployed_cloud(tmp_path_factory, worker_timeout_s=WORKER_TIMEOUT_S) as cloud:
         yield cloud
 
 

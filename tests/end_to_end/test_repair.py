@@ -8,10 +8,10 @@ import subprocess
 import psutil
 import pytest
 
-from .conftest import COUCH, DEPLOYED, fresh_cloud, wait_until
+from .conftest import COUCH, fresh_cloud, wait_until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def repaired(tmp_path_factory):
     """A cloud whose first `couch up` was killed while `terraform` made the queues, and what the second one said."""
     with fresh_cloud(tmp_path_factory) as cloud:
@@ -26,7 +26,6 @@ def repaired(tmp_path_factory):
         begun.stderr.close()
         begun.wait()
         said = cloud.up()
-        DEPLOYED.append(cloud)
         yield cloud, said
 
 

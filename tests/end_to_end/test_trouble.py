@@ -6,7 +6,7 @@ import signal
 import psutil
 import pytest
 
-from .conftest import fresh_cloud, wait_until
+from .conftest import deployed_cloud, wait_until
 from .test_pictures import error_note
 
 POLICY_OF_THE_WORKER = ("couch-explorers-42-worker", "worker")
@@ -15,8 +15,7 @@ POLICY_OF_THE_WORKER = ("couch-explorers-42-worker", "worker")
 @pytest.fixture(scope="session")
 def local_cloud(tmp_path_factory):
     """A cloud whose workers have little time, so that what a dead one held comes back within the test's patience."""
-    with fresh_cloud(tmp_path_factory, worker_timeout_s=5) as cloud:
-        cloud.up()
+    with deployed_cloud(tmp_path_factory, worker_timeout_s=5) as cloud:
         yield cloud
 
 

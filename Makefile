@@ -26,7 +26,7 @@ demo: .venv/.synced ## the local cloud, everything deployed on it, and five repo
 lab: .venv/.synced ## JupyterLab on the workspace
 	@$(COUCH) lab
 
-test: .venv/.synced ## the tests, on local clouds of their own (8 min); ALL=1: the slow ones too (25 min)
+test: .venv/.synced ## the tests (8 min); with ALL=1 the slow ones too (25 min)
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not rights$(if $(ALL),, and not slow)"
 
 unit: .venv/.project ## the tests that need no local cloud

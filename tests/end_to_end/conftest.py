@@ -25,8 +25,8 @@ from .deployed_cloud import copy_deployed
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 
-# Modules that build images, run the workflows or wait for minutes, half of all the time: `make test` leaves them to `make test ALL=1`.
-# What takes longest stands first.
+# Modules that build images, run the workflows, drive a browser, run a notebook dozens of times or wait for minutes take two thirds of
+# all the time: `make test` leaves them to `make test ALL=1`.
 SLOW = (
     "test_alarm",
     "test_documentation",
@@ -42,10 +42,30 @@ SLOW = (
     "test_java_client",
     "test_without_terraform",
     "test_storm",
+    "test_notebook_inputs",
+    "test_exam_report",
+    "test_lab",
+    "test_grants",
 )
 # What takes longest starts first. Each module's tests run in one process, one after the other, and the modules start in this
 # order (`--dist loadfile --no-loadscope-reorder`: by itself xdist starts those with the most tests first, whatever they take).
-FIRST = (*SLOW, "test_notebook_inputs", "test_lab", "test_api", "test_notebooks", "test_exam_report", "test_grants")
+FIRST = (
+    "test_alarm",
+    "test_documentation",
+    "test_account",
+    "test_trouble",
+    "test_terraform_deploy",
+    "test_lab",
+    "test_repair",
+    "test_client_image",
+    "test_deploy_lambda",
+    "test_notebook_inputs",
+    "test_api",
+    "test_notebooks",
+    "test_exam_report",
+    "test_docker_publish",
+    "test_grants",
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -36,7 +36,7 @@ CHROMIUM_OPTIONS = (
 WINDOW = {"width": 1400, "height": 1000}
 
 # Milliseconds, as the browser counts. A slow machine's first start of a kernel takes most of it.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 expect.set_options(timeout=PATIENCE_MS)
 # Without it JupyterLab asks which kernel to take.
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}

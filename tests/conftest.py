@@ -23,6 +23,10 @@ settings.register_profile(
 settings.register_profile(
     "abuse", deadline=None, database=None, max_examples=10_000, print_blob=True, suppress_health_check=list(HealthCheck)
 )
+# `make mutants`: few examples, and none made smaller, because each mutant runs them again.
+settings.register_profile(
+    "mutants", settings.get_profile("couch"), max_examples=8, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile(os.environ.get("COUCH_HYPOTHESIS_PROFILE", "couch"))
 
 # Each session reads the descriptions of AWS's services anew, a tenth of a second for each client. Here all sessions of a process

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {
     "BUCKET_NAME": "pictures",
     "CANDIDATE": "42",
@@ -39,8 +41,9 @@ class Studio:
 
 
 def load(file):
-    """Load a fresh copy of a handler in the environment of the moment."""
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    """Load a fresh copy of a handler in the environment of the moment; named by its path, as `make mutants` names what it changes."""
+    name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    spec = importlib.util.spec_from_file_location(name, file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

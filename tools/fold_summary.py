@@ -12,9 +12,14 @@ import os
 import re
 import sys
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job_page import LIMIT_BYTES, annotation, caution, secrets_in, withheld
+from job_page import LIMIT_BYTES, annotation, caution
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from couch_explorers.secret_scan import secrets_in, withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,9 @@ def run(
 ) -> None:
     """Run a notebook and write its report: .ipynb, .html, .json.
 
-    Exit 0 when all is well, 1 when a check or a cell failed, 2 for an unknown notebook, parameter or value.
+    A file that would hold a secret, such as an AWS key or a token, is not written; in a workflow the next step scans the files.
+
+    Exit 0 when all is well, 1 when a check or a cell failed or a file held a secret, 2 for an unknown notebook, parameter or value.
     """
     from couch_explorers import reports
 

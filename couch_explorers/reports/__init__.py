@@ -22,12 +22,15 @@ from couch_explorers import paths
 from couch_explorers.files import OutputError, check_writable, json_text, reason, write_whole
 from couch_explorers.reports import parameters as notebook_parameters
 from couch_explorers.reports.parameters import NotebookError, ParameterError
+from couch_explorers.secret_scan import secrets_in, withheld, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 # The files of a report: the executed notebook, the page, and what a program reads.
 KINDS = ("ipynb", "html", "json")
+# A workflow names a file beside the report in it, which it looks through with the report before it hands it on to GitHub's page.
+SCANNED_SUMMARY_VARIABLE = "COUCH_STEP_SUMMARY"
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PACKAGES = ("couch-explorers", "boto3", "botocore", "papermill", "nbconvert", "ipykernel")
 
@@ -56,11 +59,13 @@ class RunResult:
     ended_early: int | None = None
     # Why the report's files are not all there, empty where they are.
     unwritten: list[str] = field(default_factory=list)
+    # Which files held a secret and are therefore not there, a sentence each.
+    withheld: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether every cell ran and no check had a verdict that fails the run."""
-        return self.status == "ok"
+        """Whether every cell ran, no check had a verdict that fails the run, and no file held a secret."""
+        return self.status == "ok" and not self.withheld
 
     @property
     def outcome(self) -> str:
@@ -71,7 +76,7 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """What `couch run` exits with: 0, or 1 for a cell or a check that failed."""
+        """What `couch run` exits with: 0, or 1 for a cell or a check that failed, or a secret in a file."""
         return 0 if self.ok else 1
 
     def summary(self) -> str:
@@ -90,8 +95,8 @@ class RunResult:
             lines.append(
                 f"  It ended itself in cell {self.ended_early} by sys.exit(0): the cells after that did not run."
             )
-        if self.unwritten:
-            lines += [f"  {sentence}" for sentence in self.unwritten]
+        lines = without_secrets(lines)
+        lines += [f"  {sentence}" for sentence in (*self.withheld, *self.unwritten)]
         if self.path("html").is_file():
             lines.append(f"Report: {self.path('html').resolve().as_uri()}")
         return "\n".join(lines)
@@ -102,7 +107,11 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """What stands in the .json file."""
-        values = {name: value for name, value in vars(self).items() if name not in ("folder", "checks", "unwritten")}
+        values = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("folder", "checks", "unwritten", "withheld")
+        }
         return values | {"checks": [asdict(check) for check in self.checks]}
 
 
@@ -239,16 +248,34 @@ def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> Non
 
     # Others read the report: where it was made is nothing to them.
     plain = paths.redact_folders
-    files: dict[str, Callable[[Path], object]] = {
-        "ipynb": lambda path: write_whole(path, plain(engine.text(executed, result.error))),
-        "html": lambda path: write_whole(path, plain(page.render(executed, result, comments))),
-        "json": lambda path: write_whole(path, plain(json_text(result.to_json()))),
+    texts: dict[str, Callable[[], str]] = {
+        "ipynb": lambda: engine.text(executed, result.error),
+        "html": lambda: page.render(executed, result, comments),
+        "json": lambda: json_text(result.to_json()),
     }
-    for kind, write in files.items():
-        _try_to_write(result, result.path(kind), write)
-    # A workflow keeps the summary beside the report first, so that a scan for secrets comes before GitHub's page.
-    if summary := os.environ.get("COUCH_STEP_SUMMARY") or os.environ.get("GITHUB_STEP_SUMMARY"):
+    for kind, text in texts.items():
+        content, path = plain(text()), result.path(kind)
+        if not _is_withheld(result, path, content):
+            _try_to_write(result, path, lambda path, content=content: write_whole(path, content))  # type: ignore[misc]
+    summary = os.environ.get(SCANNED_SUMMARY_VARIABLE) or os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary and not _is_withheld(result, Path(summary), job_summary.render(result)):
         _try_to_write(result, Path(summary), lambda path: job_summary.append(path, result))
+
+
+def _is_withheld(result: RunResult, path: Path, content: str) -> bool:
+    """Note a file that would hold a secret, and remove what the run has left of it so far.
+
+    In a workflow the next step looks through all files, and those of other commands too, and says on the job's page what it withholds.
+    """
+    if SCANNED_SUMMARY_VARIABLE in os.environ:
+        return False
+    kinds = list(secrets_in(content.encode(errors="backslashreplace"), os.environ))
+    if not kinds:
+        return False
+    result.withheld.append(withheld(path.name, kinds))
+    if path.name.startswith(result.notebook):
+        path.unlink(missing_ok=True)
+    return True
 
 
 def _try_to_write(result: RunResult, path: Path, write: Callable[[Path], object]) -> None:

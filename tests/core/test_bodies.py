@@ -64,12 +64,12 @@ def refusal(body):
     return caught.value.detail
 
 
-@pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
+@pytest.mark.parametrize("character", INVISIBLE, ids=lambda character: f"U+{ord(character):04X}")
 def test_a_character_without_a_glyph_is_not_visible(character):
     assert not bodies.is_visible(character)
 
 
-@pytest.mark.parametrize("character", VISIBLE, ids=ascii)
+@pytest.mark.parametrize("character", VISIBLE, ids=lambda character: f"U+{ord(character):04X}")
 def test_a_character_with_a_glyph_is_visible(character):
     assert bodies.is_visible(character[0])
 

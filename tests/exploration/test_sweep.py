@@ -19,7 +19,9 @@ from couch_explorers.exploration.results import COLUMNS
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
+from couch_explorers.secret_scan import SECRET_VARIABLES, secrets_in
 from tests.exploration.fake_aws import drawn, refusal
+from tests.secret_samples import PLANTED, SECRET
 
 DEADLINE_S = 20
 CORE = "stability.stable-image-core-v1:1"
@@ -59,6 +61,36 @@ def test_the_run_is_saved_with_what_was_asked_and_what_it_cost(sweep, workspace,
     assert told["totals"] == {"requests": 6, "pictures": 6, "made": 6, "usd": 0.24}
     assert (told["candidate"], told["via"], told["concurrency"]) == ("42", "direct", 3)
     pd.testing.assert_frame_equal(results.load(saved.folder), frame)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Plant a secret of each kind in the environment of a run."""
+    for number, text in enumerate(PLANTED.values()):
+        monkeypatch.setenv(f"PLANTED_{number}", text)
+    for name in SECRET_VARIABLES:
+        monkeypatch.setenv(name, SECRET)
+    return dict(os.environ)
+
+
+def secrets_below(folder, environment):
+    """The secrets in all files of a folder, by file."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return {path.name: found for path in files if (found := list(secrets_in(path.read_bytes(), environment)))}
+
+
+def test_saved_run_and_its_images_hold_no_secret_of_the_environment(sweep, workspace, home, planted):
+    Sweep.run(sweep, workspace)
+
+    assert secrets_below(home.path, planted) == {}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_secret_in_a_saved_run_is_seen(workspace, home, planted, kind):
+    Sweep.run(Sweep({"fjord": "A fjord"}, seeds=[1], purpose=PLANTED[kind]), workspace)
+
+    assert secrets_below(home.path, planted) == {"run.json": [kind]}
 
 
 def test_a_second_run_pays_nothing_and_asks_nobody(sweep, workspace, models):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +21,10 @@ from couch_explorers.core.errors import (
     SubscriptionPendingError,
     ThrottledError,
 )
+from couch_explorers.secret_scan import SECRET_VARIABLES, secrets_in
+from tests.aws_fakes import services
+from tests.aws_fakes.validated import client
+from tests.secret_samples import PLANTED, SECRET
 
 MESSAGE_ID = "059f36b4-87a3-44ab-83d2-661975830a7d"
 KEPT_IN_QUEUE = {"batchItemFailures": [{"itemIdentifier": MESSAGE_ID}]}
@@ -432,3 +439,50 @@ def test_what_is_no_job_becomes_a_dead_letter_as_it_came_and_no_picture(worker, 
 
     assert [(letter.body, letter.attributes["reason"]) for letter in worker.sqs.sent] == [(body, "InvalidRequest")]
     assert worker.studio.jobs == []
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Plant a secret of each kind in the worker's environment."""
+    for number, text in enumerate(PLANTED.values()):
+        monkeypatch.setenv(f"PLANTED_{number}", text)
+    for name in SECRET_VARIABLES:
+        monkeypatch.setenv(name, SECRET)
+    return dict(os.environ)
+
+
+@pytest.fixture
+def whole_worker(loaded_worker, monkeypatch):
+    """The worker with its core, before S3, SQS and Bedrock in memory; gives (handler, bucket, models, log)."""
+    bucket, models, log = services.Bucket(), services.ImageModels(), io.StringIO()
+    bedrock = client("bedrock-runtime", models, "us-west-2")
+    monkeypatch.setattr(loaded_worker, "s3", client("s3", bucket))
+    sqs = client("sqs", services.Queues())
+    monkeypatch.setattr(loaded_worker, "sqs", lambda: sqs)
+    monkeypatch.setattr(loaded_worker, "bedrock", lambda _region: bedrock)
+    loaded_worker.logger.logger_handler.setStream(log)
+    return SimpleNamespace(handle=loaded_worker.lambda_handler, bucket=bucket, log=log)
+
+
+def texts_of(stored):
+    """What S3 keeps of an object: its bytes, its metadata as headers, its content type."""
+    headers = "\n".join(f"x-amz-meta-{name}: {value}" for name, value in stored.metadata.items())
+    return stored.body + f"\n{headers}\n{stored.content_type}".encode()
+
+
+def test_images_their_metadata_notes_and_log_hold_no_secret_of_the_environment(whole_worker, message, context, planted):
+    whole_worker.handle(message('{"prompt": "A fjord", "id": "fjord-1"}'), context)
+    whole_worker.handle(message('{"prompt": 7, "id": "broken-1"}'), context)
+
+    assert whole_worker.bucket.objects.keys() == {"42/fjord-1.png", "42/broken-1.error.json"}
+    assert whole_worker.bucket.objects["42/fjord-1.png"].metadata
+    for stored in whole_worker.bucket.objects.values():
+        assert list(secrets_in(texts_of(stored), planted)) == []
+    assert list(secrets_in(whole_worker.log.getvalue().encode(), planted)) == []
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_secret_in_the_metadata_of_an_image_is_seen(planted, kind):
+    stored = services.StoredObject(b"", "image/png", {"couch-note": PLANTED[kind]})
+
+    assert list(secrets_in(texts_of(stored), planted)) == [kind]

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tools import check, job_page
+from couch_explorers import secret_scan
+from tools import check
 
 from . import workflow_files
 from .pins import PINS
@@ -183,7 +184,7 @@ def test_the_look_for_secrets_knows_all_that_a_reporting_job_has():
     named = set(re.findall(r"secrets\.(\w+)", "".join(path.read_text(encoding="utf-8") for path in reporting)))
 
     # The id of a key is found by its looks, a session's token comes from AWS.
-    assert named - NO_SECRETS == {*job_page.SECRET_VARIABLES, "AWS_ACCESS_KEY_ID"} - {"AWS_SESSION_TOKEN"}
+    assert named - NO_SECRETS == {*secret_scan.SECRET_VARIABLES, "AWS_ACCESS_KEY_ID"} - {"AWS_SESSION_TOKEN"}
 
 
 @every_workflow

@@ -99,6 +99,54 @@ def raised(run):
     )
 
 
+TOKEN = "ghp_" + "a1" * 18
+
+
+@pytest.fixture(scope="module")
+def leaking(run):
+    """A notebook that prints a secret and fails with it."""
+    return run(
+        "leaks",
+        markdown("# Does it leak?"),
+        code("token = 'ghp_' + 'a1' * 18\nprint(token)"),
+        code("raise KeyError(token)"),
+    )
+
+
+def test_file_that_holds_a_secret_is_not_written(leaking):
+    result, _ = leaking
+
+    assert list(result.folder.iterdir()) == []
+    assert result.withheld == [
+        f"leaks.{kind} held a GitHub token and is not shown. Give that secret out anew." for kind in reports.KINDS
+    ]
+    assert (result.ok, result.exit_code, result.outcome) == (False, 1, "failed")
+
+
+def test_summary_of_a_run_holds_no_secret(leaking):
+    result, _ = leaking
+
+    assert TOKEN not in result.summary()
+    assert all(sentence in result.summary() for sentence in result.withheld)
+
+
+@pytest.fixture(scope="module")
+def scanned_later(run, tmp_path_factory):
+    """The same in a workflow, whose next step looks through the files."""
+    summary = tmp_path_factory.mktemp("job") / "summary.md"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(reports.SCANNED_SUMMARY_VARIABLE, str(summary))
+        return run("leaks_in_a_job", code("print('ghp_' + 'a1' * 18)"))[0], summary
+
+
+def test_workflow_looks_for_secrets_by_itself(scanned_later):
+    result, summary = scanned_later
+
+    assert result.withheld == []
+    assert TOKEN in result.path("html").read_text(encoding="utf-8")
+    assert summary.is_file()
+
+
 def test_an_unknown_notebook_is_refused_with_the_list(folder):
     (folder / "known.ipynb").write_text("{}", encoding="utf-8")
 

@@ -139,7 +139,8 @@ def test_a_request_without_a_picture_is_counted_by_its_reason(api, request_event
         {"body": "\ud800"},
         {"body": "p\ufffd tur"},
     ],
-    ids=lambda event: ascii(event["body"])[:30],
+    # Without backslashes: pytest writes those once more when it runs twice in a process, as it does in `make mutants`.
+    ids=lambda event: ascii(event["body"])[:30].replace("\\", "/"),
 )
 def test_a_body_that_is_no_job_is_answered_400(api, request_event, event):
     status, body = api.call({**request_event(), **event})

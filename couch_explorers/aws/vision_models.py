@@ -8,8 +8,9 @@ reaches each of them, and all take a forced tool choice.
 - tool choice: "only supported by Anthropic Claude 3 and Amazon Nova models",
   https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html. Claude Haiku 5.5 is left out: it thinks by
   default, and Claude refuses a forced tool choice while it does.
-- prices: https://aws.amazon.com/bedrock/pricing/, on demand through the profile; Claude's are those of Anthropic's list with the
-  10 % that a geographic profile adds
+- prices: on demand through the profile; `price_source` of each model names where AWS publishes it. Two collections have the same
+  amounts (read on 26 November 2026): LiteLLM 1.110.2, `model_prices_and_context_window.json`, entries `us.<id>`; and genai-prices
+  0.2.3, provider `aws`, entries `regional.<id>` where a model's price depends on the profile.
 - tokens of an image: https://docs.aws.amazon.com/nova/latest/userguide/modalities-image.html (900 x 900 is about 1,300) and
   https://platform.claude.com/docs/en/build-with-claude/vision (width x height / 750). Nova 2 bills a flat 230 for each image and
   reports more, so that a cost from the reported count is an upper bound.
@@ -24,7 +25,10 @@ from dataclasses import dataclass, replace
 
 from couch_explorers.core.errors import UnknownModelError, shown
 
-VISION_PRICES_AS_OF = "October 2026"
+VISION_PRICES_AS_OF = "November 2026"
+# AWS's price list as a file, which LiteLLM names as its source for Nova, and AWS's page, which it names for Claude.
+PRICE_LIST = "https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AmazonBedrock/current/us-east-1/index.json"
+PRICE_PAGE = "https://aws.amazon.com/bedrock/pricing/"
 JUDGE_REGION = "us-west-2"
 # A response with this header comes from the local cloud: no model has looked at the picture.
 STAND_IN_HEADER = "x-couch-stand-in"
@@ -40,7 +44,7 @@ class VisionModel:
     """A model that looks at a picture and answers in text.
 
     `id` is the foundation model's; `destinations` are the regions to which the profile may route a call; prices are USD per
-    million tokens; an image counts one token per `pixels_per_token`, `least_image_tokens` at least; `max_image_bytes` are
+    million tokens, as published at `price_source`; an image counts one token per `pixels_per_token`, `least_image_tokens` at least; `max_image_bytes` are
     those of the picture before base64.
     """
 
@@ -52,6 +56,7 @@ class VisionModel:
     pixels_per_token: int
     least_image_tokens: int
     max_image_bytes: int
+    price_source: str
     max_side: int = 8000
     region: str = JUDGE_REGION
     geography: str = "us"
@@ -86,7 +91,7 @@ class VisionModel:
 
 def _nova(model_id: str, name: str, input_usd: float, output_usd: float) -> VisionModel:
     # The image is scaled up until its shorter side has 896 pixels.
-    return VisionModel(model_id, name, "Amazon", input_usd, output_usd, 600, 1300, 18_000_000)
+    return VisionModel(model_id, name, "Amazon", input_usd, output_usd, 600, 1300, 18_000_000, PRICE_LIST)
 
 
 # The first is the default.
@@ -96,8 +101,17 @@ VISION_MODELS: dict[str, VisionModel] = {
         _nova("amazon.nova-2-lite-v1:0", "Nova 2 Lite", 0.33, 2.75),
         _nova("amazon.nova-lite-v1:0", "Nova Lite", 0.06, 0.24),
         _nova("amazon.nova-pro-v1:0", "Nova Pro", 0.80, 3.20),
+        # A geographic profile adds 10 % to the price of the global one, as for Nova 2 Lite.
         VisionModel(
-            "anthropic.claude-haiku-4-5-20251001-v1:0", "Claude Haiku 4.5", "Anthropic", 1.10, 5.50, 750, 90, 3_750_000
+            "anthropic.claude-haiku-4-5-20251001-v1:0",
+            "Claude Haiku 4.5",
+            "Anthropic",
+            1.10,
+            5.50,
+            750,
+            90,
+            3_750_000,
+            PRICE_PAGE,
         ),
     )
 }

@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 from functools import cached_property, partial
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from couch_explorers import formatting
 from couch_explorers.exploration.cards import picture_html
+from couch_explorers.exploration.comparison import NoComparison
 from couch_explorers.exploration.duel_ranking import Ranking, next_pair, pictures_by_id, ranking
 from couch_explorers.exploration.rating_panel import widgets_work
 from couch_explorers.exploration.ratings import PAIR, current_user, ratings_file, target_of
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from couch_explorers.exploration.ratings import Duel
 
 SIDES = ("left", "right")
+HOW_TO_COMPARE = (
+    'Compare with a click by running this notebook in JupyterLab (<code style="white-space:nowrap">couch lab</code>).'
+)
 # A click on a picture, or an arrow key while the stage has the focus, presses the button of that side. The next pair takes the focus
 # again where keys are used.
 PRESS = "this.closest('.couch-duel').querySelector('.couch-duel-{side}').click()"
@@ -34,10 +38,14 @@ KEYS = (
 )
 FOCUS = "if(window.couchDuelKeys)this.closest('.couch-duel-stage').focus({preventScroll:true})"
 STYLE = """<style>
-.couch-duel .couch-duel-stage { display: flex; gap: 16px; outline-offset: 4px; }
-.couch-duel .couch-duel-side { flex: 1; max-width: 30rem; cursor: pointer; }
+.couch-duel .couch-duel-stage, .couch-duel .couch-duel-buttons { display: flex; gap: 16px; max-width: 61rem;
+  box-sizing: border-box; padding: 6px; }
+.couch-duel .couch-duel-stage:focus { outline: none; }
+.couch-duel .couch-duel-stage:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: -2px;
+  border-radius: 8px; }
+.couch-duel .couch-duel-side { flex: 1; cursor: pointer; }
 .couch-duel .couch-duel-side img { width: 100%; height: auto; display: block; border-radius: 6px; }
-.couch-duel .jupyter-button { width: auto; }
+.couch-duel .jupyter-button { flex: 1; width: auto; margin: 0; border-radius: 4px; }
 </style>"""
 
 
@@ -95,7 +103,9 @@ class DuelPanel:
             button.add_class(f"couch-duel-{side}")
             button.on_click(partial(self._press, side))
             buttons.append(button)
-        panel = ipywidgets.VBox([ipywidgets.HTML(STYLE), self.count, self.stage, ipywidgets.HBox(buttons)])
+        below = ipywidgets.HBox(buttons)
+        below.add_class("couch-duel-buttons")
+        panel = ipywidgets.VBox([ipywidgets.HTML(STYLE), self.count, self.stage, below])
         panel.add_class("couch-duel")
         self._show()
         return panel
@@ -124,21 +134,25 @@ class DuelPanel:
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
         if not widgets_work():
-            return self.ranking._repr_mimebundle_()
+            shown = self.ranking._repr_mimebundle_()
+            return {**shown, "text/html": f"{shown['text/html']}<p>{HOW_TO_COMPARE}</p>"}
         self.advance()
         if "widget" in vars(self):
             # Displayed again; new widgets show the pair by themselves.
             self._show()
-        shown: dict[str, Any] = self.widget._repr_mimebundle_()
-        return {**shown, "text/plain": self.ranking.sentence}
+        panel: dict[str, Any] = self.widget._repr_mimebundle_()
+        return {**panel, "text/plain": self.ranking.sentence}
 
 
-def duel(pictures: pd.DataFrame, target: str | None = None) -> DuelPanel:
+def duel(
+    pictures: pd.DataFrame, target: str | None = None, *, errors: Literal["raise", "show"] = "raise"
+) -> DuelPanel | NoComparison:
     """Compare a sweep's pictures blindly, two at a time, unlabelled and on sides drawn by chance.
 
     Args:
         pictures: a sweep's result; cells without a picture are left out.
         target: whose ratings file takes the answers; by default the frame's.
+        errors: with "show", the sentence of an ExplorationError is returned in the panel's place, so that a notebook goes on.
 
     Returns:
         The panel; where no widget works (`couch run`, plain Python) the ranking so far is shown. `ranking(pictures, by="seed")` ranks
@@ -148,4 +162,9 @@ def duel(pictures: pd.DataFrame, target: str | None = None) -> DuelPanel:
         ExplorationError: the frame is no sweep's result, or it has fewer than two pictures.
 
     """
-    return DuelPanel(pictures, target or target_of(pictures))
+    try:
+        return DuelPanel(pictures, target or target_of(pictures))
+    except ExplorationError as error:
+        if errors == "raise":
+            raise
+        return NoComparison(str(error))

@@ -8,7 +8,6 @@ that were never compared have a wide interval rather than none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from couch_explorers.core.errors import shown
 from couch_explorers.exploration.grid import AXES, axis_label, axis_value, cell_views
 from couch_explorers.exploration.ratings import PAIR, picture_id, ratings_file, target_of
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.html import render
 
 if TYPE_CHECKING:
     import random
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PRIOR_PRECISION = 0.5
 # The 95 % interval of a normal distribution.
 STANDARD_ERRORS = 1.959964
+# Of a ranking, a notebook shows so many places; `frame` has all.
+PLACES_SHOWN = 10
 # Of more pictures, so many are drawn for the choice of a pair, so that it takes no longer than a click.
 MAX_CANDIDATES = 120
 
@@ -84,8 +86,24 @@ class Ranking:
         return self.sentence
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
-        table = self.frame.round(2).to_html(index=False, escape=True)
-        return {"text/html": f"<p>{escape(self.sentence)}</p>{table}", "text/plain": self.sentence}
+        shown = self.places[:PLACES_SHOWN] if self.answers else ()
+        html = render(
+            "exploration/ranking.html.j2",
+            sentence=self.sentence,
+            rows=[
+                (
+                    rank,
+                    place.name,
+                    f"{place.strength:+.1f}",
+                    f"{place.low:+.1f} to {place.high:+.1f}",
+                    place.won,
+                    place.lost,
+                )
+                for rank, place in enumerate(shown, start=1)
+            ],
+            hidden=len(self.places) - len(shown) if shown else 0,
+        )
+        return {"text/html": html, "text/plain": self.sentence}
 
 
 def ranking(pictures: pd.DataFrame, by: str = "cell", target: str | None = None) -> Ranking:

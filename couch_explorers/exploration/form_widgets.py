@@ -29,6 +29,7 @@ from couch_explorers.exploration.form_state import drawn_seeds
 from couch_explorers.exploration.grid import axes_of, axis_name, cell_views, distinguishing_labels
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.exploration.thumbnails import data_uri, thumbnail
+from couch_explorers.html import text_colour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +54,12 @@ STYLE = f"""<style>
   gap: 10px 28px; align-items: start; }}
 .couch-form .couch-fields > * {{ margin: 0; width: auto; }}
 .couch-form .widget-text, .couch-form .widget-textarea {{ box-sizing: border-box; width: calc(100% - 4px) !important; }}
+.couch-form ::placeholder {{ color: var(--jp-ui-font-color2, #666); opacity: 1; }}
+.couch-form .couch-models {{ margin-bottom: 10px; gap: 4px; }}
 .couch-form .couch-models .widget-checkbox {{ width: auto; height: auto; margin: 0; }}
+.couch-form .couch-models .widget-checkbox input {{ margin: 0 6px 0 0; vertical-align: -2px; }}
+.couch-form .widget-toggle-buttons {{ display: flex; align-items: center; margin: 2px 2px; }}
+.couch-form .widget-toggle-buttons > .widget-label {{ width: 80px; flex: none; text-align: right; margin-right: 8px; }}
 .couch-form .couch-models .widget-label-basic {{ white-space: normal; line-height: 1.4; height: auto; }}
 .couch-form .couch-buttons {{ gap: 8px; align-items: center; flex-wrap: wrap; overflow: visible; }}
 .couch-form .jupyter-button {{ width: auto; border-radius: 4px; margin: 0; }}
@@ -62,7 +68,7 @@ STYLE = f"""<style>
 .couch-form .widget-html-content {{ line-height: 1.4; }}
 .couch-form .couch-form-plan {{ border-left: 3px solid var(--jp-border-color1, #bbb); padding-left: 12px; }}
 .couch-form .couch-form-plan table {{ color: inherit; }}
-.couch-form .couch-trouble {{ color: {COLOURS[Verdict.BAD]}; }}
+.couch-form .couch-trouble {{ {text_colour(COLOURS[Verdict.BAD])}; }}
 .couch-form .couch-quiet {{ color: var(--jp-ui-font-color2, #666); font-size: 12px; }}
 .couch-form .couch-grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 14px; }}
 .couch-form .couch-cell {{ position: relative; margin: 0; overflow: visible; }}
@@ -77,7 +83,7 @@ STYLE = f"""<style>
 .couch-form .couch-large {{ display: flex; gap: 24px; flex-wrap: wrap; align-items: flex-start; }}
 .couch-form .couch-large img {{ max-width: 100%; height: auto; border-radius: 6px; }}
 .couch-form .couch-large > div {{ flex: 1 1 20rem; overflow-wrap: anywhere; }}
-.couch-form .couch-form-parameters pre {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: .3em 0; padding: .6em .8em;
+.couch-form .couch-form-parameters pre {{ white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; margin: .3em 0; padding: .6em .8em;
   border: 1px solid var(--jp-border-color2, #ddd); border-radius: 6px; color: inherit; background: transparent; }}
 </style>"""
 
@@ -471,7 +477,8 @@ class ResultWidgets:
         values = [("cell", str(cell.number)), ("status", f"{cell.status}. {cell.reason}".removesuffix(". "))]
         values += [(axis_name(axis), axis_full_text(axis, cell)) for axis in axes_of([cell])]
         values += [("template", cell.template)] if cell.template is not None else []
-        values += [("file", str(cell.path))] if cell.path is not None else []
+        # Its folder is that of all pictures; `form.pictures` has the whole path.
+        values += [("file", cell.path.name)] if cell.path is not None else []
         rows = "".join(
             f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in values
         )

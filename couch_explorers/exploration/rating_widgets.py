@@ -19,6 +19,7 @@ from couch_explorers.exploration.cards import GOLD, KEPT, REJECTED, picture_html
 from couch_explorers.exploration.grid import distinguishing_labels
 from couch_explorers.exploration.ratings import MAX_STARS, Rating, count_sentence, current_user
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from couch_explorers.html import text_colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,11 +47,11 @@ STYLE = f"""<style>
 .couch-panel .couch-rate-keep.mod-active {{ background: {KEPT}; color: #fff; box-shadow: none; }}
 .couch-panel .couch-rate-reject.mod-active {{ background: {REJECTED}; color: #fff; box-shadow: none; }}
 .couch-panel .couch-stars {{ gap: 0; overflow: visible; margin: 0; }}
-.couch-panel .couch-stars .jupyter-button {{ background: none; padding: 0 2px; font-size: 18px; color: {GOLD};
+.couch-panel .couch-stars .jupyter-button {{ background: none; padding: 0 2px; font-size: 18px; {text_colour(GOLD)};
   box-shadow: none; }}
 .couch-panel .jupyter-button:focus-visible {{ outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }}
 .couch-panel .couch-quiet {{ color: var(--jp-ui-font-color2, #666); font-size: 12px; }}
-.couch-panel .couch-trouble {{ color: {REJECTED}; font-size: 12px; white-space: normal; }}
+.couch-panel .couch-trouble {{ {text_colour(REJECTED)}; font-size: 12px; white-space: normal; }}
 </style>"""
 
 
@@ -116,7 +117,11 @@ class Panel:
 
     def _rate(self, name: str, sayings: Mapping[str, Any]) -> Rating:
         rating = self._sidecar.add(name, sayings, current_user())
-        self._said[name] = rating
+        if rating.said:
+            self._said[name] = rating
+        else:
+            # All was taken back.
+            self._said.pop(name, None)
         self._count()
         return rating
 

@@ -39,6 +39,12 @@ def test_a_call_is_priced_per_million_tokens():
     assert VISION_MODELS[NOVA].usd(0, 1_000_000) == 2.75
 
 
+def test_each_price_names_its_source():
+    for model in VISION_MODELS.values():
+        assert model.price_source.startswith(("https://aws.amazon.com/", "https://pricing.us-east-1.amazonaws.com/"))
+        assert 0 < model.input_usd < model.output_usd
+
+
 @pytest.mark.parametrize(
     ("size", "documented"), [((900, 900), 1300), ((1400, 900), 1800), ((1800, 900), 2400), ((1300, 1300), 2600)]
 )

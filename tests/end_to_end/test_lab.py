@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from couch_explorers.paths import PROJECT_ROOT
@@ -34,6 +35,12 @@ CHROMIUM_OPTIONS = (
     "--disable-sync",
 )
 WINDOW = {"width": 1400, "height": 1000}
+# The windows in which the form and the blind comparison are looked at, and the themes of JupyterLab.
+WINDOWS = ({"width": 1280, "height": 900}, {"width": 1920, "height": 1080})
+THEMES = {"dark": "JupyterLab Dark", "light": "JupyterLab Light"}
+PALE_TEXTS = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+# Of the screenshots for the documentation: pixels, and colours of the palette.
+SCREENSHOT_WIDTH, SCREENSHOT_COLOURS = 1200, 200
 
 # Milliseconds, as the browser counts. A slow machine's first start of a kernel takes most of it.
 PATIENCE_MS = 120_000
@@ -170,12 +177,35 @@ def environment_of_a_shell():
 
 
 def keep_screenshot(page, folder, name):
-    """Keep what the browser shows, and once more in the folder COUCH_SCREENSHOTS where that is set."""
+    """Keep what the browser shows, and once more as docs/ has it in the folder COUCH_SCREENSHOTS where that is set."""
     path = folder / f"{name}.png"
     page.screenshot(path=path)
     if wanted := os.environ.get("COUCH_SCREENSHOTS"):
         Path(wanted).mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, wanted)
+        with Image.open(path) as image:
+            image.thumbnail((SCREENSHOT_WIDTH, SCREENSHOT_WIDTH))
+            small = image.convert("RGB").quantize(SCREENSHOT_COLOURS, kmeans=2, dither=Image.Dither.NONE)
+            small.save(Path(wanted) / path.name, optimize=True)
+
+
+def choose_theme(page, name):
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.locator(".lm-Menu").get_by_text("Theme", exact=True).hover()
+    page.locator(".lm-Menu").get_by_text(name, exact=True).click()
+    page.wait_for_function(f"document.body.dataset.jpThemeName === '{name}'")
+
+
+def look(page, element, folder, name):
+    """See that an element is readable and within its width in both windows and themes, and keep what it looks like."""
+    for theme, theme_name in THEMES.items():
+        choose_theme(page, theme_name)
+        for window in WINDOWS:
+            page.set_viewport_size(window)
+            element.evaluate("element => element.scrollIntoView()")
+            assert element.evaluate(PALE_TEXTS) == [], f"pale in the {theme} theme"
+            assert element.evaluate("element => element.scrollWidth - element.clientWidth") <= 0, window
+            keep_screenshot(page, folder, f"{name}-{window['width']}-{theme}")
+    page.set_viewport_size(WINDOW)
 
 
 def test_a_clicked_rating_is_found_again_after_a_reload_and_in_a_new_kernel(lab, tmp_path):
@@ -264,7 +294,7 @@ def test_duel_takes_clicks_and_arrow_keys_and_goes_on_after_a_reload(lab, tmp_pa
         expect(page.locator(".couch-duel-stage")).to_be_focused(timeout=PATIENCE_MS)
         page.keyboard.press("ArrowRight")
         wait_for(3)
-        keep_screenshot(page, tmp_path, "duel")
+        look(page, page.locator(".couch-duel"), tmp_path, "duel")
         page.reload()
         wait_for_kernel(page)
         run_all(page)
@@ -317,11 +347,14 @@ def test_a_sweep_is_planned_run_looked_at_and_varied_by_the_form(lab, tmp_path):
         expect(cells).to_have_count(4)
         expect(plan).to_contain_text("4 requests: 4 in the cache")
 
+        look(page, form, tmp_path, "form")
+
         # By the keyboard alone: the button over a picture is reached and pressed, and leaves the focus where one goes on.
         page.get_by_role("button", name="Open picture 2", exact=True).focus()
         page.keyboard.press("Enter")
         expect(form.locator(".couch-large")).to_contain_text("A photo of a cow in Giza, with its pyramids")
         expect(form.get_by_role("button", name="Close")).to_be_focused()
+        look(page, form.locator(".couch-enlarged"), tmp_path, "enlarged")
         press(form, "Vary this")
         expect(plan).to_contain_text("1 request: 1 in the cache")
         expect(form.get_by_label("{place}")).to_have_value("Egypt = Giza, with its pyramids")

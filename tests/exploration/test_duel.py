@@ -7,7 +7,7 @@ import pytest
 
 from couch_explorers.exploration import json_lines
 from couch_explorers.exploration.duel import duel
-from couch_explorers.exploration.duel_ranking import fit, next_pair, ranking
+from couch_explorers.exploration.duel_ranking import PLACES_SHOWN, fit, next_pair, ranking
 from couch_explorers.exploration.ratings import BrokenRatingWarning, Duel, rate, ratings_file
 from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
@@ -238,3 +238,35 @@ def test_single_picture_cannot_be_compared(painted):
         duel(painted(without=dict.fromkeys((1, 2, 3), (Status.FAILED, "x"))))
     with pytest.raises(ExplorationError, match="side"):
         duel(painted()).choose("middle")
+
+
+def test_report_shows_the_ranking_and_how_to_compare(pictures):
+    answer(pictures, (3, 1), (3, 2))
+
+    shown = duel(pictures)._repr_mimebundle_()["text/html"]
+
+    assert shown.index("cell 3") < shown.index("cell 1")
+    assert "couch lab" in shown
+    assert "application/vnd.jupyter.widget-view+json" not in duel(pictures)._repr_mimebundle_()
+
+
+def test_report_without_answers_has_no_table(pictures):
+    assert "<table" not in duel(pictures)._repr_mimebundle_()["text/html"]
+
+
+def test_long_ranking_is_cut_in_a_notebook_and_whole_as_a_frame(painted):
+    pictures = painted({"jeep": "A jeep"}, seeds=range(1, 16))
+    answer(pictures, (3, 1))
+
+    found = ranking(pictures)
+
+    assert found._repr_mimebundle_()["text/html"].count("<tr>") == 1 + PLACES_SHOWN
+    assert len(found.frame) == 15
+
+
+def test_too_few_pictures_are_a_sentence_where_the_notebook_goes_on(painted):
+    pictures = painted({"jeep": "A jeep"}, seeds=7)
+
+    with pytest.raises(ExplorationError, match="takes at least two"):
+        duel(pictures)
+    assert "takes at least two" in str(duel(pictures, errors="show"))

@@ -9,6 +9,7 @@ from couch_explorers.exploration.contact_sheet import contact_sheet
 from couch_explorers.exploration.gallery import MAX_PICTURES_PER_RUN, gallery
 from couch_explorers.exploration.ratings import rate
 from couch_explorers.exploration.results import Status
+from couch_explorers.exploration.scores import Judgement, Score, scores_file
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
 COWS = {"medium": ["photo", "oil painting"], "place": {"Norway": "a fjord at dusk", "Egypt": "Giza"}}
@@ -239,3 +240,23 @@ def test_pictures_are_found_by_their_variables(saved, variables, numbers):
 def test_variables_that_are_none_are_refused(home):
     with pytest.raises(ExplorationError, match="ask for parts of their values"):
         gallery(variables=["medium"])
+
+
+def test_pictures_are_found_by_all_that_can_be_asked_at_once(saved):
+    frame = saved("Cows", 7, {"cow": "A {medium} of a cow in {place}"}, seeds=7, variables=COWS)
+    for number, score in enumerate((5, 4, 5, 2)):
+        scores = {"look": Score(score, "x")}
+        name = frame["id"][number]
+        scores_file("local").add(Judgement(f"k{number}", name, "m", scores, 0.0, True, "2026-11-26T12:00:00Z"))  # noqa: FBT003
+    for number in (1, 3, 4):
+        rate(number, frame, stars=number)
+
+    def numbers(**asked):
+        return [cell.number for cell in gallery(**asked).runs[0].pictures]
+
+    assert numbers(score=4) == [1, 2, 3]
+    assert numbers(score=4.5) == [1, 3]
+    assert numbers(score=4, rating=3) == [3]
+    asked = {"text": "cow", "model": "core", "rating": 1, "score": 5, "variables": {"medium": "oil"}}
+    assert numbers(**asked) == [3]
+    assert "judged 5.0 (stand-in)" in html_of(gallery(**asked))

@@ -148,7 +148,7 @@ def test_picture_within_the_limits_is_sent_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(("size", "limit"), [((9000, 90), 18_000_000), ((1500, 1500), 1_000_000)])
 def test_picture_over_a_limit_is_scaled_and_says_so(tmp_path, size, limit):
-    model = vision_models.VisionModel("m", "Small Eyes", "x", 1, 1, 600, 1, limit)
+    model = vision_models.VisionModel("m", "Small Eyes", "x", 1, 1, 600, 1, limit, "https://aws.amazon.com/")
 
     found = judge_question.prepare_picture(file_of(tmp_path, size), model)
 

@@ -122,6 +122,16 @@ def test_the_last_lit_star_pressed_once_more_takes_the_stars_back(pictures, pane
     assert ratings_file("local").current()[pictures["id"][0]].stars is None
 
 
+def test_picture_of_which_all_was_taken_back_counts_as_not_rated(pictures, panel_of):
+    panel = panel_of(pictures)
+    keep = one(cards(panel)[0], "couch-rate-keep")
+
+    keep.value = True
+    keep.value = False
+
+    assert any(getattr(each, "value", "") == "4 pictures: 4 not rated." for each in walk(panel.widget))
+
+
 def test_a_click_beside_another_notebooks_shows_both(pictures, panel_of):
     card = cards(panel_of(pictures))[0]
     rate(1, pictures, note="from elsewhere", by="ola")

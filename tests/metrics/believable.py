@@ -1,5 +1,6 @@
 """Frames as `metrics.fetch` gives them, made without CloudWatch: a believable day, and whatever a test changes in it."""
 
+import functools
 from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -103,8 +104,9 @@ def frame_of(
     began = end - INCIDENT_BEFORE_END if incident else None
     points, answered = [], {}
     for window in windows:
-        day = Day(window, period_s, percentile_period_s, timezone, began if window.name == "now" else None)
-        lived = day.live() if calm else {}
+        lived = {}
+        if calm:
+            lived = _live(window, period_s, percentile_period_s, timezone, began if window.name == "now" else None)
         for line in lines:
             times, values = _placed(changes[window.name].get(line.key, lived.get(line.key)), line, window)
             state = overridden.get((window.name, line.key), SeriesState.COMPLETE if len(times) else SeriesState.IDLE)
@@ -142,9 +144,19 @@ def _placed(given, line, window):
         return [], []
     if isinstance(given, (int, float)):
         given = [given] * count
-    pairs = given.items() if isinstance(given, dict) else enumerate(given)
-    kept = [(start + number * line.period_s, value) for number, value in pairs if value is not None and value == value]  # noqa: PLR0124 - NaN
-    return [time for time, _ in kept], [float(value) for _, value in kept]
+    if isinstance(given, dict):
+        numbers, given = list(given), list(given.values())
+    else:
+        numbers = range(len(given))
+    numbers, values = np.array(numbers, float), np.array(given, float)
+    measured = ~np.isnan(values)
+    return (start + numbers * line.period_s)[measured].tolist(), values[measured].tolist()
+
+
+@functools.cache
+def _live(*day):
+    """Give the values of every series of a day; they depend on its arguments alone, and many tests have the same day."""
+    return Day(*day).live()
 
 
 class Day:

@@ -18,6 +18,9 @@ demo: .venv/.synced ## the local cloud, everything deployed on it, and five repo
 	@$(COUCH) up
 	@$(COUCH) run smoke_test
 	@$(COUCH) run prompt_exploration -p rubric '["shows the Eiffel Tower", "polaroid look"]'
+	@$(COUCH) run prompt_exploration --out reports/template -p title "A cow, by medium and place" -p purpose "" -p seeds '[7]' \
+	  -p prompts '{"cow": "A {medium} of a cow in {place}"}' -p rubric '["looks like a watercolour", "shows a cow"]' \
+	  -p variables '{"medium": ["photo", "watercolour"], "place": {"Norway": "a fjord at dusk", "Egypt": "Giza"}}'
 	@$(COUCH) seed-metrics
 	@$(COUCH) run metric_review
 	@$(COUCH) run capacity_planning -p replay_hours 24

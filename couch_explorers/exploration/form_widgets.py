@@ -83,6 +83,7 @@ STYLE = f"""<style>
 .couch-form .couch-large {{ display: flex; gap: 24px; flex-wrap: wrap; align-items: flex-start; }}
 .couch-form .couch-large img {{ max-width: 100%; height: auto; border-radius: 6px; }}
 .couch-form .couch-large > div {{ flex: 1 1 20rem; overflow-wrap: anywhere; }}
+.couch-form .couch-large > div:first-child {{ flex: 0 1 auto; max-width: max(55%, 20rem); }}
 .couch-form .couch-form-parameters pre {{ white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; margin: .3em 0; padding: .6em .8em;
   border: 1px solid var(--jp-border-color2, #ddd); border-radius: 6px; color: inherit; background: transparent; }}
 </style>"""

@@ -8,7 +8,7 @@ ENVIRONMENTS := couch_explorers/local/environments
 COUCH := $(BIN)/couch
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rights kills abuse storm rehearse check format benchmarks lab lock setup project clean
+.PHONY: help demo test unit rights kills mutants abuse storm rehearse check format benchmarks lab lock setup project clean
 
 help: ## what can be done here
 	@printf 'Couch Explorers\n\n'
@@ -40,6 +40,9 @@ kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 
 abuse: .venv/.project ## thousands of broken requests and orders of faults (10 min)
 	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py tests/sam_lambda/test_abuse.py
+
+mutants: .venv/.mutants ## change what ships in the Lambdas; a test must fail (3 h)
+	@$(BIN)/python tools/mutants.py
 
 rights: .venv/.synced ## take each permission away; something must break (10 min)
 	@$(BIN)/pytest tests/end_to_end/test_grants.py -m "rights or not rights"
@@ -77,6 +80,8 @@ lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	    --custom-compile-command "make lock" --output-file $$name.lock || exit 1; done
 	@cd tools && $(CURDIR)/$(BIN)/uv pip compile checkov.in --universal --python-version 3.11 --upgrade --quiet --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file checkov.lock
+	@cd tools && $(CURDIR)/$(BIN)/uv pip compile mutants.in --universal --python-version 3.11 --upgrade --quiet --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file mutants.lock
 
 # Many containers forbid Python to keep what it compiles. Then each `couch` would compile anew whatever it imports, which takes
 # more than half of its time: there all packages are compiled once, here.
@@ -103,5 +108,9 @@ test unit rehearse: export PYTHONDONTWRITEBYTECODE :=
 	@$(BIN)/python tools/environments.py checkov
 	@touch $@
 
+.venv/.mutants: .venv/.project tools/mutants.lock
+	@$(BIN)/python tools/environments.py mutants
+	@touch $@
+
 clean: ## remove the environment; the cloud's data: couch down --erase
-	@rm -rf .venv .venv-checkov .venv-engine .venv-lambda
+	@rm -rf .mutants .venv .venv-mutants .venv-checkov .venv-engine .venv-lambda

@@ -7,6 +7,7 @@ import math
 import os
 import random
 import re
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ AWS_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standa
 # What both queues take, body and attributes together, names and types of the attributes included: SQS allows 1 MiB, but
 # version 5 of the Terraform provider makes queues of 256 KiB and knows no more.
 MESSAGE_LIMIT_BYTES = 256 * 1024
+# A body into which the id is written leaves the other half to the attributes of a dead letter.
+NAMED_BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES // 2
 DETAIL_LIMIT_CHARACTERS = 1000
 # What SQS takes in a text (SendMessage): the characters of XML 1.0.
 NOT_FOR_SQS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -113,7 +116,7 @@ def serve(record: SQSRecord) -> None:
         failure = with_timeouts_limited(record, job_id, as_failure(error))
         if failure.passing and receives < MAX_RECEIVE_COUNT and not is_overdue(record, failure):
             postpone(record, receives, failure)
-            raise PostponedError(failure.detail) from error
+            raise PostponedError from error
         # Only a job that could be read gets its id written into its body: a broken one is kept as it came.
         readable = job is not None or isinstance(error, UnknownModelError)
         body = body_with_id(record.body, job_id) if readable else record.body
@@ -135,7 +138,7 @@ def is_overdue(record: SQSRecord, failure: GenerationError) -> bool:
     if failure.patience_s is None:
         return False
     first_s = int(record.attributes.approximate_first_receive_timestamp) / 1000
-    return datetime.now(UTC).timestamp() - first_s >= failure.patience_s
+    return time.time() - first_s >= failure.patience_s
 
 
 def with_timeouts_limited(record: SQSRecord, job_id: str, failure: GenerationError) -> GenerationError:
@@ -211,7 +214,7 @@ def give_up(record: SQSRecord, body: str, job_id: str, job: jobs.Job | None, fai
     except Exception as error:
         logger.exception("The dead letter could not be sent", reason=failure.reason)
         postpone(record, int(record.attributes.approximate_receive_count), failure)
-        raise PostponedError(f"The dead letter could not be sent: {failure.detail}") from error
+        raise PostponedError from error
     logger.error("Job given up", reason=failure.reason, detail=failure.detail)
     count_jobs("FailedJobs", failure.reason)
 
@@ -232,7 +235,7 @@ def body_with_id(body: str, job_id: str) -> str:
     No job that can be served gets that long; the attribute has the id all the same.
     """
     named = jobs.with_id(body, job_id)
-    return named if len(named.encode()) <= MESSAGE_LIMIT_BYTES // 2 else body
+    return named if len(named.encode()) <= NAMED_BODY_LIMIT_BYTES else body
 
 
 def dead_letter(body: str, job_id: str, failure: GenerationError) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import time
 
 import botocore.session
 import pytest
@@ -59,3 +60,13 @@ def _no_page_of_a_job():
         for name, value in loopback.no_proxy(os.environ).items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture
+def tokyo(monkeypatch):
+    """A machine whose own zone is another than UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()

@@ -2,6 +2,7 @@
 
     environments.py           the engine's and the functions'
     environments.py checkov   that of checkov, whose 90 packages nothing else needs (`make check`)
+    environments.py mutants   that of mutmut and of what the tests of the Lambdas need (`make mutants`)
 
 Each is installed from its lock file in `couch_explorers/local/environments/`. LocalEmu is written in the syntax of Python 3.12, so
 the engine runs on the project's own Python when that is 3.12 or newer, otherwise on one that uv finds here or downloads.
@@ -96,9 +97,10 @@ def version_of(python: str | Path) -> str:
 
 
 def main(names: Sequence[str] = ()) -> None:
-    """Make both, and say on which Python each runs; or that of checkov, where it is named."""
-    if "checkov" in names:
-        make("checkov", sys.executable, ROOT / ".venv-checkov", ROOT / "tools")
+    """Make both, and say on which Python each runs; or those of tools that are named."""
+    for name in names:
+        make(name, sys.executable, ROOT / f".venv-{name}", ROOT / "tools")
+    if names:
         return
     engine = engine_python()
     functions = find(LAMBDA_VERSION) or engine

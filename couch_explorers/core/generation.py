@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -185,7 +186,7 @@ def store(s3: Any, bucket: str, key: str, png: bytes, job: Job, *, seed: int | N
         SEED_METADATA: str(job.seed if seed is None else seed),
         ID_METADATA: job.id,
     }
-    for attempt in range(1, STORE_ATTEMPTS + 1):
+    for attempt in count(1):
         try:
             s3.put_object(Bucket=bucket, Key=key, Body=png, ContentType="image/png", Metadata=metadata, IfNoneMatch="*")
         except ClientError as error:
@@ -198,8 +199,8 @@ def store(s3: Any, bucket: str, key: str, png: bytes, job: Job, *, seed: int | N
         except BotoCoreError as error:
             raise storage_error("write", bucket, error) from error
         else:
-            return True
-    raise AssertionError("The last attempt returns or raises.")
+            break
+    return True
 
 
 def generate(
@@ -270,17 +271,18 @@ def _metadata_of_same_request(s3: Any, bucket: str, key: str, job: Job) -> dict[
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if describe(error)[0] in ("404", "NoSuchKey", "NotFound"):
+        # A HEAD has no body, so its code is the status (S3 API reference, HeadObject).
+        if describe(error)[0] == "404":
             raise StorageError(f"s3://{bucket}/{key} was there and is gone: try again.", passing=True) from error
         raise storage_error("read", bucket, error) from error
     except BotoCoreError as error:
         raise storage_error("read", bucket, error) from error
-    metadata: dict[str, str] = head.get("Metadata", {})
+    metadata: dict[str, str] = head["Metadata"]
     if metadata.get(HASH_METADATA) != job.request_hash:
         raise ConflictError(f"The id {job.id} belongs to another request: choose another id.")
     return metadata
 
 
 def _seed_in(metadata: dict[str, str], job: Job) -> int:
-    text = metadata.get(SEED_METADATA, "")
-    return int(text) if text.isdecimal() else job.seed
+    text = metadata.get(SEED_METADATA)
+    return int(text) if text and text.isdecimal() else job.seed

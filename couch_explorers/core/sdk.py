@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 
 def is_new_enough(botocore_version: str) -> bool:
     """Tell whether a release of botocore, such as "1.40.4", has what the functions need."""
-    numbers = [int(part) for part in botocore_version.split(".")[:3] if part.isdecimal()]
+    numbers = [int(part) for part in botocore_version.split(".") if part.isdecimal()]
     return tuple(numbers) >= OLDEST_BOTOCORE
 
 

@@ -26,24 +26,25 @@ class MemoryS3:
         self.calls: list[str] = []
 
     def list_objects_v2(self, *, Bucket, Prefix, MaxKeys=1000):  # noqa: N803 - S3's names
-        self._called("list_objects_v2")
+        self._called("list_objects_v2", Bucket)
         keys = sorted(key for key in self.objects if key.startswith(Prefix))[:MaxKeys]
         return {"Contents": [{"Key": key} for key in keys]} if keys else {"KeyCount": 0}
 
     def put_object(self, *, Bucket, Key, Body, ContentType, Metadata, IfNoneMatch):  # noqa: N803 - S3's names
-        self._called("put_object")
+        self._called("put_object", Bucket)
         assert IfNoneMatch == "*"
         if Key in self.objects:
             raise refusal("PreconditionFailed", 412)
         self.objects[Key] = {"Body": Body, "ContentType": ContentType, "Metadata": Metadata}
 
     def head_object(self, *, Bucket, Key):  # noqa: N803 - S3's names
-        self._called("head_object")
+        self._called("head_object", Bucket)
         if Key not in self.objects:
             raise refusal("404", 404, "Not Found")
         return {"Metadata": self.objects[Key]["Metadata"]}
 
-    def _called(self, name):
+    def _called(self, name, bucket):
+        assert bucket == "pictures"
         self.calls.append(name)
         if self.failures.get(name):
             raise self.failures[name].pop(0)

@@ -228,6 +228,16 @@ def test_as_many_connections_stay_open_as_threads_were_named():
     many.close()
 
 
+@pytest.mark.parametrize(("given", "seconds"), [({}, 5.0), ({"connect_timeout_s": 2.0}, 2.0)])
+def test_connection_is_waited_for_only_so_long(given, seconds):
+    session = boto3.session.Session("access", "secret")
+
+    client = generation.bedrock_client("us-west-2", attempts=1, read_timeout_s=1, session=session, **given)
+
+    assert client.meta.config.connect_timeout == seconds
+    client.close()
+
+
 def test_a_caller_without_credentials_is_told_so(make_client, make_job, server, monkeypatch, tmp_path):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

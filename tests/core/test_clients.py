@@ -33,4 +33,6 @@ def test_another_regions_client_is_made_when_it_is_asked_for_and_only_once(by_re
 
     assert first is second
     assert first.meta.region_name == "us-east-1"
+    assert first.meta.config.retries["total_max_attempts"] == 1
+    assert first.meta.config.read_timeout == 5.0
     assert made == ["us-west-2", "us-east-1"]

@@ -91,6 +91,13 @@ def test_a_job_becomes_a_picture_under_its_key_with_its_parameters_inside(make_j
     }
 
 
+def test_picture_tells_how_long_it_took(make_job, s3, stability_answer, monkeypatch):
+    moments = iter([10.0, 12.5])
+    monkeypatch.setattr(generation.time, "perf_counter", lambda: next(moments))
+
+    assert generate(make_job(), FakeBedrock(stability_answer), s3).milliseconds == 2500
+
+
 def test_the_model_is_asked_in_its_own_region_with_its_own_body(make_job, s3, stability_answer):
     job = make_job(seed=9, size="1280x720")
     bedrock = FakeBedrock(stability_answer)
@@ -216,6 +223,23 @@ def test_a_worker_that_comes_second_reports_the_picture_that_stands(make_job, s3
 
     assert (second.already_there, second.seed) == (True, 1)
 
+    del s3.objects["42/any.png"]["Metadata"]["couch-seed"]
+    assert generate(job, FakeBedrock(stability_answer), s3).seed == job.seed
+
+
+def test_stored_picture_carries_the_seed_of_its_job(make_job, s3, picture):
+    generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris", seed=7))
+
+    assert s3.objects["42/paris.png"]["Metadata"]["couch-seed"] == "7"
+
+
+@pytest.mark.parametrize("seed", [{}, {"couch-seed": ""}, {"couch-seed": "seven"}])
+def test_picture_without_a_seed_of_its_own_has_that_of_its_job(make_job, s3, seed):
+    job = make_job(id="paris", seed=7)
+    s3.objects["42/paris.png"] = {"Metadata": {"couch-request-hash": job.request_hash, **seed}}
+
+    assert generate(job, FakeBedrock(), s3).seed == 7
+
 
 def test_two_workers_with_different_jobs_and_one_id_conflict(make_job, s3, picture):
     generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris", seed=1))
@@ -229,6 +253,22 @@ def test_a_write_that_meets_another_at_the_same_moment_is_tried_again(make_job, 
 
     assert generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris"))
     assert s3.calls == ["put_object", "put_object"]
+
+
+@pytest.mark.parametrize("error", [EndpointConnectionError(endpoint_url="s3"), ("AccessDenied", 403)])
+@pytest.mark.parametrize(
+    ("call", "verb"),
+    [
+        (lambda s3, *_: generation.find(s3, BUCKET, "42/paris.png"), "list"),
+        (lambda s3, job, png: generation.store(s3, BUCKET, "42/paris.png", png, job), "write"),
+    ],
+)
+def test_a_failure_of_s3_names_what_was_tried(make_job, s3, client_error, picture, call, verb, error):
+    raised = client_error(*error) if isinstance(error, tuple) else error
+    s3.failures = {name: [raised] for name in ("list_objects_v2", "put_object")}
+
+    with pytest.raises(StorageError, match=f" {verb} the bucket pictures"):
+        call(s3, make_job(id="paris"), picture)
 
 
 def test_a_write_that_never_gets_through_passes(make_job, s3, client_error, picture):
@@ -261,6 +301,12 @@ def test_a_failure_of_s3_is_said_in_our_words(make_job, s3, client_error, stabil
 
     assert failed.value.passing is passing
     assert failed.value.__cause__ is not None
+    verb = {"list_objects_v2": "list", "put_object": "write", "head_object": "read"}[call]
+    assert failed.value.detail == (
+        f"Could not {verb} the bucket pictures (EndpointConnectionError): try again later."
+        if passing
+        else f"No right to {verb} the bucket pictures: grant it to the caller."
+    )
 
 
 def test_nothing_is_stored_and_the_cause_kept_when_the_model_fails(make_job, s3, client_error):
@@ -315,6 +361,7 @@ def test_the_seed_that_the_model_drew_is_the_one_written_down(make_job, s3, stab
     assert png.read_parameters(s3.objects["42/any.png"]["Body"])["seed"] == 9
 
 
+@pytest.mark.usefixtures("tokyo")
 def test_the_time_in_the_picture_is_utc(make_job):
     oslo = datetime(2026, 11, 23, 13, 0, 0, tzinfo=timezone(timedelta(hours=1)))
 

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import re
-import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -34,6 +34,21 @@ TAKEN_FROM_QUEUE = {"batchItemFailures": []}
 def metrics_in(output):
     """The EMF documents among the printed lines."""
     return [json.loads(line) for line in output.splitlines() if '"_aws"' in line]
+
+
+def logged(worker):
+    """What the worker says of a job: each line without what every line of Lambda has."""
+    usual = {"timestamp", "location", "service", "job_id", "message_id", "receives", "stack_trace", "exception_name"}
+    lines = [json.loads(line) for line in worker.log.getvalue().splitlines()]
+    return [
+        {
+            name: value
+            for name, value in line.items()
+            if name not in usual and not name.startswith(("function_", "cold"))
+        }
+        for line in lines
+        if line["message"] != "Cold start"
+    ]
 
 
 def values_of(documents, name):
@@ -102,10 +117,11 @@ def test_a_passing_failure_stays_in_the_queue_and_is_put_off(worker, message, co
     assert 1 <= seconds <= 20
 
 
-@pytest.mark.parametrize(("minutes", "answer"), [(14, KEPT_IN_QUEUE), (16, TAKEN_FROM_QUEUE)])
-def test_pending_subscription_is_retried_for_15_minutes(worker, message, context, minutes, answer):
+@pytest.mark.parametrize(("seconds", "answer"), [(899, KEPT_IN_QUEUE), (900, TAKEN_FROM_QUEUE)])
+def test_pending_subscription_is_retried_for_15_minutes(worker, message, context, monkeypatch, seconds, answer):
     event = message("A fjord", receives=3)
-    first_s = time.time() - minutes * 60
+    first_s = 1_700_000_000
+    monkeypatch.setattr(worker.module.time, "time", lambda: float(first_s + seconds))
     event["Records"][0]["attributes"]["ApproximateFirstReceiveTimestamp"] = str(int(first_s * 1000))
     worker.studio.failures = [SubscriptionPendingError("Not yet.")]
 
@@ -224,13 +240,17 @@ def test_a_permanent_failure_becomes_a_dead_letter_with_its_reason(worker, messa
     assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"], ["service", "reason"]]
 
 
+@pytest.mark.usefixtures("tokyo")
 def test_a_permanent_failure_leaves_a_note_for_whoever_waits(worker, message, context):
     worker.studio.failures = [BlockedError("The filter said no.")]
+    before = datetime.now(UTC).replace(microsecond=0)
 
     worker.module.lambda_handler(message('{"prompt": "A fjord", "id": "fjord-1", "seed": 5}'), context)
 
     note = worker.s3.notes["42/fjord-1.error.json"]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", note.pop("time"))
+    written = note.pop("time")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written)
+    assert before <= datetime.fromisoformat(written) <= datetime.now(UTC)
     assert note == {
         "detail": "The filter said no.",
         "id": "fjord-1",
@@ -375,6 +395,29 @@ def test_characters_that_sqs_refuses_do_not_keep_a_dead_letter_from_being_sent(w
     assert json.loads(letter.body) == {**json.loads(body), "id": MESSAGE_ID}
 
 
+@pytest.mark.parametrize(
+    ("detail", "sent"), [("a\x00b", "a\ufffdb"), ("", "ContentFiltered"), ("x" * 1001, "x" * 1000)]
+)
+def test_detail_of_a_dead_letter_is_what_sqs_takes(worker, message, context, detail, sent):
+    worker.studio.failures = [BlockedError(detail)]
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    assert worker.sqs.sent[0].attributes["detail"] == sent
+
+
+@pytest.mark.parametrize(("more", "cut"), [(0, 0), (1, 1)])
+def test_dead_letter_is_cut_only_where_it_is_too_long(worker, more, cut):
+    failure = BlockedError("no")
+    room = len(worker.module.dead_letter("x" * 256 * 1024, "an-id", failure)["MessageBody"])
+    worker.log.truncate(0)
+
+    letter = worker.module.dead_letter("x" * (room + more), "an-id", failure)
+
+    assert len(letter["MessageBody"]) == room
+    assert worker.log.getvalue().count("is cut") == cut
+
+
 def test_the_wait_grows_with_the_receives_up_to_a_quarter_of_an_hour(worker):
     longest = {receives: max(worker.module.backoff_s(receives) for _ in range(2000)) for receives in (1, 2, 5, 9, 500)}
 
@@ -486,3 +529,135 @@ def test_secret_in_the_metadata_of_an_image_is_seen(planted, kind):
     stored = services.StoredObject(b"", "image/png", {"couch-note": PLANTED[kind]})
 
     assert list(secrets_in(texts_of(stored), planted)) == [kind]
+
+
+NO_ROUTE = {"exception": "ConnectionError: no route"}
+
+
+def with_short_exception(lines):
+    """Lines with the last line of a trace in its place."""
+    return [line | {"exception": line["exception"].splitlines()[-1]} if "exception" in line else line for line in lines]
+
+
+def test_log_says_why_and_how_long_a_job_is_postponed(worker, message, context):
+    worker.studio.failures = [ThrottledError("busy")]
+    worker.sqs.failures["change_message_visibility"] = ConnectionError("no route")
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    postponed, unchanged = with_short_exception(logged(worker))
+    assert 1 <= postponed.pop("seconds") <= 5
+    assert postponed == {"level": "WARNING", "message": "Job postponed", "reason": "Throttled", "detail": "busy"}
+    assert unchanged == {"level": "ERROR", "message": "The visibility could not be changed"} | NO_ROUTE
+
+
+def test_log_says_why_a_job_is_given_up(worker, message, context):
+    worker.studio.failures = [BlockedError("no")]
+    worker.s3.failure = ConnectionError("no route")
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    assert with_short_exception(logged(worker)) == [
+        {"level": "ERROR", "message": "Job given up", "reason": "ContentFiltered", "detail": "no"},
+        {"level": "ERROR", "message": "The note could not be written", "key": f"42/{MESSAGE_ID}.error.json"} | NO_ROUTE,
+    ]
+
+
+def test_log_says_that_a_dead_letter_could_not_be_sent(worker, message, context):
+    worker.studio.failures = [BlockedError("no")]
+    worker.sqs.failures["send_message"] = ConnectionError("no route")
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    unsent, postponed = with_short_exception(logged(worker))
+    assert unsent == {
+        "level": "ERROR", "message": "The dead letter could not be sent", "reason": "ContentFiltered"
+    } | NO_ROUTE  # fmt: skip
+    assert (postponed["message"], postponed["reason"]) == ("Job postponed", "ContentFiltered")
+
+
+def test_log_says_that_nobody_foresaw_a_failure(worker, message, context):
+    worker.studio.failures = [KeyError("a bug")]
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    unforeseen, postponed = with_short_exception(logged(worker))
+    assert unforeseen == {
+        "level": "ERROR", "message": "The job failed in a way nobody foresaw", "exception": "KeyError: 'a bug'"
+    }  # fmt: skip
+    assert postponed["detail"] == "The worker failed with KeyError; its log tells where, under the job's id."
+
+
+def test_log_says_that_time_outs_could_not_be_counted(worker, message, context):
+    worker.studio.failures = [ModelTimeoutError("late")]
+    worker.s3.failure = ConnectionError("no route")
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    uncounted, _ = with_short_exception(logged(worker))
+    assert uncounted == {"level": "ERROR", "message": "The time-outs of the model could not be counted"} | NO_ROUTE
+
+
+def test_log_says_how_much_of_a_dead_letter_is_cut(worker, message, context):
+    body = "x" * 256 * 1024
+
+    worker.module.lambda_handler(message(body), context)
+
+    cut, _ = logged(worker)
+    left = len(worker.sqs.sent[0].body)
+    assert cut == {
+        "level": "ERROR", "message": "The body of the dead letter is cut", "bytes": len(body), "left": left
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("already_there", [True, False])
+def test_log_says_what_was_stored_and_how_late(worker, message, context, monkeypatch, already_there):
+    event = message("A fjord")
+    sent_s = int(event["Records"][0]["attributes"]["SentTimestamp"]) / 1000
+    monkeypatch.setattr(clock.time, "time", lambda: sent_s + 60)
+    worker.studio.already_there = already_there
+
+    worker.module.lambda_handler(event, context)
+
+    [job] = worker.studio.jobs
+    assert logged(worker) == [
+        {
+            "level": "INFO",
+            "message": "Picture stored",
+            "key": f"42/{MESSAGE_ID}.png",
+            "model": job.model.id,
+            "seed": job.seed,
+            "milliseconds": 1234,
+            "time_to_picture": 60_000,
+            "late": False,
+            "already_there": already_there,
+        }
+    ]
+
+
+@pytest.mark.parametrize(("more", "named"), [(0, True), (1, False)])
+def test_id_is_written_into_a_body_of_at_most_half_a_message(worker, more, named):
+    limit = 128 * 1024
+    empty = len(worker.module.body_with_id("", "an-id"))
+    body = "x" * (limit - empty + more)
+
+    assert (worker.module.body_with_id(body, "an-id") != body) is named
+
+
+def test_model_is_asked_with_the_workers_own_clients_and_names(worker, message, context, monkeypatch):
+    given = {}
+    monkeypatch.setattr(
+        worker.module.generation,
+        "generate",
+        lambda job, **rest: given.update(rest) or worker.studio.generate(job, **rest),
+    )
+
+    worker.module.lambda_handler(message("A fjord"), context)
+
+    assert given == {
+        "bedrock": worker.module.bedrock,
+        "s3": worker.s3,
+        "bucket": "pictures",
+        "prefix": "42",
+        "attempts": worker.module.attempts,
+    }

@@ -10,10 +10,19 @@ from couch_explorers.core.errors import (
     AccessDeniedError,
     BlockedError,
     ConflictError,
+    GenerationError,
     ModelTimeoutError,
     RetiredModelError,
     ThrottledError,
 )
+
+
+class UnexpectedStatusError(GenerationError):
+    """The first of the server's own failures."""
+
+    reason = "Unexpected"
+    status = 500
+
 
 REQUEST_ID = "6f0c2f4e-2a0e-4b7d-9a55-0d6f3f1f8f11"
 
@@ -315,3 +324,111 @@ def test_what_is_no_job_is_refused_by_every_content_type(api, request_event, bod
 
     assert status == 400
     assert api.studio.jobs == []
+
+
+def logged(api):
+    """What the function says of a request: each line without what every line of Lambda has."""
+    usual = {"timestamp", "location", "service", "stack_trace", "exception_name"}
+    lines = [json.loads(line) for line in api.log.getvalue().splitlines()]
+    return [
+        {
+            name: value
+            for name, value in line.items()
+            if name not in usual and not name.startswith(("function_", "cold"))
+        }
+        for line in lines
+    ]
+
+
+@pytest.mark.parametrize("already_there", [True, False])
+def test_log_says_what_was_stored_and_how_late(api, request_event, monkeypatch, already_there):
+    event = request_event('{"prompt": "A fjord", "id": "fjord-1"}')
+    asked_s = event["requestContext"]["requestTimeEpoch"] / 1000
+    monkeypatch.setattr(clock.time, "time", lambda: asked_s + 20)
+    api.studio.already_there = already_there
+
+    api.call(event)
+
+    assert logged(api) == [
+        {
+            "level": "INFO",
+            "message": "Picture stored",
+            "api_request_id": REQUEST_ID,
+            "job_id": "fjord-1",
+            "model": "stability.stable-image-core-v1:1",
+            "key": "42/fjord-1.png",
+            "milliseconds": 1234,
+            "time_to_picture": 20_000,
+            "late": False,
+            "already_there": already_there,
+        }
+    ]
+
+
+def test_picture_whose_request_has_no_time_is_not_late(api, request_event):
+    event = request_event()
+    del event["requestContext"]["requestTimeEpoch"]
+
+    api.call(event)
+
+    [line] = logged(api)
+    assert {"time_to_picture", "late"}.isdisjoint(line)
+
+
+@pytest.mark.parametrize(
+    ("failure", "level", "reason", "status"),
+    [
+        (BlockedError("No."), "INFO", "ContentFiltered", 400),
+        (ThrottledError("No."), "INFO", "Throttled", 429),
+        (ModelTimeoutError("No."), "WARNING", "ModelTimeout", 504),
+        (UnexpectedStatusError("No."), "WARNING", "Unexpected", 500),
+    ],
+)
+def test_log_says_why_there_is_no_picture(api, request_event, failure, level, reason, status):
+    api.studio.failures = [failure]
+
+    api.call(request_event('{"prompt": "A fjord", "id": "fjord-1"}'))
+
+    assert logged(api) == [
+        {
+            "level": level,
+            "message": "No picture",
+            "api_request_id": REQUEST_ID,
+            "job_id": "fjord-1",
+            "model": "stability.stable-image-core-v1:1",
+            "reason": reason,
+            "detail": "No.",
+            "status": status,
+        }
+    ]
+
+
+def test_log_keeps_the_trace_of_a_failure_nobody_foresaw(api, request_event):
+    api.studio.failures = [OSError("Disk.")]
+
+    status, body = api.call(request_event())
+
+    [line] = logged(api)
+    assert (line["level"], line["message"]) == ("ERROR", "The request failed in a way nobody foresaw")
+    assert line["exception"].endswith("OSError: Disk.")
+    assert (status, body["error"]) == (500, "Unexpected")
+    assert body["detail"] == (
+        "Something failed here that should not; try again, and name the request id if it stays so."
+    )
+
+
+def test_model_is_asked_with_the_functions_own_clients_and_names(api, request_event, monkeypatch):
+    given = {}
+    monkeypatch.setattr(
+        api.module.generation, "generate", lambda job, **rest: given.update(rest) or api.studio.generate(job, **rest)
+    )
+
+    api.call(request_event())
+
+    assert given == {
+        "bedrock": api.module.bedrock,
+        "s3": api.module.s3,
+        "bucket": "pictures",
+        "prefix": "42",
+        "attempts": api.module.attempts,
+    }

@@ -1,0 +1,166 @@
+"""Change what ships in the Lambdas in thousands of small ways (mutmut) and see whether a test fails for each.
+
+    python tools/mutants.py                                   all of it, for hours
+    python tools/mutants.py "couch_explorers.core.retries*"   what matches, by mutmut's names
+
+A change that no test sees must be in tools/mutants_kept.toml with the reason why it changes nothing, and what is there must be one that
+no test sees: anything else ends with exit code 1.
+
+mutmut runs all tests in one process and forks, which is fast, but does not see changes of what runs at import, and takes a busy
+machine's slowness for an endless loop. So whatever it does not find is tried once more, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ROOT = Path(__file__).resolve().parents[1]
+# Where the changed copies lie.
+COPY = ROOT / ".mutants"
+PROGRAMS = ROOT / ".venv-mutants" / "bin"
+KEPT = ROOT / "tools" / "mutants_kept.toml"
+RESULT = re.compile(r"^\s*(?P<name>\S+__mutmut_\d+): (?P<status>.+)$", re.MULTILINE)
+NOT_RUN, KILLED = "not checked", "killed"
+# Seconds for all tests of the Lambdas in a process of their own.
+PATIENCE_S = 600
+
+
+class Mutant(NamedTuple):
+    """A change that no test sees: the function, the lines without it and those with it."""
+
+    function: str
+    without: str
+    changed: str
+
+
+def copy_tree() -> None:
+    """Copy all files of the project that git knows, over those of the last run."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        source, target = ROOT / name, COPY / name
+        if not source.is_file():
+            target.unlink(missing_ok=True)
+        elif not target.exists() or source.read_bytes() != target.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def environment() -> dict[str, str]:
+    """The environment of the tests: few examples of each, and nothing of this machine's AWS configuration."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
+    return clean | {"COUCH_HYPOTHESIS_PROFILE": "mutants", "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+
+
+def mutmut(*arguments: str, quiet: bool = True) -> str:
+    """Run mutmut on the copy; ends the program where it fails. Returns what it printed, "" where it was not quiet."""
+    done = subprocess.run(
+        [PROGRAMS / "mutmut", *arguments], cwd=COPY, env=environment(), capture_output=quiet, text=True, check=False
+    )
+    if done.returncode != 0:
+        sys.exit(f"mutmut {arguments[0]} failed ({done.returncode}).\n{done.stderr or ''}")
+    return done.stdout or ""
+
+
+def results() -> dict[str, str]:
+    """What became of each change, by its name."""
+    return {found["name"]: found["status"] for found in RESULT.finditer(mutmut("results", "--all", "true"))}
+
+
+def is_seen_alone(name: str) -> bool:
+    """Whether a test fails, or hangs, with this change in a process of its own."""
+    selection = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+    tests = selection["pytest_add_cli_args_test_selection"]
+    command = [PROGRAMS / "python", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--rootdir=.", *tests]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=COPY / "mutants",
+            env=environment() | {"MUTANT_UNDER_TEST": name, "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    # Not only 1, for tests that fail: a change of what runs at import can keep pytest from finding them.
+    return done.returncode != 0
+
+
+def describe(name: str) -> Mutant:
+    """Read what a change is from its diff: names of changes are numbers, which move."""
+    lines = mutmut("show", name).splitlines()
+    parts = (
+        " ".join(line[1:].strip() for line in lines if line.startswith(sign) and not line.startswith(sign * 3))
+        for sign in "-+"
+    )
+    function = re.sub(r"(\.)x_?(?=[^.]*$)", r"\1", name.rpartition("__mutmut_")[0]).replace("ǁ", ".").replace("..", ".")
+    return Mutant(function, *parts)
+
+
+def kept(patterns: Sequence[str]) -> set[Mutant]:
+    """The changes that are known to change nothing, those that match where there are patterns."""
+    listed = tomllib.loads(KEPT.read_text(encoding="utf-8")).get("kept", [])
+    mutants = {Mutant(each["function"], each["without"], each["changed"]) for each in listed}
+    if len(mutants) < len(listed) or not all(each["reason"].strip() for each in listed):
+        sys.exit(f"{KEPT.name} lists a change twice, or without a reason.")
+    prefixes = [pattern.rstrip("*") for pattern in patterns] or [""]
+    return {mutant for mutant in mutants if mutant.function.startswith(tuple(prefixes))}
+
+
+def report(survivors: Iterable[Mutant], known: set[Mutant]) -> int:
+    """Print what no test sees and is not kept, and what is kept and seen; returns the exit code."""
+    found = set(survivors)
+    for mutant in sorted(found - known):
+        print(f"\nNo test sees this change of {mutant.function}:\n  - {mutant.without}\n  + {mutant.changed}")
+    for mutant in sorted(known - found):
+        print(f"\nA test sees this change of {mutant.function}, or it is none any more: remove it from {KEPT.name}:")
+        print(f"  + {mutant.changed}")
+    return 1 if found != known else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run all changes, or those that match."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("patterns", nargs="*", help="names of changes with *, by default all")
+    parser.add_argument("--processes", type=int, default=2, help="how many at a time (default 2)")
+    parser.add_argument("--no-run", action="store_true", help="judge the results of the last run")
+    options = parser.parse_args(arguments)
+    if not options.no_run:
+        copy_tree()
+        # What mutmut remembers would hide that a test is gone.
+        shutil.rmtree(COPY / "mutants", ignore_errors=True)
+        mutmut("run", "--max-children", str(options.processes), *options.patterns, quiet=False)
+    prefixes = tuple(pattern.rstrip("*") for pattern in options.patterns) or ("",)
+    statuses = {name: status for name, status in results().items() if name.startswith(prefixes) and status != NOT_RUN}
+    unseen = [name for name, status in statuses.items() if status != KILLED]
+    print(f"\nOnce more, in a process of its own: {len(unseen)}", flush=True)
+    if unseen and is_seen_alone(""):
+        sys.exit("The tests fail without any change.")
+    with ThreadPoolExecutor(options.processes) as pool:
+        seen = list(pool.map(is_seen_alone, unseen))
+    survivors = [describe(name) for name, found in zip(unseen, seen, strict=True) if not found]
+    known = kept(options.patterns)
+    code = report(survivors, known)
+    counted = Counter(survivors)
+    print(
+        f"\n{len(statuses)} changes, {len(statuses) - counted.total()} seen by a test, {counted.total()} not; kept: {len(known)}."
+    )
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -8,6 +8,8 @@ import yaml
 
 from tests.project_copy import ProjectCopy
 
+pytestmark = pytest.mark.programs
+
 HOOKS = yaml.safe_load((Path(__file__).parents[1] / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
 
 

@@ -17,6 +17,8 @@ from couch_explorers.aws import credentials
 from couch_explorers.workspace import WorkspaceError, connect, local_session
 from tests.command_line import couch, couch_process
 
+pytestmark = pytest.mark.programs
+
 ENDPOINT = "http://127.0.0.1:9"
 
 BROKEN_FILES = {

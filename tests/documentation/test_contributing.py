@@ -9,6 +9,8 @@ from tests.project_copy import ProjectCopy
 from . import pages
 from .pages import ROOT
 
+pytestmark = pytest.mark.programs
+
 ADDED = ROOT / "tests" / "documentation" / "added"
 # By a file that the example changes: the tests of its effect, and the folder whose fixtures they use.
 EXAMPLES = {

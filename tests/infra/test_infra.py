@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 TEST_FILES = sorted(path.relative_to(INFRA).as_posix() for path in INFRA.glob("tests/*.tftest.hcl"))
 

@@ -14,6 +14,8 @@ from couch_explorers.files import OutputError
 from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 
+pytestmark = pytest.mark.programs
+
 PARAMETERS = 'target: str = "local"  # where\nnumber: int = 1  # a number\nwords: list[str] = []  # some words\nnamed: dict[str, str] = {"a": "fjord"}  # by name'
 SHOW_CHECKS = """from couch_explorers.checks import Check, Verdict, bundle
 from IPython.display import display

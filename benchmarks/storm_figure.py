@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from couch_explorers.files import write_whole
 from couch_explorers.metrics.plots import style
+from couch_explorers.metrics.plots.artists import avoid_overlap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SERIES = ROOT / "benchmarks" / "results" / "storm.csv"
 TARGET = ROOT / "docs" / "fault-storm.svg"
 HEIGHT_PT = 300.0
+# A row of words, and the least space between two words in it.
+ROW_PT, GAP_PX = 12.0, 6.0
+# The share of the width up to which an event's words fit around its line.
+LAST_CENTERED = 0.95
 
 Line = tuple[str, str, str, object]
 # Series, words beside its end, colour, dashes.
@@ -64,7 +69,7 @@ def draw(file: Path) -> Figure:
     figure = Figure(figsize=(style.WIDTH_PT / 72, HEIGHT_PT / 72))
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    figure.subplots_adjust(left=0.08, right=0.82, top=0.88, bottom=0.13, hspace=0.16)
+    figure.subplots_adjust(left=0.08, right=0.82, top=0.86, bottom=0.13, hspace=0.16)
     _lines(upper, series, UPPER)
     _lines(lower, series, LOWER)
     upper.set_ylabel("pictures")
@@ -72,24 +77,32 @@ def draw(file: Path) -> Figure:
     lower.set_xlabel("seconds since the first message")
     last = max(seconds for points in series.values() for seconds, _ in points)
     upper.set_xlim(0, last)
-    # Words of events that are close to each other stand on two heights.
-    taken: list[float] = []
-    for seconds, words in sorted(events):
+    for seconds, _ in events:
         for axes in (upper, lower):
             axes.axvline(seconds, color=style.ALARM, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
-        raised = bool(taken) and seconds - taken[-1] < 0.13 * last
-        taken.append(float("-inf") if raised else seconds)
-        upper.annotate(
+    _name_events(upper, events, last)
+    return figure
+
+
+def _name_events(axes: Axes, events: list[tuple[float, str]], last: float) -> None:
+    """Write the events above their lines: each in the lowest of as many rows as it takes that none lies on another."""
+    rows: list[float] = []
+    for seconds, words in sorted(events):
+        label = axes.annotate(
             words,
             (seconds, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 15 if raised else 4),
+            xytext=(0, 0),
             textcoords="offset points",
-            ha="center",
+            # The names of the lines begin right of the axes.
+            ha="center" if seconds < LAST_CENTERED * last else "right",
             color=style.ALARM,
             fontsize=style.SMALL_SIZE,
         )
-    return figure
+        box = label.get_window_extent()
+        row = next((number for number, end in enumerate(rows) if end < box.x0), len(rows))
+        rows[row : row + 1] = [box.x1 + GAP_PX]
+        label.set_position((0, 4 + row * ROW_PT))
 
 
 def _lines(axes: Axes, series: dict[str, list[tuple[float, int]]], lines: tuple[Line, ...]) -> None:
@@ -102,14 +115,15 @@ def _lines(axes: Axes, series: dict[str, list[tuple[float, int]]], lines: tuple[
         axes.plot(*zip(*points, strict=True), color=colour, linestyle=dashes, linewidth=1.6, zorder=3)
         ends.append((points[-1][1], words, colour))
     axes.set_ylim(bottom=0)
+    ends.sort()
     low, high = axes.get_ylim()
-    below = float("-inf")
-    for value, words, colour in sorted(ends):
-        place = max((value - low) / (high - low), below + 0.13)
-        below = place
+    room = axes.get_window_extent().height * 72 / axes.figure.dpi
+    wished = [(value - low) / (high - low) * room for value, _, _ in ends]
+    places = avoid_overlap(wished, [ROW_PT] * len(ends), room)
+    for place, (_, words, colour) in zip(places, ends, strict=True):
         axes.annotate(
             words,
-            (1, place),
+            (1, place / room),
             xycoords="axes fraction",
             xytext=(6, 0),
             textcoords="offset points",

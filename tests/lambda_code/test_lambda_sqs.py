@@ -68,7 +68,12 @@ def test_each_message_of_a_batch_becomes_a_picture(worker, batch, context, capsy
     assert metric["Namespace"] == "CouchExplorers"
     assert [sorted(dimensions) for dimensions in metric["Dimensions"]] == [["service"], ["model", "service"]]
     assert documents[0]["model"] == worker.studio.jobs[0].model.id
-    assert {"Name": "GenerationTime", "Unit": "Milliseconds"} in metric["Metrics"]
+    assert documents[0]["service"] == "couch-explorers-42-worker"
+    assert metric["Metrics"] == [
+        {"Name": "PicturesMade", "Unit": "Count"},
+        {"Name": "GenerationTime", "Unit": "Milliseconds"},
+        {"Name": "TimeToPicture", "Unit": "Milliseconds"},
+    ]
 
 
 def test_the_time_to_picture_counts_from_the_sending_of_the_message_over_all_deliveries(
@@ -199,7 +204,8 @@ def test_postponed_jobs_are_counted_by_reason_but_are_no_failed_jobs(worker, mes
 
     [document] = metrics_in(capsys.readouterr().out)
     assert document["PostponedJobs"] == [1.0]
-    assert document["reason"] == "Throttled"
+    assert document["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "PostponedJobs", "Unit": "Count"}]
+    assert (document["service"], document["reason"]) == ("couch-explorers-42-worker", "Throttled")
     assert "FailedJobs" not in document
 
 
@@ -610,11 +616,13 @@ def test_log_says_how_much_of_a_dead_letter_is_cut(worker, message, context):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("already_there", [True, False])
-def test_log_says_what_was_stored_and_how_late(worker, message, context, monkeypatch, already_there):
+@pytest.mark.parametrize(
+    ("already_there", "waited_ms", "late"), [(True, 60_000, False), (False, 60_000, False), (False, 60_001, True)]
+)
+def test_log_says_what_was_stored_and_how_late(worker, message, context, monkeypatch, already_there, waited_ms, late):
     event = message("A fjord")
     sent_s = int(event["Records"][0]["attributes"]["SentTimestamp"]) / 1000
-    monkeypatch.setattr(clock.time, "time", lambda: sent_s + 60)
+    monkeypatch.setattr(clock.time, "time", lambda: sent_s + waited_ms / 1000)
     worker.studio.already_there = already_there
 
     worker.module.lambda_handler(event, context)
@@ -628,8 +636,8 @@ def test_log_says_what_was_stored_and_how_late(worker, message, context, monkeyp
             "model": job.model.id,
             "seed": job.seed,
             "milliseconds": 1234,
-            "time_to_picture": 60_000,
-            "late": False,
+            "time_to_picture": waited_ms,
+            "late": late,
             "already_there": already_there,
         }
     ]

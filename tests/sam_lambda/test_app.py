@@ -75,6 +75,14 @@ def test_a_new_picture_is_counted_and_of_one_that_was_there_only_the_time(api, r
     again = metrics_in(capsys)
 
     assert [document["PicturesMade"] for document in made] == [[1.0]]
+    assert made[0]["GenerationTime"] == [1234.0]
+    assert made[0]["service"] == "couch-explorers-42-generate-image"
+    assert made[0]["model"] == "stability.stable-image-core-v1:1"
+    assert made[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
+        {"Name": "PicturesMade", "Unit": "Count"},
+        {"Name": "GenerationTime", "Unit": "Milliseconds"},
+        {"Name": "TimeToPicture", "Unit": "Milliseconds"},
+    ]
     dimensions = made[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
     assert [sorted(names) for names in dimensions] == [["service"], ["model", "service"]]
     assert (status, body["already_there"]) == (200, True)
@@ -123,6 +131,8 @@ def test_a_request_without_a_picture_is_counted_by_its_reason(api, request_event
 
     [document] = metrics_in(capsys)
     assert (document["FailedRequests"], document["reason"]) == ([1.0], reason)
+    assert document["service"] == "couch-explorers-42-generate-image"
+    assert document["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "FailedRequests", "Unit": "Count"}]
     dimensions = document["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
     assert [sorted(names) for names in dimensions] == [["service"], ["reason", "service"]]
     assert "TimeToPicture" not in document
@@ -340,11 +350,13 @@ def logged(api):
     ]
 
 
-@pytest.mark.parametrize("already_there", [True, False])
-def test_log_says_what_was_stored_and_how_late(api, request_event, monkeypatch, already_there):
+@pytest.mark.parametrize(
+    ("already_there", "waited_ms", "late"), [(True, 20_000, False), (False, 20_000, False), (False, 20_001, True)]
+)
+def test_log_says_what_was_stored_and_how_late(api, request_event, monkeypatch, already_there, waited_ms, late):
     event = request_event('{"prompt": "A fjord", "id": "fjord-1"}')
     asked_s = event["requestContext"]["requestTimeEpoch"] / 1000
-    monkeypatch.setattr(clock.time, "time", lambda: asked_s + 20)
+    monkeypatch.setattr(clock.time, "time", lambda: asked_s + waited_ms / 1000)
     api.studio.already_there = already_there
 
     api.call(event)
@@ -358,8 +370,8 @@ def test_log_says_what_was_stored_and_how_late(api, request_event, monkeypatch, 
             "model": "stability.stable-image-core-v1:1",
             "key": "42/fjord-1.png",
             "milliseconds": 1234,
-            "time_to_picture": 20_000,
-            "late": False,
+            "time_to_picture": waited_ms,
+            "late": late,
             "already_there": already_there,
         }
     ]

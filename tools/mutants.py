@@ -7,7 +7,8 @@ A change that no test sees must be in tools/mutants_kept.toml with the reason wh
 no test sees: anything else ends with exit code 1.
 
 mutmut runs all tests in one process and forks, which is fast, but does not see changes of what runs at import, and takes a busy
-machine's slowness for an endless loop. So whatever it does not find is tried once more, in a process of its own.
+machine's slowness for an endless loop. So whatever it does not find is tried once more, in a process of its own. It leaves out functions
+with decorators (properties, and the entry of each handler) and whatever stands outside of functions.
 """
 
 from __future__ import annotations

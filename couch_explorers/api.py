@@ -1,4 +1,4 @@
-"""Asking the deployed API: one POST, and its answer whatever it was."""
+"""Asking the deployed API, with the key and the signature that its stack may require: one POST, and its answer whatever it was."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import json
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError
+
 from couch_explorers import loopback
+from couch_explorers.aws import errors
+from couch_explorers.aws.discovery import WorkspaceError, not_deployed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from couch_explorers.aws.discovery import Workspace
 
 # API Gateway gives up after 29 s (its quotas page), so a longer wait learns nothing.
 TIMEOUT_S = 35.0
@@ -34,16 +42,88 @@ class Answer:
         return f"HTTP {self.status}: {detail}"
 
 
-def post(
-    url: str, body: str, *, retry_after_s: Sequence[float] = (), sleep: Callable[[float], None] = time.sleep
+@dataclass(frozen=True)
+class Api:
+    """The deployed API, and what its stack requires of a request.
+
+    Attributes:
+        url: Where prompts are posted.
+        key: The API key, where the stack's parameter `ApiKeyRequired` is on; "" otherwise.
+        sign: Adds a signature to a request, where its parameter `ApiAuthorizer` is AWS_IAM.
+
+    """
+
+    url: str
+    key: str = field(default="", repr=False)
+    sign: Callable[[AWSRequest], None] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Api:
+        """Return the API of a workspace; looks up its key where it requires one.
+
+        Raises:
+            WorkspaceError: The API is not deployed, its key may not be read, or there are no credentials to sign with.
+
+        """
+        if workspace.api_url is None:
+            raise WorkspaceError(f"{not_deployed('API', workspace.target)}.")
+        key = _key(workspace, workspace.api_key_id) if workspace.api_key_id else ""
+        return cls(workspace.api_url, key, _signer(workspace) if workspace.api_is_signed else None)
+
+    def post(
+        self, body: str, *, retry_after_s: Sequence[float] = (), sleep: Callable[[float], None] = time.sleep
+    ) -> Answer:
+        """Send a body to the API; a throttled call (429) is sent again after each of the waits.
+
+        Raises:
+            OSError: Nothing answers.
+
+        """
+        return _post(self.url, body, self._headers, retry_after_s, sleep)
+
+    def _headers(self, body: str) -> Mapping[str, str]:
+        headers = {"Content-Type": "application/json"} | ({"x-api-key": self.key} if self.key else {})
+        if self.sign is None:
+            return headers
+        request = AWSRequest("POST", self.url, data=body.encode(), headers=headers)
+        self.sign(request)
+        return dict(request.headers)
+
+
+def _key(workspace: Workspace, key_id: str) -> str:
+    try:
+        return str(workspace.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])
+    except (BotoCoreError, ClientError) as error:
+        place = f"arn:aws:apigateway:{workspace.region}::/apikeys/{key_id}"
+        why = errors.reason(error, "apigateway:GET")
+        raise WorkspaceError(
+            f"The API requires a key, which cannot be read ({why}): allow apigateway:GET on {place}."
+        ) from error
+
+
+def _signer(workspace: Workspace) -> Callable[[AWSRequest], None]:
+    credentials = workspace.session.get_credentials()
+    if credentials is None:
+        raise WorkspaceError("The API requires signed requests, and there are no AWS credentials to sign with.")
+
+    def sign(request: AWSRequest) -> None:
+        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", workspace.region).add_auth(request)
+
+    return sign
+
+
+def _post(
+    url: str,
+    body: str,
+    headers: Callable[[str], Mapping[str, str]],
+    retry_after_s: Sequence[float],
+    sleep: Callable[[float], None],
 ) -> Answer:
-    """Send a body to the API; a throttled call (429) is sent again after each of the waits. Raises OSError where nothing answers."""
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"The API's address must be http or https, not {url!r}.")
-    headers = {"Content-Type": "application/json"}
     answer = Answer(0, {}, "")
     for calls, wait in enumerate((*retry_after_s, None), start=1):
-        request = urllib.request.Request(url, body.encode(), headers, method="POST")  # noqa: S310 - checked above
+        request = urllib.request.Request(url, body.encode(), dict(headers(body)), method="POST")  # noqa: S310 - checked above
         try:
             with loopback.open_url(request, timeout_s=TIMEOUT_S) as response:
                 answer = _answer(response.status, response.read(), calls)

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from couch_explorers.api import Answer, post
+from couch_explorers.api import Answer, Api
 from couch_explorers.core.errors import GenerationError
 from couch_explorers.core.jobs import message_body, parse
 from couch_explorers.files import check_writable, reason, write_whole
-from couch_explorers.workspace import Workspace, not_deployed
+from couch_explorers.workspace import Workspace, WorkspaceError, not_deployed
 
 QUEUE_DEADLINE_S = 120.0
 POLL_S = 0.1
@@ -79,10 +79,10 @@ def paint(
 
 
 def _by_api(workspace: Workspace, body: str) -> str:
-    if workspace.api_url is None:
-        raise PaintingError(f"{not_deployed('API', workspace.target)}.")
     try:
-        answer = post(workspace.api_url, body)
+        answer = Api.of(workspace).post(body)
+    except WorkspaceError as error:
+        raise PaintingError(str(error)) from error
     except OSError as error:
         raise PaintingError(f"The API at {workspace.api_url} does not answer: {error}") from error
     if answer.status != HTTPStatus.OK:

@@ -54,6 +54,7 @@ class Workspace:
     """A deployed system and the means to talk to it.
 
     What is not deployed is None: `api_url` without the SAM stack, `queue_url` and `dead_letter_url` without Terraform's.
+    `api_key_id` is set where the API requires a key, `api_is_signed` where it requires signed requests.
     """
 
     target: str
@@ -70,6 +71,8 @@ class Workspace:
     topic_arn: str | None = None
     model_arns: tuple[str, ...] = ()
     endpoint: str | None = None
+    api_key_id: str | None = None
+    api_is_signed: bool = False
 
     def client(self, service: str, region: str | None = None, config: Config | None = None) -> Any:
         """A boto3 client of the service in the workspace's region, or in another one."""
@@ -155,6 +158,8 @@ def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) 
         "bucket": environment.get("BUCKET_NAME") or outputs.get("BucketName", PICTURE_BUCKET),
         "prefix": candidate,
         "api_url": through_endpoint(endpoint, outputs.get("ApiUrl")),
+        "api_key_id": outputs.get("ApiKeyId"),
+        "api_is_signed": parameters.get("ApiAuthorizer") == "AWS_IAM",
         "queue_url": queue_url,
         "dead_letter_url": _queue_url(sqs, f"{stem}-jobs-dead-letter") if queue_url else None,
         "functions": functions,

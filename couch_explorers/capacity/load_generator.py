@@ -11,13 +11,14 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from couch_explorers.api import post
+from couch_explorers.api import Api
 from couch_explorers.core import image_models
 from couch_explorers.core.jobs import message_body
 from couch_explorers.objective import time_to_picture
@@ -131,7 +132,7 @@ def run_load(
 
     Raises:
         LoadError: As `check_load`.
-        WorkspaceError: Where the path is not deployed.
+        WorkspaceError: Where the path is not deployed, or the API's key may not be read.
 
     """
     model = workspace.model_arns[0] if workspace.model_arns else None
@@ -143,7 +144,7 @@ def run_load(
     ids = [f"{stem}-{number:05d}" for number in range(users)]
     run = _Run(workspace, intended, ids, progress)
     if via == "api":
-        run.ask(run.call_api, API_THREADS)
+        run.ask(partial(run.call_api, Api.of(workspace)), API_THREADS)
     else:
         watcher = threading.Thread(target=run.watch_bucket, args=(stem, minutes * MINUTE_S + patience_s), daemon=True)
         watcher.start()
@@ -182,10 +183,10 @@ class _Run:
         if self.failed is not None:
             raise self.failed
 
-    def call_api(self, number: int) -> None:
+    def call_api(self, deployed: Api, number: int) -> None:
         """Ask the API for one image, and note its answer."""
         try:
-            answer = post(str(self.workspace.api_url), self._body(number))
+            answer = deployed.post(self._body(number))
         except OSError:
             return
         self.done_s[number], self.status[number] = self._now(), answer.status

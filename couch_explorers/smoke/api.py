@@ -9,12 +9,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.api import post
+from couch_explorers.api import Api
 from couch_explorers.checks import Check, Verdict, ask
 from couch_explorers.core import image_models, jobs, png
 from couch_explorers.smoke import time_to_picture
 from couch_explorers.smoke.parts import Part, ShownPicture
-from couch_explorers.workspace import not_deployed
+from couch_explorers.workspace import WorkspaceError, not_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,14 @@ def check(
                 ),
             )
         )
-    url, s3 = workspace.api_url, clients("s3")
+    try:
+        deployed, s3 = Api.of(workspace), clients("s3")
+    except WorkspaceError as error:
+        return Part((Check("api", Verdict.BAD, 0.0, str(error)),))
     wait = time_to_picture.Wait(datetime.now(UTC), clock, sleep)
     good = _Good(workspace, s3, prompt, f"{run_id}-api")
     checks = [
-        ask("api: a prompt becomes a picture", lambda: good.ask(url, sleep)),
+        ask("api: a prompt becomes a picture", lambda: good.ask(deployed, sleep)),
         ask("api: the picture lies in the bucket", good.fetch) if good.answer else _no_picture("lies in the bucket"),
         ask("api: the picture tells its parameters", good.compare) if good.png else _no_picture("tells its parameters"),
     ]
@@ -57,7 +60,7 @@ def check(
         checks.append(
             ask(
                 f"api: {name} is refused",
-                partial(_refused, workspace, s3, url, body, job_id, sleep),
+                partial(_refused, workspace, s3, deployed, body, job_id, sleep),
             )
         )
     checks.append(time_to_picture.check("api", workspace, clients, "api", 1 if good.answer else 0, wait))
@@ -79,8 +82,9 @@ class _Good:
         self.answer: dict[str, Any] = {}
         self.png = b""
 
-    def ask(self, url: str, sleep: Callable[[float], None]) -> tuple[Verdict, str]:
-        answer = post(url, jobs.message_body(self.prompt, id=self.job_id), retry_after_s=RETRY_AFTER_S, sleep=sleep)
+    def ask(self, deployed: Api, sleep: Callable[[float], None]) -> tuple[Verdict, str]:
+        body = jobs.message_body(self.prompt, id=self.job_id)
+        answer = deployed.post(body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
         if answer.status != HTTPStatus.OK:
             return Verdict.BAD, str(answer)
         expected = f"{self.workspace.prefix}/{self.job_id}.png"
@@ -125,9 +129,9 @@ def _no_picture(what: str) -> Check:
 
 
 def _refused(
-    workspace: Workspace, s3: Any, url: str, body: str, job_id: str, sleep: Callable[[float], None]
+    workspace: Workspace, s3: Any, deployed: Api, body: str, job_id: str, sleep: Callable[[float], None]
 ) -> tuple[Verdict, str]:
-    answer = post(url, body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
+    answer = deployed.post(body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
     if answer.status != HTTPStatus.BAD_REQUEST:
         return Verdict.BAD, f"It should be answered with HTTP 400, but came back as {answer}"
     if not {"error", "detail", "request_id"} <= answer.body.keys():

@@ -38,6 +38,8 @@ class Place:
 
     bucket_client: Any = None
     api_url: str | None = None
+    api_key_id: str | None = None
+    api_is_signed: bool = False
     queue_url: str | None = None
     target: str = "local"
     bucket: str = "pictures"

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
+import boto3
 import pytest
 from samcli.yamlhelper import yaml_parse
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
 from couch_explorers.core import image_models
 
@@ -101,19 +105,59 @@ def test_the_stage_is_throttled_by_the_parameters(api):
 
 
 def test_every_answer_of_the_gateway_itself_has_the_functions_shape(api):
-    responses = api["GatewayResponses"]
+    responses = {name: response["ResponseTemplates"] for name, response in api["GatewayResponses"].items()}
+    unsigned = api["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]["MISSING_AUTHENTICATION_TOKEN"]
+    _, signed, open_to_all = unsigned["responseTemplates"]["application/json"]["Fn::If"]
+    responses |= {"unsigned": {"application/json": signed}, "unknown": {"application/json": open_to_all}}
 
-    assert {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND"} < set(
-        responses
-    )
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "INVALID_API_KEY", "RESOURCE_NOT_FOUND"} < set(responses)
     for response in responses.values():
-        [(content_type, text)] = response["ResponseTemplates"].items()
+        [(content_type, text)] = response.items()
         for name, value in CONTEXT.items():
             text = text.replace(name, value)
         answer = json.loads(text)
         assert content_type == "application/json"
         assert set(answer) == {"error", "detail", "request_id"}
         assert "$" not in text
+    assert unsigned["statusCode"] == {"Fn::If": ["NeedsSignature", "403", "404"]}
+
+
+def expanded(template, **parameters):
+    """What SAM makes of the template with these parameters: resources, and the security of the one method."""
+    given = {name: value.get("Default", "") for name, value in template["Parameters"].items()} | parameters
+    body = copy.deepcopy(template)
+    body["Resources"]["GenerateImageFunction"]["Properties"]["CodeUri"] = "s3://bucket/key"
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1"))
+    made = translator.translate(body, parameter_values=given | {"CandidateNumber": "42"})["Resources"]
+    method = made["GenerateImageApi"]["Properties"]["Body"]["paths"]["/generate-image"]["post"]
+    return made, method.get("security", []), method["x-amazon-apigateway-integration"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "security"),
+    [
+        ({}, []),
+        ({"ApiKeyRequired": "true"}, [{"api_key": []}]),
+        ({"ApiAuthorizer": "AWS_IAM"}, [{"AWS_IAM": []}]),
+        ({"ApiKeyRequired": "true", "ApiAuthorizer": "AWS_IAM"}, [{"AWS_IAM": []}, {"api_key": []}]),
+    ],
+)
+def test_method_requires_what_the_parameters_say_and_no_more(template, parameters, security):
+    _, found, integration = expanded(template, **parameters)
+
+    assert found == security
+    # The caller's own permissions are not enough to invoke the function, and need not be.
+    assert "credentials" not in integration
+
+
+def test_other_authorization_is_deployed_anew(template):
+    """A stage serves the API as it was when its deployment was made, so that each setting needs one of its own."""
+    settings = [{}, {"ApiKeyRequired": "true"}, {"ApiAuthorizer": "AWS_IAM"}]
+    deployments = {
+        name for each in settings for name in expanded(template, **each)[0] if name.startswith("GenerateImageApiDeploy")
+    }
+
+    assert len(deployments) == len(settings)
 
 
 ACCOUNTS = "arn:aws:bedrock:us-east-1:123456789012"

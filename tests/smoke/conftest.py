@@ -243,6 +243,8 @@ def workspace(system, api_url):
         bucket=BUCKET,
         prefix="42",
         api_url=api_url,
+        api_key_id=None,
+        api_is_signed=False,
         queue_url="http://127.0.0.1:1/000000000000/couch-explorers-42-jobs",
         dead_letter_url="http://127.0.0.1:1/000000000000/couch-explorers-42-jobs-dead-letter",
         functions={"api": "couch-explorers-42-generate-image", "worker": "couch-explorers-42-worker"},

@@ -137,8 +137,3 @@ def test_an_api_that_is_not_deployed_says_how_to_deploy_it(workspace, clients, t
 
     assert check.verdict is Verdict.BAD
     assert command in check.detail
-
-
-def test_an_address_that_is_no_http_is_refused():
-    with pytest.raises(ValueError, match="http or https"):
-        api.post("file:///etc/passwd", "{}")

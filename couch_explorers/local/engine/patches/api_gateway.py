@@ -8,6 +8,7 @@ integrations run for any time. Here:
 - An API or stage that does not exist is 403 "Forbidden".
 - An integration that is not done after its time-out (29 s) is 504 "Endpoint request timed out", and the function is not invoked
   again by a retry.
+- A body arrives as it was sent. LocalEmu writes a form anew: `a b` becomes `a+b=`.
 - A proxy response that is not in Lambda's proxy format is 502, whatever is wrong with it.
 - A method with the authorization type AWS_IAM takes signed requests alone, of callers who may call `execute-api:Invoke`; the type is
   imported from OpenAPI documents. LocalEmu ignores both.
@@ -89,7 +90,10 @@ def _serve() -> None:
             response.set_json({"message": "Forbidden"})
             return response
         time_s, began = time.time(), time.perf_counter()
+        # Before anything parses it as a form.
+        body = request.get_data()
         context, response = self.prepare_rest_api_invocation(request, api_id, stage)
+        context.received_body = body
         self.rest_gateway.process_with_context(context, response)
         observers.notify_requested(
             observers.StageRequest(
@@ -200,6 +204,7 @@ def _refuse() -> None:
         context.region = context.deployment.region
         # Before the size is checked, so that a gateway response can refer to the request.
         self.parse_and_enrich(context)
+        context.invocation_request["body"] = context.received_body
         # Functions see AWS's domain name, whatever address the API was called by.
         domain = f"{context.api_id}.execute-api.{context.region}.amazonaws.com"
         context.context_variables |= {"domainName": domain, "domainPrefix": context.api_id}

@@ -190,14 +190,14 @@ def authorize_stage_call(context: Any, api_policy: str) -> Credentials:
         RefusedError: The request is unsigned, its signature is invalid, or its caller lacks `execute-api:Invoke`.
 
     """
-    service, request = EXECUTE_API, context.request
+    service, request, body = EXECUTE_API, context.request, context.received_body
     headers = [(str(name), str(value)) for name, value in request.headers.items()]
     query = request.query_string.decode("latin-1")
     call = SimpleNamespace(
         account_id=context.account_id,
         region=context.region,
         request=request,
-        received=ReceivedRequest(request.method, _raw_path(request), query, headers, request.get_data),
+        received=ReceivedRequest(request.method, _raw_path(request), query, headers, lambda: body),
         service=SimpleNamespace(service_name=service),
         is_internal_call=False,
     )

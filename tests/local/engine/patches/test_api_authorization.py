@@ -18,6 +18,8 @@ def authorized(authorizer="NONE", key="", **settings):
         "Authorizer": {"Type": "String", "Default": authorizer},
         "KeyRequired": {"Type": "String", "Default": key},
     }
+    document = body["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    document["paths"]["/mock"]["post"] = document["paths"]["/mock"]["get"]
     body["Conditions"] = {"NeedsKey": {"Fn::Equals": [{"Ref": "KeyRequired"}, "true"]}}
     body["Resources"]["Api"]["Properties"]["Auth"] = {
         "DefaultAuthorizer": {"Ref": "Authorizer"},
@@ -62,14 +64,14 @@ class Api:
         self.path = f"/_aws/execute-api/{self.outputs['Id']}/prod/mock"
         self.arn = f"arn:aws:execute-api:eu-west-1:000000000000:{self.outputs['Id']}/prod/GET/mock"
 
-    def call(self, **headers):
+    def call(self, method="GET", body=None, **headers):
         """Status and answer of a request."""
-        return self.cloud.ask("GET", self.path, headers=headers)[:2]
+        return self.cloud.ask(method, self.path, body, headers=headers)[:2]
 
-    def sign(self, somebody):
+    def sign(self, somebody, method="GET", body=None, **headers):
         """The headers of a request that somebody signs."""
         key = Credentials(somebody.key["AccessKeyId"], somebody.key["SecretAccessKey"])
-        request = AWSRequest("GET", self.cloud.endpoint + self.path)
+        request = AWSRequest(method, self.cloud.endpoint + self.path, data=body, headers=headers)
         SigV4Auth(key, "execute-api", "eu-west-1").add_auth(request)
         return dict(request.headers)
 
@@ -121,6 +123,16 @@ def test_signature_of_a_permitted_caller_is_asked_for(engine_cloud, deploy, user
     assert api.call(**api.sign(user.may(invoke(api.arn)))) == OK
     assert api.call(**api.sign(user.may(invoke(api.arn.replace("/GET/", "/POST/")))))[0] == 403
     assert Api(engine_cloud, deploy).call() == OK
+
+
+def test_body_that_says_it_is_a_form_is_signed_as_it_is(engine_cloud, deploy, user):
+    """As curl sends it: `--data "a lighthouse"`."""
+    api = Api(engine_cloud, deploy, authorizer="AWS_IAM")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    signed = api.sign(user.may(invoke("*")), "POST", b"a lighthouse", **form)
+
+    assert api.call("POST", b"a lighthouse", **signed) == OK
+    assert api.call("POST", b"a pyramid", **signed)[0] == 403
 
 
 def test_refusals_of_signed_requests_are_awss(engine_cloud, deploy, user):

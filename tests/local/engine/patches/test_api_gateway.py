@@ -14,7 +14,9 @@ def template(*, burst=1000, rate=1000.0, not_found="nothing here", retention=7, 
     """A SAM API with one mock method, as the project's own stack writes its throttle and its gateway responses."""
     integration = {
         "type": "mock",
-        "requestTemplates": {"application/json": '{"statusCode": 200}'},
+        "requestTemplates": dict.fromkeys(
+            ("application/json", "application/x-www-form-urlencoded"), '{"statusCode": 200}'
+        ),
         "responses": {"default": {"statusCode": "200", "responseTemplates": {"application/json": body}}},
     }
     method = {"responses": {"200": {"description": "ok"}}, "x-amazon-apigateway-integration": integration}

@@ -16,6 +16,7 @@ BENCHMARKS = (
     ("worker.py",),
     ("sweep.py",),
     ("sweep_scale.py",),
+    ("prompt_exploration.py",),
     ("queue_sweep.py",),
     ("metric_review.py",),
     ("state_saving.py",),

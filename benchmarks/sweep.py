@@ -1,12 +1,8 @@
-"""Measure a sweep of 64 pictures, 8 at a time, against its ideal, and beside it the two loops that one writes instead.
-
-Also the notebook with a template of two variables, judged, from the command to the report.
-"""
+"""Measure a sweep of 64 pictures, 8 at a time, against its ideal, and beside it the two loops that one writes instead."""
 
 import json
 import subprocess
 import sys
-import time
 
 from own_cloud import OwnCloud, own_cloud
 from results import Results, parser
@@ -56,11 +52,6 @@ else:
         list(pool.map(paint, range(first, first + number)))
 print(time.perf_counter() - started)
 """
-TEMPLATE = {
-    "prompts": {"cow": "A {medium} of a cow in {place}"},
-    "variables": {"medium": ["photo", "watercolour"], "place": {"Norway": "a fjord at dusk", "Egypt": "Giza"}},
-    "rubric": ["looks like a watercolour", "shows a cow"],
-}
 
 
 def environment(cloud: OwnCloud) -> dict[str, str]:
@@ -93,15 +84,6 @@ def seconds(script: str, variables: dict[str, str], *arguments: object) -> float
     return float(done.stdout)
 
 
-def notebook_seconds(cloud: OwnCloud, seed: int) -> float:
-    """How long `couch run` takes for the judged template with a seed that was not asked for before."""
-    parameters = TEMPLATE | {"seeds": [seed]}
-    words = [word for name, value in parameters.items() for word in ("-p", name, json.dumps(value))]
-    started = time.perf_counter()
-    cloud.couch("run", "prompt_exploration", "--out", str(cloud.home / "reports"), *words)
-    return time.perf_counter() - started
-
-
 def main() -> None:
     """Tell the times, and how often what was there was paid for again."""
     options = parser(__doc__, runs=3).parse_args()
@@ -124,8 +106,6 @@ def main() -> None:
             planned.append(seconds(SWEEP, variables, first + 400, PICTURES, "planned"))
         # Once: it takes longer than all others together, and one call after the other leaves little to chance.
         loop = seconds(LOOP, variables, 600, PICTURES, 1)
-        cloud.couch("faults", "clear")
-        notebooks = [notebook_seconds(cloud, seed) for seed in range(1, options.runs + 1)]
     ratio = f"ratio to {IDEAL_S:g} s"
     results.add("sweep.ratio", f"sweep of {PICTURES}, {ratio}", [took / IDEAL_S for took in sweeps], budget=1.05)
     after_plan = [took / IDEAL_S for took in planned]
@@ -134,8 +114,6 @@ def main() -> None:
     results.add("again.paid", "paid again", paid_again, "pictures", budget=0)
     results.add("thread_pool.ratio", f"thread pool over boto3, {ratio}", [took / IDEAL_S for took in threads])
     results.add("loop.ratio", f"loop over boto3, {ratio}", loop / IDEAL_S)
-    title = "notebook with a template of two variables, judged: four new pictures, with its report"
-    results.add("notebook.judged", title, notebooks, "s", budget=40)
     results.show(save=options.save)
 
 

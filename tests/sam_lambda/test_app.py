@@ -444,3 +444,49 @@ def test_model_is_asked_with_the_functions_own_clients_and_names(api, request_ev
         "prefix": "42",
         "attempts": api.module.attempts,
     }
+
+
+HOW = 'send the prompt as text/plain, or {"prompt": "…"} as application/json'
+
+
+@pytest.mark.parametrize(
+    ("event", "detail"),
+    [
+        ({"body": "QSBm!am9yZA==", "isBase64Encoded": True}, "The body is no text in UTF-8: send the prompt as UTF-8."),
+        ({"body": "/////w==", "isBase64Encoded": True}, "The body is no text in UTF-8: send the prompt as UTF-8."),
+        ({"body": "p\ufffd tur"}, "The body held bytes that are no UTF-8: send the prompt as UTF-8."),
+        ({"headers": {"A": "b", "CONTENT-TYPE": "text/html"}}, f'The content type "text/html" is not taken: {HOW}.'),
+        ({"headers": {"Content-Type": "a/b+xml; c=d"}}, f'The content type "a/b+xml" is not taken: {HOW}.'),
+        (
+            {"body": "prompt=A", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+            f"The body is a form, not a job: {HOW}.",
+        ),
+        (
+            {"headers": {"Content-Type": "application/json"}},
+            'The content type says JSON, but the body is no JSON object: send {"prompt": "…"}, or the prompt as text/plain.',
+        ),
+    ],
+)
+def test_refused_body_is_answered_with_what_to_send(api, request_event, event, detail):
+    status, body = api.call(request_event() | event)
+
+    assert (status, body["detail"]) == (400, detail)
+
+
+def test_job_with_a_percent_sign_is_no_form(api, request_event):
+    status, _ = api.call(request_event('{"prompt":"100%25"}', "application/x-www-form-urlencoded"))
+
+    assert (status, api.studio.jobs[0].prompt) == (200, "100%25")
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        (None, ""),
+        ({"Content-Type": None}, ""),
+        ({"accept": "*/*"}, ""),
+        ({"CONTENT-type": " Text/HTML ; charset=x"}, "text/html"),
+    ],
+)
+def test_content_type_is_read_from_any_headers(api, headers, kind):
+    assert api.module.media_type({"headers": headers}) == kind

@@ -278,6 +278,7 @@ def test_a_write_that_never_gets_through_passes(make_job, s3, client_error, pict
         generation.store(s3, BUCKET, "42/paris.png", picture, make_job(id="paris"))
 
     assert failed.value.passing
+    assert s3.calls == ["put_object"] * 3
 
 
 def test_a_picture_that_vanishes_between_two_looks_passes(make_job, s3, client_error, picture):

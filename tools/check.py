@@ -151,6 +151,8 @@ def go_programs() -> list[str]:
     return [gobin.strip() or str(Path(gopath.strip()) / "bin")]
 
 
+# No scanner looks for known vulnerabilities in Python packages: pip-audit asks PyPI or OSV over the network, and the one database that
+# is itself a package, safety-db, ends in July 2021.
 # What checkov reads, by its name of the framework. An exception stands in the resource, with its reason: `checkov:skip=ID:reason`.
 SCANNED = {
     "terraform": "infra",

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
 
 from couch_explorers import git
-from couch_explorers.aws import PICTURE_BUCKET, REGION, STATE_BUCKET
+from couch_explorers.aws import PICTURE_BUCKET, REGION, STATE_BUCKET, bootstrap
 from couch_explorers.aws.discovery import (
     CANDIDATE_PATTERN,
     EndpointSession,
@@ -34,6 +36,7 @@ from couch_explorers.files import read_json, write_json
 from couch_explorers.local import mailbox, terraform
 from couch_explorers.local.progress import Progress, Report, StepError, run_step
 from couch_explorers.local.settings import (
+    ACCOUNT_ID,
     DEFAULT_CANDIDATE,
     ROOT_CREDENTIALS,
     WORKER_TIMEOUT_S,
@@ -130,6 +133,53 @@ def function_exists(session: Any, name: str) -> bool:
     return True
 
 
+def prepare_account(session: Any, candidate: str) -> dict[str, str]:
+    """Prepare the account as `couch bootstrap` does, with a user in place of GitHub's role: who deploys may do nothing else.
+
+    Args:
+        session: Of the account's root.
+        candidate: The number in all names.
+
+    Returns:
+        The variables that make a tool act as that user. Its former keys work no longer.
+
+    Raises:
+        botocore.exceptions.ClientError: The local cloud refuses.
+
+    """
+    account = _account(candidate)
+    for step in bootstrap.plan(session.client, account):
+        if step.apply is not None:
+            step.apply()
+    iam, name = session.client("iam"), account.role_name
+    try:
+        iam.create_user(UserName=name)
+    except iam.exceptions.EntityAlreadyExistsException:
+        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    iam.attach_user_policy(UserName=name, PolicyArn=account.policy_arn("deploy"))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def _account(candidate: str) -> bootstrap.Account:
+    return bootstrap.Account(ACCOUNT_ID, candidate)
+
+
+class _Deployer:
+    """Prepares the account where something is deployed at all, and once: a second pair of keys would end the first."""
+
+    def __init__(self, session: Any, candidate: str) -> None:
+        self._prepare = partial(prepare_account, session, candidate)
+        self._lock = Lock()
+        self._keys: dict[str, str] = {}
+
+    def keys(self) -> dict[str, str]:
+        with self._lock:
+            self._keys = self._keys or self._prepare()
+            return self._keys
+
+
 # The resources of `infra/` whose creation fails where they exist. Creating a queue, topic or alarm again is idempotent.
 WORKER_ROLE = "aws_iam_role.worker"
 WORKER_LOG_GROUP = "aws_cloudwatch_log_group.worker"
@@ -190,8 +240,10 @@ SAM_POLL_S = 0.5
 API_SOURCES = ("sam_lambda", "couch_explorers/core", "couch_explorers/__init__.py", "tools/stage_lambda.py")
 
 
-def deploy_api(home: Home, cloud: Cloud, session: Any, settings: StackSettings, report: Report) -> None:
-    """Build and deploy `sam_lambda` with the SAM CLI of this environment."""
+def deploy_api(
+    home: Home, cloud: Cloud, session: Any, settings: StackSettings, report: Report, deployer: Mapping[str, str]
+) -> None:
+    """Build and deploy `sam_lambda` with the SAM CLI of this environment, as the user that `prepare_account` made."""
     stack = f"{settings.stem}-api"
     _wait_while_busy(session, stack)
     if _stack_status(session, stack) in DEAD_STACK_STATES:
@@ -205,6 +257,7 @@ def deploy_api(home: Home, cloud: Cloud, session: Any, settings: StackSettings, 
     environment = tool_environment(cloud.endpoint) | {
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": str(SAM_POLL_S),
+        **deployer,
     }
     build = home.path / "sam" / "build"
     folder = PROJECT_ROOT / "sam_lambda"
@@ -217,6 +270,7 @@ def deploy_api(home: Home, cloud: Cloud, session: Any, settings: StackSettings, 
         "BucketName": PICTURE_BUCKET,
         "CandidateNumber": settings.candidate,
         "ModelArns": ",".join(settings.model_arns),
+        "PermissionsBoundary": _account(settings.candidate).policy_arn("boundary"),
     }
     run_step(
         "sam deploy",
@@ -257,11 +311,22 @@ RESOURCE_LINE = re.compile(r"^(\S+): (Creation|Modifications|Destruction) comple
 QUEUE_SOURCES = ("infra", "lambda_code", "couch_explorers/core", "couch_explorers/__init__.py", "tools/stage_lambda.py")
 
 
-def deploy_queue(home: Home, cloud: Cloud, settings: StackSettings, report: Report, tool: terraform.Terraform) -> None:
-    """Stage the worker and apply a copy of `infra`, so that no lock file of a mirror is written into the project."""
+def deploy_queue(
+    home: Home,
+    cloud: Cloud,
+    settings: StackSettings,
+    report: Report,
+    tool: terraform.Terraform,
+    deployer: Mapping[str, str],
+) -> None:
+    """Stage the worker and apply a copy of `infra`, as the user that `prepare_account` made.
+
+    A copy, so that no lock file of a mirror is written into the project.
+    """
     archive = home.path / "build" / "worker.zip"
     environment = terraform.environment(tool_environment(cloud.endpoint)) | {
-        "TF_DATA_DIR": str(home.path / "terraform")
+        "TF_DATA_DIR": str(home.path / "terraform"),
+        **deployer,
     }
     run_step(
         "stage worker",
@@ -317,6 +382,7 @@ def terraform_variables(settings: StackSettings, archive: Path) -> dict[str, Any
     return {
         "candidate": settings.candidate,
         "bucket_name": PICTURE_BUCKET,
+        "permissions_boundary": _account(settings.candidate).policy_arn("boundary"),
         "model_arns": settings.model_arns,
         "alarm_email": settings.alarm_email,
         "function_timeout_s": settings.worker_timeout_s,
@@ -360,12 +426,13 @@ def deploy(home: Home, cloud: Cloud, settings: StackSettings, report: Report) ->
     unchanged = {part for part, mark in fingerprints.items() if before.get("fingerprints", {}).get(part) == mark}
     changed: list[str] = []
     skipped: list[str] = []
+    deployer = _Deployer(session, settings.candidate)
 
     def api() -> None:
         if "api" in unchanged and api_is_live(session, settings):
             report(Progress("api", "unchanged", 0.0, done=True))
             return
-        deploy_api(home, cloud, session, settings, report)
+        deploy_api(home, cloud, session, settings, report, deployer.keys())
         _wait_until_live("api", lambda: api_is_live(session, settings))
         changed.append("api")
 
@@ -379,7 +446,7 @@ def deploy(home: Home, cloud: Cloud, settings: StackSettings, report: Report) ->
             skipped.append(f"queue: {error}")
             fingerprints.pop("queue")
             return
-        deploy_queue(home, cloud, settings, report, tool)
+        deploy_queue(home, cloud, settings, report, tool, deployer.keys())
         _wait_until_live("queue", lambda: queue_is_live(session, settings))
         changed.append("queue")
 

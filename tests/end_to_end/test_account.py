@@ -1,22 +1,31 @@
-"""An empty account is prepared, deployed to, judged and cleared under the policies in `policies/`, never as root."""
+"""An empty account is prepared, deployed to, judged and cleared under the policies in `policies/`, never as root.
+
+Each call is recorded with the rights that it took. grants.toml says for each right of a policy which program needs it: a right that none
+does fails here, as does a new one without a row. `make rights` makes the calls again, each without one of its rights.
+"""
 
 import base64
+import io
 import json
 import subprocess
 import sys
 import time
+import tomllib
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import boto3
 import pytest
-from botocore import UNSIGNED
+from botocore import UNSIGNED, xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from couch_explorers.aws.bootstrap import GITHUB, Account, plan, subject
-from couch_explorers.aws.errors import error_code
+from couch_explorers.aws.bootstrap import GITHUB, Account, plan, render, subject
+from couch_explorers.aws.errors import error_code, is_access_denied
 from couch_explorers.local import terraform
 from couch_explorers.local.engine.authorization.conditions import ConditionContext
 from couch_explorers.local.engine.authorization.policies import (
@@ -44,6 +53,14 @@ WHERE = ("--target", "aws", "--candidate", "42")
 MODELS = tuple(
     f"arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-{name}-v1:1" for name in ("core", "ultra")
 )
+RECORDER = Path(__file__).parent / "recorder"
+TABLE = Path(__file__).with_name("grants.toml")
+# Why a right is in a policy although no program here needs it.
+UNTRIED = "not tried: "
+PIPELINE, OPERATOR = f"role/{ACCOUNT.role_name}", "user/kari"
+# Who has which policy, and which of the programs that they run it is for.
+HELD = {"deploy": {PIPELINE}, "judge": {PIPELINE, OPERATOR}, "operator": {OPERATOR}}
+DEPLOYS = ("deploy", "update", "take-down")
 
 
 def run(*command, environment, folder=PROJECT_ROOT, check=True):
@@ -55,9 +72,66 @@ def run(*command, environment, folder=PROJECT_ROOT, check=True):
     return done
 
 
+class Calls:
+    """The calls that were allowed, with the program that made each."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def begin(self, program):
+        """What is called from here on by a service for somebody, CloudFormation for instance, is called for this program."""
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"begin": program}) + "\n")
+
+    def read(self):
+        program, found = "", []
+        for line in self.file.read_text(encoding="utf-8").splitlines():
+            call = json.loads(line)
+            if "begin" in call:
+                program = call["begin"]
+            else:
+                found.append(call | {"program": call["program"] or program})
+        return found
+
+    def by_grant(self, policy):
+        """The calls that took each of a policy's rights, by statement and action."""
+        held = [(sid, action, resources) for sid, action, resources in grants(policy)]
+        found = {}
+        for call in self.read():
+            if call["principal"].rpartition(":")[2] not in HELD[policy]:
+                continue
+            # The pipeline deploys and judges: by one policy each.
+            if (call["program"] in DEPLOYS) != (policy == "deploy"):
+                continue
+            for taken, *asked in call["permissions"]:
+                for sid, action, resources in held:
+                    if taken.lower() == action.lower() and any(
+                        fnmatchcase(one, pattern) for one in asked for pattern in resources
+                    ):
+                        found.setdefault((sid, action), []).append(call)
+        return found
+
+
+def grants(policy):
+    """Each right of a policy: (statement, action, resources)."""
+    for statement in render(policy, ACCOUNT)["Statement"]:
+        for action in listed(statement["Action"]):
+            yield statement["Sid"], action, listed(statement["Resource"])
+
+
+def listed(value):
+    return [value] if isinstance(value, str) else value
+
+
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with serve(tmp_path_factory.mktemp("account")) as cloud:
+def calls(tmp_path_factory):
+    return Calls(tmp_path_factory.mktemp("calls") / "allowed.jsonl")
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory, calls):
+    recording = {"COUCH_RECORD_CALLS": str(calls.file)}
+    with serve(tmp_path_factory.mktemp("account"), environment=recording, path=[RECORDER]) as cloud:
         yield cloud
 
 
@@ -132,11 +206,14 @@ def infra(pipeline, tmp_path_factory):
     }
     environment = terraform.environment(pipeline) | {f"TF_VAR_{name}": value for name, value in variables.items()}
 
-    def terraform_run(*words):
-        return run(tool.program, *words, "-no-color", environment=environment, folder=folder / "infra")
+    def terraform_run(program, *words):
+        told = environment | {"AWS_SDK_UA_APP_ID": program}
+        return run(tool.program, *words, "-no-color", environment=told, folder=folder / "infra")
 
     backend = ("key=42/couch-explorers.tfstate", f"bucket={STATE_BUCKET}", "use_path_style=true")
-    terraform_run("init", "-reconfigure", *tool.source.arguments, *(f"-backend-config={each}" for each in backend))
+    terraform_run(
+        "deploy", "init", "-reconfigure", *tool.source.arguments, *(f"-backend-config={each}" for each in backend)
+    )
     return terraform_run
 
 
@@ -146,13 +223,13 @@ def sam(pipeline, tmp_path_factory):
     build, folder = tmp_path_factory.mktemp("sam"), PROJECT_ROOT / "sam_lambda"
     run(SAM, "build", "--build-dir", build, environment=pipeline, folder=folder)
 
-    def deploy(commit, **parameters):
+    def deploy(program, commit, **parameters):
         given = {"CandidateNumber": "42", "BucketName": BUCKET, "PermissionsBoundary": ACCOUNT.policy_arn("boundary")}
         run(
             *(SAM, "deploy", "--template-file", build / "template.yaml", "--stack-name", STACK, "--tags", f"commit={commit}"),
             *("--config-file", folder / "samconfig.toml", "--s3-prefix", "couch-explorers-42", "--no-confirm-changeset"),
             *("--parameter-overrides", *(f"{name}={value}" for name, value in (given | parameters).items())),
-            environment=pipeline, folder=folder,
+            environment=pipeline | {"AWS_SDK_UA_APP_ID": program}, folder=folder,
         )  # fmt: skip
 
     return deploy
@@ -165,9 +242,11 @@ def side_by_side(*tasks):
 
 
 @pytest.fixture(scope="module")
-def deployed(sam, infra):
+def deployed(sam, infra, calls):
     """Both stacks, deployed as the workflows do, and then again with other settings."""
-    side_by_side((sam, "abc1234"), (infra, "apply", "-auto-approve"))
+    calls.begin("deploy")
+    side_by_side((sam, "deploy", "abc1234"), (infra, "deploy", "apply", "-auto-approve"))
+    calls.begin("update")
     changed = {
         "model_arns": json.dumps(list(MODELS)),
         "maximum_concurrency": 3,
@@ -176,13 +255,14 @@ def deployed(sam, infra):
     }
     variables = [f"-var={name}={value}" for name, value in changed.items()]
     side_by_side(
-        (lambda: sam("def5678", ModelArns=",".join(MODELS)),),
-        (infra, "apply", "-auto-approve", *variables),
+        (lambda: sam("update", "def5678", ModelArns=",".join(MODELS)),),
+        (infra, "update", "apply", "-auto-approve", *variables),
     )
 
 
 def couch(*words, environment, check=True):
-    return run(COUCH, *words, environment=environment, check=check)
+    program = words[1] if words[0] == "run" else words[0]
+    return run(COUCH, *words, environment=environment | {"AWS_SDK_UA_APP_ID": program}, check=check)
 
 
 def test_what_is_missing_is_made_with_the_commands_for_github(prepared):
@@ -285,6 +365,8 @@ NOTEBOOKS = {
     "exam_report": ("hours", 3),
     "capacity_planning": ("replay_hours", 3),
 }
+
+
 # What a replay needs, which CloudWatch has some minutes after the jobs of the smoke test.
 REPLAYED = (
     ("AWS/SQS", "NumberOfMessagesSent", {"Name": "QueueName", "Value": "couch-explorers-42-jobs"}),
@@ -361,55 +443,85 @@ def operator(cloud, prepared, surroundings):
     return surroundings | account.make_user(owner, ACCOUNT, "kari", account.OPERATOR)
 
 
-def test_operator_follows_a_job_and_redrives(deployed, operator, cloud):
-    where = ("--target", "aws", "--candidate", "42")
+@pytest.fixture(scope="module")
+def redriven(judged, operator, cloud):
+    """What `couch job` and `couch redrive` say of a job that failed permanently; nothing is wrong any more when it is sent back."""
     cloud.ask("PUT", "/_couch/faults", {"retired": ["stability.stable-image-core-v1:1"], "latency": 0.0})
     sqs = session_of(cloud, operator).client("sqs")
     url = sqs.get_queue_url(QueueName="couch-explorers-42-jobs")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody='{"prompt": "a lighthouse", "id": "lighthouse"}')
     dead = sqs.get_queue_url(QueueName="couch-explorers-42-jobs-dead-letter")["QueueUrl"]
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not int(
-        sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"][
-            "ApproximateNumberOfMessages"
-        ]
-    ):
-        time.sleep(0.5)
-    sqs.close()
+    count = "ApproximateNumberOfMessages"
+    wait_until(
+        lambda: int(sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=[count])["Attributes"][count]),
+        within_s=180,
+        what="the dead letter",
+    )
+    # Whether this one would fail again, IAM is asked.
+    denied = {"reason": "AccessDenied", "detail": "No right to call the model.", "job_id": "harbour"}
+    cloud.client("sqs").send_message(
+        QueueUrl=dead,
+        MessageBody='{"prompt": "a harbour", "id": "harbour"}',
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in denied.items()},
+    )
+    story = couch("job", "lighthouse", *WHERE, environment=operator, check=False)
     cloud.ask("PUT", "/_couch/faults", {"latency": 0.0})
+    sent = couch("redrive", "--force", *WHERE, environment=operator, check=False)
+    picture = cloud.client("s3")
+    wait_until(
+        lambda: picture.list_objects_v2(Bucket=BUCKET, Prefix="42/lighthouse.png")["KeyCount"],
+        within_s=180,
+        what="the picture",
+    )
+    sqs.close()
+    return story, sent
 
-    story = couch("job", "lighthouse", *where, environment=operator, check=False)
+
+def test_operator_follows_a_job_and_sends_it_back(redriven):
+    story, sent = redriven
+
     assert "ModelRetired" in story.stdout, story.stdout + story.stderr
-    listed = couch("redrive", *where, environment=operator, check=False)
-    assert "lighthouse" in listed.stdout, listed.stdout + listed.stderr
-    for done in (story, listed):
+    assert "lighthouse" in sent.stdout, sent.stdout + sent.stderr
+    assert "The worker's role may call bedrock:InvokeModel" in " ".join(sent.stdout.split())
+    for done in redriven:
         assert "not authorized" not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
 
 
-def test_operator_agrees_to_a_model_and_the_pipeline_may_not(deployed, operator, pipeline, cloud, tmp_path):
+@pytest.fixture(scope="module")
+def agreed(redriven, operator, pipeline, cloud, calls, tmp_path_factory):
+    """A smoke test by the pipeline before and after somebody on call has agreed to the model; then the agreement is ended."""
+    calls.begin("agreement")
+    folder = tmp_path_factory.mktemp("agreement")
+    judge = ("run", "smoke_test", "--target", "aws", "-p", "candidate", "42", "-p", "checks", "api", "--out", folder)
     cloud.ask("PUT", "/_couch/faults", {"unsubscribed": ["stability.stable-image-core-v1:1"], "latency": 0.0})
-    model = {"modelId": "stability.stable-image-core-v1:1"}
-    judge = ("run", "smoke_test", "--target", "aws", "-p", "candidate", "42", "-p", "checks", "api", "--out", tmp_path)
-    refused = couch(*judge, environment=pipeline, check=False)
-    report = json.loads((tmp_path / "smoke_test.json").read_text())
+    before = couch(*judge, environment=pipeline, check=False)
+    report = json.loads((folder / "smoke_test.json").read_text())
     bedrock = session_of(cloud, operator).client("bedrock", region_name="us-west-2")
+    model = {"modelId": "stability.stable-image-core-v1:1"}
     (offer,) = bedrock.list_foundation_model_agreement_offers(**model)["offers"]
-
-    assert refused.returncode == 1
-    assert [check["name"] for check in report["checks"] if check["verdict"] == "BAD"] == [
-        "agreement to the default model"
-    ]
     stranger = session_of(cloud, pipeline).client("bedrock", region_name="us-west-2")
     with pytest.raises(ClientError, match="not authorized to perform: bedrock:CreateFoundationModelAgreement"):
         stranger.create_foundation_model_agreement(**model, offerToken=offer["offerToken"])
-
     bedrock.create_foundation_model_agreement(**model, offerToken=offer["offerToken"])
-
-    assert bedrock.get_foundation_model_availability(**model)["agreementAvailability"] == {"status": "AVAILABLE"}
-    couch(*judge, environment=pipeline)
+    available = bedrock.get_foundation_model_availability(**model)["agreementAvailability"]
+    after = couch(*judge, environment=pipeline, check=False)
+    bedrock.delete_foundation_model_agreement(**model)
+    cloud.ask("PUT", "/_couch/faults", {"latency": 0.0})
     for client in (bedrock, stranger):
         client.close()
+    return before, report, available, after
+
+
+def test_operator_agrees_to_a_model_and_the_pipeline_may_not(agreed):
+    before, report, available, after = agreed
+
+    assert before.returncode == 1
+    assert [check["name"] for check in report["checks"] if check["verdict"] == "BAD"] == [
+        "agreement to the default model"
+    ]
+    assert available == {"status": "AVAILABLE"}
+    assert after.returncode == 0, after.stdout + after.stderr
 
 
 def test_operator_deploys_nothing(cloud, operator, deployed):
@@ -522,11 +634,173 @@ def test_queue_refuses_plain_http_by_its_policy(cloud, deployed, queue, action):
     assert "explicit deny" in decision(over_tls=False).reason
 
 
-def test_pipeline_takes_everything_down_again(deployed, pipeline, infra, cloud):
-    run(SAM, "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts", environment=pipeline)
-    infra("destroy", "-auto-approve")
+@pytest.fixture(scope="module")
+def taken_down(agreed, other_candidate, pipeline, infra, calls):
+    """Both stacks, removed by the pipeline."""
+    calls.begin("take-down")
+    delete = (SAM, "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts")
+    told = pipeline | {"AWS_SDK_UA_APP_ID": "take-down"}
+    side_by_side((lambda: run(*delete, environment=told),), (lambda: infra("take-down", "destroy", "-auto-approve"),))
+    calls.begin("afterwards")
 
-    assert not [
-        name for name in cloud.client("sqs").list_queues().get("QueueUrls", []) if "couch-explorers-42-" in name
-    ]
+
+def test_pipeline_takes_everything_down_again(taken_down, cloud):
+    queues = cloud.client("sqs").list_queues().get("QueueUrls", [])
+
+    assert [url.rpartition("/")[2] for url in queues] == ["couch-explorers-421-jobs"]
     assert not cloud.client("lambda").list_functions()["Functions"]
+
+
+def table():
+    """What each right is for, by (policy, statement, action)."""
+    return {
+        (policy, sid, action): program
+        for policy, statements in tomllib.loads(TABLE.read_text(encoding="utf-8")).items()
+        for sid, actions in statements.items()
+        for action, program in actions.items()
+    }
+
+
+GRANTS = [(policy, sid, action) for policy in HELD for sid, action, _ in grants(policy)]
+
+
+def test_table_has_a_row_for_every_right_and_no_other():
+    assert sorted(table()) == sorted(set(GRANTS))
+    assert len(GRANTS) == len(set(GRANTS))
+
+
+@pytest.mark.parametrize("policy", HELD)
+def test_every_right_is_needed_by_the_program_in_the_table(taken_down, calls, policy):
+    used = calls.by_grant(policy)
+    rows = {row[1:]: program for row, program in table().items() if row[0] == policy}
+
+    wrong = {
+        f"{sid} {action}": (program, sorted({call["program"] for call in used.get((sid, action), ())}))
+        for (sid, action), program in rows.items()
+        if program.startswith(UNTRIED) == bool(used.get((sid, action)))
+        or (not program.startswith(UNTRIED) and program not in {call["program"] for call in used[sid, action]})
+    }
+
+    assert wrong == {}
+
+
+TRIED = [row for row in GRANTS if not table().get(row, UNTRIED).startswith(UNTRIED)]
+# Of each policy the first: the sample of `make test ALL=1`.
+SAMPLE = [next(row for row in TRIED if row[0] == policy) for policy in HELD]
+
+
+@pytest.fixture(scope="module")
+def holders(cloud, prepared):
+    """A user for each policy, with that policy alone."""
+    owner = local_session(cloud.endpoint)
+    return {policy: account.make_user(owner, ACCOUNT, f"{policy}-alone", (policy,)) for policy in HELD}
+
+
+@pytest.mark.parametrize(
+    ("policy", "sid", "action"),
+    [
+        pytest.param(*row, id=" ".join(row), marks=() if row in SAMPLE else pytest.mark.rights)
+        for row in dict.fromkeys((*SAMPLE, *TRIED))
+    ],
+)
+def test_call_is_refused_without_the_right(taken_down, cloud, calls, holders, mapping, policy, sid, action):
+    session = session_of(cloud, holders[policy])
+    whole = render(policy, ACCOUNT)
+    less = json.loads(json.dumps(whole))
+    (statement,) = (each for each in less["Statement"] if each["Sid"] == sid)
+    statement["Action"] = [each for each in listed(statement["Action"]) if each != action]
+    less["Statement"] = [each for each in less["Statement"] if each["Action"]]
+    program = table()[policy, sid, action]
+    made = {
+        json.dumps([call["operation"], call["parameters"]], sort_keys=True): call
+        for call in calls.by_grant(policy)[sid, action]
+        if call["program"] == program
+    }
+
+    again = [put_back(cloud, mapping, call) for call in made.values()]
+    replace_policy(cloud, policy, less)
+    try:
+        without = next((call for call in again if is_refused(session, call)), None)
+    finally:
+        replace_policy(cloud, policy, whole)
+
+    assert without is not None, (
+        f"another statement allows all of {sorted({call['operation'] for call in made.values()})}"
+    )
+    assert not is_refused(session, without)
+
+
+@pytest.fixture(scope="module")
+def mapping(taken_down, cloud):
+    """Give the UUID of a mapping of one of the candidate's functions, made again where it is gone: it decides who may change it."""
+    iam, functions, name = cloud.client("iam"), cloud.client("lambda"), "couch-explorers-42-of-the-mapping"
+    trusted = json.dumps(document(Action="sts:AssumeRole", Principal={"Service": "lambda.amazonaws.com"}))
+    role = iam.create_role(RoleName="of-the-mapping", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName="of-the-mapping", PolicyName="reads", PolicyDocument=json.dumps(document(Action="sqs:*", Resource="*"))
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("app.py", "def handler(event, context): pass")
+    functions.create_function(
+        FunctionName=name, Role=role, Runtime="python3.12", Handler="app.handler", Code={"ZipFile": archive.getvalue()}
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.2})
+    sqs = cloud.client("sqs")
+    url = sqs.create_queue(QueueName="of-the-mapping")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def found():
+        return functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+
+    def uuid():
+        wait_until(lambda: all(each["State"] != "Deleting" for each in found()), within_s=60, what="the deletion")
+        made = found() or [functions.create_event_source_mapping(FunctionName=name, EventSourceArn=arn, Enabled=False)]
+        return made[0]["UUID"]
+
+    return uuid
+
+
+def put_back(cloud, mapping, call):
+    """Make again what decides on the call, and was taken down: the role with its boundary, or the mapping."""
+    if "EventSourceMapping" in call["operation"] and "UUID" in call["parameters"]:
+        return call | {"parameters": call["parameters"] | {"UUID": mapping()}}
+    if call["operation"] == "DeleteRolePolicy":
+        iam, trusted = (
+            cloud.client("iam"),
+            document(Action="sts:AssumeRole", Principal={"Service": "lambda.amazonaws.com"}),
+        )
+        with suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(
+                RoleName=call["parameters"]["RoleName"],
+                AssumeRolePolicyDocument=json.dumps(trusted),
+                PermissionsBoundary=ACCOUNT.policy_arn("boundary"),
+            )
+    return call
+
+
+def replace_policy(cloud, policy, document):
+    iam, arn = cloud.client("iam"), ACCOUNT.policy_arn(policy)
+    for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+        if not version["IsDefaultVersion"]:
+            iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+
+
+# What belongs to a body, which is not recorded.
+OF_A_BODY = ("ContentLength", "ContentMD5", "Checksum")
+
+
+def is_refused(session, call):
+    """Make a recorded call again, without its body; whether it is refused for want of a right."""
+    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
+    client = session.client(call["service"], region_name=call["region"], config=config)
+    given = {name: value for name, value in call["parameters"].items() if not name.startswith(OF_A_BODY)}
+    try:
+        getattr(client, xform_name(call["operation"]))(**given)
+    except ClientError as error:
+        # HEAD has no body to tell the code in.
+        return is_access_denied(error) or error_code(error) == "403"
+    finally:
+        client.close()
+    return False

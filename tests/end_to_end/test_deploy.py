@@ -88,6 +88,24 @@ def test_sam_finds_no_change_after_couch_up(local_cloud, workspace):
     assert "No changes to deploy" in deployed.stdout + deployed.stderr
 
 
+def test_stacks_are_deployed_by_a_user_who_may_do_nothing_else(workspace):
+    iam = workspace.client("iam")
+    user = "deploy-couch-explorers-42"
+    roles = [
+        role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("couch-explorers-42")
+    ]
+    bounds = {iam.get_role(RoleName=name)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] for name in roles}
+
+    assert [each["PolicyName"] for each in iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]] == [
+        "couch-explorers-42-deploy"
+    ]
+    assert iam.list_user_policies(UserName=user)["PolicyNames"] == []
+    assert len(iam.list_access_keys(UserName=user)["AccessKeyMetadata"]) == 1
+    assert len(roles) == 2
+    # A role without it could not have been made by that user.
+    assert bounds == {"arn:aws:iam::000000000000:policy/couch-explorers-42-boundary"}
+
+
 def test_the_environment_lines_point_another_tool_at_the_cloud(local_cloud):
     lines = local_cloud.couch("env").stdout
 

@@ -1,7 +1,7 @@
 """Every grant of both stacks is needed: each is taken away in turn, by the API that gave it, and something named breaks.
 
-The grants are read from what is deployed, so that a new one fails here until a row says what it is for. `make test` tries a sample,
-`make rights` all.
+The grants are read from what is deployed, so that a new one fails here until a row says what it is for. `make test ALL=1` tries a sample,
+`make rights` all. The policies of the people and the pipeline who deploy, judge and operate: test_account.py.
 """
 
 from __future__ import annotations

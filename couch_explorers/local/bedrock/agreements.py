@@ -1,8 +1,9 @@
 """Agreements to models that are sold through AWS Marketplace: who has agreed, since when, and what Bedrock says of it.
 
-An account has agreed to every model but those that `couch faults unsubscribed=MODEL` names.
+An account has agreed to every model but those that `couch faults unsubscribed=MODEL` names, until it ends an agreement.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModelAvailability.html,
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateFoundationModelAgreement.html
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateFoundationModelAgreement.html,
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteFoundationModelAgreement.html
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ class Agreements:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._agreed: dict[str, float] = {}
+        self._ended: set[str] = set()
 
     def forget(self) -> None:
-        """Forget all agreements: other faults are set."""
+        """Forget all agreements, and which were ended: other faults are set."""
         self._agreed.clear()
+        self._ended.clear()
 
     def status(self, model_id: str, faults: Faults) -> str:
         """Return the agreement's status: AVAILABLE, PENDING or NOT_AVAILABLE."""
-        if model_id not in faults.unsubscribed:
+        if model_id not in faults.unsubscribed and model_id not in self._ended:
             return AVAILABLE
         if model_id not in self._agreed:
             return NOT_AVAILABLE
@@ -64,6 +67,13 @@ class Agreements:
         if offer_token != _token(model_id):
             raise ValueError(offer_token)
         self._agreed.setdefault(model_id, self._clock())
+
+    def end(self, model_id: str, faults: Faults) -> None:
+        """End the agreement to a model; raises LookupError where there is none."""
+        if self.status(model_id, faults) == NOT_AVAILABLE:
+            raise LookupError(model_id)
+        self._agreed.pop(model_id, None)
+        self._ended.add(model_id)
 
 
 def _token(model_id: str) -> str:

@@ -51,6 +51,7 @@ class Bedrock:
                 "GetFoundationModelAvailability": self.get_availability,
                 "ListFoundationModelAgreementOffers": self.list_offers,
                 "CreateFoundationModelAgreement": self.create_agreement,
+                "DeleteFoundationModelAgreement": self.delete_agreement,
                 "CreateInferenceProfile": create_profile,
                 "GetInferenceProfile": get_profile,
                 "ListInferenceProfiles": list_profiles,
@@ -93,6 +94,19 @@ class Bedrock:
         except ValueError as error:
             raise CommonServiceException("ValidationException", "The provided offer token is invalid.", 400) from error
         return {"modelId": model_id}
+
+    def delete_agreement(self, context: Any, request: Mapping[str, str]) -> dict[str, Any]:
+        """Answer DeleteFoundationModelAgreement."""
+        from localemu.aws.api import CommonServiceException
+
+        model_id = self._known(context, request)
+        try:
+            self.models.agreements.end(model_id, self.models.faults)
+        except LookupError as error:
+            raise CommonServiceException(
+                "ResourceNotFoundException", f"There is no agreement to the model {model_id}.", 404
+            ) from error
+        return {}
 
     def _known(self, context: Any, request: Mapping[str, str]) -> str:
         from localemu.aws.api import CommonServiceException

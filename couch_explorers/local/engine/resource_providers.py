@@ -1,7 +1,7 @@
 """Providers of CloudFormation resource types whose properties or updates LocalEmu ignores, as subclasses of LocalEmu's.
 
 LocalEmu creates a stage without its method settings and a log group without its retention, and reports success for every update of an
-API, a stage, a gateway response or a log group without changing anything. Imported once CloudFormation is in use: it loads LocalEmu's
+API, a stage, a gateway response or a log group without changing anything. It ignores another permissions boundary of a role. Imported once CloudFormation is in use: it loads LocalEmu's
 providers. Properties: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApiGateway.html
 """
 
@@ -16,6 +16,7 @@ from localemu.services.apigateway.resource_providers.aws_apigateway_gatewayrespo
 from localemu.services.apigateway.resource_providers.aws_apigateway_restapi import ApiGatewayRestApiProvider
 from localemu.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
 from localemu.services.cloudformation.resource_provider import OperationStatus, ProgressEvent
+from localemu.services.iam.resource_providers.aws_iam_role import IAMRoleProvider
 from localemu.services.logs.resource_providers.aws_logs_loggroup import LogsLogGroupProvider
 from localemu.services.sqs.models import sqs_stores
 from localemu.services.sqs.resource_providers.aws_sqs_queue import SQSQueueProvider
@@ -133,6 +134,20 @@ class GatewayResponse(ApiGatewayGatewayResponseProvider):  # type: ignore[misc]
         return done(request, model)
 
 
+class Role(IAMRoleProvider):  # type: ignore[misc]
+    """AWS::IAM::Role."""
+
+    def update(self, request: Any) -> Any:
+        """Change the permissions boundary, then everything else: whether its policies may be changed depends on the boundary."""
+        before, wanted = (state.get("PermissionsBoundary") for state in (request.previous_state, request.desired_state))
+        iam, name = request.aws_client_factory.iam, request.previous_state["RoleName"]
+        if wanted and wanted != before:
+            iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=wanted)
+        elif before and not wanted:
+            iam.delete_role_permissions_boundary(RoleName=name)
+        return super().update(request)
+
+
 class LogGroup(LogsLogGroupProvider):  # type: ignore[misc]
     """AWS::Logs::LogGroup."""
 
@@ -228,6 +243,7 @@ PROVIDERS = {
     "AWS::ApiGateway::GatewayResponse": GatewayResponse,
     "AWS::ApiGateway::RestApi": RestApi,
     "AWS::ApiGateway::Stage": Stage,
+    "AWS::IAM::Role": Role,
     "AWS::Logs::LogGroup": LogGroup,
     "AWS::SQS::Queue": Queue,
 }

@@ -77,6 +77,20 @@ def test_new_faults_forget_the_agreements(models):
     assert status(models) == 403
 
 
+@pytest.mark.parametrize("unsubscribed", [(), (CORE.id,)])
+def test_ended_agreement_is_refused_until_the_account_agrees_again(models, unsubscribed):
+    models.faults = Faults(latency=0.0, unsubscribed=unsubscribed)
+    agree(models)
+
+    models.agreements.end(CORE.id, models.faults)
+    assert status(models) == 403
+    with pytest.raises(LookupError):
+        models.agreements.end(CORE.id, models.faults)
+
+    agree(models)
+    assert status(models) == 200
+
+
 def test_foreign_offer_token_is_refused(models):
     with pytest.raises(ValueError, match="nonsense"):
         models.agreements.agree(CORE.id, "nonsense")

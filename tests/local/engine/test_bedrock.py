@@ -154,6 +154,28 @@ def test_agreement_needs_the_right_to_subscribe(engine_cloud, user, rights, verd
         assert refusal(agree) == verdict
 
 
+def test_agreement_is_ended_with_the_right_to_unsubscribe(engine_cloud, user):
+    owner = engine_cloud.client("bedrock", region_name="us-west-2", config=NO_RETRY)
+    rights = ("bedrock:DeleteFoundationModelAgreement", "aws-marketplace:Unsubscribe")
+
+    def end(*rights):
+        session = user(*({"Action": right, "Resource": "*"} for right in rights))
+        client = engine_cloud.client("bedrock", session=session, region_name="us-west-2", config=NO_RETRY)
+        return lambda: client.delete_foundation_model_agreement(modelId=DEFAULT_MODEL_ID)
+
+    def status():
+        return owner.get_foundation_model_availability(modelId=DEFAULT_MODEL_ID)["agreementAvailability"]["status"]
+
+    assert refusal(end(rights[0])) == ("AccessDeniedException", 403)
+    assert status() == "AVAILABLE"
+    end(*rights)()
+    assert status() == "NOT_AVAILABLE"
+    assert refusal(end(*rights)) == ("ResourceNotFoundException", 404)
+    (offer,) = owner.list_foundation_model_agreement_offers(modelId=DEFAULT_MODEL_ID)["offers"]
+    owner.create_foundation_model_agreement(modelId=DEFAULT_MODEL_ID, offerToken=offer["offerToken"])
+    assert status() == "AVAILABLE"
+
+
 def test_inference_profile_that_is_not_there_is_refused(engine_cloud):
     bedrock = engine_cloud.client("bedrock", region_name="us-west-2")
 

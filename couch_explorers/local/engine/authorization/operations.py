@@ -460,7 +460,9 @@ def _iam(call: Call) -> Iterator[Permission]:
                 keys["iam:PermissionsBoundary"] = call.find_boundary(kind, name) or None
             yield Permission(action, (arn,), keys=keys)
             return
-    if arn := call.get("PolicyArn") or call.get("OpenIDConnectProviderArn") or call.get("SAMLProviderArn"):
+    # The last one is that of SimulatePrincipalPolicy and GetContextKeysForPrincipalPolicy: the role or user whose policies are read.
+    names = ("PolicyArn", "OpenIDConnectProviderArn", "SAMLProviderArn", "PolicySourceArn")
+    if arn := next(filter(None, map(call.get, names)), ""):
         yield Permission(action, (arn,), keys=keys)
     elif name := call.get("PolicyName"):
         yield Permission(action, (call.arn("iam", f"policy{call.get('Path') or '/'}{name}", region=""),), keys=keys)
@@ -515,8 +517,12 @@ _MODEL_ACTIONS = {
 }
 
 
-# Bedrock subscribes with its caller's rights: https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html
-_MARKETPLACE_ACTIONS = {"CreateFoundationModelAgreement": "aws-marketplace:Subscribe"}
+# Bedrock subscribes and unsubscribes with its caller's permissions:
+# https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html
+_MARKETPLACE_ACTIONS = {
+    "CreateFoundationModelAgreement": "aws-marketplace:Subscribe",
+    "DeleteFoundationModelAgreement": "aws-marketplace:Unsubscribe",
+}
 
 
 def _bedrock(call: Call) -> Iterator[Permission]:

@@ -44,6 +44,7 @@ SEAMS = {
     "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.delete_stack": "26e638d31ec5",
     "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.execute_change_set": "7d2b259938db",
     "localemu.services.cloudformation.v2.provider:CloudformationProviderV2.update_stack": "59f580964547",
+    "localemu.services.iam.resource_providers.aws_iam_role:IAMRoleProvider.update": "e4f4a9d50264",
     "localemu.services.logs.resource_providers.aws_logs_loggroup:LogsLogGroupProvider.create": "2a421d83feab",
     "localemu.utils.threads:start_worker_thread": "2d92ea2c0ce5",
 }

@@ -180,6 +180,28 @@ def test_queue_of_a_stack_can_be_made_again_after_its_deletion(engine_cloud, dep
     assert deploy(body, "second")["StackStatus"] == "CREATE_COMPLETE"
 
 
+def test_permissions_boundary_of_a_role_is_set_changed_and_removed(engine_cloud, deploy):
+    iam = engine_cloud.client("iam")
+    allow = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    first, second = (
+        iam.create_policy(PolicyName=f"{name}-boundary", PolicyDocument=document)["Policy"]["Arn"]
+        for name in ("first", "second")
+    )
+    trust = allow | {"Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    del trust["Resource"]
+    properties = {"RoleName": "bounded", "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}}
+    found = []
+    for boundary in (None, first, second, None):
+        bounded = {"PermissionsBoundary": boundary} if boundary else {}
+        stack = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties | bounded}}}
+        deploy(stack, "bounded-role")
+        role = iam.get_role(RoleName="bounded")["Role"]
+        found.append(role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"))
+
+    assert found == [None, first, second, None]
+
+
 def test_address_in_an_output_is_awss(api):
     _, outputs, _ = api()
 

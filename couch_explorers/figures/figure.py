@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import checks
+from couch_explorers import checks, html
 from couch_explorers.checks import Check, Verdict
-from couch_explorers.html import with_code
 
 if TYPE_CHECKING:
     from couch_explorers.figures.provenance import Source
@@ -65,12 +63,16 @@ class Figure:
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
         source = self.made.source
-        html = (
-            f'<figure class="couch-figure" style="margin:.8em 0 1.6em">{self.made.picture or self.made.panel.svg()}'
-            f'<figcaption style="margin:.5em 0 0"><b>Figure {self.number}. {escape(self.title)}.</b> {with_code(self.caption)}'
-            f'<br>{source.badge} <span style="color:#5b6472">{escape(source.sentence)}</span></figcaption></figure>'
+        shown = html.render(
+            "figures/figure.html.j2",
+            drawing=self.made.picture or self.made.panel.svg(),
+            number=self.number,
+            title=self.title,
+            caption=self.caption,
+            badge=source.badge,
+            source=source.sentence,
         )
-        return {"text/html": html, "text/plain": str(self)}
+        return {"text/html": shown, "text/plain": str(self)}
 
     def __str__(self) -> str:
         source = self.made.source
@@ -96,8 +98,10 @@ class MissingFigure:
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
         badge = checks.badge(self.check.verdict)
-        html = f"<p>{badge} <b>Figure {self.number}. {escape(self.title)}.</b> {with_code(self.reason)}</p>"
-        return {"text/html": html, "text/plain": str(self)}
+        shown = html.render(
+            "figures/missing.html.j2", badge=badge, number=self.number, title=self.title, reason=self.reason
+        )
+        return {"text/html": shown, "text/plain": str(self)}
 
     def __str__(self) -> str:
         return f"Figure {self.number}. {self.title}. {self.check.verdict}: {self.reason}"

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from couch_explorers import checks as found
-from couch_explorers import metrics
+from couch_explorers import html, metrics
 from couch_explorers.core import image_models
 from couch_explorers.exploration import ExplorationError
 from couch_explorers.figures import architecture, benchmark_results, beta, contact_sheet, cost, metric_figures
@@ -169,24 +169,23 @@ class Saved(list[Path]):
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
         if self.trouble:
             return {"text/html": f"<p>{escape(self.trouble)}</p>", "text/plain": self.trouble}
-        rows = "".join(
-            f"<li>Figure {figure.number}, {escape(figure.title)}: {', '.join(self._link(path) for path in self._of(figure))}</li>"
-            for figure in self.figures
-        )
-        others = ", ".join(self._link(path) for path in self if path.name in (SNIPPET, MANIFEST))
-        html = f"<ul>{rows}<li>To paste, and for programs: {others}</li></ul>"
         return {
-            "text/html": html,
+            "text/html": html.render(
+                "figures/files.html.j2",
+                figures=[(figure, [self._file(path) for path in self._of(figure)]) for figure in self.figures],
+                others=[self._file(path) for path in self if path.name in (SNIPPET, MANIFEST)],
+            ),
             "text/plain": f"{output_dir.shown(self.folder)}: {', '.join(path.name for path in self)}",
         }
 
     def _of(self, figure: Figure) -> list[Path]:
         return [path for path in self if path.stem == figure.name and path.suffix != ".md"]
 
-    def _link(self, path: Path) -> str:
+    def _file(self, path: Path) -> tuple[str, str]:
+        """Give the name of a file and the address of a link to it."""
         # The report of a run lies in the folder above: such a link works wherever both go.
-        href = f"{quote(FOLDER)}/{quote(path.name)}" if os.environ.get(output_dir.OUT_VARIABLE) else path.as_uri()
-        return f'<a href="{href}">{escape(path.name)}</a>'
+        below = f"{quote(FOLDER)}/{quote(path.name)}"
+        return path.name, below if os.environ.get(output_dir.OUT_VARIABLE) else path.as_uri()
 
 
 def save(figures: Sequence[Figure | MissingFigure], workspace: Workspace, folder: Path | None = None) -> Saved:

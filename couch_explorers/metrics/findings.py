@@ -151,11 +151,11 @@ class Finding:
 
     @property
     def headline(self) -> str:
-        """Name the check with its value, for the summary: "oldest job waiting 640 s (line 300 s)"."""
+        """Name the check with its value, for the summary: "oldest job waiting 640 s (threshold 300 s)"."""
         if self.concern:
             return f"{self.check} ({self.concern})"
         value, threshold = (format_amount(each, self.unit) for each in (self.value, self.threshold))
-        beyond = f" (line {threshold})" if value and threshold and self.threshold else ""
+        beyond = f" (threshold {threshold})" if value and threshold and self.threshold else ""
         return f"{self.check} {value}{beyond}".strip()
 
     def downgraded(self, doubt: str) -> Finding:

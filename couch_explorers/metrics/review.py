@@ -9,7 +9,6 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -75,10 +74,6 @@ def review(frame: pd.DataFrame) -> pd.DataFrame:
 
 # Trouble first; within a verdict the checks keep their order.
 ORDER = (Verdict.BAD, Verdict.WARN, Verdict.NO_DATA, Verdict.OK, Verdict.SKIPPED)
-ARROW = "\u2192"
-SOFT = "color:#5b6472"
-CELL = "text-align:left;vertical-align:top;padding:.35em .8em .35em 0"
-NUMBER = f"{CELL};font-variant-numeric:tabular-nums"
 
 
 @dataclass(frozen=True)
@@ -117,26 +112,16 @@ def _ordered(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
-    # Fixed widths: the column of words takes what the short ones leave.
-    widths = {"Verdict": "7.4em", "Check": "8.6em", "Value": "6.2em", "Change": "5.4em", "Why, and what to do": "auto"}
-    head = "".join(f'<th style="{CELL};width:{width}">{title}</th>' for title, width in widths.items())
-    return (
-        '<table class="couch-review" style="table-layout:fixed;width:100%">'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(map(_row, rows))}</tbody></table>"
-    )
+    shown = [row | {"verdict": Verdict(row["verdict"])} | _amounts(row) for row in rows]
+    return html.render("metrics/review.html.j2", rows=shown, signs=found.SIGNS, colours=found.COLOURS)
 
 
-def _row(row: dict[str, Any]) -> str:
-    unit = row["unit"]
-    # A line of nothing goes without saying.
-    value, line = format_amount(row["value"], unit), format_amount(row["threshold"] or math.nan, unit)
-    limit = f'<br><span style="{SOFT};font-size:.85em">line {escape(line)}</span>' if value and line else ""
-    action = f"<br><b>{ARROW}</b> {html.with_code(row['action'])}" if row["action"] else ""
-    return (
-        f'<tr><td style="{CELL}">{found.badge(Verdict(row["verdict"]))}</td><td style="{CELL}">{escape(row["check"])}</td>'
-        f'<td style="{NUMBER}">{escape(value)}{limit}</td><td style="{NUMBER}">{escape(row["change"])}</td>'
-        f'<td style="{CELL};padding-right:0;overflow-wrap:anywhere">{html.with_code(row["reason"])}{action}</td></tr>'
-    )
+def _amounts(row: dict[str, Any]) -> dict[str, str]:
+    """Write value and threshold with their unit; a threshold of nothing goes without saying."""
+    return {
+        "amount": format_amount(row["value"], row["unit"]),
+        "limit": format_amount(row["threshold"] or math.nan, row["unit"]),
+    }
 
 
 POINTS_FILE, VERDICTS_FILE = "metric_review.csv", "metric_review_verdicts.json"
@@ -157,10 +142,9 @@ class Saved(list[Path]):
                 "text/html": f"<p>{escape(self.trouble)} {escape(self.cost)}</p>",
                 "text/plain": f"{self.trouble}\n{self.cost}",
             }
-        # The report lies in the same folder: a bare name works wherever that goes.
-        links = ", ".join(f'<a href="{quote(file.name)}">{escape(file.name)}</a>' for file in self)
+        links = html.render("metrics/files.html.j2", names=[file.name for file in self], cost=self.cost)
         where = f"{output_dir.shown(self[0].parent)}: {', '.join(file.name for file in self)}"
-        return {"text/html": f"<p>{links}. {escape(self.cost)}</p>", "text/plain": f"{where}\n{self.cost}"}
+        return {"text/html": links, "text/plain": f"{where}\n{self.cost}"}
 
 
 def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None = None) -> Saved:

@@ -129,7 +129,7 @@ def _named(rows: Sequence[Finding]) -> str:
 
 
 def _measured(row: Finding) -> str:
-    """Name a check with its value: "oldest job waiting 640 s (line 300 s)"; alarms that are not in ALARM with what is wrong."""
+    """Name a check with its value: "oldest job waiting 640 s (threshold 300 s)"; alarms that are not in ALARM with what is wrong."""
     if row.check == service.ALARMS_CHECK and not row.value:
         reason = row.reason.rstrip(".").replace(". ", "; ")
         return f"{row.check} ({reason[:1].lower()}{reason[1:]})"

@@ -10,6 +10,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
+from couch_explorers import html
 from couch_explorers.checks import SIGNS, count
 
 if TYPE_CHECKING:
@@ -34,28 +35,47 @@ def append(path: Path, result: RunResult) -> None:
 
 def render(result: RunResult) -> str:
     """Write the summary as GitHub's Markdown."""
-    sign = {"passed": "✅", "found trouble": "⚠️"}.get(result.outcome, "❌")
-    parts = [f"## {sign} {text(result.notebook)} {result.outcome}", _facts(result)]
-    if result.error:
-        place = f" in cell {result.error['cell']}" if result.error["cell"] else ""
-        parts.append(f"**{text(result.error['type'])}{place}:** {text(result.error['message'])}")
-        if result.error["traceback"]:
-            # The end of a traceback names the error.
-            tail = escape(result.error["traceback"][-TRACEBACK_CHARACTERS:])
-            parts.append(f"<details><summary>Traceback</summary>\n\n<pre>{tail}</pre>\n\n</details>")
-    if result.checks:
-        found = [(f"{SIGNS[c.verdict]} {c.verdict}", c.name, c.detail, f"{c.seconds:.1f}") for c in result.checks]
-        parts.append(table(("Verdict", "Check", "What was seen", "Seconds"), found))
-    if result.parameters:
-        parts.append(
-            folded("Parameters", table(("Parameter", "Value"), ((n, str(v)) for n, v in result.parameters.items())))
-        )
-    if result.timings["cells"]:
-        cells = sorted(result.timings["cells"], key=lambda cell: -cell["seconds"])
-        took = [(str(c["cell"]), c["heading"], f"{c['seconds']:.1f}") for c in cells]
-        parts.append(folded("Cells, slowest first", table(("Cell", "Under", "Seconds"), took)))
-    parts.append(f"The report with its pictures is `{result.path('html').name}` among this run's artifacts.")
-    return "\n\n".join(parts) + "\n\n"
+    summary = html.render(
+        "job_summary.md.j2",
+        sign={"passed": "✅", "found trouble": "⚠️"}.get(result.outcome, "❌"),
+        name=_safe(result.notebook),
+        outcome=result.outcome,
+        target=_safe(result.target),
+        seconds=f"{result.seconds:.1f}",
+        error=_error(result),
+        count=count(result.checks),
+        checks=_cells((f"{SIGNS[c.verdict]} {c.verdict}", c.name, c.detail, f"{c.seconds:.1f}") for c in result.checks),
+        parameters=_cells((name, str(value)) for name, value in result.parameters.items()),
+        cells=_cells(
+            (str(cell["cell"]), cell["heading"], f"{cell['seconds']:.1f}")
+            for cell in sorted(result.timings["cells"], key=lambda cell: -cell["seconds"])
+        ),
+        report=result.path("html").name,
+    )
+    return f"{summary}\n\n"
+
+
+def _error(result: RunResult) -> dict[str, str] | None:
+    error = result.error
+    if not error:
+        return None
+    return {
+        "type": _safe(error["type"]),
+        "place": f" in cell {error['cell']}" if error["cell"] else "",
+        "message": _safe(error["message"]),
+        # The end of a traceback names the error.
+        "traceback": error["traceback"][-TRACEBACK_CHARACTERS:],
+    }
+
+
+def _cells(rows: Iterable[Iterable[str]]) -> list[list[str]]:
+    return [[_safe(value) for value in row] for row in rows]
+
+
+def _safe(value: str) -> str:
+    from markupsafe import Markup  # noqa: PLC0415 - comes with Jinja2, which loads when something is rendered
+
+    return Markup(text(value))  # noqa: S704 - escaped by `text`
 
 
 def fit(summary: str, room: int) -> str:
@@ -77,27 +97,9 @@ def fit(summary: str, room: int) -> str:
     return kept + TRUNCATED
 
 
-def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a Markdown table; what is in the cells cannot break it."""
-    heads = list(titles)
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    lines += [f"| {' | '.join(text(value) for value in row)} |" for row in rows]
-    return "\n".join(lines)
-
-
-def folded(title: str, content: str) -> str:
-    """Fold content away under a title."""
-    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
-
-
 def text(value: str) -> str:
     """Make any text safe inside a line or a table's cell: no Markdown, no HTML, one line, not endless."""
     line = " ".join(value.split())
     if len(line) > CELL_CHARACTERS:
         line = line[: CELL_CHARACTERS - 1] + "…"
     return re.sub(r"([\\`*_{}\[\]|~#@])", r"\\\1", escape(line, quote=False))
-
-
-def _facts(result: RunResult) -> str:
-    facts = [f"target **{text(result.target)}**", f"{result.seconds:.1f} s"]
-    return " · ".join(([count(result.checks)] if result.checks else []) + facts)

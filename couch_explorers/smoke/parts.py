@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from couch_explorers import checks as found
+from couch_explorers import html
 
 # Wide enough to judge a picture, small enough that a report with many stays below a megabyte.
 THUMBNAIL_PIXELS = 480
@@ -38,31 +38,15 @@ class Part:
         return cls((), remark=f"Left out: this run checks only the {selection}.")
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
-        html = f"<p>{escape(self.remark)}</p>" if self.remark else ""
-        if self.checks:
-            html += found.table(self.checks)
-        if self.pictures:
-            html += gallery(self.pictures)
-        return found.bundle(self.checks, html) | ({"text/plain": self.remark} if self.remark else {})
-
-
-def gallery(pictures: tuple[ShownPicture, ...]) -> str:
-    """Show pictures side by side as HTML that needs no other file."""
-    columns = f"repeat(auto-fill,minmax({SHOWN_WIDTH},1fr))"
-    return f'<div style="display:grid;grid-template-columns:{columns};gap:1.2rem;margin:1rem 0">{"".join(map(_figure, pictures))}</div>'
-
-
-def _figure(picture: ShownPicture) -> str:
-    prompt = escape(picture.prompt)
-    clamp = "display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;overflow:hidden"
-    return (
-        '<figure style="margin:0">'
-        f'<img src="data:image/jpeg;base64,{thumbnail(picture.png)}" alt="{prompt}" '
-        'style="display:block;width:100%;height:auto;border-radius:6px">'
-        f'<figcaption style="font-size:.8em;line-height:1.4;margin-top:.45em">'
-        f'<span style="{clamp}" title="{prompt}">{prompt}</span>'
-        f'<span style="opacity:.65">{escape(picture.note)}</span></figcaption></figure>'
-    )
+        shown = html.render(
+            "smoke/part.html.j2",
+            remark=self.remark,
+            checks=found.table(self.checks) if self.checks else "",
+            pictures=self.pictures,
+            thumbnail=thumbnail,
+            width=SHOWN_WIDTH,
+        )
+        return found.bundle(self.checks, shown) | ({"text/plain": self.remark} if self.remark else {})
 
 
 def thumbnail(png: bytes) -> str:

@@ -135,7 +135,7 @@ def test_the_table_shows_value_line_change_reason_and_action(frame_of):
     html = bundle_of(mixed(frame_of))["text/html"]
     row = next(row for row in re.findall(r"<tr>.*?</tr>", html) if "oldest job waiting" in row)
 
-    for said in ("640 s", "line 300 s", "\u00d721", "2.1 times the alarm&#x27;s 300 s", "\u2192", "BAD"):
+    for said in ("640 s", "threshold 300 s", "\u00d721", "2.1 times the alarm&#x27;s 300 s", "\u2192", "BAD"):
         assert said in row
 
 

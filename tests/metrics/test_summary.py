@@ -95,7 +95,7 @@ def test_trouble_comes_first_with_value_and_line(frame_of, alarms_of):
     sentence = said(frame_of({series.AGE: lately(640), series.DEAD_LETTERS_VISIBLE: lately(3)}, alarms=alarms))
 
     assert sentence.startswith(
-        "**Needs somebody now:** oldest job waiting 640 s (line 300 s) and dead letters 3 jobs; "
+        "**Needs somebody now:** oldest job waiting 640 s (threshold 300 s) and dead letters 3 jobs; "
     )
 
 

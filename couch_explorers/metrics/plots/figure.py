@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from couch_explorers import formatting
+from couch_explorers import formatting, html
 from couch_explorers.files import write_whole
 from couch_explorers.metrics import model
 from couch_explorers.metrics.plots import style
@@ -97,9 +97,8 @@ class Panel:
         return f"{self.title}. {self.sentence}"
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, str]:
-        caption = f'<figcaption style="margin:.4em 0 0">{escape(self.sentence)}</figcaption>'
-        html = f'<figure class="couch-figure" style="margin:.8em 0 1.6em">{self.svg()}{caption}</figure>'
-        return {"text/html": html, "text/plain": str(self)}
+        shown = html.render("metrics/figure.html.j2", drawing=self.svg(), caption=self.sentence)
+        return {"text/html": shown, "text/plain": str(self)}
 
 
 # In points: at the upper and lower edge, and between what belongs to two axes.
@@ -180,6 +179,7 @@ def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_
 
 def _overhang(ax: Axes) -> tuple[float, float]:
     """Measure in points how far titles and labels stand out above and below axes."""
+    style.choose_fonts(ax)
     box = ax.get_tightbbox()
     if box is None:
         return 0.0, 0.0

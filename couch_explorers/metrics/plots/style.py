@@ -2,7 +2,7 @@
 
 Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/); no two lines of a figure differ by colour alone, each
 has its own dashes too. Letters are DejaVu Sans, which matplotlib brings along and whose digits are all equally wide; what it
-lacks is drawn by the fonts that follow it in `fonts.files`.
+lacks is drawn by the fonts that follow it in `fonts.files`: see `choose_fonts`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from couch_explorers import fonts, text_layout
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Affine2DBase
@@ -60,6 +62,7 @@ _MEASURED_SIZE, _SUBPIXELS = 200.0, 64
 _SHEET: dict[str, Any] = {
     # A dollar is a dollar and begins no formula.
     "text.parse_math": False,
+    "font.family": FAMILY,
     "font.size": TEXT_SIZE,
     "text.color": INK,
     "figure.facecolor": PAPER,
@@ -106,39 +109,54 @@ _SHEET: dict[str, Any] = {
 
 def sheet() -> AbstractContextManager[None]:
     """Set the style for what is made and saved inside of `with style.sheet():`, and for nothing else."""
-    return mpl.rc_context(_SHEET | {"font.family": list(_families())})  # type: ignore[arg-type]  # their names are a type
+    return mpl.rc_context(_SHEET)  # type: ignore[arg-type]  # the names of settings are a type
+
+
+def choose_fonts(artist: Artist) -> None:
+    """Give each text of a figure or of axes that DejaVu Sans cannot draw the fonts that can, and no others.
+
+    matplotlib looks up every family of a text each time it draws or measures it: with all families on each text that took
+    a quarter of a page's time.
+    """
+    for text in _texts(artist):
+        if not fonts.is_plain(written := text.get_text()):
+            text.set_fontfamily(list(dict.fromkeys([FAMILY, *(_family(run.file) for run in fonts.runs(written))])))
 
 
 @cache
-def _families() -> tuple[str, ...]:
-    """Make the fonts known to matplotlib that follow DejaVu Sans, each as a family of its own name, and name all."""
-    names = [FAMILY]
-    for file in fonts.files()[1:]:
-        name = f"couch-explorers {file.stem}"
-        for weight in (NORMAL, BOLD):
-            # One weight serves for both: else matplotlib would warn that it takes it.
-            entry = FontEntry(
-                fname=str(file),
-                name=name,
-                style="normal",
-                variant="normal",
-                weight=weight,
-                stretch="normal",
-                size="scalable",
-            )
-            fontManager.ttflist.append(entry)
-        names.append(name)
-    return tuple(names)
+def _family(file: Path) -> str:
+    """Make a font known to matplotlib as a family of its own name, and return the name."""
+    if file == fonts.files()[0]:
+        return FAMILY
+    name = f"couch-explorers {file.stem}"
+    for weight in (NORMAL, BOLD):
+        # One weight serves for both: else matplotlib would warn that it takes it.
+        entry = FontEntry(
+            fname=str(file),
+            name=name,
+            style="normal",
+            variant="normal",
+            weight=weight,
+            stretch="normal",
+            size="scalable",
+        )
+        fontManager.ttflist.append(entry)
+    return name
+
+
+def _texts(artist: Artist) -> list[Text]:
+    return [text for text in artist.findobj(Text) if isinstance(text, Text)]
 
 
 def spell(figure: Figure) -> str:
     """Replace each character of a figure's texts that no font has by its number, and return the note that explains them."""
-    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
-    told = fonts.note(text.get_text() for text in texts)
+    texts = _texts(figure)
+    note = fonts.note(text.get_text() for text in texts)
     for text in texts:
         if not fonts.is_plain(written := text.get_text()):
             text.set_text(fonts.spelled(fonts.visible(written)))
-    return told
+    choose_fonts(figure)
+    return note
 
 
 def width_of(ax: Axes) -> float:

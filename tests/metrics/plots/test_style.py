@@ -56,6 +56,20 @@ def test_the_line_of_the_window_before_is_lighter_in_grey_than_todays():
     assert relative_luminance(style.BEFORE) > 2 * relative_luminance(style.BLUE)
 
 
+@pytest.mark.parametrize(
+    ("text", "families"),
+    [
+        ("A fjord \u2192 300 s", []),
+        ("東京の夜", ["NotoSansCJKjp-Regular"]),
+        ("हिन्दी 🗼", ["NotoSansDevanagari[wght]", "NotoEmoji[wght]"]),
+    ],
+)
+def test_text_looks_up_only_the_fonts_that_draw_it(text, families):
+    (label,) = panel(text).figure.texts
+
+    assert label.get_fontfamily() == ["DejaVu Sans", *(f"couch-explorers {name}" for name in families)]
+
+
 def panel(text, weight="normal"):
     with style.sheet():
         figure = Figure(figsize=(5, 1))
@@ -105,6 +119,8 @@ def test_width_is_measured_by_the_fonts_that_draw_it(text):
     with style.sheet():
         figure = Figure(figsize=(5, 1), dpi=72)
         canvas = FigureCanvasAgg(figure)
-        drawn = figure.text(0, 0.5, text, fontsize=40).get_window_extent(canvas.get_renderer())
+        label = figure.text(0, 0.5, text, fontsize=40)
+        style.choose_fonts(figure)
+        drawn = label.get_window_extent(canvas.get_renderer())
 
     assert style.text_width(text, 40) == pytest.approx(drawn.width, rel=0.05)

@@ -63,7 +63,7 @@ format: .venv/.synced ## what the formatters would have you do
 	@if command -v mvn >/dev/null; then cd java_sqs_client && mvn --batch-mode --quiet spotless:apply; \
 	  else echo "Java files left as they are: mvn not found"; fi
 
-benchmarks: .venv/.synced ## measure everything anew (75 min), and update the pages
+benchmarks: .venv/.synced ## measure everything again (75 min), and update the pages
 	@$(BIN)/python benchmarks/all.py; failed=$$?; $(BIN)/python tools/measured.py && exit $$failed
 
 setup: .venv/.synced ## only the Python environments
@@ -83,7 +83,7 @@ lock: .venv/.synced ## resolve the newest versions into requirements.lock
 	@cd tools && $(CURDIR)/$(BIN)/uv pip compile mutants.in --universal --python-version 3.11 --upgrade --quiet --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file mutants.lock
 
-# Many containers forbid Python to keep what it compiles. Then each `couch` would compile anew whatever it imports, which takes
+# Many containers forbid Python to keep what it compiles. Then each `couch` would compile again whatever it imports, which takes
 # more than half of its time: there all packages are compiled once, here.
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 

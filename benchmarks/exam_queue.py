@@ -1,4 +1,4 @@
-"""The worker of the exam's shape, deployed beside ours on the same local cloud: queue, dead letters, role, function."""
+"""The worker of the exam's shape, deployed beside ours on the same local cloud: queue, dead-letter queue, role, function."""
 
 import io
 import json
@@ -22,7 +22,7 @@ TIMEOUT_S = 45
 
 
 class Contender(NamedTuple):
-    """A worker's queue and dead letters, and how the keys of its pictures begin."""
+    """A worker's queue and dead-letter messages, and how the keys of its pictures begin."""
 
     queue_url: str
     dead_letter_url: str

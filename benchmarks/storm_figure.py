@@ -1,6 +1,6 @@
 """Draws the figure of a fault storm from its saved series: pictures over time, what waits, and when the local cloud was gone.
 
-`python benchmarks/storm_figure.py` draws it anew from `results/storm.csv`, into `docs/fault-storm.svg`.
+`python benchmarks/storm_figure.py` draws it again from `results/storm.csv`, into `docs/fault-storm.svg`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Home:
 
     @property
     def metrics_file(self) -> Path:
-        """The metrics that the local cloud keeps, of itself and of whoever puts some: SQLite."""
+        """The metrics that the local cloud keeps, its own and those that a user puts: SQLite."""
         return self.path / "metrics.sqlite"
 
     @property

@@ -37,8 +37,8 @@ locals {
       threshold  = var.objective_s * 1000
       periods    = 1
       datapoints = 1
-      # Only pictures have a time: a complete outage is for the age, the dead letters and the metric review, which count those without one too.
-      runbook = "Fewer than ${var.objective_percent} % of the pictures came within ${var.objective_s} s: couch run metric_review says whether jobs wait, are put off or take long; couch run capacity_planning -p replay_hours 24 says which maximum_concurrency (${var.maximum_concurrency}) would have been enough."
+      # Only pictures have a time: a complete outage is for the age, the dead-letter queue and the metric review, which count those without one too.
+      runbook = "Fewer than ${var.objective_percent} % of the pictures came within ${var.objective_s} s: couch run metric_review says whether jobs wait, are postponed or take long; couch run capacity_planning -p replay_hours 24 says which maximum_concurrency (${var.maximum_concurrency}) would have been enough."
     }
     dead-letters = {
       namespace  = "AWS/SQS"
@@ -48,7 +48,7 @@ locals {
       threshold  = var.dead_letters_threshold
       periods    = 1
       datapoints = 1
-      runbook    = "Jobs were given up on: read the attributes reason and detail of the messages in ${local.dead_letter_name}, mend the cause, then start a DLQ redrive to ${local.queue_name}; a redriven job is never paid twice."
+      runbook    = "Jobs were given up on: read the attributes reason and detail of the messages in ${local.dead_letter_name}, fix the cause, then start a DLQ redrive to ${local.queue_name}; a redriven job is never paid twice."
     }
     worker-errors = {
       namespace  = "AWS/Lambda"
@@ -69,7 +69,7 @@ locals {
       threshold  = var.failed_jobs_threshold
       periods    = 1
       datapoints = 1
-      runbook    = "Jobs failed for good: see the metric FailedJobs by reason in ${local.metrics_namespace}; AccessDenied and ModelRetired are ours to mend (model_arns), ContentFiltered and InvalidRequest are the sender's; s3://${var.bucket_name}/${var.candidate}/<id>.error.json tells each job's."
+      runbook    = "Jobs failed for good: see the metric FailedJobs by reason in ${local.metrics_namespace}; AccessDenied and ModelRetired are ours to fix (model_arns), ContentFiltered and InvalidRequest are the sender's; s3://${var.bucket_name}/${var.candidate}/<id>.error.json tells each job's."
     }
   }
 }

@@ -1,4 +1,4 @@
-# The panels of the metric review for whoever is in the console. The body is written by tools/dashboard.py from the review's own series, and a test
+# The panels of the metric review for the console. The body is written by tools/dashboard.py from the review's own series, and a test
 # holds both together. The API's panels stand here as well: its names follow from the candidate's number.
 resource "aws_cloudwatch_dashboard" "review" {
   count = var.dashboard ? 1 : 0

@@ -24,7 +24,7 @@ resource "aws_iam_role_policy" "worker" {
     Version = "2012-10-17"
     Statement = [
       {
-        # Whoever calls by an inference profile needs the right to it and to each model behind it.
+        # Anyone who calls by an inference profile needs the right to it and to each model behind it.
         Sid      = "PaintWithTheListedModels"
         Effect   = "Allow"
         Action   = "bedrock:InvokeModel"

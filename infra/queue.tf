@@ -22,7 +22,7 @@ locals {
   # before anyone looked.
   dead_letter_retention_s = 14 * 24 * 60 * 60
 
-  # Whoever calls, and whatever else allows it: never over plain HTTP. This is the one place for a star, because it takes rights away.
+  # Anyone who calls, and whatever else allows it: never over plain HTTP. This is the one place for a star, because it takes rights away.
   tls_only = {
     for arn in [local.queue_arn, local.dead_letter_arn] : arn => jsonencode({
       Version = "2012-10-17"

@@ -164,7 +164,7 @@ variable "alarm_email" {
   description = "Where the alarms go. Its owner must confirm the subscription once, by the link in the first mail."
   type        = string
   nullable    = false
-  sensitive   = true # a plan stands on the page of a job, for whoever may see the repository
+  sensitive   = true # a plan stands on the page of a job, for anyone who may see the repository
 
   validation {
     condition     = can(regex("^[^@[:space:]]+@[^@[:space:].]+([.][^@[:space:].]+)+$", var.alarm_email))

@@ -3,7 +3,7 @@
 from couch_explorers.aws.bootstrap import Account, plan
 from couch_explorers.local.settings import ACCOUNT_ID
 
-# Whoever is on call, and a pipeline that has the keys of a user in the place of GitHub's role.
+# A person on call, and a pipeline that has the keys of a user in the place of GitHub's role.
 OPERATOR, PIPELINE = ("judge", "operator"), ("deploy", "judge")
 
 

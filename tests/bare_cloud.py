@@ -12,7 +12,7 @@ from couch_explorers.paths import PROJECT_ROOT, Home
 
 
 def main(port: str, folder: str, path: str = "") -> None:
-    """Become the server itself, so that whoever ends this process ends the cloud."""
+    """Become the server itself, so that anyone who ends this process ends the cloud."""
     home = Home(Path(folder).resolve())
     home.path.mkdir(parents=True, exist_ok=True)
     os.chdir(PROJECT_ROOT)

@@ -30,7 +30,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("COUCH_HYPOTHESIS_PROFILE", "couch"))
 
-# Each session reads the descriptions of AWS's services anew, a tenth of a second for each client. Here all sessions of a process
+# Each session reads the descriptions of AWS's services again, a tenth of a second for each client. Here all sessions of a process
 # share what was read; whatever they are given, and the clients made of it, stay their own.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 

@@ -13,7 +13,7 @@ from couch_explorers.workspace import WorkspaceError, check_candidate, connect
 
 @pytest.fixture(autouse=True)
 def no_user_settings(monkeypatch, tmp_path):
-    """Neither the environment nor the files of whoever runs the tests are looked at."""
+    """Neither the environment nor the files of the person who runs the tests are looked at."""
     for name in (
         "AWS_PROFILE",
         "AWS_ACCESS_KEY_ID",

@@ -29,7 +29,7 @@ class Setting:
     example: str
 
     def problem(self, environment: Mapping[str, str]) -> str:
-        """Say what is wrong with it, and the command that mends it; empty when nothing is."""
+        """Say what is wrong with it, and the command that fixes it; empty when nothing is."""
         value = environment.get(self.name, "").strip()
         command = f"gh variable set {self.name} --body {self.example}"
         if not value:

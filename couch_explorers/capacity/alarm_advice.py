@@ -192,7 +192,7 @@ class AlarmAdvice:
 
     `table` has a row a rule: `rule`, `false_alarms` a month, and for each incident the mean minutes from its start to the
     alarm, infinite where most runs end without one; `mean_minutes` averages the incidents in `judged`: those that miss the
-    objective and that some rule shows sooner than the first dead letter does, whose minute is in `dead_letter_minutes`. `missed`
+    objective and that some rule shows sooner than the first dead-letter message does, whose minute is in `dead_letter_minutes`. `missed`
     gives for each incident the share of pictures that came too late or never. `normal_attained` is the share within the
     objective on ordinary days. `kept` is False where no rule has so few false alarms, or none shows any incident: the system is
     too small then, and the chosen rule only has the fewest false alarms.
@@ -392,7 +392,7 @@ def _incident(
     runs: int,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], float, float]:
-    """Minutes from the incident's start until each rule goes off, share of missed pictures, minutes to a dead letter."""
+    """Minutes from the incident's start until each rule goes off, share of missed pictures, minutes to a dead-letter message."""
     minutes, missed, dead = np.full((runs, len(rules)), np.inf), [], np.full(runs, np.inf)
     for run in range(runs):
         trace = incident_trace(system, load, name, rng)

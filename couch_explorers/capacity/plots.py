@@ -299,7 +299,7 @@ def what_if(table: pd.DataFrame | None) -> Styler | str:
     for name in ("median", "p95"):
         shown[name] = [_duration(value) if np.isfinite(value) else "no picture" for value in table[f"{name}_s"]]
     shown["oldest message"] = [_duration(value) for value in table["age_s"]]
-    shown["dead letters"] = table["dead_letters"]
+    shown["dead-letter queue"] = table["dead_letters"]
     return shown.style.hide()
 
 

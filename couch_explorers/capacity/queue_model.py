@@ -59,7 +59,7 @@ class PollerRamp:
 class Retry:
     """Attempts that fail, and when the job is delivered again.
 
-    A share `failure_rate` of attempts fails at its end and is put off by full jitter over `base_s` * 2^(receives - 1), at most
+    A share `failure_rate` of attempts fails at its end and is postponed by full jitter over `base_s` * 2^(receives - 1), at most
     `cap_s`, in whole seconds, as the worker does it (lambda_code/lambda_sqs.py). A share `crash_rate` ends without a word at
     its end: the job is hidden until `visibility_timeout_s` after its start. An attempt that would take longer than `timeout_s`
     fails then; the picture may have been billed. After `max_receives` attempts a job goes to the dead-letter queue.
@@ -78,7 +78,7 @@ class Retry:
 class Quota:
     """A model's limit of images a minute: a token bucket that holds `burst` at most, a minute's worth by default.
 
-    An attempt without a token takes a worker for `throttled_s` and is then put off as `Retry` says.
+    An attempt without a token takes a worker for `throttled_s` and is then postponed as `Retry` says.
     """
 
     images_per_minute: float

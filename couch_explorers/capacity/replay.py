@@ -47,7 +47,7 @@ class Replay:
         seconds: How long it was, up to the end of the last period.
         arrivals_s: Seconds from `start`, ascending, shape (n,).
         service_s: Seconds that each picture takes, shape (n,).
-        failure_rate: Share of attempts that failed and were put off, over the whole window.
+        failure_rate: Share of attempts that failed and were postponed, over the whole window.
         crash_rate: Share of attempts that crashed or timed out.
         failures: The periods in which attempts failed, each with its own share.
 

@@ -148,7 +148,7 @@ def status(
         return
     typer.echo(f"local cloud  {here.endpoint}  (process {here.pid}, since {here.started})")
     typer.echo(f"candidate    {state['candidate'] or 'nothing deployed yet: couch up'}")
-    for label, key in (("API", "api_url"), ("queue", "queue_url"), ("dead letters", "dead_letter_url")):
+    for label, key in (("API", "api_url"), ("queue", "queue_url"), ("DLQ", "dead_letter_url")):
         typer.echo(f"{label:<13}{state[key] or 'not deployed'}")
     if state["queue_url"]:
         typer.echo(f"worker       timeout {state['worker_timeout_s']} s")
@@ -162,7 +162,7 @@ def _status_of_aws(candidate: str | None, region: str | None, *, as_json: bool) 
         typer.echo(json.dumps(deployed.to_json(), indent=2, ensure_ascii=False))
         return
     typer.echo(f"candidate    {deployed.candidate}, {deployed.region}")
-    parts = {"API": deployed.api_url, "queue": deployed.queue_url, "dead letters": deployed.dead_letter_url}
+    parts = {"API": deployed.api_url, "queue": deployed.queue_url, "DLQ": deployed.dead_letter_url}
     functions = {f"{name} Lambda": function for name, function in deployed.functions.items()}
     for label, value in (parts | functions).items():
         typer.echo(f"{label:<13}{value or 'not deployed'}")

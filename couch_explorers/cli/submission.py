@@ -21,7 +21,7 @@ def deliverables(
         str | None, typer.Option(metavar="USER/REPOSITORY", help="On Docker Hub; without it, DOCKERHUB_USERNAME's.")
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Put it into the pages and the Postman collection.")] = False,  # noqa: FBT002
-    empty: Annotated[bool, typer.Option("--empty", help="As it is before any deploy; asks nobody.")] = False,  # noqa: FBT002
+    empty: Annotated[bool, typer.Option("--empty", help="As it is before any deploy; makes no calls.")] = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """List what each task hands in, with the addresses of what is deployed, and the lines that try them.

@@ -47,7 +47,7 @@ class CachedPicture:
     record: dict[str, Any] = field(default_factory=dict)
 
     def is_at(self, bucket: str, key: str) -> bool:
-        """Tell whether the picture is known to be in the bucket under this key; asks nobody."""
+        """Tell whether the picture is known to be in the bucket under this key; makes no calls."""
         return (self.record.get("bucket"), self.record.get("key")) == (bucket, key)
 
 
@@ -162,7 +162,7 @@ class ImageCache:
     def try_claim(self, job_id: str) -> Claim | None:
         """Claim the right to pay for a picture, or None while somebody else, here or in another process, has it.
 
-        Whoever gets the claim looks with `find` again, for the other may just have finished. A killed process loses its
+        Anyone who gets the claim looks with `find` again, for the other may just have finished. A killed process loses its
         claims. Raises ExplorationError where the folder takes no lock.
         """
         # Held and given back by different threads.
@@ -241,8 +241,8 @@ class Claim:
         """Give the right back; a second time does nothing."""
         if not self._lock.is_locked:
             return
-        # Removed while it is held: whoever then gets the lock of the removed file sees that it has no name any more and
-        # begins anew (filelock). Where an open file cannot be removed, it stays and does no harm.
+        # Removed while it is held: the one who then gets the lock of the removed file sees that it has no name any more and
+        # begins again (filelock). Where an open file cannot be removed, it stays and does no harm.
         with suppress(OSError):
             Path(self._lock.lock_file).unlink()
         self._lock.release()

@@ -111,7 +111,7 @@ def shared_texts(tiles: Sequence[CellView], arrangement: Arrangement) -> list[tu
             more = " …" if len(values) > MAX_VALUES_LISTED else ""
             told.append((axis_name(axis), abridged(f"{', '.join(texts)}{more}")))
     if "negative_prompt" in arrangement.shared and tiles[0].negative_prompt is not None:
-        told.append(("Without", abridged(tiles[0].negative_prompt)))
+        told.append(("Negative prompt", abridged(tiles[0].negative_prompt)))
     return told
 
 

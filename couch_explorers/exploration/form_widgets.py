@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from couch_explorers.exploration.grid import CellView
 
 
-# Seconds without a keystroke after which the plan is made anew.
+# Seconds without a keystroke after which the plan is made again.
 TYPING_PAUSE_S = 0.3
 PAGE_SIZE = 24
 # A picture opened large, in pixels: a notebook's cell is about as wide.
@@ -97,7 +97,7 @@ class FormWidgets:
         self._filling = False
         self._planning: threading.Timer | None = None
         self._plan_number = 0
-        # Held by whoever makes clients of the workspace's session, which several threads may not do at once.
+        # Held by anyone who makes clients of the workspace's session, which several threads may not do at once.
         self._asking = threading.Lock()
         self._running: threading.Thread | None = None
         self._cancel = threading.Event()
@@ -113,11 +113,13 @@ class FormWidgets:
         self._seeds = _text("Seeds", "7, 21 or 1-8 or 4 random")
         self._sizes = _text("Sizes", "1024x1024, 1280x720")
         self._cfg_scales = _text("CFG scales", "empty is each model's default")
-        self._negative = _area("Without", "What must not be in the picture, one a line; none is an empty one", rows=2)
+        self._negative = _area(
+            "Negative prompt", "What must not be in the picture, one a line; none is an empty one", rows=2
+        )
         self._title = _text("Title", "stands over the pictures")
         self._via = ipywidgets.ToggleButtons(
             options=[("This notebook", "direct"), ("The queue", "queue")],
-            description="Asked by",
+            description="Run by",
             style={"button_width": "auto"},
             tooltips=["This notebook asks the models", "The deployed queue's Lambdas ask the models"],
         )
@@ -250,7 +252,7 @@ class FormWidgets:
         self._plan_now(TYPING_PAUSE_S)
 
     def _plan_now(self, pause_s: float) -> None:
-        """Plan after a pause; whoever types on is planned for only once."""
+        """Plan after a pause; somebody who types on is planned for only once."""
         if self._planning is not None:
             self._planning.cancel()
         self._plan_number += 1
@@ -260,7 +262,7 @@ class FormWidgets:
 
     def _show_plan(self, number: int, state: FormState) -> None:
         with self._asking:
-            # After a run it is planned anew anyway.
+            # After a run it is planned again anyway.
             if number == self._plan_number and self._running is None:
                 self._make_plan(number, state)
 

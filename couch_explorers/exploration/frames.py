@@ -1,7 +1,7 @@
 """The DataFrames of a run and of a plan, which also know what is true of all their rows.
 
 Pandas passes `context` on to whatever is selected from a frame or copied from it ("Extending pandas", "Define original
-properties"). A frame that is built anew, by `pd.concat` or from values, has none (`results.context_of` then gives the default). This module imports pandas,
+properties"). A frame that is built again, by `pd.concat` or from values, has none (`results.context_of` then gives the default). This module imports pandas,
 which takes half a second: import it where a frame is made.
 """
 

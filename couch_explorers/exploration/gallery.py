@@ -153,7 +153,7 @@ class Gallery:
     def frame(self) -> RunFrame:
         """Every picture of these runs once, with the columns of a result and `run`, the name of the run's folder.
 
-        `number` counts anew, so that the frame can be given to `contact_sheet`, `compare` and `rate`. Raises
+        `number` counts again, so that the frame can be given to `contact_sheet`, `compare` and `rate`. Raises
         ExplorationError where there is no picture.
         """
         import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame

@@ -401,7 +401,7 @@ def summarize_plan(plan: pd.DataFrame) -> PlanSummary:
     context = getattr(plan, "context", None)
     if not isinstance(context, PlanContext):
         raise ExplorationError(
-            "The frame is no plan, or was built anew from the rows of one: give what Sweep.plan returned, or a part of it.",
+            "The frame is no plan, or was built again from the rows of one: give what Sweep.plan returned, or a part of it.",
         )
     counts = Counter(zip(plan["model"], plan["status"], strict=True))
     lines = tuple(

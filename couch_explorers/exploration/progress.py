@@ -32,7 +32,7 @@ class Progress(Protocol):
 
 @contextmanager
 def track(total: int, label: str, tell: Callable[[int, int], None] | None = None) -> Iterator[Progress]:
-    """Show the progress of `total` steps on standard error, as tqdm's bar or, for whoever reads it later, as lines.
+    """Show the progress of `total` steps on standard error, as tqdm's bar or, for anyone who reads it later, as lines.
 
     Args:
         total: how many steps there are.
@@ -55,7 +55,7 @@ def track(total: int, label: str, tell: Callable[[int, int], None] | None = None
 
 
 class StepCounter:
-    """Calls `tell(done, total)` with each step, for whoever shows the progress otherwise; lines of its own are printed."""
+    """Calls `tell(done, total)` with each step, for anyone who shows the progress otherwise; lines of its own are printed."""
 
     def __init__(self, total: int, tell: Callable[[int, int], None]) -> None:
         self._total, self._tell, self._done = total, tell, 0
@@ -151,7 +151,7 @@ def _tqdm_class() -> Any:
     if _in_kernel():
         from tqdm.notebook import tqdm  # noqa: PLC0415 - loads the widgets
     else:
-        from tqdm import tqdm  # noqa: PLC0415 - only for whoever watches
+        from tqdm import tqdm  # noqa: PLC0415 - only for anyone who watches
     return tqdm
 
 

@@ -138,7 +138,7 @@ class QueueRun:
             errand.recall(self._cache.record(errand.id))
             note = seen.notes.get(errand.id, "")
             if errand.id in seen.pictures:
-                # There before this run asked for it, whoever did.
+                # There before this run asked for it, no matter by whom.
                 errand.sender, errand.sent = Sender.NOBODY, None
                 self._inbox.read_picture(errand)
             elif errand.sent is None:

@@ -205,7 +205,7 @@ class JobSender:
             self._threads.submit(self._guarded, batch)
 
     def is_queue_empty(self) -> bool:
-        """Tell whether the queue says that it holds nothing, not even what is put off or being served."""
+        """Tell whether the queue says that it holds nothing, not even what is postponed or being served."""
         try:
             answer = self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=list(DEPTHS))
         except (BotoCoreError, ClientError):
@@ -386,7 +386,7 @@ class ResultReader:
 
     def _read(self, errand: QueueJob, reader: Callable[[QueueJob, float | None], bool]) -> None:
         errand.fetching = True
-        # The errand ends for whoever waits when its answer is seen; reading it is this machine's matter.
+        # The errand ends for anyone who waits when its answer is seen; reading it is this machine's matter.
         seconds = None if errand.sent is None else round(time.monotonic() - errand.sent, 3)
         self._under_way.append(self._threads.submit(self._guarded, errand, reader, seconds))
 

@@ -93,7 +93,7 @@ def widgets_work() -> bool:
     """Tell whether somebody may click: a kernel runs this, and it is not the one of `couch run`."""
     if os.environ.get(RUN_VARIABLE):
         return False
-    # Whoever is in a kernel has IPython already.
+    # Anyone who is in a kernel has IPython already.
     python = sys.modules.get("IPython")
     return getattr(python.get_ipython() if python else None, "kernel", None) is not None
 

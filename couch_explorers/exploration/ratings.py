@@ -175,7 +175,7 @@ class RatingsFile:
 
 
 def current_user() -> str:
-    """The name of whoever rates, empty where the system has none."""
+    """The name of the person who rates, empty where the system has none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -217,7 +217,7 @@ def _time_text(at: datetime) -> str:
 
 def _warn(sentences: Iterable[str]) -> None:
     for sentence in sentences:
-        # Told as if by whoever called the sidecar.
+        # Told as if by the caller of the sidecar.
         warnings.warn(sentence, BrokenRatingWarning, stacklevel=4)
 
 

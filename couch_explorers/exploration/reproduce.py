@@ -102,7 +102,7 @@ def read_recipe(picture: Path | str) -> Recipe:
         # What cannot be written into the new picture is told before that is paid for.
         pictures.add_parameters(png, parameters)
     except ValueError as error:
-        raise ExplorationError(f"{path}: its couch parameters are no plain JSON; make the picture anew.") from error
+        raise ExplorationError(f"{path}: its couch parameters are no plain JSON; make the picture again.") from error
     return Recipe(path, job, parameters, png)
 
 
@@ -154,9 +154,9 @@ def _job_from(path: Path, parameters: dict[str, Any]) -> Job:
     """Build the job from the parameters, and hold it against its model's limits as they are now."""
     request, used = parameters.get("request"), parameters.get("seed")
     if not isinstance(request, dict) or not isinstance(parameters.get("id"), str):
-        raise ExplorationError(f"{path}: its couch parameters do not tell the request; make the picture anew.")
+        raise ExplorationError(f"{path}: its couch parameters do not contain the request; make the picture again.")
     if missing := [name for name in REQUEST_FIELDS if name not in request]:
-        raise ExplorationError(f"{path}: its couch parameters lack {', '.join(missing)}; make the picture anew.")
+        raise ExplorationError(f"{path}: its couch parameters lack {', '.join(missing)}; make the picture again.")
     try:
         model = image_models.get(request["model"])
         # A request for any seed (0 on Stability) was answered with one: that one makes this picture.

@@ -87,7 +87,7 @@ def read(benchmark: str, folder: Path | None = None) -> SavedRun:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         told = f"{type(error).__name__}: {error}"
         raise FigureError(
-            f"The saved run {path.name} is not of the shape that is expected ({told}): make it anew with {command(benchmark)}."
+            f"The saved run {path.name} is not of the shape that is expected ({told}): make it again with {command(benchmark)}."
         ) from error
 
 
@@ -138,7 +138,7 @@ def make(folder: Path | None = None) -> RenderedFigure:
     run = read(BENCHMARK, folder)
     groups = [group for title, names in GROUPS.items() if (group := _group(title, names, run)).rows]
     if not groups:
-        raise FigureError(f"The saved run holds none of the figures: make it anew with {command(BENCHMARK)}.")
+        raise FigureError(f"The saved run holds none of the figures: make it again with {command(BENCHMARK)}.")
     sentence = _sentence(run)
     kind = "Bars of time, memory and size of the Java client and of a client like the exam's"
     panel = Panel(NAME, TITLE, sentence, f"{kind}. {sentence}", charts.bars(groups))

@@ -50,7 +50,7 @@ def choose_port(home: Home, asked: int | None) -> int:
 
 def how_to_move(port: int) -> str:
     """How to move a cloud to another port."""
-    return f"To begin anew on another: couch down --erase, then couch up --port {port}"
+    return f"To begin again on another: couch down --erase, then couch up --port {port}"
 
 
 def last_port(home: Home) -> int:
@@ -111,7 +111,7 @@ POLL_S = 0.05
 # What is lost when the process ends without being stopped.
 _LOST = "at most what was done in its last second is forgotten"
 CHANGED_ENGINE = (
-    "started on another engine than before: pictures, runs, ratings and metrics are kept, everything is deployed anew, "
+    "started on another engine than before: pictures, runs, ratings and metrics are kept, everything is deployed again, "
     "and what the earlier engine saved stays in state/ and objects/"
 )
 HEALTH_PATH = "/_couch/health"

@@ -46,7 +46,7 @@ def time_to_picture(data: ReviewData) -> str:
 
 
 def age(data: ReviewData) -> str:
-    """Say how old the oldest job became and when, against threshold and window before; and the dead letters.
+    """Say how old the oldest job became and when, against threshold and window before; and the dead-letter queue.
 
     An age alone deceives: a job that was received three times no longer counts (SQS developer guide, "Available CloudWatch
     metrics for Amazon SQS", ApproximateAgeOfOldestMessage).
@@ -55,13 +55,13 @@ def age(data: ReviewData) -> str:
     return formatting.sentence(
         _captions(data, queue.AGE_CHECK),
         data.alarm_clause(queue.AGE_ALARM) if data.level(series.AGE).peak else "",
-        f"dead letters: {letters}" if letters else "",
+        f"dead-letter queue: {letters}" if letters else "",
         data.partial_note(series.AGE),
     )
 
 
 def backlog(data: ReviewData) -> str:
-    """Say how many jobs waited at most and wait at the end, against the window before; and the dead letters."""
+    """Say how many jobs waited at most and wait at the end, against the window before; and the dead-letter queue."""
     return formatting.sentence(
         _captions(data, queue.BACKLOG_CHECK, queue.DEAD_LETTERS_CHECK),
         data.alarm_clause(queue.DEAD_LETTERS_ALARM, "their alarm"),

@@ -399,7 +399,7 @@ def find_dimensions(cloudwatch: Any, names: Names, model_arns: Iterable[str]) ->
             return _listed(cloudwatch, names.function(resource)), ""
         except (ClientError, BotoCoreError) as error:
             if not (errors.is_access_denied(error) or errors.is_throttled(error)):
-                # Whoever is out of reach, or does not know the caller, will not give numbers either.
+                # A region that cannot be reached, or does not know the caller, will not give numbers either.
                 raise _metrics_error(error, LIST_METRICS) from error
             return None, errors.error_note(error, action=LIST_METRICS, to="list reasons and models")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from couch_explorers.metrics.model import Context, SeriesKey
 
-# Each is a request: a send, a receive, a deletion, a job put off.
+# Each is a request: a send, a receive, a deletion, a job postponed.
 QUEUE_KEYS: tuple[SeriesKey, ...] = (
     series.SENT,
     series.invocations(model.WORKER),
@@ -133,7 +133,7 @@ def run_seconds(frame: pd.DataFrame, resource: str, window: str = "now") -> floa
 
 
 def _queue(frame: pd.DataFrame, facts: Context, window: str) -> float:
-    """USD of the queue's requests: sends, receives, deletions, jobs put off, and Lambda's looks into it, busy or not."""
+    """USD of the queue's requests: sends, receives, deletions, jobs postponed, and Lambda's looks into it, busy or not."""
     if facts.state(series.SENT, window) is SeriesState.MISSING:
         return 0.0
     looks = idle_requests(facts.window(window).length.total_seconds())
@@ -141,7 +141,7 @@ def _queue(frame: pd.DataFrame, facts: Context, window: str) -> float:
 
 
 def queue_requests(frame: pd.DataFrame, window: str = "now") -> float:
-    """Count the requests that the jobs of a window caused: sends, receives, deletions, jobs put off."""
+    """Count the requests that the jobs of a window caused: sends, receives, deletions, jobs postponed."""
     return sum(count_of(frame, key, window) for key in QUEUE_KEYS)
 
 

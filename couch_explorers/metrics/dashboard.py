@@ -1,6 +1,6 @@
-"""The panels of the review as a CloudWatch dashboard, for whoever is in the console: the same charts, the same series.
+"""The panels of the review as a CloudWatch dashboard, for the console: the same charts, the same series.
 
-`infra/dashboard.json.tftpl` is what `template` gives; `python tools/dashboard.py` writes it anew. Format:
+`infra/dashboard.json.tftpl` is what `template` gives; `python tools/dashboard.py` writes it again. Format:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
 

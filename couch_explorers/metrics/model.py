@@ -31,7 +31,7 @@ LABEL_COLUMNS = COLUMNS[:-1]
 SERIES_COLUMNS = ["window", "resource", "metric", "statistic"]
 
 # The parts of the system, as the column `resource` names them.
-QUEUE, DEAD_LETTERS, WORKER, API_FUNCTION, API = "queue", "dead letters", "worker", "api function", "api"
+QUEUE, DEAD_LETTERS, WORKER, API_FUNCTION, API = "queue", "dead-letter queue", "worker", "api function", "api"
 # As a sentence names them.
 PARTS = {
     QUEUE: "the queue",

@@ -63,7 +63,7 @@ def findings_of(data: ReviewData) -> dict[str, Finding]:
 def review(frame: pd.DataFrame) -> pd.DataFrame:
     """Judge a frame of `metrics.fetch`; one row a check, by topic, columns `findings.COLUMNS`.
 
-    `verdict` is a checks.Verdict: BAD needs somebody now; WARN happened in the window and is over, or comes near a line;
+    `verdict` is a checks.Verdict: BAD needs attention now; WARN happened in the window and is over, or comes near a threshold;
     NO DATA says which it is of denied, missing, partial and idle, or too few samples; OK is the rest. A service that
     nobody used is OK where things are counted. `value` is the worst of the window, `before` that of the window compared
     with, `threshold` the line above which it is no longer OK; NaN where there is none.
@@ -166,7 +166,7 @@ def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None 
 
 
 def _csv(frame: pd.DataFrame, facts: Context) -> str:
-    """Write the points by hand: pandas formats each of some hundred thousand times anew, though few differ."""
+    """Write the points by hand: pandas formats each of some hundred thousand times again, though few differ."""
     moments = {
         moment: (_iso(moment.to_pydatetime()), int(_is_synthetic(moment, facts))) for moment in frame.index.unique()
     }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What an incident brings with it need not be named again beside it, as far as nothing of it was outside of the incident.
 OF_AN_INCIDENT = frozenset({
-    "alarms", "late or missing pictures", "API late or missing", "oldest job waiting", "dead letters", "failed jobs", "jobs put off", "worker errors", "worker duration",
+    "alarms", "late or missing pictures", "API late or missing", "oldest job waiting", "dead-letter queue", "failed jobs", "postponed jobs", "worker errors", "worker duration",
     "worker throttles", "API errors (5xx)", "API function errors", "API function duration", "API function throttles",
     "API latency",
 })  # fmt: skip
@@ -75,7 +75,7 @@ def conclude(frame: pd.DataFrame, verdicts: pd.DataFrame, today: date | None = N
 
 def _head(said: SummaryInput, apart: Sequence[Finding]) -> str:
     if said.having(Verdict.BAD):
-        return "Needs somebody now"
+        return "Needs attention now"
     if said.unknown():
         return "Only partly known"
     return "Healthy, but worth a look" if apart else "Healthy"
@@ -148,7 +148,7 @@ def _volume(said: SummaryInput) -> str:
     hours = said.facts.window().length / timedelta(hours=1)
     within = f"in {formatting.count(round(hours, 1), 'hour')}"
     if not pictures and not any(counted.values()):
-        return f"nobody used it {within}" if len(counted) == len(asked) else ""
+        return f"not used {within}" if len(counted) == len(asked) else ""
     usd = _plain(format_amount(said.data.cost().total, USD))
     paid = f", {'which on AWS costs' if said.facts.target == 'local' else 'for'} {usd}" if usd else ""
     origin = formatting.join(formatting.count(number, one) for one, number in counted.items())
@@ -243,7 +243,7 @@ TOLD: dict[str, tuple[SeriesKey, str, Callable[[float], str]]] = {
         lambda worst: f"p95 of the time to picture {formatting.seconds(worst / 1000)}",
     ),
     "failed-jobs": (series.FAILED_JOBS, "sum", lambda count: f"{formatting.count(count, 'job')} failed"),
-    "dead-letters": (series.DEAD_LETTERS_VISIBLE, "max", lambda most: formatting.count(most, "dead letter")),
+    "dead-letters": (series.DEAD_LETTERS_VISIBLE, "max", lambda most: formatting.count(most, "dead-letter message")),
     "worker-errors": (series.errors(WORKER), "sum", lambda count: formatting.count(count, "worker error")),
 }
 
@@ -257,7 +257,7 @@ class Incident:
     alarms: tuple[str, ...]
 
     def told(self, frame: pd.DataFrame) -> str:
-        """Say what its alarms rang for: "a job waited 2,220 s, 9 jobs failed and 9 dead letters"."""
+        """Say what its alarms rang for: "a job waited 2,220 s, 9 jobs failed and 9 dead-letter messages"."""
         return formatting.join(self._told(frame, name) for name in sorted(self.alarms, key=_rank))
 
     def _told(self, frame: pd.DataFrame, name: str) -> str:

@@ -21,7 +21,7 @@ SLIC_WATCH = "https://github.com/fourTheorem/slic-watch, core/inputs/default-con
 
 @dataclass(frozen=True)
 class ReviewThreshold:
-    """A line that a value must not pass: above `warn` it is worth a look, above `bad` (None: never) it needs somebody."""
+    """A limit that a value must not pass: above `warn` it is worth a look, above `bad` (None: never) it needs attention."""
 
     name: str
     warn: float
@@ -66,7 +66,7 @@ FUNCTION_THROTTLES = ReviewThreshold("throttled calls of a function", 0, 0, f"{S
 FUNCTION_ERRORS = ReviewThreshold("runs that ended in an error", 0, 0, f"{SLIC_WATCH}: Lambda Errors above 0")
 # Where the alarm is missing, its default stands in.
 DEAD_LETTER_DEPTH = ReviewThreshold(
-    "dead letters", 0, 0, "infra/variables.tf: dead_letters_threshold; each is a job that was given up on"
+    "dead-letter queue", 0, 0, "infra/variables.tf: dead_letters_threshold; each is a job that was given up on"
 )
 FAILED_JOBS = ReviewThreshold("jobs a minute that failed for good", 0, 0, "infra/variables.tf: failed_jobs_threshold")
 API_FAILURES = ReviewThreshold(
@@ -79,13 +79,13 @@ API_REFUSALS = ReviewThreshold(
     "answers 4xx, as share of all", 0.05, None, f"{RECOMMENDED}: 4XXError Average above 0.05"
 )
 POSTPONED = ReviewThreshold(
-    "deliveries put off, as share of all",
+    "deliveries postponed, as share of all",
     0.10,
     None,
-    "own choice: a job that is put off once waits some seconds more; one in ten is where users begin to notice",
+    "own choice: a job that is postponed once waits some seconds more; one in ten is where users begin to notice",
 )
 COST = ReviewThreshold(
-    "cost against the window before", 2.0, None, "own choice: twice as much is worth knowing before the bill tells"
+    "cost against the window before", 2.0, None, "own choice: twice as much is worth knowing before the bill comes"
 )
 # Fewer than these say little as a share: of three requests one is a third.
 MIN_COUNT = 5

@@ -63,14 +63,14 @@ class DeadLetterMessage:
 
 
 def read_all(workspace: Workspace) -> list[DeadLetterMessage]:
-    """Read every dead letter, oldest first, and put them back at once. Raises OncallError."""
+    """Read every dead-letter message, oldest first, and put them back at once. Raises OncallError."""
     with hold_all(workspace) as letters:
         return letters
 
 
 @contextmanager
 def hold_all(workspace: Workspace) -> Iterator[list[DeadLetterMessage]]:
-    """Keep every dead letter out of others' sight while they are dealt with, oldest first; what is left is put back.
+    """Keep every dead-letter message out of others' sight while they are dealt with, oldest first; what is left is put back.
 
     A killed reader loses nothing: its letters come back by themselves after HOLD_S. Raises OncallError.
     """
@@ -84,7 +84,7 @@ def hold_all(workspace: Workspace) -> Iterator[list[DeadLetterMessage]]:
             _receive_all(sqs, url, letters)
         except (BotoCoreError, ClientError) as error:
             raise OncallError(
-                f"The dead letters could not be read: {errors.reason(error, 'sqs:ReceiveMessage')}.",
+                f"The dead-letter queue could not be read: {errors.reason(error, 'sqs:ReceiveMessage')}.",
             ) from error
         yield sorted(letters.values(), key=lambda letter: (letter.since, letter.job_id))
     finally:
@@ -105,7 +105,7 @@ def message_batches(letters: Iterable[DeadLetterMessage]) -> Iterator[list[DeadL
 
 
 def parse_message(message: Mapping[str, Any]) -> DeadLetterMessage:
-    """Read a dead letter from a message as ReceiveMessage gives it, with all its attributes."""
+    """Read a dead-letter message from a message as ReceiveMessage gives it, with all its attributes."""
     system = message.get("Attributes", {})
     given = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     # A letter that the worker wrote, that was sent back with its attributes, and that SQS then moved: their reason is old.

@@ -142,7 +142,7 @@ PEEK_TIMEOUT_S = 10
 class MessageSnapshot:
     """One message of the job.
 
-    `dead` tells that it is a dead letter. `back_at` is when it can be received (again), None when it can be now or that is
+    `dead` tells that it is a dead-letter message. `back_at` is when it can be received (again), None when it can be now or that is
     not known.
     """
 
@@ -171,7 +171,7 @@ def search_queues(workspace: Workspace, wanted: str, *, painted: bool = False) -
     """Look for a job by its id or its message's id.
 
     The local cloud shows its messages. AWS does not without handing them out: there the queue is left alone, because a
-    look would take a job from the workers, and the dead letters are read and put back. Of a `painted` job neither is asked.
+    look would take a job from the workers, and the dead-letter queue is read, and its messages put back. Of a `painted` job neither is asked.
     """
     found = QueueSearch()
     if workspace.queue_url is None or workspace.dead_letter_url is None:
@@ -233,7 +233,7 @@ def _depths(workspace: Workspace, found: QueueSearch) -> None:
         return
     waiting, in_flight, delayed = (int(answer["Attributes"].get(depth, 0)) for depth in DEPTHS)
     found.notes.append(
-        f"{alone}. In the queue are about {waiting} waiting, {in_flight} in flight or put off, {delayed} delayed.",
+        f"{alone}. In the queue are about {waiting} waiting, {in_flight} in flight or postponed, {delayed} delayed.",
     )
 
 

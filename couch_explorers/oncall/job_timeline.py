@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-QUEUE, DEAD_LETTERS, BUCKET = "queue", "dead letters", "bucket"
+QUEUE, DEAD_LETTERS, BUCKET = "queue", "DLQ", "bucket"
 # Lambda's own lines that say nothing about the job.
 IDLE_LINES = ("START ", "END ", "INIT_START ")
 
@@ -69,10 +69,10 @@ def _describe_snapshot(sighting: MessageSnapshot) -> str:
         return f"Sent as message {sighting.message_id}."
     if sighting.moved_by_sqs:
         return (
-            f"Sent as message {sighting.message_id}; moved to the dead letters by SQS after {sighting.receives} receives: "
+            f"Sent as message {sighting.message_id}; moved to the dead-letter queue by SQS after {sighting.receives} receives: "
             "each worker was stopped before it could say why."
         )
-    return f"Dead letter {sighting.message_id}: {sighting.reason or 'without a reason'}."
+    return f"Dead-letter message {sighting.message_id}: {sighting.reason or 'without a reason'}."
 
 
 def _events_of_lines(lines: Sequence[LogLine]) -> list[tuple[datetime, TimelineEvent]]:
@@ -121,7 +121,7 @@ def _stored(line: LogLine) -> str:
 
 def _put_off(line: LogLine, *, known: bool) -> str:
     said = f"{line.get('reason')} again." if known else _reason(line)
-    return f"put off for {duration(_number(line, 'seconds'))}. {said}"
+    return f"postponed for {duration(_number(line, 'seconds'))}. {said}"
 
 
 def _given_up(line: LogLine) -> str:
@@ -162,10 +162,10 @@ class JobState(StrEnum):
     WAITING = "waiting"  # in the queue, for a worker
     DELAYED = "delayed"  # in the queue, not yet to be received
     BEING_SERVED = "being served"
-    PUT_OFF = "put off"  # in the queue, after a failure that passes
+    POSTPONED = "postponed"  # in the queue, after a failure that passes
     GIVEN_UP = "given up"
     REFUSED = "refused"  # by the API, which keeps nothing
-    GONE = "gone"  # it was painted or put off, and nothing is left of it
+    GONE = "gone"  # it was painted or postponed, and nothing is left of it
     UNKNOWN = "unknown"
 
 
@@ -195,7 +195,7 @@ def job_status(
     if kept.picture is not None:
         # One that asks for the same picture is dropped, one that asks for another is refused.
         look = couch_command(workspace, f"redrive --dry-run {job_id}")
-        advice = (f"A dead letter with its id is left. See what would become of it: {look}",) if letter else ()
+        advice = (f"A dead-letter message with its id is left. See what would become of it: {look}",) if letter else ()
         return JobStatus(JobState.PAINTED, f"{job_id} is painted.", advice=advice)
     if message is not None:
         return _status_in_queue(job_id, message, last, now)
@@ -220,8 +220,8 @@ def _status_in_queue(job_id: str, message: MessageSnapshot, last: LogLine | None
         and last.get("receives") == str(message.receives)
     )
     if said and last is not None and last.text == POSTPONED:
-        sentence = f"{job_id} is put off after a failure, {receives}; its next try is at {back}."
-        return JobStatus(JobState.PUT_OFF, sentence, last.get("reason"), last.get("detail"))
+        sentence = f"{job_id} is postponed after a failure, {receives}; its next try is at {back}."
+        return JobStatus(JobState.POSTPONED, sentence, last.get("reason"), last.get("detail"))
     sentence = f"{job_id} is being served, {receives}. If its worker is stopped, the job comes back at {back}."
     return JobStatus(JobState.BEING_SERVED, sentence)
 
@@ -242,10 +242,10 @@ def _status_given_up(
         advice = (
             f"See whether it may succeed now, then send it back without --dry-run: {couch_command(workspace, words)}"
         )
-        where = "it stands among the dead letters"
+        where = "it is in the dead-letter queue"
     else:
-        advice = "Send the request again under another id, or under the same one: no dead letter is left to send back."
-        where = "no dead letter of it was found"
+        advice = "Send the request again under another id, or under the same one: no dead-letter message is left to send back."
+        where = "no dead-letter message of it was found"
     why = f": {reason}" if reason else " without a reason: its workers were stopped"
     return JobStatus(JobState.GIVEN_UP, f"{job_id} was given up{why}; {where}.", reason, detail, (advice,))
 
@@ -253,7 +253,7 @@ def _status_given_up(
 def _status_from_log(workspace: Workspace, job_id: str, last: LogLine | None, now: datetime) -> JobStatus:
     """Conclude from the last line alone: nothing of the job is in the bucket or was seen in a queue."""
     if last is None:
-        sentence = f"What became of {job_id} is not known: its lines tell no end."
+        sentence = f"What became of {job_id} is not known: its log lines show no end."
         return JobStatus(
             JobState.UNKNOWN,
             sentence,
@@ -265,7 +265,7 @@ def _status_from_log(workspace: Workspace, job_id: str, last: LogLine | None, no
         return JobStatus(
             JobState.GONE,
             sentence,
-            advice=("Somebody removed it: send the job again to have it made anew.",),
+            advice=("Somebody removed it: send the job again to have it made again.",),
         )
     if last.text == REFUSED:
         sentence = f"{job_id} was refused by the API with HTTP {last.get('status')}: {reason}."
@@ -277,14 +277,14 @@ def _status_from_log(workspace: Workspace, job_id: str, last: LogLine | None, no
             ("The API keeps nothing: its caller has to ask again.",),
         )
     if last.text == GIVEN_UP:
-        sentence = f"{job_id} was given up: {reason}; neither its note nor a dead letter is left."
+        sentence = f"{job_id} was given up: {reason}; neither its note nor a dead-letter message is left."
         again = "It may have been sent back a moment ago: look again in a minute. If not, send the request again."
         return JobStatus(JobState.GIVEN_UP, sentence, reason, detail, (again,))
     seconds = last.fields.get("seconds")
     back = last.time + timedelta(seconds=seconds if isinstance(seconds, int) else 0)
     if workspace.target == "local":
         # Here the queue was looked into, and the job is not there.
-        sentence = f"{job_id} was put off at {utc_time(last.time)} UTC, and is in no queue any more."
+        sentence = f"{job_id} was postponed at {utc_time(last.time)} UTC, and is in no queue any more."
         return JobStatus(
             JobState.GONE,
             sentence,
@@ -296,7 +296,7 @@ def _status_from_log(workspace: Workspace, job_id: str, last: LogLine | None, no
         when = f"its next try is at about {utc_time(back)} UTC, in {duration((back - now).total_seconds())}"
     else:
         when = f"its next try was due at about {utc_time(back)} UTC and has left no line yet"
-    return JobStatus(JobState.PUT_OFF, f"{job_id} is put off after a failure; {when}.", reason, detail)
+    return JobStatus(JobState.POSTPONED, f"{job_id} is postponed after a failure; {when}.", reason, detail)
 
 
 @dataclass(frozen=True)

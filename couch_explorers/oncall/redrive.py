@@ -1,4 +1,4 @@
-"""Sending dead letters back to the queue under the same ids: only what may succeed now, and nothing that is painted already.
+"""Sending dead-letter messages back to the queue under the same ids: only what may succeed now, and nothing that is painted already.
 
 A job is in the queue before its letter is deleted, so whatever interrupts this loses nothing. A job that is sent twice is
 not paid twice: the worker looks for its picture first.
@@ -31,10 +31,10 @@ IDS_LISTED = 10
 
 
 def run(workspace: Workspace, ids: Iterable[str] = (), *, dry_run: bool = False, force: bool = False) -> Report:
-    """Deal with the dead letters of these jobs, or with all of them: what `couch redrive` does.
+    """Deal with the dead-letter messages of these jobs, or with all of them: what `couch redrive` does.
 
     `ids` are jobs' ids or messages' ids. A dry run decides and changes nothing. Raises OncallError, before anything is
-    sent, for an id that has no dead letter and when queue or bucket cannot be read.
+    sent, for an id that has no dead-letter message and when queue or bucket cannot be read.
     """
     if workspace.dead_letter_url is None or workspace.queue_url is None:
         raise OncallError(f"{not_deployed('queue', workspace.target)}.")
@@ -65,7 +65,7 @@ def carry_out(
     sqs, s3 = workspace.client("sqs"), workspace.client("s3")
     going = {decision.letter.message_id: decision for decision in decisions if decision.action is Action.SEND}
     dropped = [decision for decision in decisions if decision.action is Action.DROP]
-    # First: a worker may fail, and write the note anew, before we would come to remove it.
+    # First: a worker may fail, and write the note again, before we would come to remove it.
     _remove_notes(s3, workspace, [*going.values(), *dropped])
     troubles: dict[str, str] = {}
     refused: dict[str, str] = {}
@@ -102,7 +102,7 @@ def _select(letters: Sequence[DeadLetterMessage], named: Sequence[str]) -> list[
         there = list(dict.fromkeys(letter.job_id for letter in letters))
         more = f" and {len(there) - IDS_LISTED} more" if len(there) > IDS_LISTED else ""
         listed = f"There are {', '.join(there[:IDS_LISTED])}{more}." if there else "There are none at all."
-        raise OncallError(f"No dead letter has the id {', '.join(unknown)}. {listed} Nothing was sent.")
+        raise OncallError(f"No dead-letter message has the id {', '.join(unknown)}. {listed} Nothing was sent.")
     return [letter for letter in letters if letter.job_id in named or letter.message_id in named]
 
 
@@ -120,7 +120,7 @@ def _count_hidden(workspace: Workspace) -> int:
 
 
 def _remove_notes(s3: Any, workspace: Workspace, decisions: Sequence[Decision]) -> None:
-    """Remove the notes that say why there is no picture: whoever waits for one would take them for the answer.
+    """Remove the notes that say why there is no picture: anyone who waits for one would take them for the answer.
 
     Without the right to, they stay: the worker's log and the letter told the same.
     """
@@ -147,5 +147,5 @@ def _delete(sqs: Any, workspace: Workspace, letters: Sequence[DeadLetterMessage]
             )
         else:
             left |= {entry["Id"]: str(entry.get("Message") or entry["Code"]) for entry in answer.get("Failed", [])}
-    after = "its dead letter could not be deleted. Once its picture is there, another redrive drops it"
+    after = "its dead-letter message could not be deleted. Once its picture is there, another redrive drops it"
     return {message_id: f"{after} ({reason.rstrip('. ')})." for message_id, reason in left.items()}

@@ -65,7 +65,7 @@ class Eligibility:
 
 
 class EligibilityChecker:
-    """Judges dead letters; what it asks of the target it asks once."""
+    """Judges dead-letter messages; what it asks of the target it asks once."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -77,7 +77,7 @@ class EligibilityChecker:
             InvalidJobError.reason: _valid,
             UnknownModelError.reason: _valid,
             BodyTooLargeError.reason: _valid,
-            # Whoever plans has looked, and found no picture of another request.
+            # Anyone who plans has looked, and found no picture of another request.
             ConflictError.reason: lambda _: Eligibility(good=True, why="The other picture that had its id is gone."),
             BlockedError.reason: _blocked,
             ModelAnswerError.reason: _answered,
@@ -202,7 +202,7 @@ LOOKUP_THREADS = 8
 
 
 class Action(StrEnum):
-    """What is to become of a dead letter."""
+    """What is to become of a dead-letter message."""
 
     SEND = "send"
     REFUSE = "refuse"  # it stays where it is
@@ -287,7 +287,9 @@ def _eligibility(
             place = f"s3://{workspace.bucket}/{job.key(workspace.prefix)}"
             return Eligibility(good=False, why=f"The id belongs to another picture, {place}: send it under another id.")
         if claimed.get(job.id, job.request_hash) != job.request_hash:
-            return Eligibility(good=False, why="An older dead letter has the same id and asks for another picture.")
+            return Eligibility(
+                good=False, why="An older dead-letter message has the same id and asks for another picture."
+            )
     return prospects.of(letter, job)
 
 

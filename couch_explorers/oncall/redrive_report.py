@@ -92,8 +92,8 @@ class Report:
                 "or was stopped while reading. They come back within two minutes.",
             )
         if not self.outcomes:
-            return [f"No dead letters in {self.queue}.", *lines]
-        lines += [f"{_count(self._letters(), 'dead letter')} in {self.queue} (times in UTC)", ""]
+            return [f"No dead-letter messages in {self.queue}.", *lines]
+        lines += [f"{_count(self._letters(), 'dead-letter message')} in {self.queue} (times in UTC)", ""]
         for group in _group_alike(self.outcomes):
             lines += [*self._group(group), ""]
         return [*lines, *self._summary()]

@@ -101,7 +101,7 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has
         self._numbers = {index: number for number, index in enumerate(code_cells(notebook), start=1)}
 
     def save(self, **_arguments: Any) -> None:
-        """Keep what there is so far, for whoever looks in while a long notebook runs; not more often than pays."""
+        """Keep what there is so far, for anyone who looks in while a long notebook runs; not more often than pays."""
         if time.monotonic() - self._saved >= SAVE_EVERY_S:
             # A disk that is full now may have room at the end, when the result tells what could not be written.
             with suppress(OSError):

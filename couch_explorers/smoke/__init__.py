@@ -46,7 +46,7 @@ class SmokeTest:
         return self._part("api")
 
     def queue(self) -> Part:
-        """The queue: each prompt becomes a picture, nothing goes to the dead letters."""
+        """The queue: each prompt becomes a picture, nothing goes to the dead-letter queue."""
         return self._part("queue")
 
     def alarms(self) -> Part:

@@ -24,7 +24,7 @@ def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
     return Part(
         (
             ask("alarms exist and act", lambda: _exist(workspace, clients)),
-            ask("alarms reach somebody", lambda: _reach(workspace, clients)),
+            ask("alarms reach a subscriber", lambda: _reach(workspace, clients)),
         )
     )
 
@@ -48,7 +48,7 @@ def _exist(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, 
         said = "; ".join(f"{name}: {alarms[name].get('StateReason') or 'no reason given'}" for name in ringing)
         return Verdict.WARN, f"In ALARM now: {said}"
     names = ", ".join(name.removeprefix(stem) for name in expected)
-    return Verdict.OK, f"{len(expected)} alarms tell {str(workspace.topic_arn).rsplit(':', 1)[-1]}: {names}."
+    return Verdict.OK, f"{len(expected)} alarms notify {str(workspace.topic_arn).rsplit(':', 1)[-1]}: {names}."
 
 
 def _reach(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, str]:

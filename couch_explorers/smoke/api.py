@@ -52,7 +52,9 @@ def check(
     checks = [
         ask("api: a prompt becomes a picture", lambda: good.ask(deployed, sleep)),
         ask("api: the picture lies in the bucket", good.fetch) if good.answer else _no_picture("lies in the bucket"),
-        ask("api: the picture tells its parameters", good.compare) if good.png else _no_picture("tells its parameters"),
+        ask("api: the picture contains its parameters", good.compare)
+        if good.png
+        else _no_picture("contains its parameters"),
     ]
     for name, make_body in BAD_BODIES.items():
         job_id = f"{run_id}-{name.replace(' ', '-')}"

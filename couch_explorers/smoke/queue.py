@@ -1,4 +1,4 @@
-"""The smoke test's queue part: every prompt that is sent becomes a picture, and nothing goes to the dead letters."""
+"""The smoke test's queue part: every prompt that is sent becomes a picture, and nothing goes to the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Part:
-    """Send the prompts, wait at most `timeout_s` seconds for their pictures, and compare the dead letters.
+    """Send the prompts, wait at most `timeout_s` seconds for their pictures, and compare the dead-letter queue.
 
     Costs one picture a prompt. `required` makes a queue that is not deployed BAD instead of SKIPPED.
     """
@@ -77,7 +77,7 @@ def check(
         # What a person wants to know of a picture is how long it took to come, not how long it took to look at it.
         checks.append(Check(asked.name, asked.verdict, round(job.seconds or clock() - job.at, 3), asked.detail))
     checks.append(_time_in_queue(sent))
-    checks.append(ask("queue: no dead letters", lambda: _dead_letters(sqs, workspace, before)))
+    checks.append(ask("queue: no dead-letter messages", lambda: _dead_letters(sqs, workspace, before)))
     made = sum(job.key.endswith(".png") for job in sent)
     checks.append(time_to_picture.check("queue", workspace, clients, "worker", made, wait))
     pictures = (

@@ -122,7 +122,7 @@ run "the_alarms_fit_what_they_watch" {
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["dead-letters"].threshold == 0 && aws_cloudwatch_metric_alarm.this["dead-letters"].comparison_operator == "GreaterThanThreshold"
-    error_message = "One dead letter is enough."
+    error_message = "One dead-letter message is enough."
   }
 }
 
@@ -237,7 +237,7 @@ run "the_worker_is_told_what_was_made" {
 
   assert {
     condition     = jsondecode(aws_sqs_queue.dead_letter.redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = [aws_sqs_queue.jobs.arn] }
-    error_message = "Only this queue may send its dead letters here. The ARN written from the name must be the queue's own."
+    error_message = "Only this queue may send its dead-letter messages here. The ARN written from the name must be the queue's own."
   }
 
   assert {

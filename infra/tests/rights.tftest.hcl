@@ -121,7 +121,7 @@ run "a_plan_tells_nobody_where_the_alarms_go" {
 
   assert {
     condition     = issensitive(aws_sns_topic_subscription.email.endpoint)
-    error_message = "A plan stands on the page of a job, for whoever may see the repository."
+    error_message = "A plan stands on the page of a job, for anyone who may see the repository."
   }
 }
 

@@ -38,7 +38,7 @@ def test_until_a_copy_is_deployed_the_list_is_what_the_command_prints_then(words
     found = committed(words)
     filled_in = re.match(re.escape(deployed_beginning(words)), joined(found))
 
-    assert filled_in or found == markdown(NOTHING_DEPLOYED, words), "write it anew: couch deliverables --empty --write"
+    assert filled_in or found == markdown(NOTHING_DEPLOYED, words), "write it again: couch deliverables --empty --write"
 
 
 @every_page

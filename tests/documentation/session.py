@@ -90,6 +90,6 @@ class Session:
     def _own(self) -> dict[str, str]:
         path = os.pathsep.join([str(STAND_INS), self.copy.environment["PATH"]])
         jupyter = {f"JUPYTER_{name}_DIR": str(self.folder / "jupyter") for name in ("CONFIG", "DATA", "RUNTIME")}
-        # Whoever tests does not want a browser to open.
+        # Anyone who tests does not want a browser to open.
         quiet = {"NO_COLOR": "1", "TERM": "dumb", "SAM_CLI_TELEMETRY": "0", "BROWSER": "true"}
         return {"PATH": path} | jupyter | quiet

@@ -1,4 +1,4 @@
-"""The stand-in of GitHub's command line, which the documentation's commands are held against."""
+"""The stand-in of GitHub's command line, which the documentation's commands are compared with."""
 
 import subprocess
 import sys

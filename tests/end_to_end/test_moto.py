@@ -83,7 +83,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def moto(environment):
-    """Makes clients of moto; this process is whoever works on it."""
+    """Makes clients of moto; this process is the person who works on it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "COUCH_REGION"):
             patch.delenv(name, raising=False)
@@ -219,7 +219,7 @@ def test_review_reads_the_queues_metrics_and_alarms(review):
     age = review.loc["oldest job waiting"]
 
     assert (age.verdict, age.value, age.threshold) == ("OK", AGE_S, 300.0)
-    assert (review.loc["dead letters"].verdict, review.loc["dead letters"].value) == ("OK", 0.0)
+    assert (review.loc["dead-letter queue"].verdict, review.loc["dead-letter queue"].value) == ("OK", 0.0)
     assert review.loc["worker duration"].verdict == "NO DATA"
 
 
@@ -272,7 +272,7 @@ def test_smoke_test_judges_up_to_what_moto_has(smoke_test):
         "api": Verdict.SKIPPED,
         "queue": Verdict.SKIPPED,
         "alarms exist and act": Verdict.OK,
-        "alarms reach somebody": Verdict.OK,
+        "alarms reach a subscriber": Verdict.OK,
     }
     assert "a web page came in place of AWS's answer" in smoke_test[f"model {MODEL} (default)"].detail
 

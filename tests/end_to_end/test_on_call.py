@@ -1,4 +1,4 @@
-"""Whoever is on call looks after jobs on a real local cloud: what became of one, and back to the queue with it."""
+"""A person on call looks after jobs on a real local cloud: what became of one, and back to the queue with it."""
 
 import json
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_a_poison_job_is_told_refused_and_painted_by_force_once_its_cause_is_men
     forced = redrive.run(workspace, ["on-call-poison"], force=True)
 
     assert story.standing.reason == "ContentFiltered"
-    assert "it stands among the dead letters" in story.standing.sentence
+    assert "it is in the dead-letter queue" in story.standing.sentence
     assert [outcome.result for outcome in refused.outcomes] == ["refused"]
     assert [outcome.result for outcome in forced.outcomes] == ["sent back"]
     assert story_with(workspace, "on-call-poison", "painted", "Sent again as message")
@@ -66,7 +66,7 @@ def test_a_job_that_is_put_off_is_told_alike_where_queues_can_be_looked_into_and
     faults("throttle=1", "latency=0")
     local_cloud.send(workspace, id="on-call-throttled")
 
-    here = story_with(workspace, "on-call-throttled", "put off")
+    here = story_with(workspace, "on-call-throttled", "postponed")
     on_aws = trace(replace(workspace, target="aws"), "on-call-throttled")
     faults("clear")
 

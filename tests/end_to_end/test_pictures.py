@@ -62,14 +62,14 @@ def test_the_same_id_for_another_request_becomes_a_dead_letter(local_cloud, work
 
     local_cloud.send(workspace, "An elephant", id="taken", seed=1)
 
-    letter = wait_until(lambda: dead_letters("taken"), what="the dead letter")
+    letter = wait_until(lambda: dead_letters("taken"), what="the dead-letter message")
     assert letter["attributes"]["reason"] == "Conflict"
 
 
 def test_a_poison_prompt_becomes_a_dead_letter_and_a_note_for_whoever_waits(local_cloud, workspace, keys, dead_letters):
     workspace.client("sqs").send_message(QueueUrl=workspace.queue_url, MessageBody='{"id": "poison", "prompt": 7}')
 
-    letter = wait_until(lambda: dead_letters("poison"), what="the dead letter")
+    letter = wait_until(lambda: dead_letters("poison"), what="the dead-letter message")
     note = json.load(workspace.client("s3").get_object(Bucket=workspace.bucket, Key="42/poison.error.json")["Body"])
     assert letter["attributes"]["reason"] == "InvalidRequest"
     assert note["reason"] == "InvalidRequest"

@@ -1,4 +1,4 @@
-"""Sweeps on a real local cloud: nothing is lost and nothing paid twice, whoever is killed, stopped or started meanwhile."""
+"""Sweeps on a real local cloud: nothing is lost and nothing paid twice, whatever is killed, stopped or started meanwhile."""
 
 import signal
 import subprocess

@@ -33,7 +33,7 @@ def test_a_worker_without_the_right_to_the_model_sends_the_job_to_the_dead_lette
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy | {"Statement": without}))
     try:
         local_cloud.send(workspace, id="no-right")
-        letter = wait_until(lambda: dead_letters("no-right"), what="the dead letter")
+        letter = wait_until(lambda: dead_letters("no-right"), what="the dead-letter message")
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 

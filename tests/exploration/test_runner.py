@@ -1,4 +1,4 @@
-"""What a plan leaves to do: runners report from other threads, and whoever interrupts finds everything that is there."""
+"""What a plan leaves to do: runners report from other threads, and anyone who interrupts finds everything that is there."""
 
 import _thread
 import threading

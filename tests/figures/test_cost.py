@@ -122,7 +122,7 @@ def test_the_lambdas_time_is_what_the_windows_pictures_took_failed_runs_included
 def test_requests_are_those_that_the_pictures_caused(frame_of):
     queue, api = cost.ways(worked(frame_of), CORE)
 
-    # 10 sends, 12 receives, 10 deletions, 2 put off; 6 requests for 5 pictures.
+    # 10 sends, 12 receives, 10 deletions, 2 postponed; 6 requests for 5 pictures.
     assert queue.requests == pytest.approx(100 * 34 * metrics_cost.SQS_REQUEST)
     assert api.requests == pytest.approx(200 * 6 * metrics_cost.API_REQUEST)
 

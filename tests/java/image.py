@@ -53,7 +53,7 @@ class Buildah:
 
     def __init__(self, folder: Path):
         self._options = ["--root", str(folder / "images"), "--runroot", str(folder / "run")]
-        # For whoever makes or removes images: one that is removed takes its unnamed parents along, and stumbles over those that
+        # For anyone who makes or removes images: one that is removed takes its unnamed parents along, and stumbles over those that
         # another build's container stands on.
         self.alone = FileLock(folder / "lock")
         self._environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}

@@ -1,4 +1,4 @@
-"""Frames for whoever reviews and draws, and a CloudWatch in memory for whoever fetches."""
+"""Frames for anyone who reviews and draws, and a CloudWatch in memory for anyone who fetches."""
 
 import pytest
 

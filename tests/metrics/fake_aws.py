@@ -114,7 +114,7 @@ class FakeAws:
         for namespace, metric, dimensions in self.samples:
             if namespace == Namespace and wanted <= set(dimensions):
                 found = [{"Name": name, "Value": value} for name, value in dimensions]
-                # A page each, so that whoever reads only the first is found out.
+                # A page each, so that anyone who reads only the first is found out.
                 yield {"Metrics": [{"Namespace": namespace, "MetricName": metric, "Dimensions": found}]}
 
     def describe_alarms(self, AlarmNamePrefix, AlarmTypes):  # noqa: N803

@@ -178,7 +178,7 @@ def test_a_queue_that_never_existed_is_missing_and_not_idle(aws, workspace):
     assert found.state(series.errors(WORKER)) is SeriesState.IDLE
     (note,) = found.notes
     assert note.startswith(
-        "Missing, though other parts of the queue are there: queue, dead letters. To bring it back, run"
+        "Missing, though other parts of the queue are there: queue, dead-letter queue. To bring it back, run"
     )
 
 
@@ -227,7 +227,7 @@ def test_throttled_metrics_end_in_an_error_that_says_what_to_do(aws, workspace):
 
 
 def throttled_before(moment):
-    """Let CloudWatch throttle whoever asks for a window that begins before a moment."""
+    """Let CloudWatch throttle anyone who asks for a window that begins before a moment."""
 
     def error(StartTime, **_arguments):  # noqa: N803 - boto3's name
         return client_error("Throttling", "Rate exceeded", "GetMetricData") if StartTime < moment else None
@@ -334,7 +334,7 @@ def test_aws_is_not_asked_for_the_local_historys_marks(aws, workspace):
 def test_the_price_of_the_request_is_that_of_its_metrics(aws, workspace):
     found = model.context_of(fetch(workspace, compare="none"))
 
-    # 5 of the queue, 1 of its dead letters, 2 of jobs, 4 of the API, 6 of each function, the time to picture of both and 5
+    # 5 of the queue, 1 of its dead-letter queue, 2 of jobs, 4 of the API, 6 of each function, the time to picture of both and 5
     # reasons of each that are the client's. The two longer windows of the objectives ask for 11 of the queue and 8 of the API.
     assert found.metrics_requested == 36 + 2 * 19
     assert found.cost_usd == pytest.approx(0.00074)

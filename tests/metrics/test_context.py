@@ -83,7 +83,7 @@ def test_a_missing_right_takes_away_only_its_own_part_and_is_named(aws, look, op
     assert bool(found.alarms) == (operation != "DescribeAlarms")
     assert bool(found.functions) == (operation != "GetFunction")
     assert bool(found.logs) == (operation != "FilterLogEvents")
-    # Whoever may not ask does not know that a part is missing.
+    # Anyone who may not ask does not know that a part is missing.
     assert found.missing == frozenset()
 
 

@@ -24,7 +24,7 @@ END_CLAUSE = rf"(?P<latest>{NUMBER}(?: s)? (?:at the end|when last measured, {WH
 # By fact: where it is said (a row, a caption, or the summary), and how.
 ROWS = {
     "oldest job waiting": rf"At most (?P<peak>{NUMBER} s) \((?P<when>{WHEN})\), (?:(?P<ratio>{RATIO})(?: of)? the|and no alarm)[^;]*; {END_CLAUSE}",
-    "dead letters": rf"At most (?P<peak>{NUMBER}) \((?P<when>{WHEN})\), {END_CLAUSE}",
+    "dead-letter queue": rf"At most (?P<peak>{NUMBER}) \((?P<when>{WHEN})\), {END_CLAUSE}",
     "backlog": rf"At most (?P<peak>{NUMBER}) \((?P<when>{WHEN})\); {END_CLAUSE}",
     "failed jobs": rf"^(?P<count>{NUMBER}) jobs? failed for good(?: \([^)]*\))?(?:: (?P<reasons>[^.]*))?\.",
     "worker errors": rf"^(?P<count>{NUMBER}) of (?:no|{NUMBER}) runs? ended in an error",
@@ -36,7 +36,7 @@ ROWS = {
 }
 CAPTIONS = {
     "oldest job waiting": ("age", rf"waited at most (?P<peak>{NUMBER} s) \((?P<when>{WHEN})(?:, (?P<ratio>{RATIO})[^)]*)?\), {END_CLAUSE}"),
-    "dead letters": ("backlog", rf"[Dd]ead letters: at most (?P<peak>{NUMBER}) \((?P<when>{WHEN})\), {END_CLAUSE}"),
+    "dead-letter queue": ("backlog", rf"[Dd]ead-letter queue: at most (?P<peak>{NUMBER}) \((?P<when>{WHEN})\), {END_CLAUSE}"),
     "backlog": ("backlog", rf"Jobs that waited: at most (?P<peak>{NUMBER}) \((?P<when>{WHEN})\), {END_CLAUSE}"),
     "failed jobs": ("failures", rf"(?P<count>{NUMBER}) jobs? failed for good \((?P<reasons>\d[\d,.]* [^;)]*);"),
     "worker errors": ("failures", rf"(?P<count>{NUMBER}) worker errors?"),
@@ -124,7 +124,7 @@ def test_the_summary_agrees_with_table_and_captions(frame):
 
     is_bad = Verdict.BAD in set(verdicts["verdict"])
     assert not (is_bad and summary.startswith("**Healthy"))
-    if "nobody used it" in summary:
+    if "not used" in summary:
         assert "jobs sent" not in captions.flow(data) or "0 jobs sent" in captions.flow(data)
     for oldest in re.findall(rf"no job waited longer than ({NUMBER} s)", summary):
         assert oldest in found["oldest job waiting"].reason

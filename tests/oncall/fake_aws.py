@@ -265,7 +265,7 @@ class Cloud:
         return Workspace(target, self, "42", "eu-west-1", "bucket", "42", **(usual | changes))
 
     def give_up(self, job_id, reason="Throttled", detail="Try again later.", *, body=None, minutes=0, **fields):
-        """Put a dead letter as the worker writes it, that many minutes after the first."""
+        """Put a dead-letter message as the worker writes it, that many minutes after the first."""
         text = body or jobs.message_body(fields.pop("prompt", "A fjord"), id=job_id, **fields)
         attributes = {"reason": reason, "detail": detail, "job_id": job_id}
         return self.sqs.put(DEAD, text, attributes=attributes, sent=NOW + timedelta(minutes=minutes))

@@ -163,7 +163,7 @@ def test_on_aws_the_queue_is_left_alone_and_that_is_said(cloud, workspace, stand
 
     assert found.sightings == []
     assert "without taking it from the workers" in found.notes[0]
-    assert "about 1 waiting, 0 in flight or put off, 0 delayed" in found.notes[0]
+    assert "about 1 waiting, 0 in flight or postponed, 0 delayed" in found.notes[0]
     assert cloud.sqs.queues[stand.QUEUE][0].receives == 0
 
 

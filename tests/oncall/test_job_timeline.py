@@ -14,8 +14,10 @@ def told(cloud, workspace, stand):
     """The story's moments as (place, text), from what the test has put into bucket and logs."""
 
     def tell(sightings=(), job_id="a"):
-        kept = evidence.find_objects(cloud.s3, workspace, job_id)
-        lines = evidence.search_logs(cloud.logs, workspace.functions, job_id, stand.NOW + timedelta(hours=1)).lines
+        kept = evidence.find_objects(cloud.client("s3"), workspace, job_id)
+        lines = evidence.search_logs(
+            cloud.client("logs"), workspace.functions, job_id, stand.NOW + timedelta(hours=1)
+        ).lines
         return [(moment.place, moment.text) for moment in timeline_events(kept, list(sightings), lines)]
 
     return tell
@@ -41,7 +43,7 @@ def test_a_job_is_told_from_its_sending_to_its_picture(cloud, told, sighting):
 
     assert told([sighting()]) == [
         ("queue", "Sent as message m-1."),
-        ("worker", "Receive 1: put off for 4 s. Throttled: Try again later."),
+        ("worker", "Receive 1: postponed for 4 s. Throttled: Try again later."),
         ("worker", "Receive 2: picture made and stored in 2.3 s."),
     ]
 
@@ -75,7 +77,7 @@ def test_a_redriven_job_counts_its_receives_anew(cloud, told):
     throttled(cloud, 1, 1)
     throttled(cloud, 1, 9, message_id="m-2")
 
-    assert [text.partition(" put")[0] for _, text in told()] == [
+    assert [text.partition(" postponed")[0] for _, text in told()] == [
         "Receive 1:",
         "Sent again as message m-2. Receive 1:",
     ]
@@ -94,8 +96,8 @@ def test_a_job_that_was_given_up_is_told_by_worker_letter_and_note(cloud, told, 
     moments = told([sighting(dead=True, reason="ContentFiltered")])
 
     assert sorted(moments) == [
+        ("DLQ", "Dead-letter message m-1: ContentFiltered."),
         ("bucket", "Note of why there is no picture: ContentFiltered."),
-        ("dead letters", "Dead letter m-1: ContentFiltered."),
         ("worker", "Receive 1: given up. ContentFiltered: No."),
     ]
 
@@ -104,7 +106,7 @@ def test_a_message_that_sqs_moved_is_told_with_what_that_means(told, sighting):
     place, text = told([sighting(dead=True, moved_by_sqs=True, receives=10)])[0]
 
     assert place == "queue"
-    assert "moved to the dead letters by SQS after 10 receives" in text
+    assert "moved to the dead-letter queue by SQS after 10 receives" in text
 
 
 def test_an_answer_of_the_api_is_told_with_its_status(cloud, told):
@@ -174,7 +176,7 @@ def test_a_job_that_was_given_up_tells_why_and_what_to_do(cloud, tell):
 
     standing = tell("a").standing
 
-    assert standing.sentence == "a was given up: ContentFiltered; it stands among the dead letters."
+    assert standing.sentence == "a was given up: ContentFiltered; it is in the dead-letter queue."
     assert standing.detail == "The filter refused the prompt."
     assert "couch redrive --dry-run a --target aws --candidate 42" in standing.advice[0]
 
@@ -184,7 +186,7 @@ def test_a_job_whose_letter_is_gone_is_told_by_its_note(cloud, tell):
 
     standing = tell("a").standing
 
-    assert standing.sentence == "a was given up: ContentFiltered; no dead letter of it was found."
+    assert standing.sentence == "a was given up: ContentFiltered; no dead-letter message of it was found."
     assert "under the same one" in standing.advice[0]
 
 
@@ -219,7 +221,7 @@ def test_a_message_whose_last_receive_was_put_off_is_put_off(cloud, tell_local, 
 
     standing = tell_local("a", waiting=[message(back_in=25, receives=2)]).standing
 
-    assert standing.state == "put off"
+    assert standing.state == "postponed"
     assert (standing.reason, standing.detail) == ("Throttled", "Try later.")
     assert "its next try is at 25 Nov 09:30:35 UTC, in 25 s" in standing.sentence
 
@@ -245,7 +247,7 @@ def test_on_aws_a_job_that_was_put_off_is_told_by_its_log(cloud, tell, seconds, 
 
     standing = tell("a", seconds).standing
 
-    assert standing.state == "put off"
+    assert standing.state == "postponed"
     assert words in standing.sentence
 
 
@@ -398,7 +400,8 @@ def test_a_painted_job_on_one_screen(cloud, lines, job):
         "",
         "Wednesday 25 November 2026, UTC",
         f"09:30:00  bucket        The picture is there: {size} bytes.",
-        "09:30:01  worker        Receive 1: put off for under a second. Throttled: Later.",
+        "09:30:01  worker        Receive 1: postponed for under a second. Throttled:",
+        "                        Later.",
         "09:30:05  worker        Receive 2: picture made and stored in 2.3 s.",
         "",
         "searched  s3://bucket/42/a.*; the logs of worker and api back to 24 Nov 09:32:00",

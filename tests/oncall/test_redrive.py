@@ -197,7 +197,7 @@ def test_only_the_named_are_sent_by_the_jobs_id_or_the_letters(cloud, workspace,
 def test_an_id_without_a_letter_stops_before_anything_is_sent_and_lists_what_there_is(cloud, workspace, stand):
     cloud.give_up("a")
 
-    with pytest.raises(OncallError, match=r"No dead letter has the id nope\. There are a\. Nothing was sent\."):
+    with pytest.raises(OncallError, match=r"No dead-letter message has the id nope\. There are a\. Nothing was sent\."):
         redrive.run(workspace, ["a", "nope"])
 
     assert len(cloud.sqs.visible(stand.DEAD)) == 1

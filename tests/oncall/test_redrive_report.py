@@ -18,14 +18,14 @@ def text(cloud, workspace):
 
 
 def test_no_letters_are_one_line(text):
-    assert text() == "No dead letters in couch-explorers-42-jobs-dead-letter."
+    assert text() == "No dead-letter messages in couch-explorers-42-jobs-dead-letter."
 
 
 def test_a_letter_shows_its_reason_what_becomes_of_it_and_why(cloud, text):
     cloud.give_up("poison", "ContentFiltered", "The filter refused the prompt.")
 
     assert text().splitlines() == [
-        "1 dead letter in couch-explorers-42-jobs-dead-letter (times in UTC)",
+        "1 dead-letter message in couch-explorers-42-jobs-dead-letter (times in UTC)",
         "",
         "refused: 1 job, ContentFiltered",
         "  The filter refused the prompt.",
@@ -70,7 +70,7 @@ def test_twins_are_counted_as_letters_and_shown_as_one_job(cloud, text):
 
     written = text()
 
-    assert "2 dead letters" in written
+    assert "2 dead-letter messages" in written
     assert "twin (2 letters)" in written
 
 

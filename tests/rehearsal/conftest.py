@@ -19,7 +19,7 @@ from .stage import Stage
 
 SERVER = Path(__file__).resolve().parents[1] / "bare_cloud.py"
 SUMMARIES = Path(__file__).parent / "summaries"
-# With this in the environment the summaries are written anew instead of compared.
+# With this in the environment the summaries are written again instead of compared.
 WRITE = "REHEARSAL_WRITE_SUMMARIES"
 READY_WITHIN_S = 60
 
@@ -44,7 +44,7 @@ def endpoint(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def session(endpoint):
-    """Whoever owns the account of that cloud: no workflow does."""
+    """The owner of the account of that cloud: no workflow does."""
     return local_session(endpoint)
 
 

@@ -23,7 +23,7 @@ VARYING = (
 CELLS = "| Cell | Under | Seconds |"
 CHECKS = "| Verdict | Check | What was seen | Seconds |"
 PLAN = "<details><summary>Plan</summary>"
-# What is worth comparing of a plan: each resource with what becomes of it, and the sum. Each release of the provider words the rest anew.
+# What is worth comparing of a plan: each resource with what becomes of it, and the sum. Each release of the provider words the rest again.
 PLANNED = re.compile(r"\s*# \S+ (?:will|must) be |Plan: |No changes\.")
 REVIEW = re.compile(r"## \S+ metric\\_review ")
 

@@ -1,4 +1,4 @@
-"""Which commit each action's tag was, read from its repository in November 2026: whoever takes another one changes it here too.
+"""Which commit each action's tag was, read from its repository in November 2026: anyone who takes another one changes it here too.
 
 git ls-remote https://github.com/OWNER/ACTION 'refs/tags/TAG*'
 """

@@ -23,7 +23,7 @@ REPORTS = {
     for kind in ("ipynb", "html", "json")
 }
 SUMMARY = "deploy_lambda/summary.md"
-# In SAM's bucket: one of whoever deploys without a prefix of their own, and one whose number begins as this one's.
+# In SAM's bucket: one of a person who deploys without a prefix of their own, and one whose number begins as this one's.
 OTHERS = ["couch-explorers/0123.template", "couch-explorers-421/4567.template"]
 
 

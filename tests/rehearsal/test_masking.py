@@ -81,7 +81,7 @@ REVIEW = """## ✅ metric\\_review passed
 
 | Verdict | Check | What was seen | Seconds |
 | --- | --- | --- | --- |
-| ✗ BAD | dead letters | 2 lie there since 04:54. | 0.0 |
+| ✗ BAD | dead-letter queue | 2 lie there since 04:54. | 0.0 |
 | ? NO DATA | API latency | Missing: the API is not deployed. | 0.0 |
 | ? NO DATA | worker memory | Idle: no run. | 0.0 |
 | ✓ OK | backlog | At most 3 (04:54). | 0.0 |
@@ -96,7 +96,7 @@ def test_of_a_review_the_figures_and_the_verdicts_that_they_lead_to_are_masked_b
         "| --- | --- | --- | --- |",
         "| ? NO DATA | API latency | Missing: the API is not deployed. | N |",
         "| not BAD | backlog | FIGURES | N |",
-        "| ✗ BAD | dead letters | 2 lie there since CLOCK. | N |",
+        "| ✗ BAD | dead-letter queue | 2 lie there since CLOCK. | N |",
         "| not BAD | worker memory | FIGURES | N |",
     ]
 

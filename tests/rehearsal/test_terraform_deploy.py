@@ -104,7 +104,7 @@ def bad(leaking, stage, session):
             "MetricAlarms"
         ],
         within_s=180,
-        what="the alarm of the dead letters",
+        what="the alarm of the dead-letter queue",
     )
     return stage.rehearse("metric_review", "schedule")
 

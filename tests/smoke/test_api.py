@@ -76,7 +76,7 @@ def test_a_picture_that_tells_another_prompt_is_bad(ask, system, named):
     store = system.store
     system.store = lambda job: store(job, prompt="something else")
 
-    check = named(ask(), "api: the picture tells its parameters")
+    check = named(ask(), "api: the picture contains its parameters")
 
     assert check.verdict is Verdict.BAD
     assert "something else" in check.detail

@@ -80,7 +80,7 @@ def test_a_job_that_failed_tells_its_reason_and_ends_the_waiting(ask, system, cl
     failed = named(part, "queue: picture 3 of 3")
     assert failed.verdict is Verdict.BAD
     assert failed.detail.startswith("ContentFiltered: The prompt was blocked.")
-    letters = named(part, "queue: no dead letters")
+    letters = named(part, "queue: no dead-letter messages")
     assert letters.verdict is Verdict.BAD
     assert letters.detail.startswith("1 more than before")
 
@@ -88,7 +88,7 @@ def test_a_job_that_failed_tells_its_reason_and_ends_the_waiting(ask, system, cl
 def test_dead_letters_that_lay_there_before_are_told_but_not_blamed(ask, system, named):
     system.sqs.dead_letters = 2
 
-    check = named(ask(), "queue: no dead letters")
+    check = named(ask(), "queue: no dead-letter messages")
 
     assert (check.verdict, check.detail) == (Verdict.OK, "2 lay there before, 2 do now.")
 

@@ -100,7 +100,7 @@ def test_a_part_shows_its_pictures_small_and_without_another_file(plain_png):
     html = part._repr_mimebundle_()["text/html"]
 
     assert html.count("data:image/jpeg;base64,") == 1
-    assert "a &quot;quay&quot;" in html
+    assert "a &#34;quay&#34;" in html
     assert len(html) < 20_000
 
 

@@ -1,4 +1,4 @@
-"""The environments beside the project's own: which Python they run on, and what is made anew."""
+"""The environments beside the project's own: which Python they run on, and what is made again."""
 
 import sys
 from types import SimpleNamespace

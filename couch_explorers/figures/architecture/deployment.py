@@ -59,7 +59,7 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Queue:
-    """An SQS queue; `max_receives` is after how many receives a job goes to the dead letters, None where it never does."""
+    """An SQS queue; `max_receives` is after how many receives a job goes to the dead-letter queue, None where it never does."""
 
     name: str
     visibility_s: int | None = None

@@ -142,7 +142,7 @@ def _arrows(placed: dict[str, Placed], frame: tuple[float, float, float, float],
     here = placed
     queue, letters, worker, watch = here["queue"], here["dead_letters"], here["worker"], here["cloudwatch"]
     frame_right, frame_bottom = frame[0] + frame[2], frame[1] + frame[3]
-    # What failed leaves the worker below, and runs between the rows to the dead letters.
+    # What failed leaves the worker below, and runs between the rows to the dead-letter queue.
     run = (queue.bottom()[1] + letters.top()[1]) / 2 + FRAME_PT
 
     def arrow(look: str, parts: tuple[str, str], *points: Point, wired: bool = True, **label: object) -> Arrow:

@@ -76,8 +76,8 @@ def _of_the_queue(deployed: Deployed) -> list[Box]:
         Box("sender", "person", "Java client", lines=("or any sender of SQS", "fetches the picture later")),
         _box(deployed, "queue", "queue", "SQS queue", queue, *_times(queue)),
         _box(deployed, "worker", "queue", "Worker Lambda", worker, *_limits(worker), ", ".join(taken)),
-        # The visibility timeout of dead letters tells nothing: nobody receives them but by hand.
-        _box(deployed, "dead_letters", "failure", "SQS dead letters", letters, *_times(letters)[-1:]),
+        # The visibility timeout of dead-letter messages tells nothing: nobody receives them but by hand.
+        _box(deployed, "dead_letters", "failure", "SQS DLQ", letters, *_times(letters)[-1:]),
     ]
 
 
@@ -221,8 +221,8 @@ def _clauses(deployed: Deployed) -> Iterator[str]:
         yield f"{'or as a message' if gateway else 'a prompt comes as a message'} on the queue {queue.name}{workers}"
     if deployed.dead_letters:
         receives = f", or was received {queue.max_receives} times," if queue and queue.max_receives else ""
-        yield f"what cannot succeed{receives} lies among the dead letters"
+        yield f"what cannot succeed{receives} goes to the dead-letter queue"
     if deployed.alarms:
         heard = deployed.topic.confirmed if deployed.topic else None
-        whom = "" if heard is None else f" tell {formatting.count(heard, 'confirmed subscriber')}"
+        whom = "" if heard is None else f" notify {formatting.count(heard, 'confirmed subscriber')}"
         yield f"{formatting.count(len(deployed.alarms), 'alarm')}{whom or ' watch'}"

@@ -101,7 +101,7 @@ def count_messages(counter: QueueCounter) -> None:
 
     LocalEmu reports receives and deletions to a dispatcher, which ours replaces. Of a message that is sent the dispatcher knows
     only the body's size, so sends are counted where a message is put. A message that moves to a dead-letter queue is a new one
-    there: its age and its receives start anew.
+    there: its age and its receives start again.
     """
     from localemu.services.sqs import provider
 

@@ -53,7 +53,7 @@ def mask_for(words: str, size: Size) -> Image.Image:
 def filled(
     painted: Image.Image | None, _seed: int, *, source: Image.Image, mask: Image.Image, seam: float
 ) -> Image.Image:
-    """A picture in which the mask's white is painted anew, or smoothed away where nothing was painted; the rest is unchanged.
+    """A picture in which the mask's white is painted again, or smoothed away where nothing was painted; the rest is unchanged.
 
     `seam` is a share of the shorter side over which the new fades in, inside of the white.
     """

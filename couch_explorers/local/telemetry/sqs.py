@@ -38,7 +38,7 @@ State = Literal["visible", "in_flight", "delayed"]
 class MessageState(NamedTuple):
     """What a queue knows of a message: since when it lies there (Unix time), and how often it was received there.
 
-    Both begin anew when a message is moved to a dead-letter queue.
+    Both begin again when a message is moved to a dead-letter queue.
     """
 
     state: State

@@ -69,7 +69,7 @@ def latency(data: ReviewData) -> Finding:
     before = data.percentile_before(key)
     if worst.value is None:
         few = describe_percentile(data, worst, before, "request")
-        said = formatting.sentences(few) if few else f"{IDLE}: nobody asked."
+        said = formatting.sentences(few) if few else f"{IDLE}: no requests."
         return Finding(LATENCY_CHECK, Verdict.NO_DATA, said, caption=caption)
     limit = response_limit(data.context)
     waits_s = limit.seconds
@@ -128,7 +128,7 @@ def _is_late(data: ReviewData, key: SeriesKey, waits_s: float) -> bool:
 def _counted(count: float, asked: float, what: str) -> str:
     if not asked:
         # CloudWatch may count an answer a minute before its request.
-        return f"{formatting.number(count)} {what}" if count else "none: nobody asked"
+        return f"{formatting.number(count)} {what}" if count else "none: no requests"
     if not count:
         return f"none of {formatting.count(asked, 'request')}"
     return f"{formatting.number(count)} of {formatting.count(asked, 'request')} {what} ({formatting.percent(count / asked)})"

@@ -198,7 +198,7 @@ def memory(data: ReviewData, resource: str) -> Finding:
     cold = _cold_starts(data, resource)
     share = statistics.memory_share(data.context, resource)
     if math.isnan(share):
-        return Finding(check, Verdict.NO_DATA, formatting.sentences("no REPORT line tells the memory used", cold))
+        return Finding(check, Verdict.NO_DATA, formatting.sentences("no REPORT line contains the memory used", cold))
     used = f"at most {formatting.number(log.highest_memory_mb or 0)} of {formatting.number(function.memory_mb)} MB"
     partly = "" if log.complete else f"of the first {formatting.number(log.reports)} runs only"
     return Finding(

@@ -42,7 +42,7 @@ def attained(data: ReviewData, resource: str) -> Finding:
         return row
     objective, found = report.objective, report.attained
     if not found.valid:
-        return Finding(check, Verdict.NO_DATA, f"{IDLE}: nobody asked for a picture.", caption=caption)
+        return Finding(check, Verdict.NO_DATA, f"{IDLE}: no image was requested.", caption=caption)
     alerting = [burn for burn in report.burns if burn.is_alerting(MIN_COUNT)]
     is_missed = found.valid >= MIN_COUNT and found.share < objective.share
     row = Finding(

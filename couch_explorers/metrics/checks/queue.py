@@ -1,4 +1,4 @@
-"""The checks of the queue and its jobs: how long jobs wait, dead letters, backlog, failed and postponed jobs."""
+"""The checks of the queue and its jobs: how long jobs wait, dead-letter messages, backlog, failed and postponed jobs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from couch_explorers.metrics.statistics import Drain
 
 AGE_CHECK, AGE_ALARM = "oldest job waiting", "oldest-message-age"
-DEAD_LETTERS_CHECK, BACKLOG_CHECK = "dead letters", "backlog"
+DEAD_LETTERS_CHECK, BACKLOG_CHECK = "dead-letter queue", "backlog"
 DEAD_LETTERS_ALARM = "dead-letters"
-FAILED_JOBS_CHECK, POSTPONED_CHECK = "failed jobs", "jobs put off"
+FAILED_JOBS_CHECK, POSTPONED_CHECK = "failed jobs", "postponed jobs"
 FAILED_JOBS_ALARM = "failed-jobs"
 
-# Whose matter a reason is (couch_explorers.core.errors): a job that breaks a rule fails again, whoever is woken for it.
+# Whose matter a reason is (couch_explorers.core.errors): a job that breaks a rule fails again, no matter who is woken.
 CLIENT_REASONS = errors.client_reasons()
 ACTIONS = {
     "AccessDenied": "Give the worker the right to its models (model_arns in infra/).",
@@ -43,11 +43,11 @@ ACTIONS = {
 OTHER_REASONS = "other reasons"
 # Rarer reasons are counted together, in the table, in the caption and in the figure.
 MAX_REASONS = 6
-ALLOW_DEAD_LETTERS_FIRST = "Let the dead letters be seen first: without them an age proves nothing."
+ALLOW_DEAD_LETTERS_FIRST = "Allow reading the dead-letter queue first: without it the age proves nothing."
 
 
 def age(data: ReviewData) -> Finding:
-    """Judge how long the oldest job waited: BAD while it waits too long, WARN where one did, or where dead letters lie.
+    """Judge how long the oldest job waited: BAD while it waits too long, WARN where one did, or where dead-letter messages lie.
 
     A job that was received three times does not count as old any more, so that a low age proves nothing while jobs fail
     (SQS developer guide, "Available CloudWatch metrics for Amazon SQS", ApproximateAgeOfOldestMessage). No age at all is
@@ -117,12 +117,12 @@ def _age_caption(data: ReviewData, line: Threshold | None) -> str:
 
 
 def _describe_dead_letters(data: ReviewData) -> tuple[str, float | None]:
-    """Say the depth of the dead letters, and give it; None where it is not known."""
+    """Say the depth of the dead-letter queue, and give it; None where it is not known."""
     key = series.DEAD_LETTERS_VISIBLE
-    if row := data.no_data_row("dead letters", key):
-        return f"dead letters not known ({row.reason.partition(':')[0].lower()})", None
+    if row := data.no_data_row("dead-letter queue", key):
+        return f"dead-letter queue not known ({row.reason.partition(':')[0].lower()})", None
     now = data.latest(key)
-    letters = formatting.count(now, "dead letter")
+    letters = formatting.count(now, "dead-letter message")
     return f"{letters}{', which do not count as waiting' if now else ''}", now
 
 
@@ -135,17 +135,17 @@ def _age_ratio(line: Threshold | None, highest: float) -> str:
 
 def _age_action(data: ReviewData, *, lie: bool) -> str:
     if lie:
-        return f"Look at the dead letters: {data.command('redrive --dry-run')}."
+        return f"Look at the dead-letter queue: {data.command('redrive --dry-run')}."
     function = data.context.function(WORKER)
     bound = f" ({function.maximum_concurrency})" if function and function.maximum_concurrency else ""
     return f"Look for throttling in {data.log(WORKER)}; within the model's quota raise maximum_concurrency{bound}."
 
 
 def dead_letters(data: ReviewData) -> Finding:
-    """Judge what lies in the dead-letter queue: BAD while more lie there than its alarm allows, WARN where any lay."""
+    """Judge what goes to the dead-letter queue: BAD while more lie there than its alarm allows, WARN where any lay."""
     key = series.DEAD_LETTERS_VISIBLE
     level = data.level(key)
-    caption = f"dead letters: {level.depth() or data.why_no_data(key)}"
+    caption = f"dead-letter queue: {level.depth() or data.why_no_data(key)}"
     if row := data.no_data_row(DEAD_LETTERS_CHECK, key, caption=caption):
         return row
     line = data.line(DEAD_LETTERS_ALARM, DEAD_LETTER_DEPTH)
@@ -233,7 +233,7 @@ def _highest_before(data: ReviewData, key: SeriesKey) -> float:
 
 
 def failed_jobs(data: ReviewData) -> Finding:
-    """Judge the jobs that failed for good: BAD where some did in the last minutes and it is ours to mend."""
+    """Judge the jobs that failed for good: BAD where some did in the last minutes and we can fix it."""
     key = series.FAILED_JOBS
     reasons = _reasons(data, key, data.points)
     detail = formatting.join(_by_reason(reasons))
@@ -289,16 +289,16 @@ def _share(data: ReviewData, count: float) -> str:
 
 
 def _failed_jobs_action(data: ReviewData, reasons: dict[str, float]) -> str:
-    mend = [ACTIONS[name] for name in reasons if name in ACTIONS]
+    fix = [ACTIONS[name] for name in reasons if name in ACTIONS]
     if reasons and all(name in CLIENT_REASONS for name in reasons):
-        mend.append("The senders' own: their <id>.error.json tells them.")
+        fix.append("The senders' own: each one's <id>.error.json says why.")
     return " ".join(
-        [*mend, f"Each job's story: {data.command('job ID')}; all of them: {data.command('redrive --dry-run')}."]
+        [*fix, f"Each job's story: {data.command('job ID')}; all of them: {data.command('redrive --dry-run')}."]
     )
 
 
 def postponed_jobs(data: ReviewData) -> Finding:
-    """Judge the deliveries that were put off because the model was throttled or failed: each makes somebody wait.
+    """Judge the deliveries that were postponed because the model was throttled or failed: each makes somebody wait.
 
     The worker's own metric: the throttles of an image model are counted in the model's region, and not as this function's.
     """
@@ -313,7 +313,7 @@ def postponed_jobs(data: ReviewData) -> Finding:
     row = Finding(
         POSTPONED_CHECK,
         verdict(bad=False, warn=count >= MIN_COUNT and share > POSTPONED.warn),
-        formatting.sentences(f"{formatting.count(count, 'delivery', 'deliveries')} put off ({formatting.percent(share)}; {line} is the line)") if count else "None.",
+        formatting.sentences(f"{formatting.count(count, 'delivery', 'deliveries')} postponed ({formatting.percent(share)}; threshold {line})") if count else "None.",
         0.0 if math.isnan(share) else 100 * share, SHARE, 100 * POSTPONED.warn, before,
         f"See the reasons in {data.log(WORKER)} (\"Job postponed\"); the model's quota may be too small.", caption,
     )  # fmt: skip

@@ -43,11 +43,11 @@ def alarms(data: ReviewData) -> Finding:
     was = "; ".join(f"{alarm.short_name} {activity[alarm.short_name].past_intervals}" for alarm in past)
     said = [f"in ALARM: {now}" if now else "", f"was in ALARM: {was}" if was else ""]
     said += [f"{said_of}: {formatting.join(names)}" for names, said_of in (
-        (deaf, "switched off, so that nobody is told"), (blind, "without data to judge by"), (missing, "not deployed"),
+        (deaf, "actions disabled"), (blind, "without data to judge by"), (missing, "not deployed"),
     ) if names]  # fmt: skip
     where = f": {data.command('emails')}" if facts.target == "local" else ""
     follow = f"Follow the runbook in the alarm's e-mail{where}."
-    mend = f"Deploy the alarms again: {data.deploy(QUEUE)}"
+    fix = f"Deploy the alarms again: {data.deploy(QUEUE)}"
     if not any(said) and (why := facts.error_notes.get(context.DESCRIBE_ALARM_HISTORY)):
         reason = f"{DENIED}: none of {len(facts.alarms)} is in ALARM, but whether one was is not known."
         return Finding(ALARMS_CHECK, Verdict.NO_DATA, reason, 0.0, "alarms", 0.0, action=why)
@@ -56,7 +56,7 @@ def alarms(data: ReviewData) -> Finding:
         verdict(bad=bool(ring), warn=bool(past or deaf or blind or missing)),
         formatting.sentences(*said) if any(said) else formatting.sentences(f"none of {len(facts.alarms)} is in ALARM, and none was"),
         float(len(ring)), "alarms", 0.0,
-        action=follow if ring else mend if deaf or missing else "",
+        action=follow if ring else fix if deaf or missing else "",
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def _is_blind(alarm: Alarm, facts: Context) -> bool:
 
 
 def _none(data: ReviewData) -> Finding:
-    """The row where no alarm is known: they could not be asked for, the queue is not there, or nobody would be told."""
+    """The row where no alarm is known: they could not be asked for, the queue is not there, or nobody would be notified."""
     if why := data.context.error_notes.get(context.DESCRIBE_ALARMS):
         return Finding(ALARMS_CHECK, Verdict.NO_DATA, f"{DENIED}: how the alarms stand is not known.", action=why)
     states = {state for (window, key), state in data.context.states.items() if window == "now" and key[0] == QUEUE}
@@ -78,14 +78,14 @@ def _none(data: ReviewData) -> Finding:
             f"{MISSING}: the queue and its alarms are not deployed.",
             action=data.deploy(QUEUE),
         )
-    said = "There is no alarm: nobody would be told."
+    said = "There is no alarm, so nobody would be notified."
     return Finding(
         ALARMS_CHECK, Verdict.WARN, said, 0.0, "alarms", 0.0, action=f"Deploy the alarms: {data.deploy(QUEUE)}"
     )
 
 
 COST_CHECK, DATA_CHECK = "cost of the window", "data"
-# Whoever does not know one of these cannot say that the service is healthy; whoever knows none, nothing at all.
+# Without one of these, the service cannot be called healthy; without all of them, nothing can be said.
 ESSENTIAL: dict[str, tuple[SeriesKey, ...]] = {
     queue.AGE_CHECK: (series.AGE,),
     queue.DEAD_LETTERS_CHECK: (series.DEAD_LETTERS_VISIBLE,),
@@ -160,7 +160,7 @@ def data_quality(data: ReviewData) -> Finding:
     lacking = len(denied) + len(missing) + len(partial)
     is_blind = all(data.no_data_row(check, *keys) for check, keys in ESSENTIAL.items())
     if is_blind:
-        said.append("nothing is left by which to tell whether the service works")
+        said.append("nothing is left that shows whether the service works")
     whole = f"all {len(states)} series were answered" + _quiet(data)
     return Finding(
         DATA_CHECK,

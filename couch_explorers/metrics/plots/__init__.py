@@ -32,7 +32,7 @@ def age(frame: pd.DataFrame, width_pt: float = style.WIDTH_PT) -> Panel:
 
 
 def backlog(frame: pd.DataFrame) -> Panel:
-    """How many jobs waited and were worked on, and how many dead letters there were."""
+    """How many jobs waited and were worked on, and how many dead-letter messages there were."""
     return make_panel(frame, charts.BACKLOG)
 
 

@@ -52,8 +52,8 @@ def draw_age(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-BACKLOG_TITLE, DEAD_LETTERS_TITLE = "Backlog", "Dead letters"
-BACKLOG_KIND = "Two line charts: jobs that wait and are worked on; dead letters"
+BACKLOG_TITLE, DEAD_LETTERS_TITLE = "Backlog", "Dead-letter queue"
+BACKLOG_KIND = "Two line charts: jobs that wait and are worked on; dead-letter messages"
 BACKLOG_HEIGHT_PT, DEAD_LETTERS_HEIGHT_PT = 120.0, 62.0
 BACKLOG_KEYS, DEAD_LETTERS_KEYS = (series.VISIBLE, series.IN_FLIGHT), (series.DEAD_LETTERS_VISIBLE,)
 IN_FLIGHT = artists.LineStyle(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
@@ -107,7 +107,7 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
         first=False,
     )
     artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="jobs", whole=True)
-    artists.plot_with_previous(labels, facts, now, before, "dead letters", artists.draw_line)
+    artists.plot_with_previous(labels, facts, now, before, "dead-letter queue", artists.draw_line)
     if line:
         artists.draw_threshold(labels, line.value, f"alarm {line.sign} {formatting.number(line.value)}")
     if now.empty:

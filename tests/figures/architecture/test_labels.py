@@ -74,7 +74,7 @@ def test_the_sentence_says_both_ways_and_what_becomes_of_a_failure(deployed):
     assert labels.sentence(deployed) == (
         "A prompt comes by the API couch-explorers-42-api, answered within 28 s; or as a message on the queue "
         "couch-explorers-42-jobs, of which at most 5 are painted at once; what cannot succeed, or was received 10 times, "
-        "lies among the dead letters; 2 alarms tell 1 confirmed subscriber."
+        "goes to the dead-letter queue; 2 alarms notify 1 confirmed subscriber."
     )
     assert labels.missing(deployed) == ""
 
@@ -90,7 +90,7 @@ def test_a_single_part_that_is_gone_is_named(deployed):
     said = labels.missing(replace(deployed, dead_letters=None))
 
     assert said.startswith(
-        "Missing, though other parts of the queue are there: SQS dead letters. To bring it back, run"
+        "Missing, though other parts of the queue are there: SQS DLQ. To bring it back, run"
     )
 
 

@@ -1,4 +1,4 @@
-"""The stand-in for the image models, held against the shapes that Bedrock's documentation gives."""
+"""The stand-in for the image models, compared with the shapes that Bedrock's documentation gives."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The stand-in for the judges, held against Converse's shapes."""
+"""The stand-in for the judges, compared with Converse's shapes."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Samples are written soon, in order, by a thread of their own; whoever measures never waits, and never sees an error."""
+"""Samples are written soon, in order, by a thread of their own; anyone who measures never waits, and never sees an error."""
 
 import pytest
 

@@ -38,7 +38,7 @@ def test_failures_of_hours_ago_are_a_warning(frame_of):
 def test_an_api_that_nobody_asked_is_well(frame_of):
     for check in (FAILURES, REFUSALS):
         row = row_of(frame_of(calm=False), check)
-        assert (row.verdict, row.value, row.reason) == (Verdict.OK, 0, "None: nobody asked.")
+        assert (row.verdict, row.value, row.reason) == (Verdict.OK, 0, "None: no requests.")
 
 
 def test_refusals_are_judged_by_their_share_and_never_bad(frame_of):
@@ -94,7 +94,7 @@ def test_a_latency_of_too_few_requests_is_not_judged(frame_of):
 def test_a_latency_that_nobody_waited_for_is_idle(frame_of):
     row = row_of(frame_of(calm=False), LATENCY)
 
-    assert (row.verdict, row.reason) == (Verdict.NO_DATA, "Idle: nobody asked.")
+    assert (row.verdict, row.reason) == (Verdict.NO_DATA, "Idle: no requests.")
 
 
 def test_an_api_that_is_not_deployed_says_how_to_deploy_it(frame_of):

@@ -185,7 +185,7 @@ def test_memory_that_no_line_tells_is_not_known(frame_of):
     row = row_of(frame_of(logs=[untold]), "worker memory")
 
     assert row.verdict == Verdict.NO_DATA
-    assert row.reason == "No REPORT line tells the memory used. 9 of 420 runs began cold (2 %)."
+    assert row.reason == "No REPORT line contains the memory used. 9 of 420 runs began cold (2 %)."
 
 
 def test_memory_of_a_function_that_did_not_run_is_idle(frame_of):

@@ -83,7 +83,7 @@ def test_of_few_requests_one_miss_is_no_warning(frame_of):
 def test_a_path_that_nobody_used_has_no_share(frame_of):
     row = row_of(frame_of(calm=False), CHECK)
 
-    assert (row.verdict, row.reason) == (Verdict.NO_DATA, "Idle: nobody asked for a picture.")
+    assert (row.verdict, row.reason) == (Verdict.NO_DATA, "Idle: no image was requested.")
 
 
 def test_without_its_failures_a_share_is_not_known(frame_of):

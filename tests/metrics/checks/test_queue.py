@@ -50,14 +50,14 @@ def test_the_alarm_says_whether_its_threshold_itself_is_too_long(frame_of, alarm
 
 def test_the_dead_letters_stand_in_every_reason(frame_of):
     for changes in ({}, {series.AGE: lately(640)}, {series.AGE: None, series.VISIBLE: None}, {LETTERS: lately(2)}):
-        assert "dead letter" in row_of(frame_of(changes), CHECK).reason
+        assert "dead-letter message" in row_of(frame_of(changes), CHECK).reason
 
 
 def test_a_low_age_is_not_ok_while_dead_letters_lie_there(frame_of):
     row = row_of(frame_of({series.AGE: lately(5), LETTERS: lately(3)}), CHECK)
 
     assert row.verdict == Verdict.WARN
-    assert "3 dead letters, which do not count as waiting" in row.reason
+    assert "3 dead-letter messages, which do not count as waiting" in row.reason
     assert "couch redrive --dry-run" in row.action
 
 
@@ -65,7 +65,7 @@ def test_a_low_age_proves_nothing_where_the_dead_letters_are_not_known(frame_of)
     row = row_of(frame_of({series.AGE: lately(5)}, states={LETTERS: SeriesState.DENIED}), CHECK)
 
     assert row.verdict == Verdict.NO_DATA
-    assert "Dead letters not known (denied)." in row.reason
+    assert "Dead-letter queue not known (denied)." in row.reason
 
 
 def test_a_high_age_is_bad_whatever_is_known_of_the_dead_letters(frame_of):
@@ -140,7 +140,7 @@ def test_the_age_is_compared_with_the_highest_of_the_window_before(frame_of):
 
 
 def test_dead_letters_that_lie_there_now_need_somebody(frame_of):
-    row = row_of(frame_of({LETTERS: lately(0, 5, 3)}), "dead letters")
+    row = row_of(frame_of({LETTERS: lately(0, 5, 3)}), "dead-letter queue")
 
     assert row.verdict == Verdict.BAD
     assert row.value == 5
@@ -149,7 +149,7 @@ def test_dead_letters_that_lie_there_now_need_somebody(frame_of):
 
 
 def test_dead_letters_that_are_gone_are_a_warning(frame_of):
-    row = row_of(frame_of({LETTERS: lately(5, 0)}), "dead letters")
+    row = row_of(frame_of({LETTERS: lately(5, 0)}), "dead-letter queue")
 
     assert row.verdict == Verdict.WARN
     assert "0 at the end" in row.reason
@@ -158,18 +158,18 @@ def test_dead_letters_that_are_gone_are_a_warning(frame_of):
 def test_an_alarm_that_allows_some_dead_letters_is_followed(frame_of, alarms_of):
     alarms = [replace(alarm, threshold=5.0) for alarm in alarms_of()]
 
-    assert row_of(frame_of({LETTERS: lately(5)}, alarms=alarms), "dead letters").verdict == Verdict.WARN
-    assert row_of(frame_of({LETTERS: lately(6)}, alarms=alarms), "dead letters").verdict == Verdict.BAD
+    assert row_of(frame_of({LETTERS: lately(5)}, alarms=alarms), "dead-letter queue").verdict == Verdict.WARN
+    assert row_of(frame_of({LETTERS: lately(6)}, alarms=alarms), "dead-letter queue").verdict == Verdict.BAD
 
 
 def test_a_dead_letter_queue_at_rest_is_empty(frame_of):
-    row = row_of(frame_of(calm=False), "dead letters")
+    row = row_of(frame_of(calm=False), "dead-letter queue")
 
     assert (row.verdict, row.value, row.before) == (Verdict.OK, 0, 0)
 
 
 def test_commands_name_the_target_on_aws(frame_of):
-    row = row_of(frame_of({LETTERS: lately(1)}, target="aws"), "dead letters")
+    row = row_of(frame_of({LETTERS: lately(1)}, target="aws"), "dead-letter queue")
 
     assert "`couch redrive --dry-run --target aws --candidate 42`" in row.action
 
@@ -177,7 +177,7 @@ def test_commands_name_the_target_on_aws(frame_of):
 def test_the_alarm_says_whether_its_threshold_is_still_allowed(frame_of, alarms_of):
     at_least = [replace(alarm, threshold=5.0, comparison="GreaterThanOrEqualToThreshold") for alarm in alarms_of()]
 
-    assert row_of(frame_of({LETTERS: lately(5)}, alarms=at_least), "dead letters").verdict == Verdict.BAD
+    assert row_of(frame_of({LETTERS: lately(5)}, alarms=at_least), "dead-letter queue").verdict == Verdict.BAD
 
 
 def backlog(frame_of, visible, sent, deleted, **more):
@@ -258,7 +258,7 @@ def test_a_backlog_is_not_judged_without_what_was_sent_and_deleted(frame_of):
 def test_a_queue_that_is_not_deployed_is_told_with_the_command_that_does_it(frame_of):
     states = {series.VISIBLE: SeriesState.MISSING, LETTERS: SeriesState.MISSING}
 
-    for check in ("backlog", "dead letters"):
+    for check in ("backlog", "dead-letter queue"):
         row = row_of(frame_of(states=states), check)
         assert row.verdict == Verdict.NO_DATA
         assert row.reason.startswith("Missing: ")
@@ -360,7 +360,7 @@ def test_a_senders_reason_never_passes_by_itself():
 
 
 def put_off(frame_of, count, made, **more):
-    return row_of(frame_of({series.POSTPONED_JOBS: count, series.pictures(WORKER): made}, **more), "jobs put off")
+    return row_of(frame_of({series.POSTPONED_JOBS: count, series.pictures(WORKER): made}, **more), "postponed jobs")
 
 
 def test_one_delivery_in_ten_put_off_is_still_ok(frame_of):

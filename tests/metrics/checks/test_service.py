@@ -75,7 +75,7 @@ def test_an_alarm_that_tells_nobody_is_a_warning(frame_of, alarms_of):
     row = row_of(frame_of(alarms=alarms), "alarms")
 
     assert row.verdict == Verdict.WARN
-    assert "Switched off, so that nobody is told: dead-letters." in row.reason
+    assert "Actions disabled: dead-letters." in row.reason
 
 
 def test_a_missing_alarm_is_named(frame_of, alarms_of):
@@ -116,7 +116,7 @@ def test_a_queue_without_alarms_is_a_warning_and_without_a_queue_there_are_none(
     gone = {line.key: SeriesState.MISSING for line in facts.series if line.resource == "queue"}
 
     assert row_of(frame_of(alarms=()), "alarms").verdict == Verdict.WARN
-    assert "nobody would be told" in row_of(frame_of(alarms=()), "alarms").reason
+    assert "nobody would be notified" in row_of(frame_of(alarms=()), "alarms").reason
     assert row_of(frame_of(alarms=(), states=gone), "alarms").verdict == Verdict.NO_DATA
 
 
@@ -245,7 +245,7 @@ def test_a_review_that_could_ask_nothing_by_which_to_judge_fails_a_run_in_ci(fra
     row = row_of(blind, "data")
 
     assert row.verdict in FAILING["BAD"]
-    assert row.reason.endswith("Nothing is left by which to tell whether the service works.")
+    assert row.reason.endswith("Nothing is left that shows whether the service works.")
     assert row.action == "Allow it."
 
 

@@ -56,7 +56,7 @@ def test_the_sentence_compares_with_threshold_and_day_before_and_tells_the_dead_
 
     assert caption("age", frame) == (
         "The oldest job had waited at most 912 s (02:42, 3 times its alarm's 300 s), 4 s at the end; "
-        "the day before at most 12 s; dead letters: at most 3 (01:40), 0 at the end."
+        "the day before at most 12 s; dead-letter queue: at most 3 (01:40), 0 at the end."
     )
 
 
@@ -76,7 +76,7 @@ def test_a_queue_without_points_says_why_and_still_tells_the_dead_letters(frame_
     assert "Nothing to show, the queue is not deployed." in written(ax)
     assert (
         caption("age", frame)
-        == "Age of the oldest job: nothing to show, the queue is not deployed; dead letters: none."
+        == "Age of the oldest job: nothing to show, the queue is not deployed; dead-letter queue: none."
     )
 
 
@@ -90,7 +90,7 @@ def test_an_age_of_zero_is_drawn_as_a_line_and_not_as_a_gap(frame_of, ax, writte
 def test_the_figure_has_the_dead_letters_under_the_backlog_on_the_same_time_axis(frame_of):
     upper, lower = plots.backlog(frame_of(incident=True)).figure.axes
 
-    assert [axes.get_title(loc="left") for axes in (upper, lower)] == ["Backlog", "Dead letters"]
+    assert [axes.get_title(loc="left") for axes in (upper, lower)] == ["Backlog", "Dead-letter queue"]
     assert upper.get_xlim() == lower.get_xlim()
     assert upper.get_position().y0 > lower.get_position().y1
 
@@ -106,7 +106,7 @@ def test_the_sentence_tells_the_highest_and_the_end_of_both(frame_of):
     )
 
     assert caption("backlog", frame) == (
-        "Jobs that waited: at most 184 (01:40), 0 at the end; the day before at most 12; dead letters: none."
+        "Jobs that waited: at most 184 (01:40), 0 at the end; the day before at most 12; dead-letter queue: none."
     )
 
 
@@ -124,7 +124,7 @@ def test_dead_letters_that_may_not_be_asked_for_are_not_told_as_none(frame_of, a
     charts.draw_dead_letters(frame, ax)
 
     assert "may not ask CloudWatch about the dead-letter queue" in written(ax)
-    assert "dead letters: not known" in caption("backlog", frame)
+    assert "dead-letter queue: not known" in caption("backlog", frame)
 
 
 def test_it_draws_on_any_axes_and_gives_them_back_flow(frame_of, ax):

@@ -64,7 +64,7 @@ def access_denied(
         )
         return Refusal("AccessDeniedException", message)
     if service == "execute-api":
-        # Whoever is refused does not learn the account: https://repost.aws/knowledge-center/api-gateway-authorization-errors
+        # A refused caller does not learn the account: https://repost.aws/knowledge-center/api-gateway-authorization-errors
         resource = re.sub(r":\d{8}(\d{4}):", r":********\1:", resource)
     on = "" if resource in ("*", '"*"') else f" on resource: {resource}"
     message = f"User: {principal.arn} is not authorized to perform: {action}{on} {reason}"

@@ -243,7 +243,7 @@ def _invocation(engine: Any) -> Invocation:
 def _new_trace(request_id: str) -> str:
     """Return the header of a trace that begins here; its number is taken from the request's, so that logs lead from one to the other.
 
-    Lambda gives one to every invocation, whoever made it:
+    Lambda gives one to every invocation, no matter who made it:
     https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next,
     https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
     """

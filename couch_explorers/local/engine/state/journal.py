@@ -108,7 +108,7 @@ class Journal:
             raise StateError(
                 f"The saved state in {self.path.parent} was written by {meta['engine']} in format {meta['format']}; this is "
                 f"{self._engine}, which reads format {FORMAT} of {', '.join(sorted(readable))}. Go back to the release that "
-                f"wrote it, or move the folder away and deploy anew: couch up"
+                f"wrote it, or move the folder away and deploy again: couch up"
             )
 
     def _check_content(self, meta: Mapping[str, object]) -> None:
@@ -122,7 +122,7 @@ class Journal:
 
     def _damaged(self, why: str) -> StateError:
         return StateError(
-            f"The saved state {self.path} is damaged ({why}) and was not read. Move {self.path.parent} away and deploy anew: "
+            f"The saved state {self.path} is damaged ({why}) and was not read. Move {self.path.parent} away and deploy again: "
             "couch up. Pictures, runs, ratings and metrics are kept; messages, objects and log events are in that folder only."
         )
 

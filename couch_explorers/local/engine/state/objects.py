@@ -476,7 +476,7 @@ class Objects:
             raise StateError(
                 f"The saved state in {self.bodies.folder.parent} is damaged: the body of {item.key!r} ({body}) is "
                 f"{'missing' if size is None else f'{size} bytes long instead of {item.size}'}. Move the folder away and "
-                "deploy anew: couch up"
+                "deploy again: couch up"
             )
         used.add(body)
         return BodyFile(self.bodies, body)

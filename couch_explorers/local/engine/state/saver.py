@@ -99,7 +99,7 @@ class State:
             journal.close()
             raise StateError(
                 f"The saved state in {self.folder} cannot be restored ({type(error).__name__}: {error}). Move the folder away "
-                "and deploy anew: couch up"
+                "and deploy again: couch up"
             ) from error
         self._journal = journal
 

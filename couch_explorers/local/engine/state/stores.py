@@ -1,7 +1,7 @@
 """The state of every other service: each of its stores as one pickled record, and the events of log streams as plain JSON.
 
 A store holds objects of LocalEmu's and moto's own classes. What exists only while a process runs, such as locks and threads, is
-created anew when a store is read. Log events are many and never change, so they are kept apart from the store of CloudWatch Logs,
+created again when a store is read. Log events are many and never change, so they are kept apart from the store of CloudWatch Logs,
 a few hundred in each record.
 """
 
@@ -231,7 +231,7 @@ class _Pickler(pickle.Pickler):
 
 
 def dumps(value: Any) -> bytes:
-    """Pickle an object graph; where it changes meanwhile, begin anew."""
+    """Pickle an object graph; where it changes meanwhile, begin again."""
     while True:
         file = io.BytesIO()
         try:

@@ -108,7 +108,7 @@ def test_failed_messages_reach_the_dead_letter_queue(functions, queue, mapping, 
 
     sqs.send_message(QueueUrl=url, MessageBody="a jeep")
 
-    dead = wait_until(lambda: sqs.receive_message(QueueUrl=dead_url).get("Messages"), what="a dead letter")
+    dead = wait_until(lambda: sqs.receive_message(QueueUrl=dead_url).get("Messages"), what="a dead-letter message")
     assert dead[0]["Body"] == "a jeep"
 
 

@@ -21,7 +21,7 @@ final class ProgramArguments {
 
     private ProgramArguments() {}
 
-    /** Gives the arguments back, read anew as UTF-8 if Java could not read them. */
+    /** Gives the arguments back, read again as UTF-8 if Java could not read them. */
     static String[] asTyped(String... arguments) throws UsageException {
         for (String argument : arguments) {
             if (argument.indexOf(LOST) >= 0) {

@@ -2,7 +2,7 @@ package no.couchexplorers.imagegenerator;
 
 import java.util.List;
 
-/** Tells whoever called what became of each message. */
+/** Tells the caller what became of each message. */
 interface Report {
 
     /** SQS has the message under this id. */

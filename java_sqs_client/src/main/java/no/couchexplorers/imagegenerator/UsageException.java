@@ -1,7 +1,7 @@
 package no.couchexplorers.imagegenerator;
 
 /**
- * What the caller can mend before anything is sent: an option, the queue's address, a prompt. Its message is one
+ * What the caller can correct before anything is sent: an option, the queue's address, a prompt. Its message is one
  * sentence.
  */
 final class UsageException extends Exception {

@@ -12,7 +12,7 @@ from couch_explorers import loopback
 
 # Each module adds its commands to the application, in the order in which `couch --help` lists them. Whatever is heavy is
 # imported inside the command that needs it: `couch --help` answers at once.
-from couch_explorers.cli import account, load, local_cloud, notebooks, on_call, pictures, submission  # noqa: F401
+from couch_explorers.cli import account, local_cloud, notebooks, on_call, pictures, submission  # noqa: F401
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.cli.options import app
 from couch_explorers.core.errors import shown

@@ -1,22 +1,32 @@
-"""The review's own figures at the width of print: the age of the oldest message, and how long the Lambdas run."""
+"""The figures of other notebooks at the width of print: the review's age and duration, and the beta of `capacity_planning`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from couch_explorers import formatting
+from couch_explorers.capacity import plots as capacity_plots
+from couch_explorers.capacity import scenarios
+from couch_explorers.capacity.alarm_advice import System
 from couch_explorers.figures import provenance
 from couch_explorers.figures.figure import FigureError, RenderedFigure
 from couch_explorers.metrics import model, plots, resampling, series
 from couch_explorers.metrics.model import SeriesState
 from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.review_data import STACK, no_data_reason
+from couch_explorers.objective import QUEUE_OBJECTIVE
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from couch_explorers.metrics.model import Context, SeriesKey
+
+BETA, BETA_TITLE = "beta", "The beta on both paths"
+# The defaults of the notebook `capacity_planning`, and its seed.
+USERS, MINUTES, QUOTA, SEED = 1000, 5.0, 30.0, 7
 
 # Where nothing was measured only work helps.
 REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a minute"}
@@ -39,6 +49,15 @@ def duration(frame: pd.DataFrame) -> RenderedFigure:
     return RenderedFigure(
         plots.duration(frame, style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True), missing
     )
+
+
+def beta() -> RenderedFigure:
+    """Draw how many people have their picture over time, by the queue and by the API, as the capacity model has it."""
+    system = System()
+    result = scenarios.run_beta(USERS, MINUTES, system, quota=QUOTA, rng=np.random.default_rng(SEED))
+    assumed = f"{system.concurrency} workers, {system.picture_s:g} s a picture, a quota of {QUOTA:g} images a minute"
+    panel = capacity_plots.beta(result, QUEUE_OBJECTIVE, style.PRINT_WIDTH_PT)
+    return RenderedFigure(panel, provenance.modelled(assumed, SEED))
 
 
 def lacking(facts: Context, *keys: SeriesKey) -> str:

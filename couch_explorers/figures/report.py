@@ -17,7 +17,7 @@ from couch_explorers import checks as found
 from couch_explorers import html, metrics
 from couch_explorers.core import image_models
 from couch_explorers.exploration import ExplorationError
-from couch_explorers.figures import architecture, benchmark_results, beta, contact_sheet, cost, metric_figures
+from couch_explorers.figures import architecture, benchmark_results, contact_sheet, cost, metric_figures
 from couch_explorers.figures.figure import Figure, FigureError, MissingFigure
 from couch_explorers.files import reason, write_json, write_whole
 from couch_explorers.metrics.cloudwatch import DEFAULT_TIMEZONE
@@ -41,7 +41,7 @@ TITLES = {
     "duration": "Durations of worker and API function",
     benchmark_results.NAME: benchmark_results.TITLE,
     cost.NAME: cost.TITLE,
-    beta.NAME: beta.TITLE,
+    metric_figures.BETA: metric_figures.BETA_TITLE,
 }
 # What says in its own sentence why there is no figure; anything else is a defect.
 TOLD = (FigureError, ExplorationError, MetricsError, ClientError, BotoCoreError)
@@ -85,7 +85,7 @@ class Report:
 
     def beta(self) -> Figure | MissingFigure:
         """A beta of 1,000 users on both paths, by the capacity model."""
-        return self._make(beta.NAME, beta.make)
+        return self._make(metric_figures.BETA, metric_figures.beta)
 
     def save(self, folder: Path | None = None) -> Saved:
         """Write all figures as SVG, PDF and PNG, the snippet to paste, and the manifest; see `save`."""

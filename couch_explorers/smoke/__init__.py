@@ -1,7 +1,7 @@
 """Does the deploy work? Everything that `notebooks/smoke_test.ipynb` asks a deployed system.
 
 The parts run side by side in threads (they wait for AWS, not for each other); the notebook shows them one by one. Those that
-pay wait for what must be known before (`smoke.prerequisites`).
+pay wait for what must be known before (`platform.check_prerequisites`).
 Each run has an identifier of its own in all its keys, so that an older picture never passes for a new one.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from couch_explorers.checks import Check, Sentence, Verdict, ask
 from couch_explorers.core import image_models
 from couch_explorers.sample_prompts import SAMPLE_PROMPTS
-from couch_explorers.smoke import alarms, api, platform, prerequisites, queue
+from couch_explorers.smoke import alarms, api, platform, queue
 from couch_explorers.smoke.parts import Part
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def start(
         "alarms": lambda: alarms.check(workspace, clients) if with_queue else Part.left_out(checks),
     }
     pool = ThreadPoolExecutor(max_workers=len(parts) + 1, thread_name_prefix="smoke")
-    before = pool.submit(prerequisites.check, workspace, clients, functions)
+    before = pool.submit(platform.check_prerequisites, workspace, clients, functions)
     futures = {name: pool.submit(_guarded, name, part) for name, part in parts.items()}
     pool.shutdown(wait=False)
     return SmokeTest(workspace, run_id, futures)

@@ -1,18 +1,31 @@
-"""The smoke test's first part: who asks, in which region, and whether the image models are still offered."""
+"""The smoke test's first part: who asks, in which region, whether the image models are offered, and what must be true before it pays.
+
+Each function is asked which SDK its runtime has: one that is too old would pay for an image and then fail to store it. Bedrock is
+asked whether the account has agreed to the default model: a function may not agree, and its calls would be refused.
+"""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from couch_explorers.aws import lifecycle
+from couch_explorers.aws.errors import is_access_denied
 from couch_explorers.aws.lifecycle import LifecycleStatus
 from couch_explorers.checks import Check, Verdict, ask
-from couch_explorers.core import image_models
+from couch_explorers.core import image_models, sdk
+from couch_explorers.core.aws_errors import describe
+from couch_explorers.core.errors import UnknownModelError
 from couch_explorers.smoke.parts import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from couch_explorers.workspace import Workspace
 
@@ -67,3 +80,86 @@ def _way_out(model_id: str, *, default: bool) -> str:
         return "Name a newer model in model_arns."
     other = image_models.DEFAULT_MODEL_ID
     return f"Put {other} first in model_arns." if default else f"{other} works."
+
+
+@dataclass(frozen=True)
+class Prerequisites:
+    """The checks that come before anything is paid."""
+
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def blocking(self) -> str:
+        """Why nothing should be paid, as one sentence; empty when nothing stands in the way."""
+        failed = [check.name for check in self.checks if check.verdict is Verdict.BAD]
+        return f"Nothing was paid, because a check before it failed: {'; '.join(failed)}." if failed else ""
+
+
+def check_prerequisites(workspace: Workspace, clients: Callable[..., Any], functions: Sequence[str]) -> Prerequisites:
+    """Ask what must be known before anything is paid.
+
+    Args:
+        workspace: the deploy under test.
+        clients: gives the client of a service.
+        functions: which of `workspace.functions` are to be tried: "api", "worker".
+    """
+    asked = [name for name in functions if name in workspace.functions]
+    checks = [ask(f"SDK of the {name} Lambda", partial(_sdk, workspace.functions[name], clients)) for name in asked]
+    # An ARN that is none is the platform's finding.
+    with suppress(IndexError, UnknownModelError):
+        region, model_id = image_models.parse_arn(workspace.model_arns[0])
+        checks.append(ask("agreement to the default model", partial(_agreement, clients, region, model_id)))
+    return Prerequisites(tuple(checks))
+
+
+def _agreement(clients: Callable[..., Any], region: str, model_id: str) -> tuple[Verdict, str]:
+    """Ask whether calls of the model will be let through.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModelAvailability.html
+    """
+    try:
+        found = clients("bedrock", region).get_foundation_model_availability(modelId=model_id)
+    except ClientError as error:
+        if is_access_denied(error):
+            return Verdict.WARN, "Not asked: the caller lacks bedrock:GetFoundationModelAvailability."
+        code, _, message = describe(error)
+        return Verdict.WARN, f"Could not be asked. {code}: {message}"
+    if problem := _obstacle(found, region, model_id):
+        return Verdict.BAD, problem
+    return Verdict.OK, f"In force for {model_id}; authorized, and available in {region}."
+
+
+def _obstacle(found: Mapping[str, Any], region: str, model_id: str) -> str:
+    """Say why Bedrock would refuse the model's calls, and what to do; empty where it would not."""
+    agreement = found["agreementAvailability"]
+    if agreement["status"] == "PENDING":
+        return f"The agreement to {model_id} is not in force yet: that takes up to 15 minutes. Then run this again."
+    if agreement["status"] != "AVAILABLE" or found["entitlementAvailability"] != "AVAILABLE":
+        why = f" ({agreement['errorMessage']})" if agreement.get("errorMessage") else ""
+        where = f"--model-id {model_id} --region {region}"
+        return (
+            f"This account has not agreed to {model_id}{why}. Run: aws bedrock list-foundation-model-agreement-offers {where}; "
+            f"aws bedrock create-foundation-model-agreement {where} --offer-token TOKEN; then wait up to 15 minutes."
+        )
+    if found["authorizationStatus"] != "AUTHORIZED":
+        return f"This account is not authorized to use {model_id}: ask AWS Support, or choose another model."
+    if found["regionAvailability"] != "AVAILABLE":
+        return f"{model_id} is not available in {region}: name an ARN of another region in MODEL_ARNS."
+    return ""
+
+
+def _sdk(function: str, clients: Callable[..., Any]) -> tuple[Verdict, str]:
+    try:
+        answer = clients("lambda").invoke(FunctionName=function, Payload=json.dumps({sdk.PROBE: "sdk"}))
+    except ClientError as error:
+        if is_access_denied(error):
+            return Verdict.WARN, "Not asked: the caller lacks lambda:InvokeFunction."
+        raise
+    found = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        why = f"{found.get('errorType')}: {found.get('errorMessage')}"
+        return Verdict.BAD, f"{function} does not start, or is of a release that cannot be asked. {why}"
+    oldest = ".".join(map(str, sdk.OLDEST_BOTOCORE))
+    if not sdk.is_new_enough(found["botocore"]):
+        return Verdict.BAD, f"botocore {found['botocore']} is older than {oldest}: images could not be stored."
+    return Verdict.OK, f"boto3 {found['boto3']}, botocore {found['botocore']} (at least {oldest})."

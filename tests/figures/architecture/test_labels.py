@@ -89,9 +89,7 @@ def test_a_queue_that_is_not_deployed_is_told_with_what_deploys_it(deployed):
 def test_a_single_part_that_is_gone_is_named(deployed):
     said = labels.missing(replace(deployed, dead_letters=None))
 
-    assert said.startswith(
-        "Missing, though other parts of the queue are there: SQS DLQ. To bring it back, run"
-    )
+    assert said.startswith("Missing, though other parts of the queue are there: SQS DLQ. To bring it back, run")
 
 
 def test_a_queue_that_nobody_empties_is_told(deployed):

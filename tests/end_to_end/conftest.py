@@ -64,6 +64,7 @@ FIRST = (
     "test_api",
     "test_notebooks",
     "test_exam_report",
+    "test_closed_api",
     "test_docker_publish",
     "test_grants",
 )

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from couch_explorers import loopback
+from couch_explorers.secret_scan import SECRET_VARIABLES
+from tests.secret_samples import PLANTED, SECRET
 
 # The same examples on each run, and as much time for each as a busy machine takes.
 settings.register_profile(
@@ -63,10 +65,29 @@ def _no_page_of_a_job():
 
 
 @pytest.fixture
-def tokyo(monkeypatch):
-    """A machine whose own zone is another than UTC."""
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    yield
+def set_zone(monkeypatch):
+    """Give the machine another zone of its own, until the test ends."""
+
+    def set_to(name):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield set_to
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def tokyo(set_zone):
+    """A machine whose own zone is another than UTC."""
+    set_zone("Asia/Tokyo")
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Plant a secret of each kind in the environment."""
+    for number, text in enumerate(PLANTED.values()):
+        monkeypatch.setenv(f"PLANTED_{number}", text)
+    for name in SECRET_VARIABLES:
+        monkeypatch.setenv(name, SECRET)
+    return dict(os.environ)

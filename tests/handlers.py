@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,10 @@ ENVIRONMENT = {
     "MODEL_ARNS": "arn:aws:bedrock:us-west-2::foundation-model/stability.stable-image-core-v1:1,"
     "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0",
 }
+
+
+# What Powertools writes with every line, beside the function's own facts and whether it was a cold start.
+EVERY_LINE = frozenset({"timestamp", "location", "service", "stack_trace", "exception_name"})
 
 
 class Studio:
@@ -38,6 +43,20 @@ class Studio:
             milliseconds=1234,
             already_there=self.already_there,
         )
+
+
+def logged_by(function, *usual):
+    """What a loaded function says of a job or a request: each line without what every line has, and without the fields of `usual`."""
+    lines = [json.loads(line) for line in function.log.getvalue().splitlines()]
+    left_out = EVERY_LINE.union(usual)
+    return [
+        {
+            name: value
+            for name, value in line.items()
+            if name not in left_out and not name.startswith(("function_", "cold"))
+        }
+        for line in lines
+    ]
 
 
 def load(file):

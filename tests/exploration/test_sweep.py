@@ -19,9 +19,9 @@ from couch_explorers.exploration.results import COLUMNS
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
-from couch_explorers.secret_scan import SECRET_VARIABLES, secrets_in
+from couch_explorers.secret_scan import secrets_in
 from tests.exploration.fake_aws import drawn, refusal
-from tests.secret_samples import PLANTED, SECRET
+from tests.secret_samples import PLANTED
 
 DEADLINE_S = 20
 CORE = "stability.stable-image-core-v1:1"
@@ -61,16 +61,6 @@ def test_the_run_is_saved_with_what_was_asked_and_what_it_cost(sweep, workspace,
     assert told["totals"] == {"requests": 6, "pictures": 6, "made": 6, "usd": 0.24}
     assert (told["candidate"], told["via"], told["concurrency"]) == ("42", "direct", 3)
     pd.testing.assert_frame_equal(results.load(saved.folder), frame)
-
-
-@pytest.fixture
-def planted(monkeypatch):
-    """Plant a secret of each kind in the environment of a run."""
-    for number, text in enumerate(PLANTED.values()):
-        monkeypatch.setenv(f"PLANTED_{number}", text)
-    for name in SECRET_VARIABLES:
-        monkeypatch.setenv(name, SECRET)
-    return dict(os.environ)
 
 
 def secrets_below(folder, environment):

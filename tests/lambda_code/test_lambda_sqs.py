@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -21,10 +20,11 @@ from couch_explorers.core.errors import (
     SubscriptionPendingError,
     ThrottledError,
 )
-from couch_explorers.secret_scan import SECRET_VARIABLES, secrets_in
+from couch_explorers.secret_scan import secrets_in
 from tests.aws_fakes import services
 from tests.aws_fakes.validated import client
-from tests.secret_samples import PLANTED, SECRET
+from tests.handlers import logged_by
+from tests.secret_samples import PLANTED
 
 MESSAGE_ID = "059f36b4-87a3-44ab-83d2-661975830a7d"
 KEPT_IN_QUEUE = {"batchItemFailures": [{"itemIdentifier": MESSAGE_ID}]}
@@ -38,17 +38,8 @@ def metrics_in(output):
 
 def logged(worker):
     """What the worker says of a job: each line without what every line of Lambda has."""
-    usual = {"timestamp", "location", "service", "job_id", "message_id", "receives", "stack_trace", "exception_name"}
-    lines = [json.loads(line) for line in worker.log.getvalue().splitlines()]
-    return [
-        {
-            name: value
-            for name, value in line.items()
-            if name not in usual and not name.startswith(("function_", "cold"))
-        }
-        for line in lines
-        if line["message"] != "Cold start"
-    ]
+    lines = logged_by(worker, "job_id", "message_id", "receives")
+    return [line for line in lines if line["message"] != "Cold start"]
 
 
 def values_of(documents, name):
@@ -487,16 +478,6 @@ def test_what_is_no_job_becomes_a_dead_letter_as_it_came_and_no_picture(worker, 
 
     assert [(letter.body, letter.attributes["reason"]) for letter in worker.sqs.sent] == [(body, "InvalidRequest")]
     assert worker.studio.jobs == []
-
-
-@pytest.fixture
-def planted(monkeypatch):
-    """Plant a secret of each kind in the worker's environment."""
-    for number, text in enumerate(PLANTED.values()):
-        monkeypatch.setenv(f"PLANTED_{number}", text)
-    for name in SECRET_VARIABLES:
-        monkeypatch.setenv(name, SECRET)
-    return dict(os.environ)
 
 
 @pytest.fixture

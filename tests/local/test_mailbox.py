@@ -1,6 +1,5 @@
 import json
 import os
-import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -24,13 +23,9 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def oslo(monkeypatch):
+def oslo(set_zone):
     """The reader's machine stands in Oslo."""
-    monkeypatch.setenv("TZ", "Europe/Oslo")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+    set_zone("Europe/Oslo")
 
 
 @pytest.fixture

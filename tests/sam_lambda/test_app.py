@@ -15,6 +15,7 @@ from couch_explorers.core.errors import (
     RetiredModelError,
     ThrottledError,
 )
+from tests.handlers import logged_by
 
 
 class UnexpectedStatusError(GenerationError):
@@ -336,20 +337,6 @@ def test_what_is_no_job_is_refused_by_every_content_type(api, request_event, bod
     assert api.studio.jobs == []
 
 
-def logged(api):
-    """What the function says of a request: each line without what every line of Lambda has."""
-    usual = {"timestamp", "location", "service", "stack_trace", "exception_name"}
-    lines = [json.loads(line) for line in api.log.getvalue().splitlines()]
-    return [
-        {
-            name: value
-            for name, value in line.items()
-            if name not in usual and not name.startswith(("function_", "cold"))
-        }
-        for line in lines
-    ]
-
-
 @pytest.mark.parametrize(
     ("already_there", "waited_ms", "late"), [(True, 20_000, False), (False, 20_000, False), (False, 20_001, True)]
 )
@@ -361,7 +348,7 @@ def test_log_says_what_was_stored_and_how_late(api, request_event, monkeypatch, 
 
     api.call(event)
 
-    assert logged(api) == [
+    assert logged_by(api) == [
         {
             "level": "INFO",
             "message": "Picture stored",
@@ -383,7 +370,7 @@ def test_picture_whose_request_has_no_time_is_not_late(api, request_event):
 
     api.call(event)
 
-    [line] = logged(api)
+    [line] = logged_by(api)
     assert {"time_to_picture", "late"}.isdisjoint(line)
 
 
@@ -401,7 +388,7 @@ def test_log_says_why_there_is_no_picture(api, request_event, failure, level, re
 
     api.call(request_event('{"prompt": "A fjord", "id": "fjord-1"}'))
 
-    assert logged(api) == [
+    assert logged_by(api) == [
         {
             "level": level,
             "message": "No picture",
@@ -420,7 +407,7 @@ def test_log_keeps_the_trace_of_a_failure_nobody_foresaw(api, request_event):
 
     status, body = api.call(request_event())
 
-    [line] = logged(api)
+    [line] = logged_by(api)
     assert (line["level"], line["message"]) == ("ERROR", "The request failed in a way nobody foresaw")
     assert line["exception"].endswith("OSError: Disk.")
     assert (status, body["error"]) == (500, "Unexpected")

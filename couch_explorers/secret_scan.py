@@ -56,12 +56,16 @@ def secrets_in(content: bytes, environment: Mapping[str, str]) -> Iterator[str]:
     Yields:
         What was found, as the object of a sentence; never the secret itself.
     """
+    yield from _kinds_in(content, list(_known_values(environment)))
+
+
+def _kinds_in(content: bytes, known: list[tuple[str, bytes]]) -> Iterator[str]:
     views = (content, ESCAPE.sub(rb" ", content).replace(b"\\", b""))
     texts = [IMAGE.sub(b" ", view) for view in views]
     for kind, pattern in PATTERNS.items():
         if any(pattern.search(text) for text in texts):
             yield kind
-    for owner, value in _known_values(environment):
+    for owner, value in known:
         if len(value) >= SHORTEST_SECRET and any(value in view for view in views):
             yield f"the value of {owner}"
 
@@ -88,9 +92,8 @@ def withheld(what: str, kinds: list[str]) -> str:
 
 def without_secrets(lines: list[str], environment: Mapping[str, str] = os.environ) -> list[str]:
     """Replace each line that holds a secret by the sentence that says so."""
+    known = list(_known_values(environment))
     return [
-        withheld("This line", kinds)
-        if (kinds := list(secrets_in(line.encode(errors="replace"), environment)))
-        else line
+        withheld("This line", kinds) if (kinds := list(_kinds_in(line.encode(errors="replace"), known))) else line
         for line in lines
     ]

@@ -79,7 +79,23 @@ class Api:
             OSError: Nothing answers.
 
         """
-        return _post(self.url, body, self._headers, retry_after_s, sleep)
+        if not self.url.startswith(("https://", "http://")):
+            raise ValueError(f"The API's address must be http or https, not {self.url!r}.")
+        answer = Answer(0, {}, "")
+        for calls, wait in enumerate((*retry_after_s, None), start=1):
+            request = urllib.request.Request(self.url, body.encode(), dict(self._headers(body)), method="POST")  # noqa: S310 - checked above
+            try:
+                with loopback.open_url(request, timeout_s=TIMEOUT_S) as response:
+                    answer = _answer(response.status, response.read(), calls)
+            except urllib.error.HTTPError as error:
+                with error:
+                    answer = _answer(error.code, error.read(), calls)
+            except http.client.HTTPException as error:
+                raise OSError(f"{self.url} broke the connection: {error!r}") from error
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS or wait is None:
+                break
+            sleep(wait)
+        return answer
 
     def _headers(self, body: str) -> Mapping[str, str]:
         headers = {"Content-Type": "application/json"} | ({"x-api-key": self.key} if self.key else {})
@@ -110,32 +126,6 @@ def _signer(workspace: Workspace) -> Callable[[AWSRequest], None]:
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", workspace.region).add_auth(request)
 
     return sign
-
-
-def _post(
-    url: str,
-    body: str,
-    headers: Callable[[str], Mapping[str, str]],
-    retry_after_s: Sequence[float],
-    sleep: Callable[[float], None],
-) -> Answer:
-    if not url.startswith(("https://", "http://")):
-        raise ValueError(f"The API's address must be http or https, not {url!r}.")
-    answer = Answer(0, {}, "")
-    for calls, wait in enumerate((*retry_after_s, None), start=1):
-        request = urllib.request.Request(url, body.encode(), dict(headers(body)), method="POST")  # noqa: S310 - checked above
-        try:
-            with loopback.open_url(request, timeout_s=TIMEOUT_S) as response:
-                answer = _answer(response.status, response.read(), calls)
-        except urllib.error.HTTPError as error:
-            with error:
-                answer = _answer(error.code, error.read(), calls)
-        except http.client.HTTPException as error:
-            raise OSError(f"{url} broke the connection: {error!r}") from error
-        if answer.status != HTTPStatus.TOO_MANY_REQUESTS or wait is None:
-            break
-        sleep(wait)
-    return answer
 
 
 def _answer(status: int, content: bytes, calls: int) -> Answer:

@@ -7,7 +7,7 @@ which takes half a second: import it where a frame is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import pandas as pd
 
@@ -28,29 +28,27 @@ class RunRow(pd.Series):  # type: ignore[misc]  # pandas has no types here
         return RunRow
 
 
-class RunFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
-    """The rows of a run, with the columns of `results.columns_of`; `context` names the run and its target."""
+class _ContextFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
+    """A frame whose selections and copies are of its own class and have its `context`."""
 
     _metadata: ClassVar[list[str]] = ["context"]
 
-    context: RunContext | None = None
-
     @property
-    def _constructor(self) -> type[RunFrame]:
-        return RunFrame
+    def _constructor(self) -> type[Self]:
+        return type(self)
+
+
+class RunFrame(_ContextFrame):
+    """The rows of a run, with the columns of `results.columns_of`; `context` names the run and its target."""
+
+    context: RunContext | None = None
 
     @property
     def _constructor_sliced(self) -> type[RunRow]:
         return RunRow
 
 
-class PlanFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
+class PlanFrame(_ContextFrame):
     """The rows of a plan, see `plan.plan_frame`; `context` says for whom and how it was planned."""
 
-    _metadata: ClassVar[list[str]] = ["context"]
-
     context: PlanContext | None = None
-
-    @property
-    def _constructor(self) -> type[PlanFrame]:
-        return PlanFrame

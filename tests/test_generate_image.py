@@ -1,34 +1,20 @@
 import errno
-import io
 import json
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from botocore.exceptions import ClientError
 
 from couch_explorers import generate_image
 from couch_explorers.core import image_models
 from couch_explorers.files import OutputError
 from couch_explorers.generate_image import PaintingError, paint
 from couch_explorers.workspace import Workspace
+from tests.aws_fakes.services import Bucket
+from tests.aws_fakes.validated import checked
 
 PNG = b"\x89PNG whatever comes then"
-
-
-class FakeS3:
-    """Objects by key."""
-
-    def __init__(self):
-        self.objects = {}
-
-    def head_object(self, Bucket, Key):  # noqa: N803
-        if Key not in self.objects:
-            raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
-
-    def get_object(self, Bucket, Key):  # noqa: N803
-        return {"Body": io.BytesIO(self.objects[Key])}
 
 
 class FakeQueue:
@@ -45,7 +31,7 @@ class FakeQueue:
 
 @pytest.fixture
 def s3():
-    return FakeS3()
+    return Bucket("bucket")
 
 
 @pytest.fixture
@@ -53,7 +39,9 @@ def workspace(s3):
     """A workspace with what the test deploys on it."""
 
     def made(queue=None, api_url=None):
-        session = type("Session", (), {"client": lambda _self, service, **_: {"s3": s3, "sqs": queue}[service]})()
+        session = type(
+            "Session", (), {"client": lambda _self, service, **_: checked(service, {"s3": s3, "sqs": queue}[service])}
+        )()
         return Workspace(
             "local", session, "42", "eu-west-1", "bucket", "42", api_url=api_url,
             queue_url="https://queue" if queue else None, model_arns=(image_models.get(image_models.DEFAULT_MODEL_ID).arn,),
@@ -90,7 +78,7 @@ def api():
 
 
 def test_a_queued_job_is_saved_as_soon_as_its_picture_is_there(workspace, s3, tmp_path):
-    queue = FakeQueue(lambda job: s3.objects.update({f"42/{job['id']}.png": PNG}))
+    queue = FakeQueue(lambda job: s3.put(f"42/{job['id']}.png", PNG))
 
     painted = paint(workspace(queue), "A fjord", folder=tmp_path, via="queue", seed=7)
 
@@ -101,7 +89,7 @@ def test_a_queued_job_is_saved_as_soon_as_its_picture_is_there(workspace, s3, tm
 
 def test_a_queued_job_that_was_given_up_on_is_told_with_its_reason(workspace, s3, tmp_path):
     note = json.dumps({"reason": "ContentFiltered", "detail": "The prompt was blocked."}).encode()
-    queue = FakeQueue(lambda job: s3.objects.update({f"42/{job['id']}.error.json": note}))
+    queue = FakeQueue(lambda job: s3.put(f"42/{job['id']}.error.json", note))
 
     with pytest.raises(PaintingError, match=r"ContentFiltered: The prompt was blocked\."):
         paint(workspace(queue), "A fjord", folder=tmp_path, via="queue")
@@ -131,7 +119,7 @@ def test_a_path_that_is_not_deployed_is_told_with_the_command_that_deploys_it(wo
 
 
 def test_an_answer_of_the_api_is_the_key_of_the_picture(workspace, s3, api, tmp_path):
-    s3.objects["42/made.png"] = PNG
+    s3.put("42/made.png", PNG)
 
     painted = paint(workspace(api_url=api(200, '{"key": "42/made.png"}')), "A fjord", folder=tmp_path)
 
@@ -173,7 +161,7 @@ def test_a_picture_whose_copy_cannot_be_kept_says_where_it_lies(workspace, s3, t
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(generate_image, "write_whole", full)
-    queue = FakeQueue(lambda job: s3.objects.update({f"42/{job['id']}.png": PNG}))
+    queue = FakeQueue(lambda job: s3.put(f"42/{job['id']}.png", PNG))
 
     with pytest.raises(PaintingError) as told:
         paint(workspace(queue), "A fjord", folder=tmp_path, via="queue")

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from couch_explorers.aws import lifecycle
 from couch_explorers.aws.lifecycle import Lifecycle, LifecycleStatus
 from couch_explorers.core import image_models
+from tests.aws_fakes.services import ModelCatalogue
+from tests.aws_fakes.validated import checked
 
 DEFAULT = image_models.get(image_models.DEFAULT_MODEL_ID)
 TITAN = image_models.get("amazon.titan-image-generator-v2:0")
@@ -35,9 +37,9 @@ class FakeTarget:
             answer = self.answers[modelIdentifier]
             if isinstance(answer, Exception):
                 raise answer
-            return {"modelDetails": {"modelLifecycle": answer}}
+            return ModelCatalogue(**{modelIdentifier: answer}).get_foundation_model(modelIdentifier=modelIdentifier)
 
-        return SimpleNamespace(get_foundation_model=get_foundation_model)
+        return checked("bedrock", SimpleNamespace(get_foundation_model=get_foundation_model))
 
 
 def test_each_model_is_asked_for_once_in_its_own_region():
@@ -59,11 +61,13 @@ def test_the_models_are_asked_for_side_by_side():
 
             def slowly(modelIdentifier):
                 both_asked.wait()
-                return fake.get_foundation_model(modelIdentifier)
+                return fake.get_foundation_model(modelIdentifier=modelIdentifier)
 
             return SimpleNamespace(get_foundation_model=slowly)
 
-    found = lifecycle.fetch_all(SlowTarget({DEFAULT.id: {}, TITAN.id: {}}), [DEFAULT, TITAN])
+    found = lifecycle.fetch_all(
+        SlowTarget({DEFAULT.id: {"status": "ACTIVE"}, TITAN.id: {"status": "ACTIVE"}}), [DEFAULT, TITAN]
+    )
 
     assert list(found) == [DEFAULT.id, TITAN.id]
 

@@ -9,20 +9,16 @@ import threading
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from botocore.exceptions import ClientError
 from PIL import Image
 
 from couch_explorers.core import generation, image_models, png
 from couch_explorers.core.image_models import DEFAULT_MODEL_ID
 from couch_explorers.exploration.sweep_spec import Cell, picture_job
 from couch_explorers.workspace import Workspace
+from tests.aws_fakes.services import Bucket, ModelCatalogue
+from tests.aws_fakes.validated import checked
 
 BUCKET = "pictures"
-
-
-def refusal(code, status, operation="Operation"):
-    answer = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, operation)
 
 
 def drawn(seed=0, size=(48, 32)):
@@ -36,42 +32,6 @@ def painted(job):
     """The picture as a run keeps it, with its parameters inside."""
     created = datetime(2026, 11, 23, 12, tzinfo=UTC)
     return png.add_parameters(drawn(job.seed), generation.parameters_of(job, seed=job.seed, created=created))
-
-
-class FakeS3:
-    """`failures` maps an operation to an exception that it raises as long as it stands there."""
-
-    def __init__(self):
-        self.objects = {}
-        self.failures = {}
-        self.calls = []
-
-    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):  # noqa: N803
-        self._called("list")
-        keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > StartAfter)
-        contents = [{"Key": key, "ETag": "1"} for key in keys[:MaxKeys]]
-        return {"Contents": contents, "IsTruncated": len(keys) > MaxKeys}
-
-    def get_object(self, *, Bucket, Key):  # noqa: N803 - S3's names
-        self._called("get")
-        if Key not in self.objects:
-            raise refusal("NoSuchKey", 404)
-        return {"Body": io.BytesIO(self.objects[Key]["Body"]), "Metadata": self.objects[Key]["Metadata"]}
-
-    def head_object(self, *, Bucket, Key):  # noqa: N803
-        self._called("head")
-        return {"Metadata": self.objects[Key]["Metadata"]}
-
-    def put_object(self, *, Bucket, Key, Body, Metadata, IfNoneMatch, **_):  # noqa: N803 - S3's names
-        self._called("put")
-        if Key in self.objects:
-            raise refusal("PreconditionFailed", 412)
-        self.objects[Key] = {"Body": Body, "Metadata": Metadata}
-
-    def _called(self, name):
-        self.calls.append(name)
-        if name in self.failures:
-            raise self.failures[name]
 
 
 class FakeModels:
@@ -98,18 +58,16 @@ class FakeModels:
             with self._lock:
                 self._open -= 1
         answer = {"seeds": [seed], "finish_reasons": [None], "images": [base64.b64encode(picture).decode()]}
-        return {"body": io.BytesIO(json.dumps(answer).encode())}
+        return {"body": io.BytesIO(json.dumps(answer).encode()), "contentType": "application/json"}
 
 
 class FakeSession:
     def __init__(self):
-        self.s3, self.models = FakeS3(), FakeModels()
+        self.s3, self.models, self.catalogue = Bucket(BUCKET), FakeModels(), ModelCatalogue()
 
     def client(self, service, **_):
-        if service == "bedrock":
-            model = {"modelDetails": {"modelLifecycle": {"status": "ACTIVE"}}}
-            return SimpleNamespace(get_foundation_model=lambda **_: model, close=lambda: None)
-        return {"s3": self.s3, "bedrock-runtime": self.models}[service]
+        fakes = {"s3": self.s3, "bedrock-runtime": self.models, "bedrock": self.catalogue}
+        return checked(service, fakes[service])
 
 
 def fake_workspace():

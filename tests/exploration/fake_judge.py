@@ -1,24 +1,13 @@
-"""A vision model in memory: each call is validated against botocore's model of Converse, and so is each answer."""
+"""A vision model in memory; put `validated.checked` around it."""
 
 import json
 import re
 import threading
 from types import SimpleNamespace
 
-import botocore.session
-from botocore.exceptions import ClientError
-from botocore.validate import ParamValidator
-
 from couch_explorers.exploration.judge_question import TOOL
 
-CONVERSE = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
 BLOCK = re.compile(r"<image_prompt>.*?</image_prompt>", re.DOTALL)
-
-
-def validated(value, shape):
-    report = ParamValidator().validate(value, shape)
-    assert not report.has_errors(), report.generate_report()
-    return value
 
 
 def scored(asked, score=4, reason="It can be seen."):
@@ -44,11 +33,6 @@ def answered(content, stop):
     }
 
 
-def refused(code, status, message=""):
-    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "Converse")
-
-
 def gullible(asked):
     """A model that does what any text outside of the delimited prompt demands, and scores 2 otherwise."""
     texts = [block["text"] for message in asked["messages"] for block in message["content"] if "text" in block]
@@ -69,7 +53,6 @@ class FakeJudge:
         self.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_: None))
 
     def converse(self, **asked):
-        validated(asked, CONVERSE.input_shape)
         json.dumps(asked["toolConfig"])
         with self._lock:
             self.asked.append(asked)
@@ -83,4 +66,4 @@ class FakeJudge:
                 self._open -= 1
         if isinstance(found, Exception):
             raise found
-        return validated(found, CONVERSE.output_shape) | {"ResponseMetadata": {"HTTPHeaders": self.headers}}
+        return found | {"ResponseMetadata": {"HTTPHeaders": self.headers}}

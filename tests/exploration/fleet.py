@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from couch_explorers.core import generation, jobs, png
 from couch_explorers.core.image_models import MODELS
 from couch_explorers.workspace import Workspace
+from tests.aws_fakes.services import Bucket
+from tests.aws_fakes.validated import checked, refusal
 
-from .fake_aws import BUCKET, FakeS3, drawn, make_cells, refusal
+from .fake_aws import BUCKET, drawn, make_cells
 
 ARNS = tuple(model.arn for model in MODELS.values())
 PREFIX = "42"
 QUEUE = "http://127.0.0.1:1/000000000000/couch-explorers-42-jobs"
-
-
-class FleetS3(FakeS3):
-    """A bucket that dates what is written, and lists and removes as S3 does; `may_remove` is the caller's right to."""
-
-    def __init__(self):
-        super().__init__()
-        self.may_remove = True
-        self.lists = []
-        self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-    def put(self, key, body, **metadata):
-        self.now += timedelta(seconds=1)
-        self.objects[key] = {"Body": body, "Metadata": metadata, "LastModified": self.now}
-
-    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):  # noqa: N803
-        self._called("list")
-        self.lists.append((Prefix, StartAfter, MaxKeys))
-        keys = sorted(key for key in list(self.objects) if key.startswith(Prefix) and key > StartAfter)
-        contents = [
-            {
-                "Key": key,
-                "ETag": hashlib.md5(self.objects[key]["Body"]).hexdigest(),
-                "LastModified": self.objects[key]["LastModified"],
-            }
-            for key in keys[:MaxKeys]
-        ]
-        return {"Contents": contents, "IsTruncated": len(keys) > MaxKeys} if contents else {"IsTruncated": False}
-
-    def delete_objects(self, *, Bucket, Delete):  # noqa: N803
-        self._called("delete")
-        if not self.may_remove:
-            return {"Errors": [entry | {"Code": "AccessDenied"} for entry in Delete["Objects"]]}
-        for entry in Delete["Objects"]:
-            self.objects.pop(entry["Key"], None)
-        return {"Deleted": Delete["Objects"]}
 
 
 class FleetSqs:
@@ -75,7 +40,12 @@ class FleetSqs:
             for entry in Entries:
                 if entry["Id"] not in failed:
                     self.fleet.serve(entry["MessageBody"])
-        return {"Failed": [{"Id": job_id, **failure} for job_id, failure in failed.items()]}
+        sent = [
+            {"Id": entry["Id"], "MessageId": entry["Id"], "MD5OfMessageBody": "0"}
+            for entry in Entries
+            if entry["Id"] not in failed
+        ]
+        return {"Successful": sent, "Failed": [{"Id": job_id, **failure} for job_id, failure in failed.items()]}
 
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
         if isinstance(self.depth, Exception):
@@ -87,12 +57,12 @@ class Fleet:
     """The deployed system; `worker(job)` is called for each message, at once, and paints unless a test sets another."""
 
     def __init__(self):
-        self.s3, self.sqs = FleetS3(), FleetSqs(self)
+        self.s3, self.sqs = Bucket(BUCKET), FleetSqs(self)
         self.worker = self.paint
         self.served = []
 
     def client(self, service, **_):
-        return {"s3": self.s3, "sqs": self.sqs}[service]
+        return checked(service, {"s3": self.s3, "sqs": self.sqs}[service])
 
     def workspace(self, **names):
         usual = {"queue_url": QUEUE, "functions": {"worker": "couch-explorers-42-worker"}, "model_arns": ARNS}
@@ -113,4 +83,4 @@ class Fleet:
         self.s3.put(job.error_key(PREFIX), json.dumps(note).encode())
 
 
-__all__ = ["PREFIX", "QUEUE", "Fleet", "FleetS3", "make_cells", "refusal"]
+__all__ = ["PREFIX", "QUEUE", "Fleet", "make_cells", "refusal"]

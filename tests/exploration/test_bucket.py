@@ -9,8 +9,9 @@ from couch_explorers.core.errors import ConflictError, StorageError
 from couch_explorers.core.generation import HASH_METADATA, SEED_METADATA
 from couch_explorers.exploration import bucket
 from couch_explorers.exploration.cache import ImageCache
+from tests.aws_fakes.validated import refusal
 from tests.exploration.fake_aws import BUCKET, drawn
-from tests.exploration.fleet import PREFIX, Fleet, make_cells, refusal
+from tests.exploration.fleet import PREFIX, Fleet, make_cells
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def fleet():
 
 @pytest.fixture
 def look(fleet):
-    return lambda ids: bucket.find_results(fleet.s3, BUCKET, PREFIX, ids)
+    return lambda ids: bucket.find_results(fleet.client("s3"), BUCKET, PREFIX, ids)
 
 
 @pytest.fixture
@@ -103,25 +104,25 @@ def test_a_bucket_that_cannot_be_listed_tells_so(fleet, look):
 def test_a_picture_is_fetched_as_it_was_stored(fleet, job):
     fleet.paint(job)
 
-    assert bucket.fetch_picture(fleet.s3, BUCKET, PREFIX, job) == fleet.s3.objects[job.key(PREFIX)]["Body"]
+    assert bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job) == fleet.s3.objects[job.key(PREFIX)].body
 
 
 def test_a_picture_that_is_not_there_is_none(fleet, job):
-    assert bucket.fetch_picture(fleet.s3, BUCKET, PREFIX, job) is None
-    assert bucket.fetch_note(fleet.s3, BUCKET, PREFIX, job) is None
+    assert bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job) is None
+    assert bucket.fetch_note(fleet.client("s3"), BUCKET, PREFIX, job) is None
 
 
 def test_the_picture_of_another_request_is_a_conflict(fleet, job):
     other = make_cells(2)[1].job
     fleet.paint(other)
-    stored = fleet.s3.objects[other.key(PREFIX)]["Body"]
+    stored = fleet.s3.objects[other.key(PREFIX)].body
 
     fleet.paint(job, **{"couch-request-hash": other.request_hash})
     with pytest.raises(ConflictError, match="another request"):
-        bucket.fetch_picture(fleet.s3, BUCKET, PREFIX, job)
+        bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job)
     fleet.paint(job, stored)
     with pytest.raises(ConflictError, match="another request"):
-        bucket.fetch_picture(fleet.s3, BUCKET, PREFIX, job)
+        bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job)
 
 
 @pytest.mark.parametrize(
@@ -132,22 +133,22 @@ def test_what_is_no_picture_of_ours_is_told_with_its_address(fleet, job, content
     fleet.paint(job, content)
 
     with pytest.raises(StorageError, match=f"s3://{BUCKET}/{PREFIX}/{job.id}.png cannot be used.*{told}"):
-        bucket.fetch_picture(fleet.s3, BUCKET, PREFIX, job)
+        bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job)
 
 
 def test_a_picture_that_is_cut_off_behind_its_parameters_is_told(fleet, job):
     fleet.paint(job)
-    fleet.paint(job, fleet.s3.objects[job.key(PREFIX)]["Body"][:-5])
+    fleet.paint(job, fleet.s3.objects[job.key(PREFIX)].body[:-5])
 
     with pytest.raises(StorageError, match="cut off"):
-        bucket.fetch_picture(fleet.s3, BUCKET, PREFIX, job)
+        bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job)
 
 
 def test_a_connection_that_breaks_is_passing(fleet, job):
     fleet.s3.failures["get"] = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
     with pytest.raises(StorageError) as failure:
-        bucket.fetch_picture(fleet.s3, BUCKET, PREFIX, job)
+        bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job)
 
     assert failure.value.passing
 
@@ -155,7 +156,7 @@ def test_a_connection_that_breaks_is_passing(fleet, job):
 def test_a_note_gives_its_reason_and_detail(fleet, job):
     fleet.note(job, "Throttled", "Asked too often.")
 
-    assert bucket.fetch_note(fleet.s3, BUCKET, PREFIX, job) == ("Throttled", "Asked too often.")
+    assert bucket.fetch_note(fleet.client("s3"), BUCKET, PREFIX, job) == ("Throttled", "Asked too often.")
 
 
 @pytest.mark.parametrize("content", [b"no JSON", b"[]", b'{"reason": "Throttled"}'])
@@ -163,7 +164,7 @@ def test_a_note_that_cannot_be_read_is_told_with_its_address(fleet, job, content
     fleet.s3.put(job.error_key(PREFIX), content)
 
     with pytest.raises(StorageError, match=r"s3://pictures/42/.*\.error\.json cannot be read"):
-        bucket.fetch_note(fleet.s3, BUCKET, PREFIX, job)
+        bucket.fetch_note(fleet.client("s3"), BUCKET, PREFIX, job)
 
 
 def test_notes_are_removed_by_the_thousand(fleet):
@@ -171,7 +172,7 @@ def test_notes_are_removed_by_the_thousand(fleet):
     for job in jobs:
         fleet.note(job)
 
-    assert bucket.remove_notes(fleet.s3, BUCKET, PREFIX, jobs) == {job.id for job in jobs}
+    assert bucket.remove_notes(fleet.client("s3"), BUCKET, PREFIX, jobs) == {job.id for job in jobs}
     assert fleet.s3.objects == {}
     assert fleet.s3.calls.count("delete") == 2
 
@@ -180,10 +181,10 @@ def test_without_the_right_to_remove_notes_they_stay(fleet, job):
     fleet.note(job)
     fleet.s3.may_remove = False
 
-    assert bucket.remove_notes(fleet.s3, BUCKET, PREFIX, [job]) == set()
+    assert bucket.remove_notes(fleet.client("s3"), BUCKET, PREFIX, [job]) == set()
 
     fleet.s3.failures["delete"] = refusal("AccessDenied", 403, "DeleteObjects")
-    assert bucket.remove_notes(fleet.s3, BUCKET, PREFIX, [job]) == set()
+    assert bucket.remove_notes(fleet.client("s3"), BUCKET, PREFIX, [job]) == set()
     assert len(fleet.s3.objects) == 1
 
 
@@ -206,8 +207,8 @@ def test_a_picture_is_stored_with_its_metadata_and_the_cache_knows(workspace, s3
     key = bucket.upload(s3, workspace, cache, CELL.job, drawn(), seed=9)
 
     assert key == f"42/{CELL.id}.png"
-    assert s3.objects[key]["Metadata"][HASH_METADATA] == CELL.job.request_hash
-    assert s3.objects[key]["Metadata"][SEED_METADATA] == "9"
+    assert s3.objects[key].metadata[HASH_METADATA] == CELL.job.request_hash
+    assert s3.objects[key].metadata[SEED_METADATA] == "9"
     assert cache.find(CELL.id).is_at(BUCKET, key)
 
 
@@ -216,12 +217,12 @@ def test_a_picture_that_is_there_already_stays_and_the_cache_knows(workspace, s3
 
     assert bucket.upload(s3, workspace, cache, CELL.job, drawn(2)) == key
 
-    assert s3.objects[key]["Body"] == drawn(1)
+    assert s3.objects[key].body == drawn(1)
 
 
 def test_another_requests_picture_is_a_conflict(workspace, s3, cache):
     key = bucket.upload(s3, workspace, cache, CELL.job, drawn(1))
-    s3.objects[key]["Metadata"][HASH_METADATA] = "0" * 64
+    s3.objects[key].metadata[HASH_METADATA] = "0" * 64
 
     with pytest.raises(ConflictError):
         bucket.upload(s3, workspace, cache, CELL.job, drawn(2))

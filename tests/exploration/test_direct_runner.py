@@ -1,13 +1,13 @@
 """The direct runner: so many calls at a time and no more, every cell reported once, nothing paid twice or in vain."""
 
 import errno
+import io
 import os
 import tempfile
 import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -26,7 +26,8 @@ from couch_explorers.exploration.cache import CachedPicture, ImageCache
 from couch_explorers.exploration.direct_runner import CellTask, failed_outcome, with_file
 from couch_explorers.exploration.results import Outcome, Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
-from tests.exploration.fake_aws import BUCKET, drawn, make_cells, refusal
+from tests.aws_fakes.validated import refusal
+from tests.exploration.fake_aws import BUCKET, drawn, make_cells
 
 
 @pytest.fixture
@@ -116,9 +117,9 @@ def test_every_cell_becomes_a_picture_here_and_in_the_bucket(run, cache, s3, mod
         assert (outcome.width, outcome.height, outcome.usd) == (48, 32, 0.04)
         assert outcome.seconds >= 0
         assert outcome.path == cache.path(cell.id)
-        assert outcome.path.read_bytes() == s3.objects[key]["Body"]
-        assert png.read_parameters(s3.objects[key]["Body"])["request"] == cell.job.request
-        assert s3.objects[key]["Metadata"][HASH_METADATA] == cell.job.request_hash
+        assert outcome.path.read_bytes() == s3.objects[key].body
+        assert png.read_parameters(s3.objects[key].body)["request"] == cell.job.request
+        assert s3.objects[key].metadata[HASH_METADATA] == cell.job.request_hash
         assert cache.find(cell.id).is_at(BUCKET, key)
         assert {"asked", "kept", "seconds", "usd"} <= cache.record(cell.id).keys()
     assert not list(cache.folder.glob("*.lock"))
@@ -223,7 +224,7 @@ def test_what_is_in_the_bucket_is_fetched_and_not_paid(run, cache, s3, models, t
 def test_another_requests_picture_under_the_key_is_neither_taken_nor_paid_for(run, cache, s3, models, tmp_path):
     (cell,) = make_cells(1)
     run([cell], cache=ImageCache(tmp_path / "another machine"))
-    s3.objects[f"42/{cell.id}.png"]["Metadata"][HASH_METADATA] = "0" * 64
+    s3.objects[f"42/{cell.id}.png"].metadata[HASH_METADATA] = "0" * 64
     models.asked.clear()
 
     (outcome,) = run([cell]).values()
@@ -282,9 +283,8 @@ def test_a_cell_that_fails_is_an_outcome_and_the_others_go_on(run, cache, models
 
 
 def test_a_withheld_picture_is_told_as_filtered(run, models):
-    models.invoke_model = lambda **_: {
-        "body": SimpleNamespace(read=lambda: b'{"seeds":[],"finish_reasons":["Filter reason: prompt"],"images":[]}'),
-    }
+    withheld = b'{"seeds":[],"finish_reasons":["Filter reason: prompt"],"images":[]}'
+    models.invoke_model = lambda **_: {"body": io.BytesIO(withheld), "contentType": "application/json"}
 
     (outcome,) = run(make_cells(1)).values()
 

@@ -14,11 +14,13 @@ from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.scores import BrokenScoreWarning, current_scores
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.workspace import Workspace
-from tests.exploration.fake_judge import FakeJudge, answered, gullible, refused, said, scored, used
+from tests.aws_fakes.services import ModelCatalogue
+from tests.aws_fakes.validated import checked, refusal
+from tests.exploration.fake_judge import FakeJudge, answered, gullible, said, scored, used
 
 RUBRIC = ["shows a jeep", "polaroid look"]
 NOVA = vision_models.get("amazon.nova-2-lite-v1:0")
-RETIRED = refused("ResourceNotFoundException", 404, "This model version has reached the end of its life.")
+RETIRED = refusal("ResourceNotFoundException", 404, "This model version has reached the end of its life.")
 
 
 @pytest.fixture
@@ -27,14 +29,10 @@ def target():
 
     def make(*answers, lifecycle="ACTIVE"):
         fake = FakeJudge(*answers)
-
-        def get_foundation_model(**_):
-            if lifecycle == "GONE":
-                raise refused("ResourceNotFoundException", 404, "no such model")
-            return {"modelDetails": {"modelLifecycle": {"status": lifecycle}}}
-
-        clients = {"bedrock-runtime": fake, "bedrock": SimpleNamespace(get_foundation_model=get_foundation_model)}
-        session = SimpleNamespace(client=lambda service, **_: clients[service])
+        gone = refusal("ResourceNotFoundException", 404, "no such model")
+        catalogue = ModelCatalogue(**{NOVA.id: gone if lifecycle == "GONE" else lifecycle})
+        fakes = {"bedrock-runtime": fake, "bedrock": catalogue}
+        session = SimpleNamespace(client=lambda service, **_: checked(service, fakes[service]))
         return fake, Workspace("local", session, "42", "eu-west-1", "pictures", "42")
 
     return make
@@ -152,9 +150,9 @@ def test_second_question_must_fit_into_the_limit(pictures, target):
 @pytest.mark.parametrize(
     ("error", "status", "reason"),
     [
-        (refused("ThrottlingException", 429), "throttled", "Throttled"),
-        (refused("ServiceUnavailableException", 503), "failed", "ModelUnavailable"),
-        (refused("ValidationException", 400, "Could not process image."), "failed", "ModelAnswer"),
+        (refusal("ThrottlingException", 429), "throttled", "Throttled"),
+        (refusal("ServiceUnavailableException", 503), "failed", "ModelUnavailable"),
+        (refusal("ValidationException", 400, "Could not process image."), "failed", "ModelAnswer"),
         (answered([{"text": "x"}], "content_filtered"), "filtered", "ContentFiltered"),
         (answered([{"text": "x"}], "guardrail_intervened"), "filtered", "ContentFiltered"),
     ],
@@ -172,7 +170,7 @@ def test_failed_call_is_a_row_and_the_others_go_on(pictures, target, error, stat
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (refused("AccessDeniedException", 403, "not authorized"), "allow bedrock:InvokeModel on"),
+        (refusal("AccessDeniedException", 403, "not authorized"), "allow bedrock:InvokeModel on"),
         (RETIRED, "retired: use amazon.nova-lite-v1:0"),
     ],
 )

@@ -17,6 +17,8 @@ from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.local.bedrock.emulator import MEDIAN_LATENCY_S
 from couch_explorers.paths import Home
+from tests.aws_fakes.services import ModelCatalogue
+from tests.aws_fakes.validated import checked
 
 DEFAULT = image_models.DEFAULT_MODEL_ID
 TITAN = "amazon.titan-image-generator-v2:0"
@@ -40,12 +42,9 @@ class FakeTarget(SimpleNamespace):
 
         def get_foundation_model(modelIdentifier):  # noqa: N803 - boto3's name
             self.asked.append((modelIdentifier, region))
-            answer = self.lifecycles.get(modelIdentifier, "ACTIVE")
-            if isinstance(answer, Exception):
-                raise answer
-            return {"modelDetails": {"modelLifecycle": {"status": answer}}}
+            return ModelCatalogue(**self.lifecycles).get_foundation_model(modelIdentifier=modelIdentifier)
 
-        return SimpleNamespace(get_foundation_model=get_foundation_model)
+        return checked("bedrock", SimpleNamespace(get_foundation_model=get_foundation_model))
 
 
 @pytest.fixture

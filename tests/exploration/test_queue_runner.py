@@ -12,8 +12,9 @@ from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from tests.aws_fakes.validated import refusal
 from tests.exploration.fake_aws import BUCKET
-from tests.exploration.fleet import PREFIX, Fleet, make_cells, refusal
+from tests.exploration.fleet import PREFIX, Fleet, make_cells
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
@@ -90,7 +91,7 @@ def test_a_picture_of_a_template_keeps_it_though_the_queue_is_sent_the_prompt_al
 
     (outcome,) = run([cell])
 
-    kept, stored = png.read_parameters(outcome.path.read_bytes()), fleet.s3.objects[outcome.key]["Body"]
+    kept, stored = png.read_parameters(outcome.path.read_bytes()), fleet.s3.objects[outcome.key].body
     assert kept["template"] == {"text": "A {medium} of a cow", "values": {"medium": {"name": "a", "text": "photo"}}}
     assert "template" not in png.read_parameters(stored)
     assert kept["request"]["prompt"] == "A photo of a cow"
@@ -202,7 +203,7 @@ def test_an_answer_that_came_after_its_run_was_killed_is_told_and_nothing_is_sen
     cells = make_cells(2)
     for cell in cells:
         fleet.note(cell.job, detail="Before it was sent.")
-    mark = queue_runner.bucket.find_results(fleet.s3, BUCKET, PREFIX, [cells[0].id]).notes[cells[0].id]
+    mark = queue_runner.bucket.find_results(fleet.client("s3"), BUCKET, PREFIX, [cells[0].id]).notes[cells[0].id]
     note_as_sent(cache, cells[0], seconds_ago=5, old_note=mark)
     fleet.note(cells[0].job, detail="After it was sent.")
     note_as_sent(cache, cells[1], seconds_ago=5)

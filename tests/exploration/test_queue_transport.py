@@ -6,7 +6,8 @@ from botocore.exceptions import EndpointConnectionError
 from couch_explorers.core import image_models, jobs
 from couch_explorers.exploration import queue_transport
 from couch_explorers.exploration.sweep_spec import picture_job
-from tests.exploration.fleet import ARNS, QUEUE, Fleet, make_cells, refusal
+from tests.aws_fakes.validated import refusal
+from tests.exploration.fleet import ARNS, QUEUE, Fleet, make_cells
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 

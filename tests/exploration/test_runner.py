@@ -8,7 +8,8 @@ import pytest
 from couch_explorers.exploration.plan import Planned, PlanRow
 from couch_explorers.exploration.results import Outcome, Status
 from couch_explorers.exploration.runner import Executor
-from tests.exploration.fake_aws import BUCKET, drawn, make_cells, painted, refusal
+from tests.aws_fakes.validated import refusal
+from tests.exploration.fake_aws import BUCKET, drawn, make_cells, painted
 
 DEADLINE_S = 20
 

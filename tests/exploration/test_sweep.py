@@ -20,7 +20,8 @@ from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
 from couch_explorers.secret_scan import secrets_in
-from tests.exploration.fake_aws import drawn, refusal
+from tests.aws_fakes.validated import refusal
+from tests.exploration.fake_aws import drawn
 from tests.secret_samples import PLANTED
 
 DEADLINE_S = 20
@@ -378,17 +379,7 @@ def test_an_interrupted_run_returns_at_once_and_the_next_goes_on(sweep, workspac
 
 
 def test_a_legacy_model_is_warned_of_once(workspace, capsys):
-    legacy = {"modelDetails": {"modelLifecycle": {"status": "LEGACY"}}}
-    client = workspace.session.client
-
-    class Bedrock:
-        def get_foundation_model(self, **_):
-            return legacy
-
-        def close(self):
-            pass
-
-    workspace.session.client = lambda service, **more: Bedrock() if service == "bedrock" else client(service, **more)
+    workspace.session.catalogue.lifecycles[NOVA] = "LEGACY"
 
     Sweep.run(Sweep({"fjord": "A fjord"}, models=[NOVA], seeds=[1, 2]), workspace)
 

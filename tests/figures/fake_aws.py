@@ -30,7 +30,9 @@ class DeployedAws(FakeAws):
                 "Architectures": ["arm64"],
             },
         }
-        self.mappings = [{"UUID": "1", "BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 5}}]
+        self.mappings = [
+            {"UUID": "00000000-0000-4000-8000-000000000001", "BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 5}}
+        ]
         self.settings = {
             NAMES.queue: {
                 "VisibilityTimeout": "360",

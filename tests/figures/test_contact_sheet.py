@@ -10,7 +10,8 @@ from couch_explorers.exploration import ExplorationError
 from couch_explorers.figures import contact_sheet
 from couch_explorers.figures.figure import FigureError
 from couch_explorers.figures.provenance import Kind
-from tests.exploration.fake_aws import drawn, fake_workspace, refusal
+from tests.aws_fakes.validated import refusal
+from tests.exploration.fake_aws import drawn, fake_workspace
 
 
 @pytest.fixture

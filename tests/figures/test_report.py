@@ -62,7 +62,7 @@ def test_a_missing_run_of_the_benchmark_is_no_data_and_the_others_are_made(whole
 
 
 def test_metrics_that_cannot_be_fetched_leave_out_their_figures_only(aws, workspace):
-    aws.errors["GetMetricData"] = client_error("ThrottlingException", status=429)
+    aws.errors["GetMetricData"] = client_error("Throttling", status=400)
 
     made = report.begin(workspace)
 

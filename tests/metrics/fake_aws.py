@@ -1,32 +1,22 @@
-"""A deployed system's CloudWatch, Lambda, logs and queues in memory. What it is asked is checked by botocore's own models."""
+"""A deployed system's CloudWatch, Lambda, logs and queues in memory, between botocore's models (see tests/aws_fakes)."""
 
-import functools
 import json
-import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-import botocore.session
+from botocore import xform_name
 from botocore.exceptions import ClientError
-from botocore.validate import ParamValidator
 
 from couch_explorers.metrics import series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
+from tests.aws_fakes.validated import check_answer, check_error, check_parameters, operations, refusal
 from tests.metrics.believable import CORE, NAMES, STEM
 
 QUEUE_URL = f"https://sqs.eu-west-1.amazonaws.com/000000000000/{STEM}-jobs"
-WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-def client_error(code, message="", operation="Operation", status=400):
-    return ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
-    )
-
-
-@functools.cache
-def service_model(service):
-    return botocore.session.get_session().get_service_model(service)
+def client_error(code, message="", operation="Operation", status=None):
+    return refusal(code, status, message, operation)
 
 
 class FakeAws:
@@ -42,7 +32,7 @@ class FakeAws:
         self.alarms = []
         self.changes = {}  # name of an alarm → [(time, old state, new state)]
         self.functions = {name: function(name) for name in (NAMES.worker, NAMES.api_function)}
-        self.mappings = [{"UUID": "1", "ScalingConfig": {"MaximumConcurrency": 8}}]
+        self.mappings = [{"UUID": "00000000-0000-4000-8000-000000000001", "ScalingConfig": {"MaximumConcurrency": 8}}]
         self.log_pages = {}  # name of a function → pages, each a list of lines
         self.queues = {NAMES.queue, NAMES.dead_letters}
 
@@ -74,7 +64,7 @@ class FakeAws:
             error = error(**arguments)
         if error is not None:
             raise error
-        yield from getattr(self, WORDS.sub("_", operation).lower())(**arguments)
+        yield from getattr(self, xform_name(operation))(**arguments)
 
     def get_metric_data(self, MetricDataQueries, StartTime, EndTime, ScanBy):  # noqa: N803 - boto3's names
         assert ScanBy == "TimestampAscending"
@@ -168,11 +158,15 @@ class FakeClient:
         return lambda **arguments: next(iter(self._pages(operation, arguments)))
 
     def _pages(self, operation, arguments):
-        name = "".join(word.capitalize() for word in operation.split("_"))
-        shape = service_model(self.service).operation_model(name).input_shape
-        report = ParamValidator().validate(arguments, shape)
-        assert not report.has_errors(), report.generate_report()
-        return self.aws.answer(name, arguments)
+        model = operations(self.service)[operation]
+        check_parameters(model, arguments)
+        try:
+            for page in self.aws.answer(model.name, arguments):
+                check_answer(model, page)
+                yield page
+        except ClientError as error:
+            check_error(model, error)
+            raise
 
 
 def result(name, points, status):

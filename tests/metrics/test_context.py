@@ -89,7 +89,7 @@ def test_a_missing_right_takes_away_only_its_own_part_and_is_named(aws, look, op
 
 def test_a_throttled_or_failing_service_is_left_out_with_a_sentence(aws, look):
     aws.errors["DescribeAlarms"] = client_error("Throttling", "Rate exceeded", "DescribeAlarms")
-    aws.errors["FilterLogEvents"] = client_error("ServiceUnavailableException", "Try later.", "FilterLogEvents", 503)
+    aws.errors["FilterLogEvents"] = client_error("ServiceUnavailableException", "Try later.", "FilterLogEvents", 500)
 
     found = look()
 

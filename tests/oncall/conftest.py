@@ -10,8 +10,10 @@ import pytest
 from couch_explorers.core import jobs
 from couch_explorers.oncall import evidence
 from couch_explorers.oncall.job_timeline import trace
+from tests.aws_fakes.services import DENIED
+from tests.aws_fakes.validated import refusal
 
-from .fake_aws import DEAD, MODELS, NOW, QUEUE, Cloud, refusal
+from .fake_aws import DEAD, MODELS, NOW, QUEUE, Cloud
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def job():
 @pytest.fixture
 def stand():
     """The names that tests and fakes share."""
-    return SimpleNamespace(QUEUE=QUEUE, DEAD=DEAD, NOW=NOW, MODELS=MODELS, refusal=refusal)
+    return SimpleNamespace(QUEUE=QUEUE, DEAD=DEAD, NOW=NOW, MODELS=MODELS, DENIED=DENIED, refusal=refusal)
 
 
 @pytest.fixture

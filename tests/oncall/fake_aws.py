@@ -6,11 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
-from botocore.exceptions import ClientError
 from PIL import Image
 
 from couch_explorers.core import generation, image_models, jobs, png
 from couch_explorers.workspace import Workspace
+from tests.aws_fakes.services import Bucket, Failing, ModelCatalogue
+from tests.aws_fakes.validated import RefusalError, checked
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/1/couch-explorers-42-jobs"
 DEAD = f"{QUEUE}-dead-letter"
@@ -20,26 +21,10 @@ MODELS = tuple(
 )
 
 
-def refusal(code="AccessDenied", status=403, message="", operation="Operation"):
-    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, operation)
-
-
-class Failing:
-    """Raises what stands in `failures` under an operation's name, and notes each call in `calls`."""
-
-    def __init__(self):
-        self.failures = {}
-        self.calls = []
-
-    def called(self, name):
-        self.calls.append(name)
-        if name in self.failures:
-            raise self.failures[name]
-
-
 class FakeSqs(Failing):
     """Two queues; a message that is received stays hidden until it is put back or deleted."""
+
+    denial = ("AccessDeniedException", 400)  # SQS API reference, "Common errors"
 
     def __init__(self):
         super().__init__()
@@ -100,7 +85,7 @@ class FakeSqs(Failing):
         handles = {entry["ReceiptHandle"] for entry in Entries}
         for message in self.queues[QueueUrl]:
             message.hidden = message.hidden and message.handle not in handles
-        return {}
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
 
     def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
         self.called("send")
@@ -109,7 +94,9 @@ class FakeSqs(Failing):
         for entry in Entries:
             if entry not in failed:
                 self.put(QueueUrl, entry["MessageBody"])
+        sent = [entry for entry in Entries if entry not in failed]
         return {
+            "Successful": [{"Id": entry["Id"], "MessageId": entry["Id"], "MD5OfMessageBody": "0"} for entry in sent],
             "Failed": [{"Id": entry["Id"], "Code": "InvalidMessageContents", "SenderFault": True} for entry in failed],
         }
 
@@ -118,9 +105,11 @@ class FakeSqs(Failing):
         assert 1 <= len(Entries) <= 10
         handles = {entry["ReceiptHandle"] for entry in Entries if entry["Id"] not in self.undeletable}
         self.queues[QueueUrl] = [message for message in self.queues[QueueUrl] if message.handle not in handles]
+        ids = [entry["Id"] for entry in Entries]
         return {
+            "Successful": [{"Id": each} for each in ids if each not in self.undeletable],
             "Failed": [
-                {"Id": entry["Id"], "Code": "InternalError"} for entry in Entries if entry["Id"] in self.undeletable
+                {"Id": each, "Code": "InternalError", "SenderFault": False} for each in ids if each in self.undeletable
             ],
         }
 
@@ -131,36 +120,8 @@ class FakeSqs(Failing):
         return {"Attributes": {name: str(counts.get(name, 0)) for name in AttributeNames}}
 
 
-class FakeS3(Failing):
-    """Objects by key, each (content, metadata)."""
-
-    def __init__(self):
-        super().__init__()
-        self.objects = {}
-
-    def list_objects_v2(self, *, Bucket, Prefix, StartAfter="", MaxKeys=1000):  # noqa: N803
-        self.called("list")
-        keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > StartAfter)
-        listed = [
-            {"Key": key, "Size": len(self.objects[key][0]), "LastModified": NOW, "ETag": "1"} for key in keys[:MaxKeys]
-        ]
-        return {"Contents": listed, "IsTruncated": len(keys) > MaxKeys}
-
-    def head_object(self, *, Bucket, Key):  # noqa: N803
-        self.called("head")
-        return {"Metadata": self.objects[Key][1]}
-
-    def get_object(self, *, Bucket, Key, Range="bytes=0-"):  # noqa: N803
-        self.called("get")
-        content, metadata = self.objects[Key]
-        end = Range.removeprefix("bytes=0-")
-        return {"Body": io.BytesIO(content[: int(end) + 1] if end else content), "Metadata": metadata}
-
-    def delete_objects(self, *, Bucket, Delete):  # noqa: N803
-        self.called("delete")
-        for entry in Delete["Objects"]:
-            self.objects.pop(entry["Key"], None)
-        return {}
+class PictureBucket(Bucket):
+    """The bucket with what the worker stores."""
 
     def paint(self, job):
         """Store a job's picture as the worker does."""
@@ -172,16 +133,18 @@ class FakeS3(Failing):
             generation.MODEL_METADATA: job.model.id,
             generation.SEED_METADATA: str(job.seed),
         }
-        self.objects[job.key("42")] = (picture, metadata)
+        self.put(job.key("42"), picture, **metadata)
 
     def note(self, job_id, reason="ContentFiltered", detail="The prompt was blocked.", **fields):
         """Store the note that the worker leaves."""
         text = json.dumps({"reason": reason, "detail": detail, "id": job_id, **fields})
-        self.objects[f"42/{job_id}.error.json"] = (text.encode(), {})
+        self.put(f"42/{job_id}.error.json", text.encode())
 
 
 class FakeLogs(Failing):
     """Events by log group; `page` is how many an answer of FilterLogEvents holds at most."""
+
+    denial = ("AccessDeniedException", 400)  # CloudWatch Logs API reference, "Common errors"
 
     def __init__(self):
         super().__init__()
@@ -197,7 +160,7 @@ class FakeLogs(Failing):
         self.called("filter")
         self.asked.append((logGroupName, startTime, endTime))
         if logGroupName not in self.groups:
-            raise refusal("ResourceNotFoundException", 400)
+            raise RefusalError("ResourceNotFoundException", 400)
         phrase = filterPattern.strip('"')
         stamped = sorted((int(time.timestamp() * 1000), text) for time, text in self.groups[logGroupName])
         events = [
@@ -223,20 +186,10 @@ class FakeIam(Failing):
         return {"EvaluationResults": [{"EvalActionName": ActionNames[0], "EvalDecision": decision}]}
 
 
-class FakeBedrock(Failing):
-    """Tells how its models stand."""
-
-    def __init__(self):
-        super().__init__()
-        self.status = "ACTIVE"
-
-    def get_foundation_model(self, modelIdentifier):  # noqa: N803
-        self.called("lifecycle")
-        return {"modelDetails": {"modelLifecycle": {"status": self.status}}}
-
-
 class FakeLambda(Failing):
     """Knows the worker's role."""
+
+    denial = ("AccessDeniedException", 403)  # Lambda API reference, "Common errors"
 
     def get_function_configuration(self, FunctionName):  # noqa: N803
         self.called("configuration")
@@ -247,12 +200,12 @@ class Cloud:
     """What a session reaches: one client a service."""
 
     def __init__(self):
-        self.sqs, self.s3, self.logs = FakeSqs(), FakeS3(), FakeLogs()
-        self.iam, self.bedrock, self.functions = FakeIam(), FakeBedrock(), FakeLambda()
+        self.sqs, self.s3, self.logs = FakeSqs(), PictureBucket("bucket", NOW, timedelta(0)), FakeLogs()
+        self.iam, self.bedrock, self.functions = FakeIam(), ModelCatalogue(), FakeLambda()
 
     def client(self, service, **_):
         clients = vars(self) | {"lambda": self.functions}
-        return clients[service]
+        return checked(service, clients[service])
 
     def workspace(self, target="aws", **changes):
         usual = {

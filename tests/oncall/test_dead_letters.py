@@ -91,7 +91,7 @@ def test_letters_that_are_held_are_hidden_from_others_and_put_back_whatever_happ
 
 def test_a_letter_that_cannot_be_put_back_is_no_error_because_sqs_does_it_later(cloud, workspace, stand):
     cloud.give_up("a")
-    cloud.sqs.failures["put back"] = stand.refusal()
+    cloud.sqs.failures["put back"] = stand.DENIED
 
     assert len(dead_letters.read_all(workspace)) == 1
 
@@ -144,7 +144,7 @@ def test_a_queue_that_is_not_deployed_is_told_with_the_command_that_deploys_it(c
 
 
 def test_a_missing_right_is_told_by_its_name(cloud, workspace, stand):
-    cloud.sqs.failures["receive"] = stand.refusal()
+    cloud.sqs.failures["receive"] = stand.DENIED
 
     with pytest.raises(OncallError, match="allow sqs:ReceiveMessage"):
         dead_letters.read_all(workspace)

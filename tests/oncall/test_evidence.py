@@ -14,7 +14,7 @@ def test_a_picture_is_told_with_what_it_was_made_from(cloud, workspace, job):
     wanted = job("a", prompt="A fjord", seed=7)
     cloud.s3.paint(wanted)
 
-    picture = evidence.find_objects(cloud.s3, workspace, "a").picture
+    picture = evidence.find_objects(cloud.client("s3"), workspace, "a").picture
 
     assert picture.uri == "s3://bucket/42/a.png"
     assert (picture.width, picture.height, picture.seed, picture.model) == (48, 32, "7", wanted.model.id)
@@ -23,20 +23,20 @@ def test_a_picture_is_told_with_what_it_was_made_from(cloud, workspace, job):
 
 def test_only_the_head_of_a_picture_is_fetched(cloud, workspace, job, monkeypatch):
     cloud.s3.paint(job("a"))
-    content, metadata = cloud.s3.objects["42/a.png"]
-    cloud.s3.objects["42/a.png"] = (content + b"x" * 1_000_000, metadata)
-    monkeypatch.setattr(evidence, "HEAD_BYTES", len(content) - 20)
+    stored = cloud.s3.objects["42/a.png"]
+    cloud.s3.put("42/a.png", stored.body + b"x" * 1_000_000, **stored.metadata)
+    monkeypatch.setattr(evidence, "HEAD_BYTES", len(stored.body) - 20)
 
-    picture = evidence.find_objects(cloud.s3, workspace, "a").picture
+    picture = evidence.find_objects(cloud.client("s3"), workspace, "a").picture
 
-    assert picture.bytes == len(content) + 1_000_000
+    assert picture.bytes == len(stored.body) + 1_000_000
     assert picture.request["prompt"] == "A fjord"
 
 
 def test_a_picture_that_another_program_saved_is_told_by_what_s3_knows(cloud, workspace):
-    cloud.s3.objects["42/a.png"] = (b"GIF89a", {})
+    cloud.s3.put("42/a.png", b"GIF89a")
 
-    picture = evidence.find_objects(cloud.s3, workspace, "a").picture
+    picture = evidence.find_objects(cloud.client("s3"), workspace, "a").picture
 
     assert (picture.bytes, picture.width, picture.request) == (6, 0, {})
 
@@ -44,7 +44,7 @@ def test_a_picture_that_another_program_saved_is_told_by_what_s3_knows(cloud, wo
 def test_a_note_tells_why_there_is_no_picture(cloud, workspace):
     cloud.s3.note("a", "ContentFiltered", "The prompt was blocked.", request={"prompt": "A fjord"})
 
-    note = evidence.find_objects(cloud.s3, workspace, "a").note
+    note = evidence.find_objects(cloud.client("s3"), workspace, "a").note
 
     assert (note.reason, note.detail, note.request) == (
         "ContentFiltered",
@@ -54,30 +54,30 @@ def test_a_note_tells_why_there_is_no_picture(cloud, workspace):
 
 
 def test_a_note_that_cannot_be_read_is_still_a_trace(cloud, workspace):
-    cloud.s3.objects["42/a.error.json"] = (b"{half", {})
+    cloud.s3.put("42/a.error.json", b"{half")
 
-    assert evidence.find_objects(cloud.s3, workspace, "a").note.reason == "unreadable"
+    assert evidence.find_objects(cloud.client("s3"), workspace, "a").note.reason == "unreadable"
 
 
 def test_the_picture_of_a_job_whose_id_only_begins_alike_is_not_taken(cloud, workspace, job):
     cloud.s3.paint(job("a1"))
 
-    kept = evidence.find_objects(cloud.s3, workspace, "a")
+    kept = evidence.find_objects(cloud.client("s3"), workspace, "a")
 
     assert (kept.picture, kept.note, kept.notes) == (None, None, [])
 
 
 def test_a_bucket_that_may_not_be_listed_is_a_note_by_the_rights_name(cloud, workspace, stand):
-    cloud.s3.failures["list"] = stand.refusal()
+    cloud.s3.failures["list"] = stand.DENIED
 
-    assert "allow s3:ListBucket" in evidence.find_objects(cloud.s3, workspace, "a").notes[0]
+    assert "allow s3:ListBucket" in evidence.find_objects(cloud.client("s3"), workspace, "a").notes[0]
 
 
 def test_an_object_that_may_not_be_read_is_a_note_by_the_rights_name(cloud, workspace, stand, job):
     cloud.s3.paint(job("a"))
-    cloud.s3.failures["get"] = stand.refusal()
+    cloud.s3.failures["get"] = stand.DENIED
 
-    assert "allow s3:GetObject" in evidence.find_objects(cloud.s3, workspace, "a").notes[0]
+    assert "allow s3:GetObject" in evidence.find_objects(cloud.client("s3"), workspace, "a").notes[0]
 
 
 BACK_AT = 1_795_600_000
@@ -183,7 +183,7 @@ def test_on_aws_nothing_is_asked_for_a_job_that_is_painted(cloud, workspace):
 
 
 def test_on_aws_missing_rights_are_notes(cloud, workspace, stand):
-    cloud.sqs.failures |= {"attributes": stand.refusal(), "receive": stand.refusal()}
+    cloud.sqs.failures |= {"attributes": stand.DENIED, "receive": stand.DENIED}
 
     notes = " ".join(evidence.search_queues(workspace, "a").notes)
 
@@ -214,7 +214,7 @@ DAY_S = 24 * 3600
 
 @pytest.fixture
 def search(cloud, stand):
-    return lambda wanted, functions=FUNCTIONS: evidence.search_logs(cloud.logs, functions, wanted, stand.NOW)
+    return lambda wanted, functions=FUNCTIONS: evidence.search_logs(cloud.client("logs"), functions, wanted, stand.NOW)
 
 
 @pytest.mark.parametrize("name", ["job_id", "message_id", "api_request_id", "function_request_id"])
@@ -328,7 +328,7 @@ def test_a_log_that_may_not_be_read_leaves_the_other(cloud, search, stand):
 
 
 def test_a_missing_right_is_a_note_by_its_name(cloud, search, stand):
-    cloud.logs.failures["filter"] = stand.refusal()
+    cloud.logs.failures["filter"] = stand.DENIED
 
     found = search("a")
 

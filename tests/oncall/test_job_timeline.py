@@ -342,8 +342,8 @@ def test_an_unknown_id_says_what_was_searched_and_how_far_back(tell):
 
 
 def test_an_unknown_id_says_what_could_not_be_searched(cloud, tell, stand):
-    cloud.logs.failures["filter"] = stand.refusal()
-    cloud.s3.failures["list"] = stand.refusal()
+    cloud.logs.failures["filter"] = stand.DENIED
+    cloud.s3.failures["list"] = stand.DENIED
 
     with pytest.raises(JobNotFoundError) as caught:
         tell("nobody")
@@ -354,7 +354,7 @@ def test_an_unknown_id_says_what_could_not_be_searched(cloud, tell, stand):
 
 def test_a_story_goes_on_without_the_log(cloud, tell, stand, job):
     cloud.s3.paint(job("a"))
-    cloud.logs.failures["filter"] = stand.refusal()
+    cloud.logs.failures["filter"] = stand.DENIED
 
     story = tell("a")
 
@@ -389,7 +389,7 @@ def test_a_painted_job_on_one_screen(cloud, lines, job):
     cloud.line("Job postponed", at_s=1, job_id="a", message_id="m", receives=1, reason="Throttled", detail="Later.")
     cloud.line("Picture stored", at_s=5, job_id="a", message_id="m", receives=2, milliseconds=2310)
 
-    size = len(cloud.s3.objects["42/a.png"][0])
+    size = len(cloud.s3.objects["42/a.png"].body)
     assert lines("a") == [
         "a is painted.",
         "",

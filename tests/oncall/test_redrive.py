@@ -100,7 +100,7 @@ def test_the_note_of_the_failure_is_gone_before_the_job_is_sent(cloud, workspace
 
 def test_a_note_that_may_not_be_removed_keeps_nothing_from_being_sent(cloud, workspace, stand):
     cloud.give_up("a")
-    cloud.s3.failures["delete"] = stand.refusal()
+    cloud.s3.failures["delete"] = stand.DENIED
 
     assert results(redrive.run(workspace)) == {"a": Result.SENT}
 
@@ -217,7 +217,7 @@ def test_what_somebody_else_is_reading_is_told(cloud, workspace):
 
 def test_without_the_right_to_count_the_letters_are_read_all_the_same(cloud, workspace, stand):
     cloud.give_up("a")
-    cloud.sqs.failures["attributes"] = stand.refusal()
+    cloud.sqs.failures["attributes"] = stand.DENIED
 
     assert results(redrive.run(workspace)) == {"a": Result.SENT}
 

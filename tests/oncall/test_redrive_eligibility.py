@@ -84,7 +84,7 @@ def test_a_throttled_job_whose_model_was_taken_off_since_is_refused_with_todays_
 
 def test_a_retired_model_is_asked_for_today(judge, cloud):
     assert judge("ModelRetired").good
-    cloud.bedrock.status = "LEGACY"
+    cloud.bedrock.lifecycles[TITAN] = "LEGACY"
     prospect = judge("ModelRetired", model=TITAN)
 
     assert not prospect.good
@@ -92,7 +92,7 @@ def test_a_retired_model_is_asked_for_today(judge, cloud):
 
 
 def test_a_model_that_cannot_be_asked_for_is_not_risked(judge, cloud, stand):
-    cloud.bedrock.failures["lifecycle"] = stand.refusal()
+    cloud.bedrock.failures["lifecycle"] = stand.DENIED
 
     prospect = judge("ModelRetired")
 
@@ -125,7 +125,7 @@ def test_a_bucket_that_failed_for_a_while_is_tried_again(judge, cloud):
 
 @pytest.mark.parametrize(("service", "call"), [("iam", "simulate"), ("functions", "configuration")])
 def test_a_right_that_cannot_be_asked_is_not_assumed(judge, cloud, stand, service, call):
-    getattr(cloud, service).failures[call] = stand.refusal()
+    getattr(cloud, service).failures[call] = stand.DENIED
 
     prospect = judge("AccessDenied")
 
@@ -251,7 +251,7 @@ def test_a_thousand_letters_take_one_look_into_the_bucket(cloud, workspace):
 
 def test_a_bucket_that_cannot_be_looked_into_stops_everything(cloud, workspace, stand):
     cloud.give_up("a")
-    cloud.s3.failures["list"] = stand.refusal()
+    cloud.s3.failures["list"] = stand.DENIED
 
     with pytest.raises(OncallError, match=r"No right to list .* Nothing was sent"):
         decide(workspace, read_all(workspace))

@@ -11,10 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError
 
 from couch_explorers.core import image_models, jobs, png, sdk
 from couch_explorers.core.errors import GenerationError
+from tests.aws_fakes.services import Bucket
+from tests.aws_fakes.validated import checked, refusal
 
 ARN = image_models.get(image_models.DEFAULT_MODEL_ID).arn
 BUCKET = "pgr301-couch-explorers"
@@ -32,24 +33,6 @@ def plain_png(width=8, height=6):
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = zlib.compress(b"".join(b"\0" + b"\x20\x80\xc0" * width for _ in range(height)))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
-def client_error(code, message="", operation="Operation"):
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
-
-
-class FakeS3:
-    def __init__(self):
-        self.objects = {}
-
-    def get_object(self, Bucket, Key):
-        if Key not in self.objects:
-            raise client_error("NoSuchKey", "The specified key does not exist.", "GetObject")
-        return {"Body": io.BytesIO(self.objects[Key])}
-
-    def list_objects_v2(self, Bucket, Prefix):
-        found = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
-        return {"Contents": found, "KeyCount": len(found)} if found else {"KeyCount": 0}
 
 
 class FakeSqs:
@@ -82,7 +65,7 @@ class FakeSystem:
     """Everything a smoke test asks, and the switches with which a test breaks it."""
 
     def __init__(self):
-        self.s3, self.sqs = FakeS3(), FakeSqs(self)
+        self.s3, self.sqs = Bucket(BUCKET), FakeSqs(self)
         self.lifecycles = {image_models.DEFAULT_MODEL_ID: "ACTIVE"}
         self.alarm_state, self.missing_alarms, self.alarm_actions = "OK", (), [TOPIC]
         self.subscriptions = [{"Endpoint": "ops@example.com", "SubscriptionArn": f"{TOPIC}:1"}]
@@ -110,14 +93,15 @@ class FakeSystem:
             "cloudwatch": SimpleNamespace(describe_alarms=self.describe_alarms, get_metric_data=self.get_metric_data),
             "sns": SimpleNamespace(get_paginator=lambda _name: FakePages({"Subscriptions": self.subscriptions})),
         }
-        return clients[service]
+        return checked(service, clients[service])
 
     def foundation_model(self, modelIdentifier):
         status = self.lifecycles[modelIdentifier]
         if isinstance(status, Exception):
             raise status
         reported = status if isinstance(status, dict) else {"status": status}
-        return {"modelDetails": {"modelLifecycle": reported}}
+        details = {"modelArn": ARN, "modelId": modelIdentifier, "modelLifecycle": reported}
+        return {"modelDetails": details}
 
     def model_availability(self, modelId):
         if isinstance(self.availability, Exception):
@@ -177,7 +161,7 @@ class FakeSystem:
             "request": job.request | ({"prompt": prompt} if prompt else {}),
             "seed": job.seed,
         }
-        self.s3.objects[job.key("42")] = png.add_parameters(plain_png(), inside)
+        self.s3.put(job.key("42"), png.add_parameters(plain_png(), inside))
         return {
             "bucket": BUCKET,
             "key": job.key("42"),
@@ -190,7 +174,7 @@ class FakeSystem:
     def fail(self, job):
         self.sqs.dead_letters += 1
         note = {"detail": "The prompt was blocked.", "id": job.id, "reason": "ContentFiltered", "time": "now"}
-        self.s3.objects[job.error_key("42")] = json.dumps(note).encode()
+        self.s3.put(job.error_key("42"), json.dumps(note).encode())
 
     def answer(self, body):
         self.api_bodies.append(body)
@@ -268,7 +252,7 @@ def named():
 
 @pytest.fixture(name="client_error")
 def client_error_fixture():
-    return client_error
+    return lambda code, message="", operation="Operation": refusal(code, None, message, operation)
 
 
 @pytest.fixture(name="plain_png")

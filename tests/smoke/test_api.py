@@ -102,7 +102,7 @@ def test_a_bad_prompt_that_is_served_is_bad(ask, system, named, name):
 
 
 def test_a_refusal_that_left_a_picture_behind_is_bad(ask, system, named):
-    system.s3.objects["42/request-1.png"] = b""
+    system.s3.put("42/request-1.png", b"")
 
     check = named(ask(), "api: malformed JSON is refused")
 

@@ -32,7 +32,7 @@ def check(workspace, clients):
 
 
 def test_a_metric_that_is_there_is_shown_with_the_longest_time(check, system):
-    system.s3.objects["42/a.png"] = b""
+    system.s3.put("42/a.png", b"")
 
     found = check(1, Time())
 
@@ -41,7 +41,8 @@ def test_a_metric_that_is_there_is_shown_with_the_longest_time(check, system):
 
 
 def test_a_metric_that_comes_late_is_waited_for(check, system):
-    system.s3.objects |= {"42/a.png": b"", "42/b.png": b""}
+    system.s3.put("42/a.png", b"")
+    system.s3.put("42/b.png", b"")
     system.measures = False
     time = Time(wake=lambda: setattr(system, "measures", time.seconds > 100))
 

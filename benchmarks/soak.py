@@ -2,6 +2,7 @@
 
 import csv
 import os
+import statistics
 import sys
 import threading
 import time
@@ -131,11 +132,16 @@ def size(folder: Path) -> int:
 
 
 def growth(samples: list[Sample], name: str) -> float:
-    """How much larger the last tenth of a soak is than what followed its warm-up, as a share: medians, so that a peak counts little."""
-    values = [getattr(sample, name) for sample in samples]
-    start = int(len(values) * WARM_UP)
+    """How much larger the last tenth of a soak is than what followed its warm-up, as a share: medians, so that a peak counts little.
+
+    Only moments with the usual number of processes are compared: functions scale out and in with the traffic, and each has its
+    memory and its connections, so that their number would tell more about chance than about a leak.
+    """
+    warm = samples[int(len(samples) * WARM_UP) :]
+    usual = statistics.mode(sample.functions for sample in warm)
+    values = [getattr(sample, name) for sample in warm if sample.functions == usual]
     tenth = max(1, len(values) // 10)
-    first, last = (sorted(part)[len(part) // 2] for part in (values[start : start + tenth], values[-tenth:]))
+    first, last = (statistics.median_low(part) for part in (values[:tenth], values[-tenth:]))
     return float(last / first - 1) if first else 0.0
 
 
@@ -147,10 +153,12 @@ def draw(target: Path = TARGET) -> None:
     panels = (
         ("memory of the server, MB", "server_memory", MB),
         ("open files of the server", "server_files", 1),
+        ("memory of its functions and renderers, MB", "functions_memory", MB),
+        ("processes of the functions and renderers", "functions", 1),
         ("saved state and images, MB", "saved_disk", MB),
     )
     with style.sheet():
-        figure = Figure(figsize=(style.WIDTH_PT / 72, 330 / 72))
+        figure = Figure(figsize=(style.WIDTH_PT / 72, 520 / 72))
         FigureCanvasAgg(figure)
         for axes, (title, name, unit) in zip(figure.subplots(len(panels), 1, sharex=True), panels, strict=True):
             axes.plot(minutes, [row[name] / unit for row in rows], color=style.BLUE, linewidth=1.6)
@@ -160,7 +168,7 @@ def draw(target: Path = TARGET) -> None:
             axes.grid(axis="y", color=style.RULE, linewidth=0.6)
         axes.set_xlabel("minutes")
         axes.set_xlim(0, minutes[-1])
-        figure.subplots_adjust(left=0.09, right=0.97, top=0.93, bottom=0.13, hspace=0.55)
+        figure.subplots_adjust(left=0.09, right=0.97, top=0.955, bottom=0.08, hspace=0.6)
         output = StringIO()
         figure.savefig(output, format="svg", metadata={"Date": None})
     write_whole(target, "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n")

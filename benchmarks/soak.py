@@ -19,10 +19,9 @@ from matplotlib.figure import Figure
 from own_cloud import OwnCloud, own_cloud, start
 from results import FOLDER, Results, parser
 
-from couch_explorers import workspace
+from couch_explorers import plot_style, workspace
 from couch_explorers.core.jobs import message_body
 from couch_explorers.files import read_json, write_whole
-from couch_explorers.metrics.plots import style
 
 MINUTES = 12.0
 # As many as if the beta's 1,000 images came within an hour.
@@ -157,15 +156,15 @@ def draw(target: Path = TARGET) -> None:
         ("processes of the functions and renderers", "functions", 1),
         ("saved state and images, MB", "saved_disk", MB),
     )
-    with style.sheet():
-        figure = Figure(figsize=(style.WIDTH_PT / 72, 520 / 72))
+    with plot_style.sheet():
+        figure = Figure(figsize=(plot_style.WIDTH_PT / 72, 520 / 72))
         FigureCanvasAgg(figure)
         for axes, (title, name, unit) in zip(figure.subplots(len(panels), 1, sharex=True), panels, strict=True):
-            axes.plot(minutes, [row[name] / unit for row in rows], color=style.BLUE, linewidth=1.6)
-            axes.set_title(title, loc="left", fontsize=style.TEXT_SIZE, color=style.INK)
+            axes.plot(minutes, [row[name] / unit for row in rows], color=plot_style.BLUE, linewidth=1.6)
+            axes.set_title(title, loc="left", fontsize=plot_style.TEXT_SIZE, color=plot_style.INK)
             axes.set_ylim(0, 1.15 * max(row[name] / unit for row in rows))
             axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(axis="y", color=style.RULE, linewidth=0.6)
+            axes.grid(axis="y", color=plot_style.RULE, linewidth=0.6)
         axes.set_xlabel("minutes")
         axes.set_xlim(0, minutes[-1])
         figure.subplots_adjust(left=0.09, right=0.97, top=0.955, bottom=0.08, hspace=0.6)

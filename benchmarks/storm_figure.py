@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from couch_explorers import plot_style
 from couch_explorers.files import write_whole
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.artists import avoid_overlap
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ LAST_CENTERED = 0.95
 Line = tuple[str, str, str, object]
 # Series, words beside its end, colour, dashes.
 UPPER: tuple[Line, ...] = (
-    ("own sent", "sent", style.SOFT, style.DOTTED),
-    ("own pictures", "this worker", style.BLUE, style.SOLID),
-    ("exam pictures", "exam's worker", style.VERMILLION, style.DASHED),
+    ("own sent", "sent", plot_style.SOFT, plot_style.DOTTED),
+    ("own pictures", "this worker", plot_style.BLUE, plot_style.SOLID),
+    ("exam pictures", "exam's worker", plot_style.VERMILLION, plot_style.DASHED),
 )
 LOWER: tuple[Line, ...] = (
-    ("own waiting", "waiting", style.BLUE, style.SOLID),
-    ("own dead", "dead-letter queue", style.INK, style.SOLID),
-    ("exam waiting", "exam's: waiting", style.VERMILLION, style.DASHED),
+    ("own waiting", "waiting", plot_style.BLUE, plot_style.SOLID),
+    ("own dead", "dead-letter queue", plot_style.INK, plot_style.SOLID),
+    ("exam waiting", "exam's: waiting", plot_style.VERMILLION, plot_style.DASHED),
 )
 EVENTS = {
     "kill": "cloud killed",
@@ -64,9 +64,9 @@ def read(file: Path) -> tuple[dict[str, list[tuple[float, int]]], list[tuple[flo
 
 
 def draw(file: Path) -> Figure:
-    """Draw both panels; use it inside of `with style.sheet():`."""
+    """Draw both panels; use it inside of `with plot_style.sheet():`."""
     series, events = read(file)
-    figure = Figure(figsize=(style.WIDTH_PT / 72, HEIGHT_PT / 72))
+    figure = Figure(figsize=(plot_style.WIDTH_PT / 72, HEIGHT_PT / 72))
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     figure.subplots_adjust(left=0.08, right=0.82, top=0.86, bottom=0.13, hspace=0.16)
@@ -79,7 +79,7 @@ def draw(file: Path) -> Figure:
     upper.set_xlim(0, last)
     for seconds, _ in events:
         for axes in (upper, lower):
-            axes.axvline(seconds, color=style.ALARM, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+            axes.axvline(seconds, color=plot_style.ALARM, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
     _name_events(upper, events, last)
     return figure
 
@@ -96,8 +96,8 @@ def _name_events(axes: Axes, events: list[tuple[float, str]], last: float) -> No
             textcoords="offset points",
             # The names of the lines begin right of the axes.
             ha="center" if seconds < LAST_CENTERED * last else "right",
-            color=style.ALARM,
-            fontsize=style.SMALL_SIZE,
+            color=plot_style.ALARM,
+            fontsize=plot_style.SMALL_SIZE,
         )
         box = label.get_window_extent()
         row = next((number for number, end in enumerate(rows) if end < box.x0), len(rows))
@@ -129,15 +129,15 @@ def _lines(axes: Axes, series: dict[str, list[tuple[float, int]]], lines: tuple[
             textcoords="offset points",
             va="center",
             color=colour,
-            fontsize=style.SMALL_SIZE,
+            fontsize=plot_style.SMALL_SIZE,
         )
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=style.RULE, linewidth=0.6)
+    axes.grid(axis="y", color=plot_style.RULE, linewidth=0.6)
 
 
 def save(file: Path = SERIES, target: Path = TARGET) -> Path:
     """Draw the figure of a saved series as SVG, the same bytes for the same series."""
-    with style.sheet():
+    with plot_style.sheet():
         figure = draw(file)
         output = StringIO()
         figure.savefig(output, format="svg", metadata={"Date": None})

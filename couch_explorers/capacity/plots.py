@@ -11,12 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.capacity.alarm_advice import INCIDENTS, AlarmRule
 from couch_explorers.capacity.api_model import ApiOutcome
 from couch_explorers.capacity.queue_metrics import drain_time_s, minute_metrics
 from couch_explorers.capacity.queue_model import MINUTE_S
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
@@ -30,20 +29,27 @@ if TYPE_CHECKING:
 
 HEIGHT_PT, NAMES_PT = 210.0, 228.0
 # Behind a word that a line crosses.
-_PAPER: dict[str, Any] = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.6}
-QUEUE_COLOUR, API_COLOUR = style.BLUE, style.VERMILLION
+_PAPER: dict[str, Any] = {"facecolor": plot_style.PAPER, "edgecolor": "none", "pad": 0.6}
+QUEUE_COLOUR, API_COLOUR = plot_style.BLUE, plot_style.VERMILLION
 
 
-def beta(result: Beta, objective: Objective, width_pt: float = style.WIDTH_PT) -> Panel:
+def beta(result: Beta, objective: Objective, width_pt: float = plot_style.WIDTH_PT) -> Panel:
     """Draw how many people have their picture, by the minutes since the beta's start, on both paths."""
     users = len(result.arrivals_s)
     ax = _axes(ylabel="people with a picture", xlabel="minutes since the start", width_pt=width_pt)
     last = max(result.queue.left_s[result.queue.succeeded].max(initial=60), result.minutes * MINUTE_S) / MINUTE_S
     asked = np.arange(1, users + 1)
-    ax.step(result.arrivals_s / MINUTE_S, asked, where="post", color=style.FRAME, linewidth=1.0, linestyle=style.DOTTED)
+    ax.step(
+        result.arrivals_s / MINUTE_S,
+        asked,
+        where="post",
+        color=plot_style.FRAME,
+        linewidth=1.0,
+        linestyle=plot_style.DOTTED,
+    )
     ends = {
-        "queue": (result.queue.left_s[result.queue.succeeded], QUEUE_COLOUR, style.SOLID),
-        "API": (result.api.ended_s[result.api.succeeded], API_COLOUR, style.DASHED),
+        "queue": (result.queue.left_s[result.queue.succeeded], QUEUE_COLOUR, plot_style.SOLID),
+        "API": (result.api.ended_s[result.api.succeeded], API_COLOUR, plot_style.DASHED),
     }
     for name, (ended, colour, dashes) in ends.items():
         times = np.concatenate([[0.0], np.sort(ended) / MINUTE_S, [last]])
@@ -51,8 +57,8 @@ def beta(result: Beta, objective: Objective, width_pt: float = style.WIDTH_PT) -
         ax.step(times, got, where="post", color=colour, linewidth=1.8, linestyle=dashes)
         _end_label(ax, f"{name}: {formatting.percent(len(ended) / users)}", got[-1], colour)
     ax.annotate(
-        "asked", (result.arrivals_s[-1] / MINUTE_S, users), (5, -9), textcoords="offset points", color=style.SOFT,
-        fontsize=style.SMALL_SIZE,
+        "asked", (result.arrivals_s[-1] / MINUTE_S, users), (5, -9), textcoords="offset points", color=plot_style.SOFT,
+        fontsize=plot_style.SMALL_SIZE,
     )  # fmt: skip
     ax.set_xlim(0, last)
     ax.set_ylim(0, users * 1.05)
@@ -94,11 +100,11 @@ def age(trace: JobTrace, rule: AlarmRule, *, arrivals_end_s: float) -> Panel:
     ax = _axes(ylabel="age of the oldest message, seconds", xlabel="minutes since the start")
     ends = np.arange(1, len(ages) + 1)
     ax.step(ends, ages, where="post", color=QUEUE_COLOUR, linewidth=1.8)
-    ax.axhline(rule.threshold_s, color=style.ALARM, linewidth=1.1, linestyle=style.DASHED)
-    _end_label(ax, f"alarm {rule.threshold_s:.0f} s", rule.threshold_s, style.ALARM)
+    ax.axhline(rule.threshold_s, color=plot_style.ALARM, linewidth=1.1, linestyle=plot_style.DASHED)
+    _end_label(ax, f"alarm {rule.threshold_s:.0f} s", rule.threshold_s, plot_style.ALARM)
     ringing = rule.in_alarm(ages)
     ax.fill_between(
-        ends, 0, 1, where=ringing, step="post", transform=ax.get_xaxis_transform(), color=style.ALARM_GROUND
+        ends, 0, 1, where=ringing, step="post", transform=ax.get_xaxis_transform(), color=plot_style.ALARM_GROUND
     )
     ax.set_xlim(1, len(ages))
     ax.set_ylim(0, max(ages.max(), rule.threshold_s) * 1.1)
@@ -123,25 +129,25 @@ def concurrency(advice: ConcurrencyAdvice, objective: Objective) -> Panel:
     across = table["concurrency"]
     ax.plot(across, table["attained"], color=QUEUE_COLOUR, linewidth=1.8, marker="o", markersize=4)
     ax.plot(
-        across, table["with_headroom"], color=style.ORANGE, linewidth=1.5, linestyle=style.DASHED, marker="s", markersize=3.5
+        across, table["with_headroom"], color=plot_style.ORANGE, linewidth=1.5, linestyle=plot_style.DASHED, marker="s", markersize=3.5
     )  # fmt: skip
-    ax.axhline(objective.share, color=style.ALARM, linewidth=1.1, linestyle=style.DOTTED)
+    ax.axhline(objective.share, color=plot_style.ALARM, linewidth=1.1, linestyle=plot_style.DOTTED)
     low = float(table["with_headroom"].min())
     for text, values, colour, side in (
         ("expected load", table["attained"], QUEUE_COLOUR, "right"),
-        (f"{advice.headroom:g} times the load", table["with_headroom"], style.ORANGE, "left"),
+        (f"{advice.headroom:g} times the load", table["with_headroom"], plot_style.ORANGE, "left"),
     ):
         place = int(np.argmin(np.abs(values - (low + 0.55))))
         ax.annotate(
             text, (across[place], values[place]), (8 if side == "left" else -8, -3), textcoords="offset points",
-            color=colour, ha=side, fontsize=style.SMALL_SIZE,
+            color=colour, ha=side, fontsize=plot_style.SMALL_SIZE,
         )  # fmt: skip
-    _end_label(ax, f"objective {formatting.percent(objective.share)}", objective.share, style.ALARM, drop=-11)
+    _end_label(ax, f"objective {formatting.percent(objective.share)}", objective.share, plot_style.ALARM, drop=-11)
     if math.isfinite(advice.quota_bound):
-        ax.axvline(advice.quota_bound, color=style.FRAME, linewidth=1.0, linestyle=style.DASH_DOT)
+        ax.axvline(advice.quota_bound, color=plot_style.FRAME, linewidth=1.0, linestyle=plot_style.DASH_DOT)
         ax.annotate(
-            "the quota's end", (advice.quota_bound, 0.03), (4, 0), textcoords="offset points", color=style.SOFT,
-            fontsize=style.SMALL_SIZE, xycoords=ax.get_xaxis_transform(),
+            "the quota's end", (advice.quota_bound, 0.03), (4, 0), textcoords="offset points", color=plot_style.SOFT,
+            fontsize=plot_style.SMALL_SIZE, xycoords=ax.get_xaxis_transform(),
         )  # fmt: skip
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_ylim(0, 1.05)
@@ -150,7 +156,9 @@ def concurrency(advice: ConcurrencyAdvice, objective: Objective) -> Panel:
         sentence = "No concurrency up to the largest tried keeps the objective: raise the quota, or promise less."
     else:
         row = table[table["concurrency"] == advice.chosen].iloc[0]
-        ax.plot([advice.chosen], [row["with_headroom"]], marker="o", markersize=11, color=style.INK, fillstyle="none")
+        ax.plot(
+            [advice.chosen], [row["with_headroom"]], marker="o", markersize=11, color=plot_style.INK, fillstyle="none"
+        )
         sentence = (
             f"With {formatting.count(advice.chosen, 'worker')} {formatting.percent(row['attained'])} of the pictures of the busiest "
             f"hour come within {objective.seconds:.0f} s, and {formatting.percent(row['with_headroom'])} at {advice.headroom:g} "
@@ -169,7 +177,7 @@ def alarm_choice(advice: AlarmAdvice) -> Panel:
     shown = np.isfinite(table["mean_minutes"].to_numpy())
     looks = (
         (single & shown, QUEUE_COLOUR, "o", "1 of 1 min"),
-        (~single & shown, style.ORANGE, "s", "2 or more datapoints"),
+        (~single & shown, plot_style.ORANGE, "s", "2 or more datapoints"),
     )
     for chosen, colour, marker, label in looks:
         part = table[chosen]
@@ -179,13 +187,15 @@ def alarm_choice(advice: AlarmAdvice) -> Panel:
     for place in np.flatnonzero(single & shown):
         ax.annotate(
             f"{advice.rules[place].threshold_s:.0f} s", (table["mean_minutes"][place], table["false_alarms"][place]), (5, 5),
-            textcoords="offset points", color=style.SOFT, fontsize=style.SMALL_SIZE, zorder=5, bbox=_PAPER,
+            textcoords="offset points", color=plot_style.SOFT, fontsize=plot_style.SMALL_SIZE, zorder=5, bbox=_PAPER,
         )  # fmt: skip
-    ax.axhline(advice.most_false_alarms, color=style.ALARM, linewidth=1.1, linestyle=style.DASHED)
-    _end_label(ax, "at most", advice.most_false_alarms, style.ALARM)
+    ax.axhline(advice.most_false_alarms, color=plot_style.ALARM, linewidth=1.1, linestyle=plot_style.DASHED)
+    _end_label(ax, "at most", advice.most_false_alarms, plot_style.ALARM)
     row = advice.row
-    ax.plot([row["mean_minutes"]], [row["false_alarms"]], marker="o", markersize=12, color=style.INK, fillstyle="none")
-    ax.legend(loc="upper right", frameon=False, fontsize=style.SMALL_SIZE, labelcolor=style.SOFT)
+    ax.plot(
+        [row["mean_minutes"]], [row["false_alarms"]], marker="o", markersize=12, color=plot_style.INK, fillstyle="none"
+    )
+    ax.legend(loc="upper right", frameon=False, fontsize=plot_style.SMALL_SIZE, labelcolor=plot_style.SOFT)
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
     if advice.kept:
@@ -220,8 +230,8 @@ def cost(table: pd.DataFrame, minutes: float) -> Panel:
     """Draw what each path costs, against the users within the same minutes."""
     ax = _axes(ylabel="USD", xlabel=f"users within {formatting.number(minutes)} minutes")
     for name, colour, dashes, marker in (
-        ("queue", QUEUE_COLOUR, style.SOLID, "o"),
-        ("api", API_COLOUR, style.DASHED, "s"),
+        ("queue", QUEUE_COLOUR, plot_style.SOLID, "o"),
+        ("api", API_COLOUR, plot_style.DASHED, "s"),
     ):
         values = table[f"{name}_usd"]
         ax.plot(table["users"], values, color=colour, linewidth=1.8, linestyle=dashes, marker=marker, markersize=4)
@@ -248,8 +258,10 @@ def breaking_points(points: pd.DataFrame, steps: pd.DataFrame) -> Panel:
     ax = _axes(xlabel="users a day", height_pt=48 + 20 * len(within), left_pt=NAMES_PT, right_pt=16.0)
     low, high = steps["users_a_day"].min() / 2, steps["users_a_day"].max() * 4
     for row, bound in enumerate(within.itertuples()):
-        colour = {"queue": QUEUE_COLOUR, "API": API_COLOUR}.get(bound.path, style.INK)
-        ax.plot([low, min(bound.users_a_day, high)], [row, row], color=style.RULE, linewidth=5, solid_capstyle="butt")
+        colour = {"queue": QUEUE_COLOUR, "API": API_COLOUR}.get(bound.path, plot_style.INK)
+        ax.plot(
+            [low, min(bound.users_a_day, high)], [row, row], color=plot_style.RULE, linewidth=5, solid_capstyle="butt"
+        )
         if bound.users_a_day < high:
             ax.plot([bound.users_a_day], [row], marker="o", markersize=7, color=colour)
     ax.set_xscale("log")
@@ -308,12 +320,12 @@ def _axes(
     ylabel: str = "",
     xlabel: str = "",
     height_pt: float = HEIGHT_PT,
-    left_pt: float = style.LEFT_PT,
-    right_pt: float = style.RIGHT_PT,
-    width_pt: float = style.WIDTH_PT,
+    left_pt: float = plot_style.LEFT_PT,
+    right_pt: float = plot_style.RIGHT_PT,
+    width_pt: float = plot_style.WIDTH_PT,
 ) -> Axes:
-    with style.sheet():
-        figure = Figure(figsize=(width_pt / style.POINTS_AN_INCH, height_pt / style.POINTS_AN_INCH))
+    with plot_style.sheet():
+        figure = Figure(figsize=(width_pt / plot_style.POINTS_AN_INCH, height_pt / plot_style.POINTS_AN_INCH))
         FigureCanvasAgg(figure)
         ax = figure.add_axes((
             left_pt / width_pt, 36 / height_pt, 1 - (left_pt + right_pt) / width_pt, 1 - (36 + 12) / height_pt,
@@ -328,7 +340,7 @@ def _end_label(ax: Axes, text: str, height: float, colour: str, drop: float = 0.
     """Name a line at its right end."""
     ax.annotate(
         text, (1.0, height), (6, drop), xycoords=ax.get_yaxis_transform(), textcoords="offset points", va="center",
-        color=colour, fontsize=style.SMALL_SIZE, annotation_clip=False,
+        color=colour, fontsize=plot_style.SMALL_SIZE, annotation_clip=False,
     )  # fmt: skip
 
 

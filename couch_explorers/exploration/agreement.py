@@ -138,7 +138,15 @@ class Agreement:
 
     def figure(self) -> Figure:
         """Draw the judge's scores over people's stars; a stand-in is marked across the plot."""
-        from matplotlib.figure import Figure  # noqa: PLC0415 - it takes its time, and the sentence needs none of it
+        from couch_explorers import plot_style  # noqa: PLC0415 - it takes its time, and the sentence needs none of it
+
+        with plot_style.sheet():
+            return self._draw()
+
+    def _draw(self) -> Figure:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+        from couch_explorers import plot_style  # noqa: PLC0415 - as above
 
         drawn = Figure(figsize=(4.6, 4.0), layout="constrained")
         axes = drawn.add_subplot()
@@ -146,10 +154,10 @@ class Agreement:
         for each in self.pictures:
             place = (each.stars, round(each.judgement.mean, 1))
             points[place] = points.get(place, 0) + 1
-        axes.plot([1, 5], [1, 5], color="#9aa3ae", linewidth=1, linestyle=(0, (5, 2)), zorder=1)
+        axes.plot([1, 5], [1, 5], color=plot_style.FRAME, linewidth=1, linestyle=plot_style.DASHED, zorder=1)
         axes.scatter(
             [stars for stars, _ in points], [score for _, score in points], s=[36 * count for count in points.values()],
-            color="#0072b2", alpha=0.8, edgecolors="#ffffff", zorder=2,
+            color=plot_style.BLUE, alpha=0.8, edgecolors=plot_style.PAPER, zorder=2,
         )  # fmt: skip
         axes.set(
             xlim=(0.5, 5.5),
@@ -165,12 +173,12 @@ class Agreement:
             if self.alpha is not None
             else "alpha not known"
         )
-        axes.set_title(f"{known}, n = {self.n}", fontsize=10, loc="left")
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(f"{known}, n = {self.n}", loc="left")
+        axes.grid(axis="x")
         if self.stand_in:
             axes.text(
                 0.5, 0.5, "STAND-IN\nno model was asked", transform=axes.transAxes, ha="center", va="center",
-                rotation=28, fontsize=18, color="#b42318", alpha=0.35, zorder=3,
+                rotation=28, fontsize=18, color=plot_style.ALARM, alpha=0.35, zorder=3,
             )  # fmt: skip
         return drawn
 
@@ -270,8 +278,12 @@ def _reasons(judgement: Judgement) -> str:
 
 
 def _svg(figure: Figure) -> str:
+    from couch_explorers import plot_style  # noqa: PLC0415 - as above
+
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg")
+    with plot_style.sheet():
+        # Without the date: the same scores give the same page.
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     # Without the declaration before it, so that it can stand inside of HTML.
     return text[text.index("<svg") :]

@@ -29,6 +29,30 @@ class ExplorationError(Exception):
 # A text without a name is named by so many of its first words, and by more where two begin alike.
 MIN_NAME_WORDS, MAX_NAME_WORDS = 4, 12
 MAX_NAME_CHARACTERS = 60
+# Words that no name ends with: "A cow on the" is named "A cow".
+JOINING_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "to",
+        "for",
+        "from",
+        "with",
+        "without",
+        "under",
+        "over",
+        "and",
+        "or",
+        "as",
+        "is",
+    ]
+)
 
 
 def parse_prompts(given: Any) -> dict[str, str]:
@@ -213,12 +237,12 @@ def _default_names(texts: Sequence[str]) -> list[str]:
     """Name each text by its first words, as many as tell it from the others, or else by a number behind them."""
     lengths = range(MIN_NAME_WORDS, MAX_NAME_WORDS + 1)
     words = [text.split() for text in texts]
-    beginnings = Counter(tuple(text[:length]) for length in lengths for text in words)
+    beginnings = Counter(tuple(text[:length]) for length in range(1, MAX_NAME_WORDS + 1) for text in words)
     # A dict, for it keeps the order.
     names: dict[str, None] = {}
     for text in words:
         length = next((length for length in lengths if beginnings[tuple(text[:length])] == 1), MAX_NAME_WORDS)
-        head = " ".join(text[:length]).rstrip(".,;:!?")
+        head = _head(text, length, beginnings).rstrip(".,;:!?")
         name = head = head if len(head) <= MAX_NAME_CHARACTERS else f"{head[: MAX_NAME_CHARACTERS - 1].rstrip()}…"
         number = 1
         while name in names:
@@ -226,3 +250,11 @@ def _default_names(texts: Sequence[str]) -> list[str]:
             name = f"{head} ({number})"
         names[name] = None
     return list(names)
+
+
+def _head(text: Sequence[str], length: int, beginnings: Mapping[tuple[str, ...], int]) -> str:
+    """Join the first `length` words; joining words at the end go, unless another text begins like the rest."""
+    end = length
+    while end > 1 and len(text) > length and text[end - 1].lower() in JOINING_WORDS:
+        end -= 1
+    return " ".join(text[: end if beginnings[tuple(text[:end])] == 1 else length])

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.figures import charts, provenance
 from couch_explorers.figures.charts import Group, Row
 from couch_explorers.figures.figure import FigureError, RenderedFigure
 from couch_explorers.files import read_json
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
 from couch_explorers.paths import PROJECT_ROOT
 
@@ -130,7 +129,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
 }
 OPTIONAL = {"jar.part_of_exam"}
-COLOURS = {"exam": style.BEFORE, "jar": style.SKY, "image": style.BLUE}
+COLOURS = {"exam": plot_style.BEFORE, "jar": plot_style.SKY, "image": plot_style.BLUE}
 
 
 def make(folder: Path | None = None) -> RenderedFigure:

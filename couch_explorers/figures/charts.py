@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
-from couch_explorers.metrics.plots import style
+from couch_explorers import plot_style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.typing import LineStyleType
 
-WIDTH_PT = style.PRINT_WIDTH_PT
+WIDTH_PT = plot_style.PRINT_WIDTH_PT
 # Around everything: lines at the edge would lose half of their width.
 EDGE_PT = 2.0
 # What is smaller cannot be read on paper without effort.
@@ -36,7 +36,7 @@ Side = Literal["left", "center", "right"]
 
 @dataclass(frozen=True)
 class Canvas:
-    """A figure and the means to draw on it; use it inside of `with style.sheet():`."""
+    """A figure and the means to draw on it; use it inside of `with plot_style.sheet():`."""
 
     figure: Figure
     ax: Axes
@@ -44,18 +44,18 @@ class Canvas:
 
     def text(self, at: Point, text: str, size: float = SMALLEST_SIZE, side: Side = "left", **look: Any) -> None:
         """Write one line whose middle is at this height."""
-        look = {"color": style.INK} | look
+        look = {"color": plot_style.INK} | look
         self.ax.text(at[0], at[1] + _DROP * size, text, fontsize=size, ha=side, va="baseline", zorder=4, **look)
 
     def line(
-        self, points: Sequence[Point], colour: str, width: float = 1.0, dashes: LineStyleType = style.SOLID
+        self, points: Sequence[Point], colour: str, width: float = 1.0, dashes: LineStyleType = plot_style.SOLID
     ) -> None:
         """Draw straight from point to point."""
         across, down = zip(*points, strict=True)
         self.ax.add_line(Line2D(across, down, color=colour, linewidth=width, linestyle=dashes, zorder=2))
 
     def arrow(
-        self, points: Sequence[Point], colour: str, width: float = 1.0, dashes: LineStyleType = style.SOLID
+        self, points: Sequence[Point], colour: str, width: float = 1.0, dashes: LineStyleType = plot_style.SOLID
     ) -> None:
         """Draw an arrow from point to point. Its head is solid, whatever the dashes of its line."""
         (x, y), end = points[-2:]
@@ -82,7 +82,7 @@ class Canvas:
 
 def blank(height_pt: float, width_pt: float = WIDTH_PT) -> Canvas:
     """Give an empty canvas of this size in points."""
-    figure = Figure(figsize=(width_pt / style.POINTS_AN_INCH, height_pt / style.POINTS_AN_INCH))
+    figure = Figure(figsize=(width_pt / plot_style.POINTS_AN_INCH, height_pt / plot_style.POINTS_AN_INCH))
     FigureCanvasAgg(figure)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
@@ -114,7 +114,7 @@ class Row:
     low: float = math.nan
     high: float = math.nan
     limit: float = math.nan
-    colour: str = style.BLUE
+    colour: str = plot_style.BLUE
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Scale:
 
 def bars(groups: Sequence[Group]) -> Figure:
     """Draw numbers as bars from 0, each group on a scale of its own, with the range and the limit of each."""
-    with style.sheet():
+    with plot_style.sheet():
         sheet = blank(_height(groups))
         y = EDGE_PT
         for group in groups:
@@ -178,28 +178,28 @@ def dots(groups: Sequence[Group], unit: str) -> Figure:
     """Draw numbers as dots on one logarithmic scale, whose decades are named below."""
     known = [row.value for group in groups for row in group.rows if row.value > 0]
     scale = Scale.decades(known)
-    with style.sheet():
+    with plot_style.sheet():
         sheet = blank(_height(groups) + AXIS_PT)
         y = EDGE_PT
         for group in groups:
             first, last = y + TITLE_PT, y + _group_height(group)
             for exponent in scale.exponents:
                 at = scale.at(10.0**exponent)
-                sheet.line([(at, first), (at, last)], style.RULE, 0.7)
+                sheet.line([(at, first), (at, last)], plot_style.RULE, 0.7)
             for row, middle in _headed(sheet, group, y):
                 _dot(sheet, row, middle, scale)
             y = last + BETWEEN_PT
         below = y - BETWEEN_PT + AXIS_PT / 2
         for at, name in _named(scale):
-            sheet.text((at, below), name, side="center", color=style.SOFT)
-        sheet.text((BESIDE_AT_PT, below), f"{unit}, log scale", color=style.SOFT)
+            sheet.text((at, below), name, side="center", color=plot_style.SOFT)
+        sheet.text((BESIDE_AT_PT, below), f"{unit}, log scale", color=plot_style.SOFT)
     return sheet.figure
 
 
 def _named(scale: Scale) -> list[tuple[float, str]]:
     """Name the decades of a scale: each, or as many of them as have room."""
     names = {exponent: f"{10.0**exponent:,.{max(0, -exponent)}f}" for exponent in scale.exponents}
-    widest = max(style.text_width(name, SMALLEST_SIZE) for name in names.values()) + APART_PT
+    widest = max(plot_style.text_width(name, SMALLEST_SIZE) for name in names.values()) + APART_PT
     each = math.ceil(widest * (len(names) - 1) / (MARKS_END_PT - MARKS_AT_PT))
     return [(scale.at(10.0**exponent), name) for exponent, name in names.items() if exponent % each == 0]
 
@@ -215,37 +215,37 @@ def _group_height(group: Group) -> float:
 def _headed(sheet: Canvas, group: Group, y: float) -> list[tuple[Row, float]]:
     """Write a group's title and the words of its rows; give each row with the height of its middle."""
     sheet.text((EDGE_PT, y + TITLE_PT / 2 - 1), group.title, TITLE_SIZE, weight="bold")
-    told_at = EDGE_PT + style.text_width(group.title, TITLE_SIZE, bold=True) + 8
-    sheet.text((told_at, y + TITLE_PT / 2 - 1), group.told, TEXT_SIZE, color=style.SOFT)
+    told_at = EDGE_PT + plot_style.text_width(group.title, TITLE_SIZE, bold=True) + 8
+    sheet.text((told_at, y + TITLE_PT / 2 - 1), group.told, TEXT_SIZE, color=plot_style.SOFT)
     placed = [(row, y + TITLE_PT + ROW_PT * (place + 0.5)) for place, row in enumerate(group.rows)]
     for row, middle in placed:
         sheet.text((MARKS_AT_PT - 7, middle), row.name, TEXT_SIZE, "right")
         if math.isnan(row.value):
-            sheet.text((MARKS_AT_PT, middle), row.told, TEXT_SIZE, color=style.SOFT)
+            sheet.text((MARKS_AT_PT, middle), row.told, TEXT_SIZE, color=plot_style.SOFT)
             continue
         sheet.text((VALUES_END_PT, middle), row.told, TEXT_SIZE, "right", weight="bold")
-        sheet.text((BESIDE_AT_PT, middle), row.beside, SMALLEST_SIZE, color=style.SOFT)
+        sheet.text((BESIDE_AT_PT, middle), row.beside, SMALLEST_SIZE, color=plot_style.SOFT)
     return placed
 
 
 def _bar(sheet: Canvas, row: Row, y: float, scale: Scale) -> None:
-    sheet.line([(MARKS_AT_PT, y - ROW_PT / 2), (MARKS_AT_PT, y + ROW_PT / 2)], style.FRAME, 0.7)
+    sheet.line([(MARKS_AT_PT, y - ROW_PT / 2), (MARKS_AT_PT, y + ROW_PT / 2)], plot_style.FRAME, 0.7)
     if math.isnan(row.value):
         return
     sheet.bar((MARKS_AT_PT, y - BAR_PT / 2), scale.at(row.value) - MARKS_AT_PT, BAR_PT, facecolor=row.colour)
     if row.high > row.low:
         low, high = scale.at(row.low), scale.at(row.high)
-        sheet.line([(low, y), (high, y)], style.INK, 0.9)
+        sheet.line([(low, y), (high, y)], plot_style.INK, 0.9)
         for end in (low, high):
-            sheet.line([(end, y - CAP_PT), (end, y + CAP_PT)], style.INK, 0.9)
+            sheet.line([(end, y - CAP_PT), (end, y + CAP_PT)], plot_style.INK, 0.9)
     if not math.isnan(row.limit):
         at = scale.at(row.limit)
-        sheet.line([(at, y - ROW_PT / 2 + 1), (at, y + ROW_PT / 2 - 1)], style.ALARM, 1.3, style.DOTTED)
+        sheet.line([(at, y - ROW_PT / 2 + 1), (at, y + ROW_PT / 2 - 1)], plot_style.ALARM, 1.3, plot_style.DOTTED)
 
 
 def _dot(sheet: Canvas, row: Row, y: float, scale: Scale) -> None:
     if not row.value > 0:
         return
     at = scale.at(row.value)
-    sheet.line([(MARKS_AT_PT, y), (at, y)], style.BEFORE, 0.8)
+    sheet.line([(MARKS_AT_PT, y), (at, y)], plot_style.BEFORE, 0.8)
     sheet.dot((at, y), DOT_PT, row.colour)

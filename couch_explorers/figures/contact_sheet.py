@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.core import image_models
 from couch_explorers.exploration import Sweep, conclude, contact_sheet
 from couch_explorers.exploration.results import WITH_PICTURE
 from couch_explorers.exploration.thumbnails import data_uri
 from couch_explorers.figures import charts, provenance
 from couch_explorers.figures.figure import FigureError, RenderedFigure
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import DOTS_AN_INCH, Panel
 from couch_explorers.sample_prompts import SAMPLE_PROMPTS
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 NAME, TITLE = "contact_sheet", "The three sample prompts"
-PIXELS = int(charts.WIDTH_PT / style.POINTS_AN_INCH * DOTS_AN_INCH)
+PIXELS = int(charts.WIDTH_PT / plot_style.POINTS_AN_INCH * DOTS_AN_INCH)
 SHOWN_STYLE = "display:block;width:100%;height:auto;border:1px solid #dfe3e8"
 # Of the sheet's own margin the page of the report has one of its own; so much is left of it.
 MARGIN_LEFT = 6
@@ -68,8 +67,8 @@ def _trimmed(sheet: ContactSheet, width: int) -> Picture:
 
 def _drawn(page: Picture) -> Figure:
     """Put a page on a canvas, pixel for pixel."""
-    height_pt = page.height / DOTS_AN_INCH * style.POINTS_AN_INCH
-    with style.sheet():
+    height_pt = page.height / DOTS_AN_INCH * plot_style.POINTS_AN_INCH
+    with plot_style.sheet():
         sheet = charts.blank(height_pt)
         sheet.ax.imshow(page, extent=(0, charts.WIDTH_PT, height_pt, 0), interpolation="none", aspect="auto")
     return sheet.figure

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.core import image_models
 from couch_explorers.core.errors import UnknownModelError
 from couch_explorers.figures import charts, metric_figures, provenance
@@ -14,7 +14,6 @@ from couch_explorers.figures.charts import Group, Row
 from couch_explorers.figures.figure import FigureError, RenderedFigure
 from couch_explorers.metrics import cost, series, statistics
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState, context_of
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ REQUESTS = {WORKER: "SQS requests", API_FUNCTION: "API Gateway requests"}
 MODEL = "image model"
 NOTHING, NOT_KNOWN, NOT_MEASURED = "nothing", "not known", "not measured: no picture in the window"
 NO_PRICE = "no price is known"
-COLOURS = {MODEL: style.VERMILLION, "Lambda": style.BLUE}
+COLOURS = {MODEL: plot_style.VERMILLION, "Lambda": plot_style.BLUE}
 # From here on cents are fine enough.
 CENTS_FROM = 0.1
 HOUR_S = 3600
@@ -148,7 +147,7 @@ def _group(title: str, parts: dict[str, float], total: float, unknown: dict[str,
     listed = []
     for name, usd in parts.items():
         value = unknown.get(name, NOT_KNOWN) if math.isnan(usd) else _usd(usd) if usd else NOTHING
-        listed.append(Row(name, usd, value, share(usd, total), colour=COLOURS.get(name, style.GREEN)))
+        listed.append(Row(name, usd, value, share(usd, total), colour=COLOURS.get(name, plot_style.GREEN)))
     return Group(title, tuple(listed), "" if math.isnan(total) else f"in all USD {_usd(total)}{told}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.capacity import plots as capacity_plots
 from couch_explorers.capacity import scenarios
 from couch_explorers.capacity.alarm_advice import System
@@ -14,7 +14,6 @@ from couch_explorers.figures import provenance
 from couch_explorers.figures.figure import FigureError, RenderedFigure
 from couch_explorers.metrics import model, plots, resampling, series
 from couch_explorers.metrics.model import SeriesState
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.review_data import STACK, no_data_reason
 from couch_explorers.objective import QUEUE_OBJECTIVE
 from couch_explorers.workspace import not_deployed
@@ -36,7 +35,7 @@ def age(frame: pd.DataFrame) -> RenderedFigure:
     """Draw the age of the oldest message with its alarm; FigureError where nothing was measured."""
     if resampling.resample(frame, series.AGE).empty:
         raise FigureError(lacking(model.context_of(frame), series.AGE))
-    return RenderedFigure(plots.age(frame, style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True))
+    return RenderedFigure(plots.age(frame, plot_style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True))
 
 
 def duration(frame: pd.DataFrame) -> RenderedFigure:
@@ -47,7 +46,7 @@ def duration(frame: pd.DataFrame) -> RenderedFigure:
     if len(empty) == len(keys):
         raise FigureError(missing)
     return RenderedFigure(
-        plots.duration(frame, style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True), missing
+        plots.duration(frame, plot_style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True), missing
     )
 
 
@@ -56,7 +55,7 @@ def beta() -> RenderedFigure:
     system = System()
     result = scenarios.run_beta(USERS, MINUTES, system, quota=QUOTA, rng=np.random.default_rng(SEED))
     assumed = f"{system.concurrency} workers, {system.picture_s:g} s a picture, a quota of {QUOTA:g} images a minute"
-    panel = capacity_plots.beta(result, QUEUE_OBJECTIVE, style.PRINT_WIDTH_PT)
+    panel = capacity_plots.beta(result, QUEUE_OBJECTIVE, plot_style.PRINT_WIDTH_PT)
     return RenderedFigure(panel, provenance.modelled(assumed, SEED))
 
 

@@ -4,9 +4,9 @@ import pytest
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 
+from couch_explorers import plot_style
 from couch_explorers.figures import charts
 from couch_explorers.figures.charts import MARKS_AT_PT, MARKS_END_PT, Group, Row, Scale
-from couch_explorers.metrics.plots import style
 
 
 def test_a_sheet_is_as_wide_as_the_text_of_an_a4_page_with_margins_of_25_millimetres():
@@ -36,7 +36,7 @@ def test_range_and_limit_of_a_bar_lie_on_its_scale(written):
 
     ends = {round(x, 3) for line in of_kind(figure, Line2D) for x in line.get_xdata()}
     assert {round(scale.at(60.0), 3), round(scale.at(80.0), 3)} <= ends
-    (limit,) = (line for line in of_kind(figure, Line2D) if line.get_color() == style.ALARM)
+    (limit,) = (line for line in of_kind(figure, Line2D) if line.get_color() == plot_style.ALARM)
     assert set(limit.get_xdata()) == {scale.at(72.0)}
     assert "budget 72 MB" in written(figure)
 

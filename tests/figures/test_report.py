@@ -6,13 +6,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from couch_explorers import plot_style
 from couch_explorers.checks import CHECKS_MIME, Verdict
 from couch_explorers.figures import benchmark_results, charts, contact_sheet, report
 from couch_explorers.figures.figure import Figure, MissingFigure, RenderedFigure
 from couch_explorers.figures.provenance import Kind, Source
 from couch_explorers.figures.report import Report
 from couch_explorers.metrics.model import MetricsParameterError
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.plots.figure import Panel
 from couch_explorers.reports.output_dir import OUT_VARIABLE
 from tests.metrics.fake_aws import client_error
@@ -137,7 +137,7 @@ SVG = "{http://www.w3.org/2000/svg}svg"
 
 
 def figure(number, name, picture="", sentence="It costs 5 $ [a lot]_really_."):
-    with style.sheet():
+    with plot_style.sheet():
         sheet = charts.blank(40)
         sheet.text((10, 20), "words")
     panel = Panel(name, name.title(), sentence, f"A drawing of {name} [1].", sheet.figure)

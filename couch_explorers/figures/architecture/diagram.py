@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from couch_explorers import plot_style
 from couch_explorers.figures import charts
 from couch_explorers.figures.architecture.labels import NOT_KNOWN, boxes, rule
 from couch_explorers.figures.charts import EDGE_PT, LEADING, SMALLEST_SIZE, WIDTH_PT
-from couch_explorers.metrics.plots import style
 from couch_explorers.text_layout import wrap
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _broken(box: Box, columns: int) -> tuple[list[str], list[str]]:
 
 
 def _wrapped(text: str, room: float) -> list[str]:
-    return wrap(text, lambda line: style.text_width(line, TEXT_SIZE), room, long_words="hyphens")
+    return wrap(text, lambda line: plot_style.text_width(line, TEXT_SIZE), room, long_words="hyphens")
 
 
 def _height(text: tuple[Sequence[str], Sequence[str]], more: int) -> float:
@@ -194,25 +194,25 @@ class Look:
     """The colours of a box, or the colour and dashes of an arrow."""
 
     edge: str
-    ground: str = style.PAPER
-    dashes: LineStyleType = style.SOLID
+    ground: str = plot_style.PAPER
+    dashes: LineStyleType = plot_style.SOLID
     width: float = 1.3
 
 
 BOXES = {
-    "api": Look(style.BLUE, "#eaf3fa"),
-    "queue": Look(style.GREEN, "#e8f4ef"),
-    "failure": Look(style.VERMILLION, "#fdf0e8"),
-    "watch": Look(style.SOFT, style.SYNTHETIC_GROUND),
-    "store": Look(style.INK, style.PAPER),
-    "person": Look(style.FRAME, style.PAPER),
+    "api": Look(plot_style.BLUE, "#eaf3fa"),
+    "queue": Look(plot_style.GREEN, "#e8f4ef"),
+    "failure": Look(plot_style.VERMILLION, "#fdf0e8"),
+    "watch": Look(plot_style.SOFT, plot_style.SYNTHETIC_GROUND),
+    "store": Look(plot_style.INK, plot_style.PAPER),
+    "person": Look(plot_style.FRAME, plot_style.PAPER),
 }
 ARROWS = {
-    "api": Look(style.BLUE, width=1.6),
-    "queue": Look(style.GREEN, dashes=(0, (6, 1.5)), width=1.6),
-    "both": Look(style.INK, width=1.6),
-    "failure": Look(style.VERMILLION, dashes=style.DASH_DOT),
-    "watch": Look(style.SOFT, dashes=style.DOTTED),
+    "api": Look(plot_style.BLUE, width=1.6),
+    "queue": Look(plot_style.GREEN, dashes=(0, (6, 1.5)), width=1.6),
+    "both": Look(plot_style.INK, width=1.6),
+    "failure": Look(plot_style.VERMILLION, dashes=plot_style.DASH_DOT),
+    "watch": Look(plot_style.SOFT, dashes=plot_style.DOTTED),
 }
 LEGEND = {
     "api": "a prompt by the API",
@@ -228,7 +228,7 @@ ABSENT_DASHES: LineStyleType = (0, (3, 2))
 def draw(deployed: Deployed) -> Figure:
     """Draw what is deployed, as wide as printed text; a part that is not there is dashed and says so."""
     layout = plan(boxes(deployed), deployed)
-    with style.sheet():
+    with plot_style.sheet():
         sheet = charts.blank(layout.height)
         _frame(sheet, layout)
         for arrow in layout.arrows:
@@ -244,22 +244,22 @@ def _frame(sheet: Canvas, plan: Plan) -> None:
     x, y, width, height = plan.frame
     sheet.card((x, y), width, height, 5.0, facecolor="#f0f2f5", edgecolor="none", zorder=1)
     middle = y + (plan.placed["api_function"].y - y) / 2
-    sheet.text((x + width / 2, middle), "one core for both ways", side="center", color=style.SOFT)
+    sheet.text((x + width / 2, middle), "one core for both ways", side="center", color=plot_style.SOFT)
 
 
 def _box(sheet: Canvas, placed: Placed) -> None:
     look, box = BOXES[placed.box.look], placed.box
-    edge = look.edge if box.deployed else style.FRAME
+    edge = look.edge if box.deployed else plot_style.FRAME
     sheet.card(
         (placed.x, placed.y), placed.width, placed.height,
-        facecolor=look.ground if box.deployed else style.PAPER, edgecolor=edge, linewidth=0.9,
-        linestyle=style.SOLID if box.deployed else ABSENT_DASHES,
+        facecolor=look.ground if box.deployed else plot_style.PAPER, edgecolor=edge, linewidth=0.9,
+        linestyle=plot_style.SOLID if box.deployed else ABSENT_DASHES,
     )  # fmt: skip
     x, y = placed.x + PAD_PT, placed.y + PAD_PT
-    ink = style.INK if box.deployed else style.SOFT
+    ink = plot_style.INK if box.deployed else plot_style.SOFT
     sheet.text((x, y + TITLE_LINE_PT / 2), box.title, TITLE_SIZE, weight="bold", color=ink)
     y += TITLE_LINE_PT
-    for text, colour in (*((line, ink) for line in placed.name), *((line, style.SOFT) for line in placed.lines)):
+    for text, colour in (*((line, ink) for line in placed.name), *((line, plot_style.SOFT) for line in placed.lines)):
         sheet.text((x, y + LINE_PT / 2), text, TEXT_SIZE, color=colour)
         y += LINE_PT
 
@@ -269,22 +269,22 @@ def _rules(sheet: Canvas, placed: Placed, alarms: Sequence[AlarmRule] | None) ->
     y = placed.y + PAD_PT + TITLE_LINE_PT
     if not alarms:
         told = NOT_KNOWN if alarms is None else ABSENT
-        sheet.text((placed.x + PAD_PT, y + LINE_PT / 2), told, TEXT_SIZE, color=style.SOFT)
+        sheet.text((placed.x + PAD_PT, y + LINE_PT / 2), told, TEXT_SIZE, color=plot_style.SOFT)
     for alarm in alarms or ():
         sheet.text((placed.x + PAD_PT, y + LINE_PT / 2), alarm.short_name, TEXT_SIZE)
         sheet.text(
-            (placed.x + placed.width - PAD_PT, y + LINE_PT / 2), rule(alarm), TEXT_SIZE, "right", color=style.SOFT
+            (placed.x + placed.width - PAD_PT, y + LINE_PT / 2), rule(alarm), TEXT_SIZE, "right", color=plot_style.SOFT
         )
         y += LINE_PT
 
 
 def _arrow(sheet: Canvas, arrow: Arrow) -> None:
     look = ARROWS[arrow.look]
-    colour = look.edge if arrow.real else style.FRAME
+    colour = look.edge if arrow.real else plot_style.FRAME
     dashes = look.dashes if arrow.real else ABSENT_DASHES
     sheet.arrow(arrow.points, colour, look.width, dashes)
     if arrow.label:
-        sheet.text(arrow.label_at, arrow.label, TEXT_SIZE, arrow.label_side, color=style.SOFT)  # type: ignore[arg-type]
+        sheet.text(arrow.label_at, arrow.label, TEXT_SIZE, arrow.label_side, color=plot_style.SOFT)  # type: ignore[arg-type]
 
 
 def _legend(sheet: Canvas, plan: Plan) -> None:
@@ -292,9 +292,9 @@ def _legend(sheet: Canvas, plan: Plan) -> None:
     drawn = {arrow.look for arrow in plan.arrows if arrow.real}
     samples = [(ARROWS[name], text) for name, text in LEGEND.items() if name in drawn]
     if not all(placed.box.deployed for placed in plan.placed.values()):
-        samples.append((Look(style.FRAME, dashes=ABSENT_DASHES), ABSENT))
+        samples.append((Look(plot_style.FRAME, dashes=ABSENT_DASHES), ABSENT))
     x, y = charts.EDGE_PT, plan.legend_y
     for look, text in samples:
         sheet.line([(x, y), (x + SAMPLE_PT, y)], look.edge, look.width, look.dashes)
-        sheet.text((x + WORDS_AT_PT, y), text, TEXT_SIZE, color=style.SOFT)
-        x += WORDS_AT_PT + style.text_width(text, TEXT_SIZE) + PAD_PT * 2
+        sheet.text((x + WORDS_AT_PT, y), text, TEXT_SIZE, color=plot_style.SOFT)
+        x += WORDS_AT_PT + plot_style.text_width(text, TEXT_SIZE) + PAD_PT * 2

@@ -154,7 +154,7 @@ def stand_in_score(criterion: str, parameters: Mapping[str, Any]) -> dict[str, A
     there = wanted & _stems(str(request.get("prompt", "")))
     digest = hashlib.sha256(f"{request.get('seed')} {parameters.get('model')} {criterion}".encode()).digest()
     score = LOWEST + round((HIGHEST - LOWEST) * len(there) / len(wanted)) + digest[0] % 3 - 1
-    reason = f"Stand-in: the prompt has {len(there)} of the criterion's {len(wanted)} words; no model has looked at the picture."
+    reason = f"Stand-in: words of the criterion in the prompt: {len(there)} of {len(wanted)}; no model has looked at the picture."
     return {"score": min(max(score, LOWEST), HIGHEST), "reason": reason}
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from couch_explorers.metrics.plots import charts, style
+from couch_explorers import plot_style
+from couch_explorers.metrics.plots import charts
 from couch_explorers.metrics.plots.figure import make_panel
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def time_to_picture(frame: pd.DataFrame) -> Panel:
     return make_panel(frame, charts.TIME_TO_PICTURE)
 
 
-def age(frame: pd.DataFrame, width_pt: float = style.WIDTH_PT) -> Panel:
+def age(frame: pd.DataFrame, width_pt: float = plot_style.WIDTH_PT) -> Panel:
     """How long the oldest job had waited, against the alarm's threshold, and when the alarm was in ALARM."""
     return make_panel(frame, charts.AGE, width_pt)
 
@@ -41,7 +42,7 @@ def flow(frame: pd.DataFrame) -> Panel:
     return make_panel(frame, charts.FLOW)
 
 
-def duration(frame: pd.DataFrame, width_pt: float = style.WIDTH_PT) -> Panel:
+def duration(frame: pd.DataFrame, width_pt: float = plot_style.WIDTH_PT) -> Panel:
     """How long worker and API function ran, by percentiles, against their time-outs."""
     return make_panel(frame, charts.DURATION, width_pt)
 

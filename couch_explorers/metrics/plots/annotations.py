@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.metrics.findings import MAX_INTERVALS
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.statistics import open_interval
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def alarm_events(facts: Context, short_name: str, *, named: bool = False) -> lis
     return entries
 
 
-def deploy_events(facts: Context, width_pt: float = style.PLOT_PT) -> list[Event]:
+def deploy_events(facts: Context, width_pt: float = plot_style.PLOT_PT) -> list[Event]:
     """List the deploys; those whose words would run into each other on a time line of that width become one entry."""
     window = facts.window()
     inside = (deploy for deploy in facts.deploys if window.start <= deploy.time < window.end)
@@ -77,7 +76,8 @@ def deploy_events(facts: Context, width_pt: float = style.PLOT_PT) -> list[Event
         near = (
             place
             for place, (left, right) in enumerate(pairwise(entries))
-            if (right.start_s - left.end_s) * scale < style.text_width(left.texts[0], style.SMALL_SIZE) + APART_PT
+            if (right.start_s - left.end_s) * scale
+            < plot_style.text_width(left.texts[0], plot_style.SMALL_SIZE) + APART_PT
         )
         place = next(near, None)
         if place is None:
@@ -158,7 +158,7 @@ SHORTEST_BAR_PT, FLAG_PT = 1.5, 5.0
 # Of one group of deploys.
 MOST_LINES = 5
 NAME_LEFT_PT = -5.0
-INCH = 1 / style.POINTS_AN_INCH
+INCH = 1 / plot_style.POINTS_AN_INCH
 
 
 @dataclass
@@ -177,7 +177,7 @@ def draw_annotations(ax: Axes, facts: Context, alarms: Sequence[str] = (), *, fi
     `alarms` are the short names of those that watch what is shown. Axes that are not the `first` of their figure have no
     other rows than these.
     """
-    width_pt = style.width_of(ax)
+    width_pt = plot_style.width_of(ax)
     found = [("alarm", alarm_events(facts, short_name, named=len(alarms) > 1)) for short_name in alarms]
     found += [
         ("deploy", deploy_events(facts, width_pt)),
@@ -197,9 +197,11 @@ def _through(ax: Axes, kind: str, entries: list[Event]) -> None:
     """Draw bands and lines through the axes, behind the data."""
     for entry in entries:
         if not entry.moments:
-            ground, order = (style.ALARM_GROUND, 0.2) if kind == "alarm" else (style.SYNTHETIC_GROUND, 0.1)
+            ground, order = (plot_style.ALARM_GROUND, 0.2) if kind == "alarm" else (plot_style.SYNTHETIC_GROUND, 0.1)
             ax.axvspan(entry.start_s, entry.end_s, facecolor=ground, linewidth=0, zorder=order)
-        colour, dashes = (style.INK, style.DOTTED) if kind == "deploy" else (style.SOFT, style.DASH_DOT)
+        colour, dashes = (
+            (plot_style.INK, plot_style.DOTTED) if kind == "deploy" else (plot_style.SOFT, plot_style.DASH_DOT)
+        )
         # Many deploys in a row would hide the data: their first and last are enough.
         many = len(entry.moments) > MOST_LINES
         for at_s in (entry.moments[0], entry.moments[-1]) if many else entry.moments:
@@ -216,8 +218,8 @@ def _explain(row: _Row, kind: str, entries: list[Event]) -> None:
         textcoords="offset points",
         ha="right",
         va="center",
-        fontsize=style.SMALL_SIZE,
-        color=style.SOFT,
+        fontsize=plot_style.SMALL_SIZE,
+        color=plot_style.SOFT,
         annotation_clip=False,
     )
     for entry in entries:
@@ -233,9 +235,14 @@ def _explain(row: _Row, kind: str, entries: list[Event]) -> None:
 
 def _bar(row: _Row, kind: str, entry: Event) -> None:
     look = (
-        {"facecolor": style.ALARM, "linewidth": 0}
+        {"facecolor": plot_style.ALARM, "linewidth": 0}
         if kind == "alarm"
-        else {"facecolor": style.SYNTHETIC_GROUND, "edgecolor": style.FRAME, "linewidth": 0.5, "hatch": "//////"}
+        else {
+            "facecolor": plot_style.SYNTHETIC_GROUND,
+            "edgecolor": plot_style.FRAME,
+            "linewidth": 0.5,
+            "hatch": "//////",
+        }
     )
     bottom, height = (row.middle_pt - BAR_PT / 2) * INCH, BAR_PT * INCH
     width = max(entry.end_s - entry.start_s, SHORTEST_BAR_PT / row.scale)
@@ -250,7 +257,7 @@ def _flag(row: _Row, kind: str, entry: Event) -> None:
         [row.middle_pt * INCH] * len(entry.moments),
         marker="v" if kind == "deploy" else "D",
         markersize=FLAG_PT if kind == "deploy" else 3.5,
-        color=style.INK,
+        color=plot_style.INK,
         linestyle="none",
         clip_on=False,
         transform=_above(row.ax),
@@ -262,15 +269,15 @@ def _write(row: _Row, place: int, entry: Event, *, inside: bool) -> None:
     start, end = row.taken[place]
     others = [stretch for number, stretch in enumerate(row.taken) if number != place]
     for text in entry.texts:
-        width = style.text_width(text, style.SMALL_SIZE)
+        width = plot_style.text_width(text, plot_style.SMALL_SIZE)
         if inside and width + 4 * GAP_PT <= end - start:
             _text(row, (start + end) / 2, text, "center")
             return
         right, left = (end + GAP_PT, end + GAP_PT + width), (start - GAP_PT - width, start - GAP_PT)
-        margin = (style.width_of(row.ax) + GAP_PT, style.width_of(row.ax) + GAP_PT + width)
+        margin = (plot_style.width_of(row.ax) + GAP_PT, plot_style.width_of(row.ax) + GAP_PT + width)
         for side, (first, last) in (("left", right), ("right", left), ("left", margin)):
             free = all(last + GAP_PT <= other[0] or first - GAP_PT >= other[1] for other in others)
-            if free and first >= 0 and last <= style.width_of(row.ax) + style.RIGHT_PT - style.EDGE_PT:
+            if free and first >= 0 and last <= plot_style.width_of(row.ax) + plot_style.RIGHT_PT - plot_style.EDGE_PT:
                 _text(row, first if side == "left" else last, text, side)
                 row.taken.append((first, last))
                 return
@@ -285,14 +292,14 @@ def _text(row: _Row, at_pt: float, text: str, side: str) -> None:
         textcoords="offset points",
         ha=side,
         va="center",
-        fontsize=style.SMALL_SIZE,
-        color=style.INK,
+        fontsize=plot_style.SMALL_SIZE,
+        color=plot_style.INK,
         annotation_clip=False,
-        bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5} if side == "center" else None,
+        bbox={"facecolor": plot_style.PAPER, "edgecolor": "none", "pad": 1.5} if side == "center" else None,
     )
 
 
 def _above(ax: Axes) -> blended_transform_factory:  # type: ignore[valid-type]
     """Coordinates above the axes: seconds across, and inches up from the upper edge."""
-    up = ax.figure.dpi_scale_trans + style.corner(ax, 0, 1)
+    up = ax.figure.dpi_scale_trans + plot_style.corner(ax, 0, 1)
     return blended_transform_factory(ax.transData, up)

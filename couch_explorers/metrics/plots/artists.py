@@ -14,10 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.metrics import model, resampling
 from couch_explorers.metrics.model import SeriesState
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.resampling import MOST_POINTS
 from couch_explorers.metrics.review_data import no_data_reason
 
@@ -51,17 +50,17 @@ class LineStyle:
 
     colour: str
     width: float = 1.5
-    dashes: LineStyleType = style.SOLID
+    dashes: LineStyleType = plot_style.SOLID
     order: float = 3.0
 
     def lighter(self) -> LineStyle:
         """The same for the window that is compared with, behind all others."""
-        return replace(self, colour=style.BEFORE, width=1.1, order=2.0)
+        return replace(self, colour=plot_style.BEFORE, width=1.1, order=2.0)
 
 
-NOW = LineStyle(style.BLUE, 1.6)
+NOW = LineStyle(plot_style.BLUE, 1.6)
 BEFORE = NOW.lighter()
-THRESHOLD = LineStyle(style.ALARM, 1.2, style.DASHED, 2.5)
+THRESHOLD = LineStyle(plot_style.ALARM, 1.2, plot_style.DASHED, 2.5)
 
 
 def draw_line(ax: Axes, curve: Curve, look: LineStyle) -> None:
@@ -100,7 +99,7 @@ def draw_steps(ax: Axes, curve: Curve, look: LineStyle) -> None:
         zorder=look.order,
     )
     length = curve.window.length.total_seconds()
-    if curve.period_s * style.width_of(ax) / length < SHORTEST_STEP_PT:
+    if curve.period_s * plot_style.width_of(ax) / length < SHORTEST_STEP_PT:
         _dots(ax, curve, look, isolated_points(curve.points))
 
 
@@ -194,14 +193,14 @@ class LineLabels:
     def add(self, text: str, value: float, look: LineStyle) -> None:
         """Name what ends at a value; nothing for what was never measured (NaN)."""
         if not np.isnan(value):
-            room = style.RIGHT_PT - WORDS_AT_PT - style.EDGE_PT
-            self._labels.append(_Label(style.wrap(text, room, style.SMALL_SIZE), value, look))
+            room = plot_style.RIGHT_PT - WORDS_AT_PT - plot_style.EDGE_PT
+            self._labels.append(_Label(plot_style.wrap(text, room, plot_style.SMALL_SIZE), value, look))
 
     def place(self) -> None:
         """Write the names as near to their values as they fit."""
         if not self._labels:
             return
-        height = style.height_of(self.ax)
+        height = plot_style.height_of(self.ax)
         low, high = self.ax.get_ylim()
         ordered = sorted(self._labels, key=lambda label: label.value)
         wished = [(min(max(label.value, low), high) - low) / (high - low) * height for label in ordered]
@@ -211,8 +210,8 @@ class LineLabels:
             self._write(label, middle / height)
 
     def _write(self, label: _Label, fraction: float) -> None:
-        inch = 1 / style.POINTS_AN_INCH
-        across = self.ax.figure.dpi_scale_trans + style.corner(self.ax, 1, 0)
+        inch = 1 / plot_style.POINTS_AN_INCH
+        across = self.ax.figure.dpi_scale_trans + plot_style.corner(self.ax, 1, 0)
         sample = Line2D(
             [SAMPLE_AT_PT * inch, (SAMPLE_AT_PT + SAMPLE_PT) * inch],
             [fraction, fraction],
@@ -230,8 +229,8 @@ class LineLabels:
             xycoords="axes fraction",
             textcoords="offset points",
             va="center",
-            fontsize=style.SMALL_SIZE,
-            color=style.INK,
+            fontsize=plot_style.SMALL_SIZE,
+            color=plot_style.INK,
             linespacing=1.1,
             annotation_clip=False,
         )
@@ -297,7 +296,7 @@ class CountRow:
     name: str
     now: Curve
     before: Curve | None = None
-    colour: str = style.VERMILLION
+    colour: str = plot_style.VERMILLION
     group: str = ""
     nothing: str = ""
 
@@ -308,7 +307,13 @@ class CountRow:
 
 
 def count_row(
-    frame: pd.DataFrame, key: SeriesKey, name: str, period_s: int, *, colour: str = style.VERMILLION, group: str = ""
+    frame: pd.DataFrame,
+    key: SeriesKey,
+    name: str,
+    period_s: int,
+    *,
+    colour: str = plot_style.VERMILLION,
+    group: str = "",
 ) -> CountRow:
     """Make the row of one series."""
     facts = model.context_of(frame)
@@ -330,7 +335,7 @@ def draw_count_rows(ax: Axes, facts: Context, rows: Sequence[CountRow]) -> None:
     tops = {group: _top([row for row in rows if row.group == group]) for group in {row.group for row in rows}}
     for place, row in enumerate(rows, start=1):
         foot = (len(rows) - place) * ROW_PT
-        ax.axhline(foot, color=style.RULE, linewidth=0.7, zorder=1)
+        ax.axhline(foot, color=plot_style.RULE, linewidth=0.7, zorder=1)
         _bars(ax, row, foot, tops[row.group])
         _words(ax, facts, row, foot)
 
@@ -345,9 +350,9 @@ def _top(rows: Sequence[CountRow]) -> float:
 def _bars(ax: Axes, row: CountRow, foot: float, top: float) -> None:
     if row.before is not None and not row.before.empty:
         heights = foot + np.nan_to_num(row.before.points) / top * BAR_PT
-        ax.stairs(heights, row.before.edges, baseline=foot, color=style.BEFORE, linewidth=0.9, zorder=2)
+        ax.stairs(heights, row.before.edges, baseline=foot, color=plot_style.BEFORE, linewidth=0.9, zorder=2)
     measured = np.where(np.isnan(row.now.points), np.nan, foot)
-    ax.stairs(measured, row.now.edges, baseline=None, color=style.FRAME, linewidth=0.9, zorder=2.2)
+    ax.stairs(measured, row.now.edges, baseline=None, color=plot_style.FRAME, linewidth=0.9, zorder=2.2)
     some = np.nan_to_num(row.now.points) > 0
     heights = np.maximum(row.now.points[some] / top * BAR_PT, SHORTEST_BAR_PT)
     starts, widths = row.now.edges[:-1][some], np.diff(row.now.edges)[some]
@@ -357,16 +362,16 @@ def _bars(ax: Axes, row: CountRow, foot: float, top: float) -> None:
 def _words(ax: Axes, facts: Context, row: CountRow, foot: float) -> None:
     """Write name and peak above the bars, and the totals at their right."""
     above = foot + NAME_AT_PT
-    ax.text(0, above, row.name, va="center", fontsize=style.SMALL_SIZE, color=style.INK, zorder=4)
+    ax.text(0, above, row.name, va="center", fontsize=plot_style.SMALL_SIZE, color=plot_style.INK, zorder=4)
     told = row.nothing if row.now.empty else _peak(facts, row.now)
     ax.annotate(
         told,
         (0, above),
-        xytext=(style.text_width(row.name, style.SMALL_SIZE) + 7, 0),
+        xytext=(plot_style.text_width(row.name, plot_style.SMALL_SIZE) + 7, 0),
         textcoords="offset points",
         va="center",
-        fontsize=style.SMALL_SIZE,
-        color=style.SOFT,
+        fontsize=plot_style.SMALL_SIZE,
+        color=plot_style.SOFT,
         zorder=4,
     )
     total = formatting.DASH if row.nothing else formatting.number(row.now.total)
@@ -374,7 +379,10 @@ def _words(ax: Axes, facts: Context, row: CountRow, foot: float) -> None:
     if row.before is not None:
         number = formatting.number(row.before.total)
         before = f"{previous_label(facts)} {number}"
-        if TOTAL_AT_PT + style.text_width(before, style.SMALL_SIZE) > style.RIGHT_PT - style.EDGE_PT:
+        if (
+            TOTAL_AT_PT + plot_style.text_width(before, plot_style.SMALL_SIZE)
+            > plot_style.RIGHT_PT - plot_style.EDGE_PT
+        ):
             before = f"before {number}"
         _total(ax, before, foot + NAME_AT_PT - 2 * TOTAL_LINE_PT, bold=False)
 
@@ -387,9 +395,9 @@ def _total(ax: Axes, text: str, at: float, *, bold: bool) -> None:
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         va="baseline",
-        fontsize=style.SMALL_SIZE,
+        fontsize=plot_style.SMALL_SIZE,
         fontweight="bold" if bold else "normal",
-        color=style.INK if bold else style.SOFT,
+        color=plot_style.INK if bold else plot_style.SOFT,
         annotation_clip=False,
     )
 

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from couch_explorers import formatting
-from couch_explorers.metrics.plots import style
+from couch_explorers import formatting, plot_style
 from couch_explorers.metrics.plots.annotations import draw_annotations
 from couch_explorers.metrics.plots.artists import LineLabels
 from couch_explorers.metrics.review_data import partial_note
@@ -56,11 +55,11 @@ RISE_PT, BETWEEN_PT, LINE_PT = 6.0, 9.0, 13.0
 
 def write_title(ax: Axes, title: str, told: str, rows_pt: float) -> None:
     """Write a title over the rows that stand above the axes; `told` goes into lines of its own where it is too long."""
-    title_pt = style.text_width(title, style.TITLE_SIZE, bold=True) + BETWEEN_PT
+    title_pt = plot_style.text_width(title, plot_style.TITLE_SIZE, bold=True) + BETWEEN_PT
     foot_pt = rows_pt + RISE_PT
-    room = style.width_of(ax) + style.RIGHT_PT - style.EDGE_PT
-    beside = title_pt + style.text_width(told, style.TEXT_SIZE) <= room
-    below = told if beside else style.wrap(told, room, style.TEXT_SIZE)
+    room = plot_style.width_of(ax) + plot_style.RIGHT_PT - plot_style.EDGE_PT
+    beside = title_pt + plot_style.text_width(told, plot_style.TEXT_SIZE) <= room
+    below = told if beside else plot_style.wrap(told, room, plot_style.TEXT_SIZE)
     ax.set_title(title, loc="left", pad=foot_pt if beside else foot_pt + LINE_PT * (1 + below.count("\n")))
     ax.annotate(
         below,
@@ -69,8 +68,8 @@ def write_title(ax: Axes, title: str, told: str, rows_pt: float) -> None:
         xycoords="axes fraction",
         textcoords="offset points",
         va="baseline",
-        fontsize=style.TEXT_SIZE,
-        color=style.SOFT,
+        fontsize=plot_style.TEXT_SIZE,
+        color=plot_style.SOFT,
         annotation_clip=False,
     )
 
@@ -105,7 +104,7 @@ class Tick:
 def format_time_axis(ax: Axes, facts: Context) -> None:
     """Set the limits, ticks and labels of the time axis."""
     ax.set_xlim(0, facts.window().length.total_seconds())
-    found = ticks(facts, style.width_of(ax))
+    found = ticks(facts, plot_style.width_of(ax))
     if any(tick.second_line for tick in found):
         # All with two lines then: matplotlib sets the first of two a little lower than one alone.
         found = [replace(tick, second_line=tick.second_line or " ") for tick in found]
@@ -116,10 +115,10 @@ def format_time_axis(ax: Axes, facts: Context) -> None:
     ax.tick_params(axis="x", which="minor", length=0)
 
 
-def ticks(facts: Context, width_pt: float = style.PLOT_PT) -> list[Tick]:
+def ticks(facts: Context, width_pt: float = plot_style.PLOT_PT) -> list[Tick]:
     """Choose the ticks for a window drawn `width_pt` points wide, ascending."""
     length_min = facts.window().length.total_seconds() / MINUTE_S
-    most = min(MOST_STEPS, width_pt / (style.text_width(WIDEST_LABEL, style.SMALL_SIZE) + APART_PT))
+    most = min(MOST_STEPS, width_pt / (plot_style.text_width(WIDEST_LABEL, plot_style.SMALL_SIZE) + APART_PT))
     step_min = next((step for step in STEPS_MIN if length_min / step <= most), None)
     if step_min is not None:
         return _hours(facts, step_min, width_pt)
@@ -146,7 +145,7 @@ def _hours(facts: Context, step_min: int, width_pt: float) -> list[Tick]:
     if len(first_of_day) > 1:
         # The window's first tick goes without a date where it would run into the next one.
         apart = (moments[first_of_day[1]][0] - moments[0][0]) * width_pt / facts.window().length.total_seconds()
-        if apart < style.text_width(formatting.date(moments[0][1]), style.SMALL_SIZE) + APART_PT:
+        if apart < plot_style.text_width(formatting.date(moments[0][1]), plot_style.SMALL_SIZE) + APART_PT:
             first_of_day = first_of_day[1:]
     found = []
     for place, (at_s, local) in enumerate(moments):
@@ -159,7 +158,7 @@ def _thinned(found: list[Tick], scale: float) -> list[Tick]:
     """Leave out a tick that a clock change has moved into the one before it."""
     kept: list[Tick] = []
     for tick in found:
-        room = style.text_width(tick.label, style.SMALL_SIZE) + APART_PT
+        room = plot_style.text_width(tick.label, plot_style.SMALL_SIZE) + APART_PT
         if not kept or (tick.at_s - kept[-1].at_s) * scale >= room:
             kept.append(tick)
     return kept
@@ -189,7 +188,7 @@ def _days(facts: Context, width_pt: float) -> Iterator[Tick]:
         first, last = max(start, 0.0), min(end, end_s)
         name = formatting.date(local)
         for text in (name, name.rpartition(" ")[0], name.split(" ")[1]):
-            if style.text_width(text, style.SMALL_SIZE) + 4 <= (last - first) * points_a_second:
+            if plot_style.text_width(text, plot_style.SMALL_SIZE) + 4 <= (last - first) * points_a_second:
                 yield Tick((first + last) / 2, text, mark=False)
                 break
 
@@ -219,12 +218,14 @@ def write_no_data(ax: Axes, text: str) -> None:
     ax.text(
         0.5,
         0.5,
-        style.wrap(f"{text[:1].upper()}{text[1:]}.", style.width_of(ax) - 2 * NO_DATA_EDGE_PT, style.TEXT_SIZE),
+        plot_style.wrap(
+            f"{text[:1].upper()}{text[1:]}.", plot_style.width_of(ax) - 2 * NO_DATA_EDGE_PT, plot_style.TEXT_SIZE
+        ),
         transform=ax.transAxes,
         ha="center",
         va="center",
-        fontsize=style.TEXT_SIZE,
-        color=style.SOFT,
-        bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 3},
+        fontsize=plot_style.TEXT_SIZE,
+        color=plot_style.SOFT,
+        bbox={"facecolor": plot_style.PAPER, "edgecolor": "none", "pad": 3},
         linespacing=1.4,
     )

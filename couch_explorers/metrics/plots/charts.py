@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from couch_explorers import formatting
+from couch_explorers import formatting, plot_style
 from couch_explorers.metrics import captions, model, objectives, resampling, series
 from couch_explorers.metrics.checks import objective as objective_check
 from couch_explorers.metrics.checks import queue
 from couch_explorers.metrics.checks.api import response_limit
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
-from couch_explorers.metrics.plots import artists, axes, style
+from couch_explorers.metrics.plots import artists, axes
 from couch_explorers.metrics.plots.figure import Chart, Subplot
 from couch_explorers.metrics.review_data import no_data_reason
 
@@ -56,7 +56,7 @@ BACKLOG_TITLE, DEAD_LETTERS_TITLE = "Backlog", "Dead-letter queue"
 BACKLOG_KIND = "Two line charts: jobs that wait and are worked on; dead-letter messages"
 BACKLOG_HEIGHT_PT, DEAD_LETTERS_HEIGHT_PT = 120.0, 62.0
 BACKLOG_KEYS, DEAD_LETTERS_KEYS = (series.VISIBLE, series.IN_FLIGHT), (series.DEAD_LETTERS_VISIBLE,)
-IN_FLIGHT = artists.LineStyle(style.PALE_GREEN, 7.0, style.SOLID, 1.2)
+IN_FLIGHT = artists.LineStyle(plot_style.PALE_GREEN, 7.0, plot_style.SOLID, 1.2)
 
 
 def draw_backlog(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -120,8 +120,8 @@ FLOW_TITLE = "Jobs sent and done"
 FLOW_KIND = "Two lines: jobs sent to the queue and jobs deleted from it"
 FLOW_HEIGHT_PT = 135.0
 FLOW_KEYS = (series.SENT, series.DELETED)
-DONE = artists.LineStyle(style.PALE_BLUE, 7.0, style.SOLID, 1.2)
-SURPLUS = artists.LineStyle(style.PALE_ORANGE, 7.0, style.SOLID, 1.3)
+DONE = artists.LineStyle(plot_style.PALE_BLUE, 7.0, plot_style.SOLID, 1.2)
+SURPLUS = artists.LineStyle(plot_style.PALE_ORANGE, 7.0, plot_style.SOLID, 1.3)
 
 
 def draw_flow(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -216,10 +216,10 @@ DURATION_KEYS = {
     for resource in (WORKER, API_FUNCTION)
 }
 SECONDS_A_MS = 1e-3
-MEDIAN = artists.LineStyle(style.BLUE, 2.0)
-P95 = artists.LineStyle(style.VERMILLION, 1.5, style.DASHED, 3.2)
-P99 = artists.LineStyle(style.GREEN, 1.4, style.DASH_DOT, 3.1)
-MAXIMUM = artists.LineStyle(style.SOFT, 1.0, style.DOTTED, 2.8)
+MEDIAN = artists.LineStyle(plot_style.BLUE, 2.0)
+P95 = artists.LineStyle(plot_style.VERMILLION, 1.5, plot_style.DASHED, 3.2)
+P99 = artists.LineStyle(plot_style.GREEN, 1.4, plot_style.DASH_DOT, 3.1)
+MAXIMUM = artists.LineStyle(plot_style.SOFT, 1.0, plot_style.DOTTED, 2.8)
 # A time-out that is this much above all durations is named at the upper edge: on its scale they would lie on the axis.
 FAR_ABOVE = 3.0
 
@@ -237,7 +237,9 @@ def draw_api_function(frame: pd.DataFrame, ax: Axes) -> Axes:
 def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
     facts = model.context_of(frame)
     # On fewer points fewer steps can be told apart.
-    coarse_s = resampling.coarser_period_s(facts, round(resampling.MOST_STEPS * style.width_of(ax) / style.PLOT_PT))
+    coarse_s = resampling.coarser_period_s(
+        facts, round(resampling.MOST_STEPS * plot_style.width_of(ax) / plot_style.PLOT_PT)
+    )
     key, *percentiles = DURATION_KEYS[resource]
     (median, p95, p99), before = _percentiles(frame, percentiles, series.invocations(resource))
     longest = resampling.resample(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)
@@ -313,7 +315,7 @@ def _failure_rows(frame: pd.DataFrame) -> list[CountRow]:
         artists.count_row(frame, series.errors(API_FUNCTION), "API function errors", period_s, group="failures"),
         *_failed_job_rows(frame),
         artists.count_row(
-            frame, series.POSTPONED_JOBS, "Postponed jobs", period_s, colour=style.ORANGE, group="postponed"
+            frame, series.POSTPONED_JOBS, "Postponed jobs", period_s, colour=plot_style.ORANGE, group="postponed"
         ),
     ]
 
@@ -322,10 +324,12 @@ def _failed_job_rows(frame: pd.DataFrame) -> list[CountRow]:
     """Make a row for each reason, the most frequent first; one for all where no reason is known."""
     facts = model.context_of(frame)
     period_s = _period_s(facts)
-    total = artists.count_row(frame, series.FAILED_JOBS, "Failed jobs", period_s, colour=style.BLUE, group="failures")
+    total = artists.count_row(
+        frame, series.FAILED_JOBS, "Failed jobs", period_s, colour=plot_style.BLUE, group="failures"
+    )
     by_reason = (
         artists.count_row(
-            frame, series.failed_jobs(reason), f"{HEAD}{reason}", period_s, colour=style.BLUE, group="failures"
+            frame, series.failed_jobs(reason), f"{HEAD}{reason}", period_s, colour=plot_style.BLUE, group="failures"
         )
         for reason in series.reasons(facts)
     )
@@ -383,9 +387,9 @@ def draw_requests(frame: pd.DataFrame, ax: Axes) -> Axes:
     axes.setup_axes(ax, facts, REQUESTS_TITLE, (artists.COUNT_STATISTIC, period_s), keys=REQUESTS_KEYS, first=False)
     requests, failed, refused = REQUESTS_KEYS
     rows = [
-        artists.count_row(frame, requests, "Requests", period_s, colour=style.BLUE, group="requests"),
+        artists.count_row(frame, requests, "Requests", period_s, colour=plot_style.BLUE, group="requests"),
         artists.count_row(frame, failed, "Failed (5XX)", period_s, group="errors"),
-        artists.count_row(frame, refused, "Refused (4XX)", period_s, colour=style.ORANGE, group="errors"),
+        artists.count_row(frame, refused, "Refused (4XX)", period_s, colour=plot_style.ORANGE, group="errors"),
     ]
     artists.draw_count_rows(ax, facts, rows)
     return ax

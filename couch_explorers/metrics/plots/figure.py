@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from couch_explorers import formatting, html
+from couch_explorers import formatting, html, plot_style
 from couch_explorers.files import write_whole
 from couch_explorers.metrics import model
-from couch_explorers.metrics.plots import style
 from couch_explorers.metrics.review_data import ReviewData
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Panel:
     _rendered: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        note = style.spell(self.figure)
+        note = plot_style.spell(self.figure)
         object.__setattr__(self, "note", note)
         object.__setattr__(self, "sentence", " ".join(filter(None, (self.sentence, note))))
 
@@ -88,7 +87,7 @@ class Panel:
         """Render once."""
         if form not in self._rendered:
             buffer = io.BytesIO()
-            with style.sheet():
+            with plot_style.sheet():
                 self.figure.savefig(buffer, format=form, dpi=DOTS_AN_INCH, metadata=METADATA[form])
             self._rendered[form] = buffer.getvalue()
         return self._rendered[form]
@@ -140,7 +139,7 @@ class Chart:
     caption: Callable[[ReviewData], str]
 
 
-def make_panel(frame: pd.DataFrame, chart: Chart, width_pt: float = style.WIDTH_PT) -> Panel:
+def make_panel(frame: pd.DataFrame, chart: Chart, width_pt: float = plot_style.WIDTH_PT) -> Panel:
     """Draw a chart, `width_pt` points wide in all, and put its caption beside it.
 
     Raises:
@@ -148,7 +147,7 @@ def make_panel(frame: pd.DataFrame, chart: Chart, width_pt: float = style.WIDTH_
 
     """
     data = ReviewData.of(frame)
-    with style.sheet():
+    with plot_style.sheet():
         figure = Figure(figsize=(1, 1), dpi=MEASURED_AT_DPI)
         FigureCanvasAgg(figure)
         _stack(figure, frame, chart.subplots, width_pt)
@@ -159,8 +158,8 @@ def make_panel(frame: pd.DataFrame, chart: Chart, width_pt: float = style.WIDTH_
 def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_pt: float) -> None:
     """Draw each part at its size, measure what stands out above and below, then move all to their places."""
     height = sum(part.height_of(frame) for part in parts)
-    left, across = style.LEFT_PT / width_pt, (width_pt - style.LEFT_PT - style.RIGHT_PT) / width_pt
-    figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
+    left, across = plot_style.LEFT_PT / width_pt, (width_pt - plot_style.LEFT_PT - plot_style.RIGHT_PT) / width_pt
+    figure.set_size_inches(width_pt / plot_style.POINTS_AN_INCH, height / plot_style.POINTS_AN_INCH)
     drawn = []
     for place, part in enumerate(parts):
         ax = figure.add_axes((left, 0, across, part.height_of(frame) / height))
@@ -169,7 +168,7 @@ def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_
             ax.tick_params(axis="x", which="both", labelbottom=False)
         drawn.append((ax, part.height_of(frame), *_overhang(ax)))
     height = 2 * EDGE_PT + BETWEEN_PT * (len(parts) - 1) + sum(own + above + below for _, own, above, below in drawn)
-    figure.set_size_inches(width_pt / style.POINTS_AN_INCH, height / style.POINTS_AN_INCH)
+    figure.set_size_inches(width_pt / plot_style.POINTS_AN_INCH, height / plot_style.POINTS_AN_INCH)
     top = height - EDGE_PT
     for ax, own, above, below in drawn:
         bottom = top - above - own
@@ -179,7 +178,7 @@ def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_
 
 def _overhang(ax: Axes) -> tuple[float, float]:
     """Measure in points how far titles and labels stand out above and below axes."""
-    style.choose_fonts(ax)
+    plot_style.choose_fonts(ax)
     box = ax.get_tightbbox()
     if box is None:
         return 0.0, 0.0

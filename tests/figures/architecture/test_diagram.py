@@ -3,12 +3,12 @@ from itertools import combinations
 
 import pytest
 
+from couch_explorers import plot_style
 from couch_explorers.figures.architecture import deployment, diagram
 from couch_explorers.figures.architecture.deployment import Queue
 from couch_explorers.figures.architecture.diagram import PAD_PT, PLACES, TEXT_SIZE, TITLE_SIZE, plan
 from couch_explorers.figures.architecture.labels import boxes
 from couch_explorers.figures.charts import SMALLEST_SIZE, WIDTH_PT
-from couch_explorers.metrics.plots import style
 from tests.metrics.plots import legible
 
 
@@ -39,8 +39,8 @@ def test_no_box_lies_on_another_and_each_holds_its_words(deployed, change):
         assert apart or one.y + one.height < other.y or other.y + other.height < one.y
     for placed in made.placed.values():
         room = placed.width - 2 * PAD_PT
-        assert style.text_width(placed.box.title, TITLE_SIZE, bold=True) <= room
-        assert all(style.text_width(line, TEXT_SIZE) <= room for line in (*placed.name, *placed.lines))
+        assert plot_style.text_width(placed.box.title, TITLE_SIZE, bold=True) <= room
+        assert all(plot_style.text_width(line, TEXT_SIZE) <= room for line in (*placed.name, *placed.lines))
         assert 0 <= placed.x <= placed.x + placed.width <= WIDTH_PT
 
 

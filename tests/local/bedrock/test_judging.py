@@ -186,4 +186,4 @@ def test_scores_ignore_the_form_of_a_word_and_filler(models):
 
     reason = scores(models, "The picture shows SUNSETS", image=picture(sunsets))["c1"]["reason"]
 
-    assert "1 of the criterion's 1 words" in reason
+    assert "in the prompt: 1 of 1;" in reason

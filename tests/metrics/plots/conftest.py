@@ -4,17 +4,19 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from couch_explorers.metrics.plots import style
+from couch_explorers import plot_style
 from tests.metrics.plots import legible
 
 
 @pytest.fixture
 def ax():
     """Axes of a reader's own figure, as wide as the project's."""
-    with style.sheet():
-        figure = Figure(figsize=(style.WIDTH_PT / 72, 3), dpi=72)
+    with plot_style.sheet():
+        figure = Figure(figsize=(plot_style.WIDTH_PT / 72, 3), dpi=72)
         FigureCanvasAgg(figure)
-        return figure.add_axes((style.LEFT_PT / style.WIDTH_PT, 0.2, style.PLOT_PT / style.WIDTH_PT, 0.5))
+        return figure.add_axes(
+            (plot_style.LEFT_PT / plot_style.WIDTH_PT, 0.2, plot_style.PLOT_PT / plot_style.WIDTH_PT, 0.5)
+        )
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from itertools import combinations
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from couch_explorers.metrics.plots import style
+from couch_explorers import plot_style
 
 DOTS_AN_INCH, TOUCH_PT = 200, 2
 
@@ -33,7 +33,7 @@ def faults(figure):
 def lines(text, renderer):
     """Give each line of a text with its own box: a short one leaves room beside it."""
     box, split = text.get_window_extent(renderer), text.get_text().split("\n")
-    widths = [style.text_width(line, text.get_fontsize()) for line in split]
+    widths = [plot_style.text_width(line, text.get_fontsize()) for line in split]
     part = {"left": 0.0, "center": 0.5, "right": 1.0}[text.get_horizontalalignment()]
     for place, (line, width) in enumerate(zip(split, widths, strict=True)):
         if line.strip():

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from couch_explorers import plot_style
 from couch_explorers.metrics import captions, plots, series, thresholds
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, FunctionConfiguration, SeriesState
-from couch_explorers.metrics.plots import artists, charts, style
+from couch_explorers.metrics.plots import artists, charts
 from couch_explorers.metrics.review_data import ReviewData
 
 
@@ -23,7 +24,7 @@ def test_the_line_of_the_day_before_lies_behind_and_is_lighter(frame_of, ax):
     before, now = ax.lines[:2]
     assert (now.get_ydata()[0], before.get_ydata()[0]) == (7, 3)
     assert before.get_zorder() < now.get_zorder()
-    assert (before.get_color(), now.get_color()) == (style.BEFORE, artists.NOW.colour)
+    assert (before.get_color(), now.get_color()) == (plot_style.BEFORE, artists.NOW.colour)
 
 
 def test_the_threshold_is_the_alarms_own(frame_of, alarms_of, ax, written):

@@ -3,7 +3,8 @@ import re
 import pytest
 from matplotlib.figure import Figure
 
-from couch_explorers.metrics.plots import figure, style
+from couch_explorers import plot_style
+from couch_explorers.metrics.plots import figure
 from couch_explorers.metrics.plots.figure import Panel, Subplot
 
 
@@ -66,7 +67,7 @@ def test_each_part_has_its_height_and_all_are_as_wide(frame_of):
 
     inch = panel.figure.get_size_inches()
     upper, lower = (ax.get_position() for ax in panel.figure.axes)
-    assert inch[0] * 72 == style.WIDTH_PT
+    assert inch[0] * 72 == plot_style.WIDTH_PT
     assert round(upper.height * inch[1] * 72) == 100
     assert round(lower.height * inch[1] * 72) == 50
     assert upper.x0 == lower.x0

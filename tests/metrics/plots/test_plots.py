@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from couch_explorers import plot_style
 from couch_explorers.metrics import plots, series
 from couch_explorers.metrics.model import WORKER, Deploy, SeriesState
-from couch_explorers.metrics.plots import style
 
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 LARGEST_SVG = 200 * 1024
@@ -72,7 +72,7 @@ def test_as_wide_as_printed_text_nothing_is_cut_off_either(frame_of, alarms_of, 
     frame = frame_of(**situations(alarms_of)[situation])
 
     for make in (plots.age, plots.duration):
-        panel = make(frame, style.PRINT_WIDTH_PT)
+        panel = make(frame, plot_style.PRINT_WIDTH_PT)
 
         assert panel.figure.get_size_inches()[0] == pytest.approx(160 / 25.4)
         assert faults(panel.figure) == ([], []), panel.name

@@ -7,15 +7,14 @@ from hypothesis import example, given, settings, strategies
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from couch_explorers import fonts
-from couch_explorers.metrics.plots import style
+from couch_explorers import fonts, plot_style
 from couch_explorers.metrics.plots.figure import Panel
 
 
 def test_the_sheet_holds_only_inside_of_its_block():
     before = mpl.rcParams["axes.spines.top"]
 
-    with style.sheet():
+    with plot_style.sheet():
         assert not mpl.rcParams["axes.spines.top"]
 
     assert mpl.rcParams["axes.spines.top"] == before
@@ -29,13 +28,13 @@ def test_a_text_is_as_wide_as_it_is_drawn(bold):
 
     drawn = text.get_window_extent(figure.canvas.get_renderer()).width / 10
 
-    assert style.text_width("Age of the oldest job", 9, bold=bold) == pytest.approx(drawn, rel=0.01)
+    assert plot_style.text_width("Age of the oldest job", 9, bold=bold) == pytest.approx(drawn, rel=0.01)
 
 
 def test_a_long_text_is_broken_at_a_blank():
-    assert style.wrap("p95 60 days before", 70, 8.25) == "p95 60 days\nbefore"
-    assert style.wrap("day before", 70, 8.25) == "day before"
-    assert style.wrap("Donaudampfschifffahrt ahoi", 10, 8.25) == "Donaudampfschifffahrt\nahoi"
+    assert plot_style.wrap("p95 60 days before", 70, 8.25) == "p95 60 days\nbefore"
+    assert plot_style.wrap("day before", 70, 8.25) == "day before"
+    assert plot_style.wrap("Donaudampfschifffahrt ahoi", 10, 8.25) == "Donaudampfschifffahrt\nahoi"
 
 
 def relative_luminance(colour):
@@ -44,16 +43,16 @@ def relative_luminance(colour):
     return sum(share * value for share, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-@pytest.mark.parametrize("ink", [style.INK, style.SOFT])
+@pytest.mark.parametrize("ink", [plot_style.INK, plot_style.SOFT])
 def test_words_can_be_read_on_every_ground_they_stand_on(ink):
     # WCAG 2.2, success criterion 1.4.3: at least 4.5 to 1.
-    for ground in (style.PAPER, style.SYNTHETIC_GROUND, style.ALARM_GROUND):
+    for ground in (plot_style.PAPER, plot_style.SYNTHETIC_GROUND, plot_style.ALARM_GROUND):
         contrast = (relative_luminance(ground) + 0.05) / (relative_luminance(ink) + 0.05)
         assert contrast >= 4.5
 
 
 def test_the_line_of_the_window_before_is_lighter_in_grey_than_todays():
-    assert relative_luminance(style.BEFORE) > 2 * relative_luminance(style.BLUE)
+    assert relative_luminance(plot_style.BEFORE) > 2 * relative_luminance(plot_style.BLUE)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_text_looks_up_only_the_fonts_that_draw_it(text, families):
 
 
 def panel(text, weight="normal"):
-    with style.sheet():
+    with plot_style.sheet():
         figure = Figure(figsize=(5, 1))
         FigureCanvasAgg(figure)
         figure.text(0.02, 0.5, text, fontsize=12, weight=weight)
@@ -116,11 +115,11 @@ def test_a_character_that_no_font_has_is_its_number_and_the_sentence_explains_it
 
 @pytest.mark.parametrize("text", ["A fjord", "東京の夜", "हिन्दी 🗼"])
 def test_width_is_measured_by_the_fonts_that_draw_it(text):
-    with style.sheet():
+    with plot_style.sheet():
         figure = Figure(figsize=(5, 1), dpi=72)
         canvas = FigureCanvasAgg(figure)
         label = figure.text(0, 0.5, text, fontsize=40)
-        style.choose_fonts(figure)
+        plot_style.choose_fonts(figure)
         drawn = label.get_window_extent(canvas.get_renderer())
 
-    assert style.text_width(text, 40) == pytest.approx(drawn.width, rel=0.05)
+    assert plot_style.text_width(text, 40) == pytest.approx(drawn.width, rel=0.05)

@@ -108,7 +108,7 @@ _SHEET: dict[str, Any] = {
 
 
 def sheet() -> AbstractContextManager[None]:
-    """Set the style for what is made and saved inside of `with style.sheet():`, and for nothing else."""
+    """Set the style for what is made and saved inside of `with plot_style.sheet():`, and for nothing else."""
     return mpl.rc_context(_SHEET)  # type: ignore[arg-type]  # the names of settings are a type
 
 

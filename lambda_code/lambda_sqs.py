@@ -149,7 +149,7 @@ def with_timeouts_limited(record: SQSRecord, job_id: str, failure: GenerationErr
     """
     if not isinstance(failure, ModelTimeoutError) or isinstance(failure, OutOfTimeError):
         return failure
-    folder = f"{CANDIDATE}/{job_id}.timeouts/{record.message_id}/"
+    folder = f"{jobs.timeouts_prefix(CANDIDATE, job_id)}{record.message_id}/"
     try:
         s3.put_object(Bucket=BUCKET_NAME, Key=f"{folder}{record.attributes.approximate_receive_count}", Body=b"")
         timeouts = s3.list_objects_v2(Bucket=BUCKET_NAME, Prefix=folder)["KeyCount"]

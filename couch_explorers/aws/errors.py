@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from couch_explorers.core.aws_errors import THROTTLING_CODES, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -58,10 +58,35 @@ def reason(error: Exception, action: str) -> str:
     """
     if not isinstance(error, ClientError):
         return f"AWS could not be reached ({type(error).__name__})"
-    if is_access_denied(error):
-        return f"no right to do it: allow {action}"
     code, _, message = describe(error)
-    return f"{code}: {message}".rstrip(". ")
+    return _reason(code, message, action)
+
+
+def entry_failures(answer: Mapping[str, Any], action: str) -> dict[str, str]:
+    """Read what a batch call did not do: AWS answers 200 and lists the entries that failed.
+
+    Args:
+        answer: What SendMessageBatch, DeleteMessageBatch or ChangeMessageVisibilityBatch of SQS ("Failed"), or DeleteObjects of S3
+            ("Errors"), returned.
+        action: The IAM action that each entry needs.
+
+    Returns:
+        The reason, as a clause without a full stop, by the entry's Id (SQS) or Key (S3); empty when all were done.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_BatchResultErrorEntry.html,
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_Error.html
+
+    """
+    failures = {}
+    for entry in (*answer.get("Failed", ()), *answer.get("Errors", ())):
+        code, message = str(entry.get("Code", "")), str(entry.get("Message", ""))
+        failures[str(entry["Id"] if "Id" in entry else entry["Key"])] = _reason(code, message, action)
+    return failures
+
+
+def _reason(code: str, message: str, action: str) -> str:
+    if code.rpartition(".")[2] in ACCESS_DENIED_CODES:
+        return f"no right to do it: allow {action}"
+    return f"{code}: {message}".rstrip(".: ")
 
 
 def error_note(error: Exception, *, action: str, to: str) -> str:

@@ -83,6 +83,9 @@ def down(
         typer.echo(process.stop(home, erase=erase))
         if prune:
             typer.echo(retention.sentence(pruned, keep_days))
+    if problems := [each.problem for each in pruned if each.problem]:
+        typer.echo("\n".join(problems), err=True)
+        raise typer.Exit(1)
 
 
 def _prune_bucket(home: "Home", keep_days: int) -> "list[Pruned]":

@@ -95,7 +95,10 @@ def redrive(
     region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show the jobs in the dead-letter queue with their reasons, and redrive those that may succeed now, under the same ids."""
+    """Show the jobs in the dead-letter queue with their reasons, and redrive those that may succeed now, under the same ids.
+
+    A job whose model timed out is redriven once: each timeout may be billed.
+    """
     from couch_explorers.oncall import redrive
 
     report = redrive.run(connect(target, candidate, region), ids or (), dry_run=dry_run, force=force)

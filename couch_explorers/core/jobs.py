@@ -69,6 +69,11 @@ class Job:
         return f"{prefix}/{self.id}.error.json"
 
 
+def timeouts_prefix(prefix: str, job_id: str) -> str:
+    """Name the folder in S3 with an empty object for each delivery of a job in which the model timed out, by message id."""
+    return f"{prefix}/{job_id}.timeouts/"
+
+
 def canonical_json(value: Any) -> str:
     """Write the one JSON text of a value: keys sorted, no blanks, characters as they are.
 

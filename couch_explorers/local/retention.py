@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from couch_explorers import formatting
+from couch_explorers.aws import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +31,30 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was deleted of one kind: its name in the singular, how many, and their bytes."""
+    """What was deleted of one kind: its name in the singular, how many, and their bytes.
+
+    `left` counts those that should have been deleted and are still there, `why` says for one of them why.
+    """
 
     kind: str
     count: int
     size: int
+    left: int = 0
+    why: str = ""
 
     def __str__(self) -> str:
+        return f"{self._counted(self.count)} ({self.size / MB:,.1f} MB)"
+
+    @property
+    def problem(self) -> str:
+        """Say what could not be deleted, and what to do; empty where nothing is left."""
+        if not self.left:
+            return ""
+        return f"{self._counted(self.left)} could not be deleted ({self.why}): couch up, then couch down --prune again."
+
+    def _counted(self, count: int) -> str:
         thing, of, whole = self.kind.partition(" ")
-        return f"{formatting.count(self.count, thing)}{of}{whole} ({self.size / MB:,.1f} MB)"
+        return f"{formatting.count(count, thing)}{of}{whole}"
 
 
 def prune_files(home: Home, keep_days: float = KEEP_DAYS, now: float | None = None) -> list[Pruned]:
@@ -72,14 +88,20 @@ def prune_objects(s3: Any, bucket: str, prefix: str, keep_days: float = KEEP_DAY
         prefix: Such as "42/".
         keep_days: What was stored within so many days stays.
         now: Unix seconds, by default the present.
+
+    Returns:
+        What was deleted, and how many objects S3 has kept: it answers 200 and lists them, each with its reason.
     """
     before = (time.time() if now is None else now) - keep_days * formatting.DAY_S
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     old = [each for page in pages for each in page.get("Contents", []) if each["LastModified"].timestamp() < before]
+    kept: dict[str, str] = {}
     for first in range(0, len(old), MOST_KEYS):
         keys = [{"Key": each["Key"]} for each in old[first : first + MOST_KEYS]]
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-    return Pruned("object in the bucket", len(old), sum(each["Size"] for each in old))
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        kept |= errors.entry_failures(answer, "s3:DeleteObject")
+    gone = [each["Size"] for each in old if each["Key"] not in kept]
+    return Pruned("object in the bucket", len(gone), sum(gone), len(kept), next(iter(kept.values()), ""))
 
 
 def expire_log_streams(logs: Any, now: float | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime  # noqa: TC003 - a field's type
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from couch_explorers.aws import errors
 from couch_explorers.core import jobs
-from couch_explorers.formatting import from_milliseconds, iso_time
+from couch_explorers.formatting import count, duration, from_milliseconds, iso_time
 from couch_explorers.workspace import not_deployed
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ BATCH_MESSAGES = 10
 WAIT_S = 1
 # Who reads takes the letters out of everybody else's sight; this long at most, should the reader be killed.
 VISIBILITY_TIMEOUT_S = 120
+# What SQS answers of a message that was deleted, or that is in sight already
+# (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html).
+GONE_CODES = (
+    "InvalidParameterValue",
+    "MessageNotInflight",
+    "AWS.SimpleQueueService.MessageNotInflight",
+    "ReceiptHandleIsInvalid",
+)
 # Answers in a row without a new letter: by then those that were read first are coming back.
 MAX_STALE_RECEIVES = 3
 
@@ -62,23 +70,49 @@ class DeadLetterMessage:
         return plain
 
 
-def read_all(workspace: Workspace) -> list[DeadLetterMessage]:
+def read_all(workspace: Workspace) -> HeldLetters:
     """Read every dead-letter message, oldest first, and put them back at once. Raises OncallError."""
     with hold_all(workspace) as letters:
         return letters
 
 
+class HeldLetters(list[DeadLetterMessage]):
+    """Dead-letter messages, oldest first.
+
+    `still_hidden` says by message id why SQS did not put a message back at the end: it comes back by itself within
+    VISIBILITY_TIMEOUT_S, and until then neither others nor the alarm on the dead-letter queue see it.
+    """
+
+    still_hidden: dict[str, str]
+
+    def __init__(self, letters: Iterable[DeadLetterMessage]) -> None:
+        super().__init__(letters)
+        self.still_hidden = {}
+
+    @property
+    def hidden_note(self) -> str:
+        """Say how many are still hidden, and why; empty where none is."""
+        if not self.still_hidden:
+            return ""
+        return (
+            f"{count(len(self.still_hidden), 'dead-letter message')} could not be put back into sight "
+            f"({next(iter(self.still_hidden.values()))}): hidden for up to {duration(VISIBILITY_TIMEOUT_S)}, and not "
+            "counted by the alarm meanwhile."
+        )
+
+
 @contextmanager
-def hold_all(workspace: Workspace) -> Iterator[list[DeadLetterMessage]]:
+def hold_all(workspace: Workspace) -> Iterator[HeldLetters]:
     """Keep every dead-letter message out of others' sight while they are dealt with, oldest first; what is left is put back.
 
-    A killed reader loses nothing: its letters come back by themselves after HOLD_S. Raises OncallError.
+    A killed reader loses nothing: its letters come back by themselves after VISIBILITY_TIMEOUT_S. Raises OncallError.
     """
     url = workspace.dead_letter_url
     if url is None:
         raise OncallError(f"{not_deployed('queue', workspace.target)}.")
     sqs = workspace.client("sqs")
     letters: dict[str, DeadLetterMessage] = {}
+    held = HeldLetters(())
     try:
         try:
             _receive_all(sqs, url, letters)
@@ -86,10 +120,11 @@ def hold_all(workspace: Workspace) -> Iterator[list[DeadLetterMessage]]:
             raise OncallError(
                 f"The dead-letter queue could not be read: {errors.reason(error, 'sqs:ReceiveMessage')}.",
             ) from error
-        yield sorted(letters.values(), key=lambda letter: (letter.since, letter.job_id))
+        held.extend(sorted(letters.values(), key=lambda letter: (letter.since, letter.job_id)))
+        yield held
     finally:
         # At once: an alarm on the number of letters does not count those that are hidden.
-        _make_visible(sqs, url, letters.values())
+        held.still_hidden |= _make_visible(sqs, url, letters.values())
 
 
 def queue_name(queue_url: str) -> str:
@@ -143,15 +178,23 @@ def _receive_all(sqs: Any, url: str, letters: dict[str, DeadLetterMessage]) -> N
         stale = stale + 1 if len(letters) == known else 0
 
 
-def _make_visible(sqs: Any, url: str, letters: Iterable[DeadLetterMessage]) -> None:
-    """Let others see the letters again; those that are deleted by now are passed over, and SQS does it late if we cannot."""
+def _make_visible(sqs: Any, url: str, letters: Iterable[DeadLetterMessage]) -> dict[str, str]:
+    """Let others see the letters again, but for those that are deleted by now; why SQS did not, by message id."""
+    action = "sqs:ChangeMessageVisibility"
+    left: dict[str, str] = {}
     for batch in message_batches(letters):
         entries = [
-            {"Id": str(place), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
-            for place, letter in enumerate(batch)
+            {"Id": letter.message_id, "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
+            for letter in batch
         ]
-        with suppress(BotoCoreError, ClientError):
-            sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+        try:
+            answer = sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            left |= dict.fromkeys((letter.message_id for letter in batch), errors.reason(error, action))
+        else:
+            failed = errors.entry_failures(answer, action)
+            left |= {name: reason for name, reason in failed.items() if not reason.startswith(GONE_CODES)}
+    return left
 
 
 def couch_command(workspace: Workspace, words: str) -> str:

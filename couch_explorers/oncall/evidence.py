@@ -214,6 +214,7 @@ def _read_dead_letters(workspace: Workspace, wanted: str, found: QueueSearch) ->
         found.notes.append(str(error))
         return
     found.looked_into.append(dead_letters.queue_name(str(workspace.dead_letter_url)))
+    found.notes += [letters.hidden_note] if letters.hidden_note else []
     found.sightings += [
         _snapshot(letter, dead=True) for letter in letters if wanted in (letter.job_id, letter.message_id)
     ]

@@ -44,7 +44,9 @@ def run(workspace: Workspace, ids: Iterable[str] = (), *, dry_run: bool = False,
         decisions = decide(workspace, _select(letters, named), force=force)
         outcomes = _dry_run_outcomes(decisions) if dry_run else carry_out(workspace, decisions)
     queue = queue_name(workspace.dead_letter_url)
-    return Report(workspace, queue, tuple(outcomes), named=named, hidden=hidden, dry_run=dry_run)
+    return Report(
+        workspace, queue, tuple(outcomes), named=named, hidden=hidden, hidden_note=letters.hidden_note, dry_run=dry_run
+    )
 
 
 def send(workspace: Workspace, letters: Sequence[DeadLetterMessage], *, force: bool = False) -> list[Outcome]:
@@ -66,17 +68,22 @@ def carry_out(
     going = {decision.letter.message_id: decision for decision in decisions if decision.action is Action.SEND}
     dropped = [decision for decision in decisions if decision.action is Action.DROP]
     # First: a worker may fail, and write the note again, before we would come to remove it.
-    _remove_notes(s3, workspace, [*going.values(), *dropped])
-    troubles: dict[str, str] = {}
+    troubles = _remove_notes(s3, workspace, [*going.values(), *dropped])
     refused: dict[str, str] = {}
     for batch in queue_transport.message_batches((message_id, decision.body) for message_id, decision in going.items()):
         not_taken = queue_transport.send_batch(sqs, workspace.queue_url or "", batch, stopped or threading.Event().wait)
         refused |= not_taken
         # At once, not at the end: an interruption leaves few letters of jobs that are in the queue.
         taken = [letter for message_id in batch if message_id not in not_taken for letter in going[message_id].letters]
-        troubles |= _delete(sqs, workspace, taken)
-    troubles |= _delete(sqs, workspace, [letter for decision in dropped for letter in decision.letters])
+        _add(troubles, _delete(sqs, workspace, taken))
+    _add(troubles, _delete(sqs, workspace, [letter for decision in dropped for letter in decision.letters]))
     return [_outcome(decision, refused, troubles) for decision in decisions]
+
+
+def _add(troubles: dict[str, str], more: dict[str, str]) -> None:
+    """Put the sentences of one message one after the other."""
+    for message_id, trouble in more.items():
+        troubles[message_id] = f"{troubles.get(message_id, '')} {trouble}".strip()
 
 
 def _outcome(decision: Decision, refused: dict[str, str], troubles: dict[str, str]) -> Outcome:
@@ -84,7 +91,8 @@ def _outcome(decision: Decision, refused: dict[str, str], troubles: dict[str, st
         return Outcome(decision, Result.REFUSED)
     if decision.letter.message_id in refused:
         return Outcome(decision, Result.FAILED, refused[decision.letter.message_id])
-    trouble = next((troubles[letter.message_id] for letter in decision.letters if letter.message_id in troubles), "")
+    of_letters = (troubles[letter.message_id] for letter in decision.letters if letter.message_id in troubles)
+    trouble = " ".join(dict.fromkeys(of_letters))
     return Outcome(decision, Result.SENT if decision.action is Action.SEND else Result.DROPPED, trouble)
 
 
@@ -119,33 +127,39 @@ def _count_hidden(workspace: Workspace) -> int:
     return int(answer.get("Attributes", {}).get(IN_FLIGHT_ATTRIBUTE, 0))
 
 
-def _remove_notes(s3: Any, workspace: Workspace, decisions: Sequence[Decision]) -> None:
+def _remove_notes(s3: Any, workspace: Workspace, decisions: Sequence[Decision]) -> dict[str, str]:
     """Remove the notes that say why there is no picture: anyone who waits for one would take them for the answer.
 
-    Without the right to, they stay: the worker's log and the letter told the same.
+    A note that stays keeps no job from being sent. Says by the message id of a job's newest letter why its note is still
+    there.
     """
-    keys = [f"{workspace.prefix}/{decision.job_id}{bucket.NOTE_SUFFIX}" for decision in decisions]
+    action = "s3:DeleteObject"
+    by_key = {f"{workspace.prefix}/{decision.job_id}{bucket.NOTE_SUFFIX}": decision for decision in decisions}
+    keys = list(by_key)
+    left: dict[str, str] = {}
     for start in range(0, len(keys), bucket.MAX_KEYS):
-        doomed = [{"Key": key} for key in keys[start : start + bucket.MAX_KEYS]]
+        doomed = keys[start : start + bucket.MAX_KEYS]
         try:
-            s3.delete_objects(Bucket=workspace.bucket, Delete={"Objects": doomed})
-        except (BotoCoreError, ClientError):
-            return
+            answer = s3.delete_objects(Bucket=workspace.bucket, Delete={"Objects": [{"Key": key} for key in doomed]})
+        except (BotoCoreError, ClientError) as error:
+            left |= dict.fromkeys(doomed, errors.reason(error, action))
+        else:
+            left |= errors.entry_failures(answer, action)
+    after = "The note of its failure could not be removed: a client that waits for the picture reads it as the answer"
+    return {by_key[key].letter.message_id: f"{after} ({reason})." for key, reason in left.items()}
 
 
 def _delete(sqs: Any, workspace: Workspace, letters: Sequence[DeadLetterMessage]) -> dict[str, str]:
     """Delete letters and say by message id which are still there, and what that means."""
+    action = "sqs:DeleteMessage"
     left: dict[str, str] = {}
     for batch in message_batches(letters):
         entries = [{"Id": letter.message_id, "ReceiptHandle": letter.receipt_handle} for letter in batch]
         try:
             answer = sqs.delete_message_batch(QueueUrl=workspace.dead_letter_url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
-            left |= dict.fromkeys(
-                (letter.message_id for letter in batch),
-                errors.reason(error, "sqs:DeleteMessage"),
-            )
+            left |= dict.fromkeys((letter.message_id for letter in batch), errors.reason(error, action))
         else:
-            left |= {entry["Id"]: str(entry.get("Message") or entry["Code"]) for entry in answer.get("Failed", [])}
-    after = "its dead-letter message could not be deleted. Once its picture is there, another redrive drops it"
-    return {message_id: f"{after} ({reason.rstrip('. ')})." for message_id, reason in left.items()}
+            left |= errors.entry_failures(answer, action)
+    after = "Its dead-letter message could not be deleted. Once its picture is there, another redrive drops it"
+    return {message_id: f"{after} ({reason})." for message_id, reason in left.items()}

@@ -2,6 +2,10 @@
 
 A transient failure is worth another attempt. For any other the current state is checked where possible: is the job valid, is
 the model allowed and available, does the worker's role have the permission by now?
+
+Timeouts of the model lie in between: they pass as a rule, but each may have been billed, and the worker has already tried
+`MAX_MODEL_TIMEOUTS` times. A job that timed out is redriven once. If it comes back with as many timeouts again, its model is
+too slow for it, and only `--force` pays for more.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from couch_explorers import formatting
 from couch_explorers.aws import errors, lifecycle
 from couch_explorers.core import jobs
 from couch_explorers.core.aws_errors import storage_error
@@ -36,6 +41,7 @@ from couch_explorers.core.errors import (
 )
 from couch_explorers.core.generation import HASH_METADATA
 from couch_explorers.core.jobs import Job
+from couch_explorers.core.retries import MAX_MODEL_TIMEOUTS
 from couch_explorers.exploration import bucket
 from couch_explorers.oncall.dead_letters import OncallError
 
@@ -49,9 +55,9 @@ if TYPE_CHECKING:
 
 
 # A failure nobody foresaw may pass.
-TRANSIENT = {
-    kind.reason for kind in (ThrottledError, ModelUnavailableError, ModelTimeoutError, SubscriptionPendingError)
-} | {UNEXPECTED}
+TRANSIENT = {kind.reason for kind in (ThrottledError, ModelUnavailableError, SubscriptionPendingError)} | {UNEXPECTED}
+# Timeouts of the model in all deliveries of a job, from which on it is not redriven: those of its first message and of one redrive.
+MAX_TIMEOUTS = 2 * MAX_MODEL_TIMEOUTS
 # What `aws_errors.storage_error` says of a caller whom S3 refuses.
 NO_PERMISSION = "No right to"
 
@@ -81,6 +87,7 @@ class EligibilityChecker:
             ConflictError.reason: lambda _: Eligibility(good=True, why="The other picture that had its id is gone."),
             BlockedError.reason: _blocked,
             ModelAnswerError.reason: _answered,
+            ModelTimeoutError.reason: self._timed_out,
             PaymentMethodError.reason: _unpaid,
             RetiredModelError.reason: lambda job: self._offered(job.model),
             AccessDeniedError.reason: lambda job: self._allowed("bedrock:InvokeModel", job.model.arn),
@@ -103,6 +110,29 @@ class EligibilityChecker:
         if found.status is lifecycle.LifecycleStatus.ACTIVE:
             return Eligibility(good=True, why=f"{model.name} ({model.id}) is offered today.")
         return Eligibility(good=False, why=lifecycle.warning(model, found))
+
+    def _timed_out(self, job: Job) -> Eligibility:
+        """Count the job's timeouts, which the worker notes in the bucket for each message: a redrive is a new message."""
+        s3, place = self._workspace.client("s3"), self._workspace.bucket
+        folder = jobs.timeouts_prefix(self._workspace.prefix, job.id)
+        try:
+            timeouts = s3.list_objects_v2(Bucket=place, Prefix=folder, MaxKeys=MAX_TIMEOUTS)["KeyCount"]
+        except (BotoCoreError, ClientError) as error:
+            return Eligibility(
+                good=False, why=f"Its timeouts could not be counted. {storage_error('list', place, error).detail}"
+            )
+        if timeouts >= MAX_TIMEOUTS:
+            return Eligibility(
+                good=False,
+                why=f"{job.model.name} timed out in at least {timeouts} deliveries of this job, a redrive included, and may have "
+                "billed each: raise the worker's timeout or choose another model first.",
+            )
+        price = formatting.usd(MAX_MODEL_TIMEOUTS * job.model.price_usd(job.size))
+        return Eligibility(
+            good=True,
+            why=f"Timeouts pass as a rule. If {job.model.name} is still too slow, up to {MAX_MODEL_TIMEOUTS} more calls may be "
+            f"billed ({price}) before the job is given up again.",
+        )
 
     def _may_store(self, job: Job) -> Eligibility:
         """Ask for both rights that the worker needs in the bucket: the picture is paid before it is stored."""

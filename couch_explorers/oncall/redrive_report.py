@@ -40,7 +40,7 @@ PLANNED = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job; `trouble` says what SQS did not take, empty when all went well."""
+    """What became of one job; `trouble` says what SQS or S3 did not do of it, empty when all went well."""
 
     decision: Decision
     result: Result
@@ -57,8 +57,8 @@ class Outcome:
 class Report:
     """One redrive.
 
-    `hidden` counts letters that somebody else was reading (SQS's estimate); `named` are the ids that were asked for, none
-    for all.
+    `hidden` counts letters that somebody else was reading (SQS's estimate), `hidden_note` says which of those read here could
+    not be put back into sight; `named` are the ids that were asked for, none for all.
     """
 
     workspace: Workspace
@@ -66,6 +66,7 @@ class Report:
     outcomes: tuple[Outcome, ...]
     named: tuple[str, ...] = ()
     hidden: int = 0
+    hidden_note: str = ""
     dry_run: bool = False
 
     @property
@@ -80,6 +81,7 @@ class Report:
             "queue": self.queue,
             "dry_run": self.dry_run,
             "hidden": self.hidden,
+            "hidden_note": self.hidden_note,
             "jobs": [outcome.to_json() for outcome in self.outcomes],
         }
 
@@ -91,6 +93,7 @@ class Report:
                 f"About {self.hidden} more cannot be seen just now: somebody else is reading them, "
                 "or was stopped while reading. They come back within two minutes.",
             )
+        lines += wrap_terminal(self.hidden_note) if self.hidden_note else []
         if not self.outcomes:
             return [f"No dead-letter messages in {self.queue}.", *lines]
         lines += [f"{_count(self._letters(), 'dead-letter message')} in {self.queue} (times in UTC)", ""]

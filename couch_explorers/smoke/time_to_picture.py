@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # CloudWatch Logs turns a log line into a metric after a minute or two: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Troubleshooting.html
 ARRIVES_WITHIN_S, ASK_EVERY_S = 240.0, {"aws": 10.0, "local": 0.25}
 NAMESPACE, METRIC, MINUTE_S = "CouchExplorers", "TimeToPicture", 60
+COMPLETE = "Complete"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def check(
 def _arrived(cloudwatch: Any, target: str, service: str, pictures: int, wait: Wait) -> tuple[Verdict, str]:
     ends = wait.clock() + ARRIVES_WITHIN_S
     while True:
-        count, longest_ms = _measured(cloudwatch, service, wait.since)
+        count, longest_ms, gaps = _measured(cloudwatch, service, wait.since)
         if count >= pictures:
             return (
                 Verdict.OK,
@@ -60,13 +61,18 @@ def _arrived(cloudwatch: Any, target: str, service: str, pictures: int, wait: Wa
         if wait.clock() >= ends:
             return (
                 Verdict.BAD,
-                f"{count:g} of {pictures} after {ARRIVES_WITHIN_S:g} s: look for {METRIC} in the log /aws/lambda/{service}.",
+                f"{count:g} of {pictures} after {ARRIVES_WITHIN_S:g} s: "
+                + (gaps or f"look for {METRIC} in the log /aws/lambda/{service}."),
             )
         wait.sleep(ASK_EVERY_S.get(target, ASK_EVERY_S["aws"]))
 
 
-def _measured(cloudwatch: Any, service: str, since: datetime) -> tuple[float, float]:
-    """Ask how many pictures were measured since then, and for the longest time, in milliseconds."""
+def _measured(cloudwatch: Any, service: str, since: datetime) -> tuple[float, float, str]:
+    """Ask how many pictures were measured since then, for the longest time, in milliseconds, and why either may be incomplete.
+
+    CloudWatch answers 200 for what it could not read, with a StatusCode and Messages beside it:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataResult.html
+    """
     metric = {"Namespace": NAMESPACE, "MetricName": METRIC, "Dimensions": [{"Name": "service", "Value": service}]}
     answer = cloudwatch.get_metric_data(
         MetricDataQueries=[
@@ -77,4 +83,11 @@ def _measured(cloudwatch: Any, service: str, since: datetime) -> tuple[float, fl
         EndTime=datetime.now(UTC) + timedelta(seconds=MINUTE_S),
     )
     values = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
-    return sum(values.get("count", ())), max(values.get("longest", ()), default=0.0)
+    incomplete = [result for result in answer["MetricDataResults"] if result.get("StatusCode", COMPLETE) != COMPLETE]
+    said = [message.get("Value", "") for part in (answer, *incomplete) for message in part.get("Messages", ())]
+    gaps = ", ".join(dict.fromkeys(str(part) for part in (*(result["StatusCode"] for result in incomplete), *said)))
+    return (
+        sum(values.get("count", ())),
+        max(values.get("longest", ()), default=0.0),
+        f"CloudWatch could not read all of it ({gaps})." if gaps else "",
+    )

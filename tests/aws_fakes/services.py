@@ -58,7 +58,8 @@ class StoredObject:
 class Bucket(Failing):
     """S3 with one bucket, keys in the order of their bytes, and conditional writes; it notes each write.
 
-    The first write is at `started`, each other `step` after the one before. Without `may_remove` the caller may not delete.
+    The first write is at `started`, each other `step` after the one before. Without `may_remove` the caller may not delete; nor may
+    it delete the keys in `undeletable`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Bucket(Failing):
         self.writes: list[str] = []
         self.lists: list[tuple[str, str, int]] = []
         self.may_remove = True
+        self.undeletable: set[str] = set()
 
     def put(self, key: str, body: bytes, **metadata: str) -> None:
         """Store an object without a call."""
@@ -113,11 +115,11 @@ class Bucket(Failing):
 
     def delete_objects(self, *, Bucket, Delete):  # noqa: N803
         self._called("delete", Bucket)
-        if not self.may_remove:
-            return {"Errors": [entry | {"Code": "AccessDenied"} for entry in Delete["Objects"]]}
-        for entry in Delete["Objects"]:
+        kept = [entry for entry in Delete["Objects"] if not self.may_remove or entry["Key"] in self.undeletable]
+        gone = [entry for entry in Delete["Objects"] if entry not in kept]
+        for entry in gone:
             self.objects.pop(entry["Key"], None)
-        return {"Deleted": Delete["Objects"]}
+        return {"Deleted": gone, "Errors": [entry | {"Code": "AccessDenied"} for entry in kept]}
 
     def _called(self, name: str, bucket: str) -> None:
         self.called(name)

@@ -110,6 +110,23 @@ def test_old_objects_are_deleted_and_recent_ones_stay(stubbed):
     assert pruned == Pruned("object in the bucket", 2, 20)
 
 
+def test_objects_that_s3_keeps_are_counted_with_the_reason(stubbed):
+    s3, stub = stubbed("s3")
+    old = datetime.fromtimestamp(NOW - 90 * DAY_S, UTC)
+    contents = [{"Key": f"42/{name}.png", "Size": 10, "LastModified": old} for name in "abc"]
+    stub.add_response("list_objects_v2", {"Contents": contents}, {"Bucket": "b", "Prefix": "42/"})
+    failed = [
+        {"Key": f"42/{name}.png", "Code": "SlowDown", "Message": "Please reduce your request rate."} for name in "bc"
+    ]
+    stub.add_response("delete_objects", {"Errors": failed})
+
+    with stub:
+        pruned = retention.prune_objects(s3, "b", "42/", now=NOW)
+
+    assert pruned == Pruned("object in the bucket", 1, 10, 2, "SlowDown: Please reduce your request rate")
+    assert pruned.problem.startswith("2 objects in the bucket could not be deleted (SlowDown: ")
+
+
 def test_log_streams_expire_by_the_retention_of_their_group(stubbed):
     logs, stub = stubbed("logs")
     groups = [{"logGroupName": "kept", "retentionInDays": 14}, {"logGroupName": "for ever"}]

@@ -31,6 +31,7 @@ class FakeSqs(Failing):
         self.queues = {QUEUE: [], DEAD: []}
         self.refused_bodies = set()
         self.undeletable = set()
+        self.unmovable = set()
         self.elsewhere = 0
         self._numbers = itertools.count()
 
@@ -82,10 +83,18 @@ class FakeSqs(Failing):
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
         self.called("put back")
         assert 1 <= len(Entries) <= 10
-        handles = {entry["ReceiptHandle"] for entry in Entries}
+        handles = {entry["ReceiptHandle"] for entry in Entries if entry["Id"] not in self.unmovable}
         for message in self.queues[QueueUrl]:
             message.hidden = message.hidden and message.handle not in handles
-        return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
+        known = {message.handle for message in self.queues[QueueUrl]}
+        failed = [(entry["Id"], "InternalError") for entry in Entries if entry["Id"] in self.unmovable]
+        # As SQS says of a message that is deleted.
+        failed += [(entry["Id"], "InvalidParameterValue") for entry in Entries if entry["ReceiptHandle"] not in known]
+        done = {entry["Id"] for entry in Entries}.difference(name for name, _ in failed)
+        return {
+            "Successful": [{"Id": name} for name in sorted(done)],
+            "Failed": [{"Id": name, "Code": code, "SenderFault": False} for name, code in failed],
+        }
 
     def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
         self.called("send")

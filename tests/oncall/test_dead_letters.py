@@ -93,7 +93,10 @@ def test_a_letter_that_cannot_be_put_back_is_no_error_because_sqs_does_it_later(
     cloud.give_up("a")
     cloud.sqs.failures["put back"] = stand.DENIED
 
-    assert len(dead_letters.read_all(workspace)) == 1
+    letters = dead_letters.read_all(workspace)
+
+    assert len(letters) == 1
+    assert "(no right to do it: allow sqs:ChangeMessageVisibility)" in letters.hidden_note
 
 
 def test_a_letter_tells_what_the_worker_said(cloud, workspace, stand):

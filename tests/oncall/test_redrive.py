@@ -102,7 +102,51 @@ def test_a_note_that_may_not_be_removed_keeps_nothing_from_being_sent(cloud, wor
     cloud.give_up("a")
     cloud.s3.failures["delete"] = stand.DENIED
 
-    assert results(redrive.run(workspace)) == {"a": Result.SENT}
+    report = redrive.run(workspace)
+
+    assert results(report) == {"a": Result.SENT}
+    assert "no right to do it: allow s3:DeleteObject" in report.outcomes[0].trouble
+
+
+def test_a_note_that_s3_keeps_is_told_with_its_job(cloud, workspace):
+    cloud.give_up("a")
+    cloud.give_up("b")
+    cloud.s3.note("a", "Throttled")
+    cloud.s3.note("b", "Throttled")
+    cloud.s3.undeletable.add("42/b.error.json")
+
+    report = redrive.run(workspace)
+
+    assert [bool(outcome.trouble) for outcome in report.outcomes] == [False, True]
+    assert "no right to do it: allow s3:DeleteObject" in report.outcomes[1].trouble
+
+
+def test_a_note_and_a_letter_that_both_stay_are_both_told(cloud, workspace):
+    cloud.sqs.undeletable.add(cloud.give_up("a"))
+    cloud.s3.note("a", "Throttled")
+    cloud.s3.undeletable.add("42/a.error.json")
+
+    (outcome,) = redrive.run(workspace).outcomes
+
+    assert "s3:DeleteObject" in outcome.trouble
+    assert "another redrive drops it (InternalError)" in outcome.trouble
+
+
+def test_letters_that_sqs_keeps_hidden_are_told(cloud, workspace, stand):
+    cloud.give_up("sent")
+    cloud.sqs.unmovable.add(cloud.give_up("poison", "ContentFiltered"))
+
+    report = redrive.run(workspace)
+
+    assert report.hidden_note == report.to_json()["hidden_note"]
+    assert report.hidden_note.startswith("1 dead-letter message could not be put back into sight (InternalError): ")
+    assert report.hidden_note in " ".join(line.strip() for line in report.lines())
+
+
+def test_letters_that_are_deleted_by_then_are_not_called_hidden(cloud, workspace):
+    cloud.give_up("sent")
+
+    assert redrive.run(workspace).hidden_note == ""
 
 
 def test_each_batch_is_sent_before_its_letters_are_deleted_and_before_the_next(cloud, workspace):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from couch_explorers.core import errors
+from couch_explorers.core import errors, retries
 from couch_explorers.core.errors import InvalidJobError, UnknownModelError
 from couch_explorers.oncall import redrive_eligibility
 from couch_explorers.oncall.dead_letters import OncallError, read_all
@@ -33,7 +33,7 @@ def all_kinds(kind=errors.GenerationError):
 
 @pytest.mark.parametrize(
     "reason",
-    ["Throttled", "ModelUnavailable", "ModelTimeout", "SubscriptionPending", "Unexpected"],
+    ["Throttled", "ModelUnavailable", "SubscriptionPending", "Unexpected"],
 )
 def test_a_failure_that_passes_is_worth_another_try(judge, reason):
     assert judge(reason).good
@@ -57,7 +57,39 @@ def test_every_reason_of_the_core_is_known_here(judge):
 def test_the_reasons_that_pass_are_those_of_the_core():
     passing = {kind.reason for kind in all_kinds() if kind.passing}
 
-    assert passing == redrive_eligibility.TRANSIENT - {errors.UNEXPECTED}
+    assert passing == redrive_eligibility.TRANSIENT - {errors.UNEXPECTED} | {"ModelTimeout"}
+
+
+def time_out(cloud, job_id, message_id, times):
+    for number in range(1, times + 1):
+        cloud.s3.put(f"42/{job_id}.timeouts/{message_id}/{number}", b"")
+
+
+def test_a_job_whose_model_timed_out_is_worth_one_redrive_whose_price_is_given(judge, cloud):
+    time_out(cloud, "a", "first", retries.MAX_MODEL_TIMEOUTS)
+
+    prospect = judge("ModelTimeout")
+
+    assert prospect.good
+    assert "up to 3 more calls may be billed ($0.12)" in prospect.why
+
+
+@pytest.mark.parametrize(("second", "good"), [(1, True), (2, True), (3, False), (4, False)])
+def test_a_redriven_job_whose_model_timed_out_as_often_again_is_refused(judge, cloud, second, good):
+    time_out(cloud, "a", "first", retries.MAX_MODEL_TIMEOUTS)
+    time_out(cloud, "a", "second", second)
+    time_out(cloud, "another", "third", 9)
+
+    assert judge("ModelTimeout").good is good
+
+
+def test_timeouts_that_cannot_be_counted_are_not_risked(judge, cloud, stand):
+    cloud.s3.failures["list"] = stand.DENIED
+
+    prospect = judge("ModelTimeout")
+
+    assert not prospect.good
+    assert prospect.why.startswith("Its timeouts could not be counted. No right to list")
 
 
 def test_a_reason_that_is_not_known_is_refused(judge):

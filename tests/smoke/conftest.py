@@ -76,6 +76,7 @@ class FakeSystem:
         self.availability = {}
         # Whether CloudWatch gets the time to picture.
         self.measures = True
+        self.metric_status = "Complete"
         self.api_answers = []
         self.api_bodies = []
 
@@ -144,9 +145,12 @@ class FakeSystem:
         pictures = [key for key in self.s3.objects if key.endswith(".png")]
         times = [1234.0] * (len(pictures) if self.measures else 0)
         values = {"SampleCount": [float(len(times))] if times else [], "Maximum": times[:1]}
+        said = [] if self.metric_status == "Complete" else [{"Code": "Any", "Value": "Try again later."}]
+        beside = {"StatusCode": self.metric_status, "Messages": said}
         return {
             "MetricDataResults": [
-                {"Id": query["Id"], "Values": values[query["MetricStat"]["Stat"]]} for query in MetricDataQueries
+                {"Id": query["Id"], "Values": values[query["MetricStat"]["Stat"]], **beside}
+                for query in MetricDataQueries
             ]
         }
 

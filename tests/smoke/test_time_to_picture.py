@@ -62,5 +62,15 @@ def test_a_metric_that_does_not_come_is_bad_and_names_the_log(check, system):
     assert time.seconds >= time_to_picture.ARRIVES_WITHIN_S
 
 
+@pytest.mark.parametrize("status", ["Forbidden", "InternalError", "PartialData"])
+def test_a_metric_that_cloudwatch_cannot_read_is_bad_and_says_so(check, system, status):
+    system.metric_status = status
+
+    found = check(1, Time())
+
+    assert found.verdict is Verdict.BAD
+    assert found.detail == f"0 of 1 after 240 s: CloudWatch could not read all of it ({status}, Try again later.)."
+
+
 def test_without_a_picture_there_is_nothing_to_measure(check):
     assert check(0, Time()).verdict is Verdict.SKIPPED

@@ -91,7 +91,7 @@ def drain(sqs, url):
                 {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
                 for number, message in enumerate(messages)
             ]
-            sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            assert not sqs.delete_message_batch(QueueUrl=url, Entries=entries).get("Failed")
         elif not int(counts["ApproximateNumberOfMessagesNotVisible"]):
             return bodies
 

@@ -339,11 +339,13 @@ class LogStore:
         events = [{"timestamp": event.timestamp_ms, "message": event.message} for event in batch.events]
         try:
             self._create_stream(logs, batch)
-            logs.put_log_events(**where, logEvents=events)
+            answer = logs.put_log_events(**where, logEvents=events)
         except logs.exceptions.ResourceNotFoundException:
             self._streams.discard((batch.log_group, batch.log_stream))  # deleted in the meantime
             self._create_stream(logs, batch)
-            logs.put_log_events(**where, logEvents=events)
+            answer = logs.put_log_events(**where, logEvents=events)
+        if rejected := answer.get("rejectedLogEventsInfo"):
+            logger.warning("%s rejected events of %s: %s", batch.log_group, batch.function_name, rejected)
 
     def _create_stream(self, logs: Any, batch: LogBatch) -> None:
         key = (batch.log_group, batch.log_stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ from couch_explorers.local.engine.lambda_runtime.sqs_mapping import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+logger = logging.getLogger(__name__)
 
 # Seconds that a change of state takes; on AWS up to a minute.
 TRANSITION_S = 0.5
@@ -91,7 +94,11 @@ class PolledQueue:
             entries = [
                 {"Id": str(number), "ReceiptHandle": each["ReceiptHandle"]} for number, each in enumerate(messages)
             ]
-            self._sqs().delete_message_batch(QueueUrl=self._url(), Entries=entries)
+            answer = self._sqs().delete_message_batch(QueueUrl=self._url(), Entries=entries)
+            if failed := answer.get("Failed"):
+                # Not an error: they are delivered again once they are visible.
+                count, total = len(failed), len(messages)
+                logger.warning("SQS kept %d of %d handled messages of %s: %s", count, total, self._name, failed)
 
     def visibility_timeout_s(self) -> float:
         """Return how many seconds a received message stays hidden."""

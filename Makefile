@@ -32,8 +32,8 @@ lab: .venv/.synced ## JupyterLab on the workspace
 test: .venv/.synced ## the tests (8 min); with ALL=1 the slow ones too (25 min)
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not rights$(if $(ALL),, and not slow)"
 
-unit: .venv/.project ## the tests that need no local cloud and no other program
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end and not programs"
+unit: .venv/.project ## the tests that start nothing and draw little (1 min)
+	@COUCH_HYPOTHESIS_PROFILE=unit $(BIN)/pytest --numprocesses 2 --dist loadfile -m "not end_to_end and not programs and not drawing"
 
 kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 	@$(BIN)/python -m tests.local.engine.kills 50

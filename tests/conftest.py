@@ -26,6 +26,8 @@ settings.register_profile(
 settings.register_profile(
     "abuse", deadline=None, database=None, max_examples=10_000, print_blob=True, suppress_health_check=list(HealthCheck)
 )
+# `make unit`: a quarter of the examples, the same on each run.
+settings.register_profile("unit", settings.get_profile("couch"), max_examples=25)
 # `make mutants`: few examples, and none made smaller, because each mutant runs them again.
 settings.register_profile(
     "mutants", settings.get_profile("couch"), max_examples=8, phases=(Phase.explicit, Phase.generate)

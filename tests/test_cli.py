@@ -42,6 +42,7 @@ def test_a_stopped_local_cloud_is_one_sentence_with_the_command_that_starts_it(c
     assert "couch up" in done.stderr
 
 
+@pytest.mark.programs
 def test_a_notebook_on_a_stopped_local_cloud_names_the_command_that_starts_it(tmp_path):
     done = couch_process("run", "smoke_test", "--out", str(tmp_path / "out"))
 
@@ -103,6 +104,7 @@ def test_renamed_commands_keep_their_old_name_as_a_hidden_alias(old, new):
     assert usages[0][1:] == usages[1][1:]
 
 
+@pytest.mark.programs
 def test_help_imports_nothing_heavy():
     script = "import sys; import couch_explorers.cli; print(*sorted({'boto3', 'papermill', 'pandas', 'matplotlib', 'localemu'} & set(sys.modules)))"
 

@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conftest import FIRST
+
+pytestmark = pytest.mark.programs
 
 REPORTS = Path(__file__).parent / "reports" / "test_run.py"
 WRITING = "test_in_github_actions_the_job_summary_is_written or test_a_bad_check_fails_a_run_whose_cells_all_pass"

@@ -13,6 +13,8 @@ from couch_explorers.capacity.alarm_advice import (
 )
 from couch_explorers.objective import QUEUE_OBJECTIVE
 
+pytestmark = pytest.mark.drawing
+
 OBJECTIVE = QUEUE_OBJECTIVE
 
 

@@ -13,6 +13,8 @@ from couch_explorers import cli, paths
 from couch_explorers.deliverables.model import NOTHING_DEPLOYED
 from couch_explorers.deliverables.render import POSTMAN_COLLECTION, in_language, markdown
 
+pytestmark = pytest.mark.programs
+
 COUCH = str(Path(sys.executable).with_name("couch"))
 
 

@@ -36,6 +36,8 @@ from couch_explorers.exploration.page_layout import (
 from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
 
+pytestmark = pytest.mark.drawing
+
 
 def test_of_many_values_the_first_and_the_last_are_listed(painted):
     tiles = cell_views(painted({"jeep": "A jeep"}, seeds=range(1, 101)))

@@ -92,6 +92,7 @@ def test_a_value_that_no_rating_has_is_refused_and_nothing_is_written(sidecar, s
     assert not sidecar.path.exists()
 
 
+@pytest.mark.programs
 def test_programs_that_rate_at_once_lose_no_line(sidecar, tmp_path):
     script = (
         "import sys, pathlib; from couch_explorers.exploration.ratings import RatingsFile\n"

@@ -13,6 +13,8 @@ from couch_explorers.figures.provenance import Kind
 from tests.aws_fakes.validated import refusal
 from tests.exploration.fake_aws import drawn, fake_workspace
 
+pytestmark = pytest.mark.drawing
+
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):

@@ -12,6 +12,8 @@ from couch_explorers.metrics.cost import PRICES_AS_OF, SOURCES, cost_of_window
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState
 from tests.metrics.believable import CORE
 
+pytestmark = pytest.mark.drawing
+
 
 def test_window_and_both_ways_stand_there_with_their_sums(frame_of, written):
     frame = frame_of()

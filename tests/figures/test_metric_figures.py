@@ -6,6 +6,8 @@ from couch_explorers.figures.provenance import Kind
 from couch_explorers.metrics import model, series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, SeriesState
 
+pytestmark = pytest.mark.drawing
+
 
 @pytest.mark.parametrize("make", [metric_figures.age, metric_figures.duration])
 def test_the_reviews_own_figure_is_drawn_as_wide_as_printed_text(frame_of, faults, make):

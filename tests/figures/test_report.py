@@ -17,6 +17,8 @@ from couch_explorers.metrics.plots.figure import Panel
 from couch_explorers.reports.output_dir import OUT_VARIABLE
 from tests.metrics.fake_aws import client_error
 
+pytestmark = pytest.mark.drawing
+
 
 @pytest.fixture
 def whole(workspace, frame_of):

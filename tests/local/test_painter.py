@@ -12,6 +12,8 @@ from PIL import Image, ImageChops, ImageStat
 from couch_explorers.local.painter import prompt as tables
 from couch_explorers.local.painter.renderer import paint
 
+pytestmark = pytest.mark.drawing
+
 PARIS = "Me at a classic Parisian café with the Eiffel Tower in the background, an old polaroid, soft faded tones"
 SAFARI = "Place me in a jeep on an African savanna with lions and elephants under a golden sunset, analog 1980s, grainy"
 CLIFF = "Me on the edge of a cliff with dramatic, snow-capped mountains behind me, early morning light, retro film"

@@ -19,6 +19,8 @@ from couch_explorers.local import process as local_cloud
 from couch_explorers.local.settings import HOST
 from couch_explorers.paths import Home
 
+pytestmark = pytest.mark.programs
+
 COUCH = str(Path(sys.executable).with_name("couch"))
 DEAD = f"http://{HOST}:9"
 

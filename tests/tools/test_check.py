@@ -5,6 +5,8 @@ import pytest
 
 from tools import check
 
+pytestmark = pytest.mark.programs
+
 UNQUOTED = "rm -r $1/build\n"
 ACTION = """runs:
   using: composite

@@ -7,6 +7,8 @@ import pytest
 
 from couch_explorers.core import image_models
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "cost_limit.py"
 

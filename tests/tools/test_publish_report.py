@@ -8,6 +8,8 @@ import pytest
 
 from couch_explorers.reports import job_summary
 
+pytestmark = pytest.mark.programs
+
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "publish_report.py"
 OTHER_SECRET = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -12,6 +12,8 @@ from pathlib import Path
 import boto3
 import pytest
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = ("lambda_code", "sam_lambda/generate_image")
 # Everything that the Lambda runtime brings beside Python itself.

@@ -11,6 +11,8 @@ from couch_explorers.figures.architecture.labels import boxes
 from couch_explorers.figures.charts import SMALLEST_SIZE, WIDTH_PT
 from tests.metrics.plots import legible
 
+pytestmark = pytest.mark.drawing
+
 
 @pytest.fixture
 def deployed(workspace):

@@ -472,6 +472,7 @@ def test_calls_at_the_same_time_are_painted_side_by_side_and_off_the_event_loop(
     assert Image.open(io.BytesIO(pictures[0])).size == (320, 320)
 
 
+@pytest.mark.programs
 def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced(monkeypatch):
     sent, send = threading.Event(), rendering.write_message
 
@@ -504,6 +505,7 @@ def test_a_painting_process_that_is_killed_fails_its_picture_and_is_replaced(mon
     assert set(psutil.Process().children()) <= before
 
 
+@pytest.mark.programs
 def test_a_painting_process_ends_with_its_server_however_that_ended():
     server = """
 import psutil, time

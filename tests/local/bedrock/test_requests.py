@@ -15,6 +15,8 @@ from couch_explorers.local.bedrock import requests
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
 from couch_explorers.local.painter import edits
 
+pytestmark = pytest.mark.drawing
+
 TITAN_V1 = image_models.get("amazon.titan-image-generator-v1")
 TITAN = image_models.get("amazon.titan-image-generator-v2:0")
 NOVA = image_models.get("amazon.nova-canvas-v1:0")

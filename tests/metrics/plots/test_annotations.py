@@ -6,6 +6,8 @@ from couch_explorers.metrics import model
 from couch_explorers.metrics.model import Deploy
 from couch_explorers.metrics.plots import annotations, axes
 
+pytestmark = pytest.mark.drawing
+
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 AGE = "oldest-message-age"
 

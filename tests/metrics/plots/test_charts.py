@@ -9,6 +9,8 @@ from couch_explorers.metrics.model import API_FUNCTION, WORKER, FunctionConfigur
 from couch_explorers.metrics.plots import artists, charts
 from couch_explorers.metrics.review_data import ReviewData
 
+pytestmark = pytest.mark.drawing
+
 
 def caption(figure, frame):
     return captions.CAPTIONS[figure](ReviewData.of(frame))

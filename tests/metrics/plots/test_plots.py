@@ -11,6 +11,8 @@ from couch_explorers import plot_style
 from couch_explorers.metrics import plots, series
 from couch_explorers.metrics.model import WORKER, Deploy, SeriesState
 
+pytestmark = pytest.mark.drawing
+
 END = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 LARGEST_SVG = 200 * 1024
 NAMES = ["time_to_picture", "age", "backlog", "flow", "duration", "failures", "latency"]

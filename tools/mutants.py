@@ -6,14 +6,18 @@
 A change that no test sees must be in tools/mutants_kept.toml with the reason why it changes nothing, and what is there must be one that
 no test sees: anything else ends with exit code 1.
 
-mutmut runs all tests in one process and forks, which is fast, but does not see changes of what runs at import, and takes a busy
-machine's slowness for an endless loop. So whatever it does not find is tried once more, in a process of its own. It leaves out functions
-with decorators (properties, and the entry of each handler) and whatever stands outside of functions.
+Each module is changed under the tests that mirror it alone, which is most of what makes this affordable: a function that all others
+call would run all tests for each of its changes. mutmut runs these tests in one process and forks, which is fast, but does not see
+changes of what runs at import, and takes a busy machine's slowness for an endless loop. So whatever it does not find is tried once
+more in a process of its own, under all tests of the Lambdas. It leaves out functions with decorators (properties, and the entry of
+each handler) and whatever stands outside of functions.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
+import json
 import os
 import re
 import shutil
@@ -22,8 +26,8 @@ import sys
 import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COPY = ROOT / ".mutants"
 PROGRAMS = ROOT / ".venv-mutants" / "bin"
 KEPT = ROOT / "tools" / "mutants_kept.toml"
+SELECTION = re.compile(r"^(pytest_add_cli_args_test_selection = )\[[^\]]*\]\n", re.MULTILINE)
 RESULT = re.compile(r"^\s*(?P<name>\S+__mutmut_\d+): (?P<status>.+)$", re.MULTILINE)
 NOT_RUN, KILLED = "not checked", "killed"
 # Seconds for all tests of the Lambdas in a process of their own.
@@ -47,10 +52,60 @@ class Mutant(NamedTuple):
     changed: str
 
 
+def settings() -> dict[str, Any]:
+    """What pyproject.toml sets for mutmut."""
+    section: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+    return section
+
+
+def tracked() -> list[str]:
+    """The files of the project that git knows."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.split("\0") if name]
+
+
+def modules(files: Iterable[str], patterns: Sequence[str]) -> dict[str, list[str]]:
+    """The modules to change, by their dotted names, each with the patterns for its own changes.
+
+    Args:
+        files: Names of files; those that `only_mutate` lists are changed.
+        patterns: Of changes, with *; none for all.
+
+    """
+    globs = settings()["only_mutate"]
+    found = {}
+    for file in sorted(files):
+        path = PurePosixPath(file)
+        # A package's own file holds no function.
+        if path.stem == "__init__" or not any(fnmatch.fnmatch(file, each) for each in globs):
+            continue
+        module = ".".join(path.with_suffix("").parts)
+        whole = not patterns or any(fnmatch.fnmatch(f"{module}.x", pattern) for pattern in patterns)
+        within = [f"{module}.*"] if whole else [pattern for pattern in patterns if pattern.startswith(f"{module}.")]
+        if within:
+            found[module] = within
+    return found
+
+
+def mirrors(module: str) -> list[str]:
+    """The tests that mirror a module: core/png.py has tests/core/test_png.py; none where there is no such file."""
+    package, *_, name = module.removeprefix("couch_explorers.").split(".")
+    path = f"tests/{package}/test_{name}.py"
+    return [path] if (ROOT / path).is_file() else []
+
+
+def select_tests(paths: Sequence[str]) -> None:
+    """Set in the copy's pyproject.toml which tests mutmut runs."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    selection, count = SELECTION.subn(f"\\g<1>{json.dumps(list(paths))}\n", text)
+    if count != 1:
+        sys.exit("pyproject.toml does not set pytest_add_cli_args_test_selection of mutmut.")
+    (COPY / "pyproject.toml").write_text(selection, encoding="utf-8")
+
+
 def copy_tree() -> None:
     """Copy all files of the project that git knows, over those of the last run."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in tracked():
         source, target = ROOT / name, COPY / name
         if not source.is_file():
             target.unlink(missing_ok=True)
@@ -82,11 +137,9 @@ def results() -> dict[str, str]:
 
 def is_seen_alone(name: str) -> bool:
     """Whether a test fails, or hangs, with this change in a process of its own."""
-    selection = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
-    tests = selection["pytest_add_cli_args_test_selection"]
+    tests = settings()["pytest_add_cli_args_test_selection"]
     # Those that mirror the module come first, because they end most runs.
-    module = name.partition(".x")[0].rpartition(".")[2]
-    mirrors = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").glob(f"*/test_{module}.py"))
+    first = mirrors(name.rpartition(".")[0]) if name else []
     command = [
         PROGRAMS / "python",
         "-m",
@@ -96,7 +149,7 @@ def is_seen_alone(name: str) -> bool:
         "-p",
         "no:cacheprovider",
         "--rootdir=.",
-        *mirrors,
+        *first,
         *tests,
     ]
     try:
@@ -147,20 +200,29 @@ def report(survivors: Iterable[Mutant], known: set[Mutant]) -> int:
     return 1 if found != known else 0
 
 
+def run(patterns: Sequence[str], processes: int) -> dict[str, str]:
+    """Try all changes, or those that match, module by module; returns what became of each."""
+    copy_tree()
+    # What mutmut remembers would hide that a test is gone.
+    shutil.rmtree(COPY / "mutants", ignore_errors=True)
+    statuses: dict[str, str] = {}
+    for module, within in modules(tracked(), patterns).items():
+        print(f"\n{module}", flush=True)
+        select_tests(mirrors(module) or settings()["pytest_add_cli_args_test_selection"])
+        mutmut("run", "--max-children", str(processes), *within, quiet=False)
+        statuses |= {name: status for name, status in results().items() if name.rpartition(".")[0] == module}
+    return {name: status for name, status in statuses.items() if status != NOT_RUN}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run all changes, or those that match."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patterns", nargs="*", help="names of changes with *, by default all")
     parser.add_argument("--processes", type=int, default=2, help="how many at a time (default 2)")
-    parser.add_argument("--no-run", action="store_true", help="judge the results of the last run")
     options = parser.parse_args(arguments)
-    if not options.no_run:
-        copy_tree()
-        # What mutmut remembers would hide that a test is gone.
-        shutil.rmtree(COPY / "mutants", ignore_errors=True)
-        mutmut("run", "--max-children", str(options.processes), *options.patterns, quiet=False)
-    prefixes = tuple(pattern.rstrip("*") for pattern in options.patterns) or ("",)
-    statuses = {name: status for name, status in results().items() if name.startswith(prefixes) and status != NOT_RUN}
+    statuses = run(options.patterns, options.processes)
+    if not statuses:
+        sys.exit(f"No change matches {' '.join(options.patterns)}.")
     unseen = [name for name, status in statuses.items() if status != KILLED]
     print(f"\nOnce more, in a process of its own: {len(unseen)}", flush=True)
     if unseen and is_seen_alone(""):

@@ -1,5 +1,7 @@
 """What `make mutants` makes of mutmut's results."""
 
+import tomllib
+
 import pytest
 
 from tools import mutants
@@ -42,6 +44,73 @@ def test_results_are_read_by_name(mutmut):
         "couch_explorers.core.retries.x_pause_ceiling_s__mutmut_1": "killed",
         "couch_explorers.core.retries.xǁAttemptsǁwait__mutmut_12": "not checked",
     }
+
+
+FILES = [
+    "couch_explorers/core/__init__.py",
+    "couch_explorers/core/png.py",
+    "couch_explorers/core/errors.py",
+    "couch_explorers/formatting.py",
+    "lambda_code/lambda_sqs.py",
+    "sam_lambda/generate_image/app.py",
+    "sam_lambda/template.yaml",
+    "tests/core/test_png.py",
+]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [
+        (
+            [],
+            {
+                "couch_explorers.core.errors": ["couch_explorers.core.errors.*"],
+                "couch_explorers.core.png": ["couch_explorers.core.png.*"],
+                "lambda_code.lambda_sqs": ["lambda_code.lambda_sqs.*"],
+                "sam_lambda.generate_image.app": ["sam_lambda.generate_image.app.*"],
+            },
+        ),
+        (["couch_explorers.core.png*"], {"couch_explorers.core.png": ["couch_explorers.core.png.*"]}),
+        (
+            ["couch_explorers.core.png.x_size*", "lambda_code*"],
+            {
+                "couch_explorers.core.png": ["couch_explorers.core.png.x_size*"],
+                "lambda_code.lambda_sqs": ["lambda_code.lambda_sqs.*"],
+            },
+        ),
+        (["couch_explorers.formatting*"], {}),
+    ],
+)
+def test_modules_are_those_that_patterns_match(patterns, found):
+    assert mutants.modules(FILES, patterns) == found
+
+
+@pytest.mark.parametrize(
+    ("module", "paths"),
+    [
+        ("couch_explorers.core.errors", ["tests/core/test_errors.py"]),
+        ("lambda_code.lambda_sqs", ["tests/lambda_code/test_lambda_sqs.py"]),
+        ("sam_lambda.generate_image.app", ["tests/sam_lambda/test_app.py"]),
+        ("couch_explorers.core.unheard_of", []),
+    ],
+)
+def test_tests_that_mirror_a_module_are_found_by_name(module, paths):
+    assert mutants.mirrors(module) == paths
+
+
+def test_every_module_that_is_changed_has_tests_that_mirror_it():
+    assert all(mutants.mirrors(module) for module in mutants.modules(mutants.tracked(), []))
+
+
+def test_selected_tests_are_all_that_changes_in_the_settings(monkeypatch, tmp_path):
+    monkeypatch.setattr(mutants, "COPY", tmp_path)
+
+    mutants.select_tests(["tests/core/test_png.py"])
+
+    written = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))
+    expected = tomllib.loads((mutants.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    expected["tool"]["mutmut"]["pytest_add_cli_args_test_selection"] = ["tests/core/test_png.py"]
+    assert written == expected
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def refuse_what_is_no_prompt(text: str) -> None:
     if _BEGINS_LIKE_A_LIST.match(text):
         raise InvalidJobError(f"The body is a list in JSON, but a job is one object: {TWO_FORMS} for each.")
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_int=str, parse_float=str)
+        value = json.loads(text, parse_constant=_no_constant, parse_int=str)
     except (ValueError, RecursionError):
         return
     if isinstance(value, list):
@@ -103,6 +103,6 @@ def _as_job(text: str) -> str:
     return json.dumps({"prompt": text if len(text) <= 40 else f"{text[:39]}…"}, ensure_ascii=False)  # noqa: PLR2004
 
 
-def _no_constant(name: str) -> None:
+def _no_constant(_name: str) -> None:
     """NaN and the infinities are words, not JSON."""
-    raise ValueError(name)
+    raise ValueError

@@ -142,7 +142,8 @@ class StorageError(GenerationError):
 
 # The reason of a failure that nobody foresaw, as both handlers report it.
 UNEXPECTED = "Unexpected"
-TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
+# The first digit of an HTTP status that puts the failure on the client, and the one such status that only asks to wait.
+CLIENT_ERROR, TOO_MANY_REQUESTS = 4, 429
 
 
 def reasons() -> frozenset[str]:
@@ -153,7 +154,7 @@ def reasons() -> frozenset[str]:
 def client_reasons() -> frozenset[str]:
     """The reasons that are the client's to change: answered with a 4xx status other than 429, such as a blocked or invalid prompt."""
     return frozenset(
-        kind.reason for kind in _kinds() if kind.status < SERVER_ERROR and kind.status != TOO_MANY_REQUESTS
+        kind.reason for kind in _kinds() if kind.status // 100 == CLIENT_ERROR and kind.status != TOO_MANY_REQUESTS
     )
 
 

@@ -42,8 +42,8 @@ class ImageModel:
 
     `profile_arn` is that of the inference profile by which the model is called, empty where it is called directly.
     `end_of_life` is an ISO date; `prompt_limit` counts characters, for the negative prompt too; `seed_range` and
-    `cfg_scale_range` include both ends; `sizes` lists "WxH" where only listed sizes are painted; `prices` are pairs of
-    (pixels up to which the price holds, USD), None for any number of pixels.
+    `cfg_scale_range` include both ends; `prices` are pairs of (pixels up to which the price holds, USD), None for any
+    number of pixels.
     """
 
     id: str
@@ -57,7 +57,6 @@ class ImageModel:
     end_of_life: str | None = None
     cfg_scale_range: tuple[float, float] | None = None
     default_cfg_scale: float | None = None
-    sizes: tuple[str, ...] | None = None
     profile_arn: str = ""
 
     @property
@@ -199,9 +198,9 @@ def parse_arn(arn: str) -> tuple[str, str]:
     Raises:
         UnknownModelError: with the form that is taken.
     """
-    profile, plus, behind = arn.partition("+")
+    profile, _, behind = arn.partition("+")
     if (called := _PROFILE_ARN.fullmatch(profile)) is not None:
-        return called[1], _model_behind(profile, called, behind.split("+") if plus else [])
+        return called[1], _model_behind(called, behind.split("+"))
     match = _ARN.fullmatch(arn)
     if match is None:
         raise UnknownModelError(
@@ -210,18 +209,18 @@ def parse_arn(arn: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _model_behind(profile_arn: str, profile: re.Match[str], behind: list[str]) -> str:
+def _model_behind(profile: re.Match[str], behind: list[str]) -> str:
     """Name the one model that a profile stands for."""
     models = {match[2] if (match := _ARN.fullmatch(arn)) else "" for arn in behind}
     if len(models) != 1 or "" in models:
         raise UnknownModelError(
-            f"The inference profile {shown(profile_arn, 200)} needs the model behind it: write <profile's ARN>+<foundation "
+            f"The inference profile {shown(profile[0], 200)} needs the model behind it: write <profile's ARN>+<foundation "
             "model's ARN>, one for each region that it routes to, all of the same model (aws bedrock get-inference-profile)."
         )
     (model_id,) = models
     # A profile of AWS's own is named by a geography and its model, such as us.amazon.nova-canvas-v1:0.
     if profile[2] == "inference-profile" and profile[3].partition(".")[2] != model_id:
-        raise UnknownModelError(f"The inference profile {shown(profile_arn, 200)} is not one of {model_id}.")
+        raise UnknownModelError(f"The inference profile {shown(profile[0], 200)} is not one of {model_id}.")
     return model_id
 
 
@@ -237,7 +236,6 @@ def _titan(model_id: str, name: str, end_of_life: str | None) -> ImageModel:
         seed_range=(0, 2_147_483_646),
         cfg_scale_range=(1.1, 10.0),
         default_cfg_scale=8.0,
-        sizes=model_families.TITAN_SIZES,
         prices=((512 * 512, 0.008), (None, 0.01)),
     )
 

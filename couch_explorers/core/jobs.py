@@ -107,10 +107,10 @@ def parse(body: str, *, fallback_id: str, model_arns: Sequence[str]) -> Job:
         job_id = fallback_id
     _check_id(job_id)
     model = _model(given.get("model"), model_arns)
-    if "prompt" not in given:
+    prompt = _stripped(given.get("prompt"))
+    if prompt is None:
         raise InvalidJobError('The job has no prompt: give {"prompt": "…"} or the bare prompt.')
-    prompt = _stripped("prompt", given["prompt"])
-    negative_prompt = _stripped("negative_prompt", given.get("negative_prompt"))
+    negative_prompt = _stripped(given.get("negative_prompt"))
     seed = seed_of(job_id) if given.get("seed") is None else given["seed"]
     size = DEFAULT_SIZE if given.get("size") is None else with_plain_x(given["size"])
     cfg_scale = given.get("cfg_scale")
@@ -144,7 +144,7 @@ def seed_of(job_id: str) -> int:
     """
     low, high = COMMON_SEED_RANGE
     digest = hashlib.sha256(job_id.encode()).digest()
-    return low + int.from_bytes(digest, "big") % (high - low + 1)
+    return low + int.from_bytes(digest) % (high - low + 1)
 
 
 def _fields(body: str) -> dict[str, Any]:
@@ -233,10 +233,6 @@ def _model(name: Any, model_arns: Sequence[str]) -> ImageModel:
     )
 
 
-def _stripped(name: str, text: Any) -> Any:
+def _stripped(text: Any) -> Any:
     """Take off what cannot be seen around a text; the model's check tells about anything that is no text."""
-    if not isinstance(text, str):
-        if name == "prompt" and text is None:
-            raise InvalidJobError('The prompt is null: give {"prompt": "…"} with a text.')
-        return text
-    return bodies.trimmed(text)
+    return bodies.trimmed(text) if isinstance(text, str) else text

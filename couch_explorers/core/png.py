@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COUCH_KEYWORD = "couch"
-TOOLS_KEYWORD = "parameters"
+COUCH_KEYWORD = b"couch"
+TOOLS_KEYWORD = b"parameters"
 
 # A compressed text may be small and unfold to gigabytes; parameters never come near this.
 TEXT_LIMIT_BYTES = 1 << 20
@@ -52,16 +52,14 @@ def add_parameters(png: bytes, parameters: Mapping[str, Any]) -> bytes:
     """
     texts = _itxt(COUCH_KEYWORD, canonical_json(dict(parameters)))
     texts += _itxt(TOOLS_KEYWORD, tools_line(parameters, size(png)))
-    kept = [SIGNATURE]
-    written = False
-    for chunk in chunks(png):
-        if chunk.kind in _TEXT_KINDS and _keyword(chunk.data) in (COUCH_KEYWORD, TOOLS_KEYWORD):
-            continue
-        if chunk.kind == b"IDAT" and not written:
-            kept.append(texts)
-            written = True
-        kept.append(png[chunk.start : chunk.start + len(chunk.data) + 12])
-    return b"".join(kept)
+    kept = [
+        chunk
+        for chunk in chunks(png)
+        if chunk.kind not in _TEXT_KINDS or _keyword(chunk.data) not in (COUCH_KEYWORD, TOOLS_KEYWORD)
+    ]
+    written = [png[chunk.start : chunk.start + len(chunk.data) + 12] for chunk in kept]
+    written.insert([chunk.kind for chunk in kept].index(b"IDAT"), texts)
+    return SIGNATURE + b"".join(written)
 
 
 def read_parameters(png: bytes) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def read_parameters(png: bytes) -> dict[str, Any]:
         if chunk.kind == b"iTXt" and _keyword(chunk.data) == COUCH_KEYWORD:
             try:
                 parameters = json.loads(_itxt_text(chunk.data))
-            except (ValueError, RecursionError) as error:
+            except (ValueError, RecursionError, zlib.error) as error:
                 raise ForeignPictureError(
                     "The picture's couch parameters are no JSON: make the picture anew."
                 ) from error
@@ -100,13 +98,13 @@ def chunks(png: bytes) -> Iterator[Chunk]:
             raise ForeignPictureError("The file is no PNG picture.")
         raise BrokenPictureError(f"The picture is cut off after {len(png)} bytes: fetch it again.")
     start = len(SIGNATURE)
-    seen_pixels = False
+    kinds: set[bytes] = set()
     while True:
         kind, data = _chunk_at(png, start)
         if start == len(SIGNATURE) and (kind != b"IHDR" or len(data) != _HEADER.size):
             raise BrokenPictureError("The picture does not begin with its header: fetch it again.")
-        seen_pixels = seen_pixels or kind == b"IDAT"
-        if kind == b"IEND" and not seen_pixels:
+        kinds.add(kind)
+        if kind == b"IEND" and b"IDAT" not in kinds:
             raise BrokenPictureError("The picture holds no pixels: fetch it again.")
         yield Chunk(kind, data, start)
         if kind == b"IEND":
@@ -152,29 +150,23 @@ def _chunk_at(png: bytes, start: int) -> tuple[bytes, bytes]:
     return kind, png[start + 8 : end]
 
 
-def _itxt(keyword: str, text: str) -> bytes:
+def _itxt(keyword: bytes, text: str) -> bytes:
     """Write an uncompressed iTXt chunk with neither language nor translated keyword."""
-    body = b"iTXt" + keyword.encode("latin-1") + b"\x00" + b"\x00\x00" + b"\x00" + b"\x00" + text.encode()
-    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    body = b"iTXt" + keyword + b"\x00" + b"\x00\x00" + b"\x00" + b"\x00" + text.encode()
+    return (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
 
 
-def _keyword(data: bytes) -> str:
-    return data.partition(b"\x00")[0].decode("latin-1")
+def _keyword(data: bytes) -> bytes:
+    return data.partition(b"\x00")[0]
 
 
 def _itxt_text(data: bytes) -> str:
-    """Read the text of an iTXt chunk, compressed or not; raises ValueError when it cannot be read."""
+    """Read the text of an iTXt chunk, compressed or not; raises ValueError or zlib.error when it cannot be read."""
     rest = data.partition(b"\x00")[2]
-    compressed, fields = rest[:1] == b"\x01", rest[2:].split(b"\x00", 2)
-    if len(fields) < 3:  # noqa: PLR2004 - language, translated keyword, text
-        raise ValueError("The iTXt chunk lacks a field.")
-    text = fields[2]
-    if compressed:
+    _language, _translated_keyword, text = rest[2:].split(b"\x00", 2)
+    if rest[:1] == b"\x01":
         unpacker = zlib.decompressobj()
-        try:
-            text = unpacker.decompress(text, TEXT_LIMIT_BYTES)
-        except zlib.error as error:
-            raise ValueError("The iTXt chunk cannot be unpacked.") from error
+        text = unpacker.decompress(text, TEXT_LIMIT_BYTES)
         if unpacker.unconsumed_tail:
-            raise ValueError("The iTXt chunk unpacks to more than a megabyte.")
+            raise ValueError(f"The iTXt chunk unpacks to more than {TEXT_LIMIT_BYTES} bytes.")
     return text.decode()

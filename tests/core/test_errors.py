@@ -40,6 +40,7 @@ def test_whether_a_storage_error_passes_is_said_where_it_is_raised(passing):
     error = StorageError("S3 is tired.", passing=passing)
 
     assert (error.reason, error.status, error.passing) == ("Storage", 502, passing)
+    assert (error.detail, str(error)) == ("S3 is tired.", "S3 is tired.")
 
 
 def test_every_kind_of_error_is_told_apart_by_its_reason():
@@ -79,10 +80,29 @@ def test_a_long_value_is_shown_within_one_line():
         ("a\u202eb\x7f\u00a0\ufeff", '"a\\u202eb\\u007f\\u00a0\\ufeff"'),
         ("half a pair \ud800", '"half a pair \\ud800"'),
         ({"s\u00f8k": ["\u00e5"]}, '{"s\u00f8k": ["\u00e5"]}'),
+        # What JSON does not have, as Python writes it.
+        ({1.5: complex(1, 2)}, '{"1.5": "(1+2j)"}'),
     ],
 )
 def test_characters_are_shown_as_themselves_where_they_can_be_seen(value, text):
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        # With its two quotes as long as the limit.
+        ("12345678", '"12345678"'),
+        ("123456789", '"12345678…'),
+        # A joiner is not left without what it would join.
+        ("1234567\u200d9abc", '"1234567…'),
+        ("1234567 9abc", '"1234567 …'),
+        ("12345\n789", '"12345\\n7…'),
+        ("1234567\n9", '"1234567…'),
+    ],
+)
+def test_shown_text_takes_what_fits_into_the_limit(value, text):
+    assert shown(value, limit=10) == text
 
 
 ANY_TEXT = strategies.text(strategies.characters(codec=None, categories=None))

@@ -113,6 +113,32 @@ def test_the_model_is_asked_in_its_own_region_with_its_own_body(make_job, s3, st
     assert json.loads(request["body"]) == job.model.build_request(job.prompt, seed=9, size="1280x720")
 
 
+def test_model_is_asked_with_every_field_of_the_job(make_job, stability_answer):
+    job = make_job(TITAN, seed=9, size="512x512", cfg_scale=7.5, negative_prompt="boats")
+    bedrock = FakeBedrock(stability_answer)
+
+    generation.invoke(bedrock, job)
+
+    assert json.loads(bedrock.requests[0]["body"]) == {
+        "taskType": "TEXT_IMAGE",
+        "textToImageParams": {"text": "A fjord at dusk", "negativeText": "boats"},
+        "imageGenerationConfig": {
+            "numberOfImages": 1,
+            "quality": "standard",
+            "cfgScale": 7.5,
+            "height": 512,
+            "width": 512,
+            "seed": 9,
+        },
+    }
+
+
+def test_model_that_names_no_seed_used_the_one_asked_for(make_job, picture):
+    answer = {"images": [base64.b64encode(picture).decode()]}
+
+    assert generation.ask(FakeBedrock(answer), make_job(TITAN, seed=9)) == (picture, 9)
+
+
 def test_a_job_delivered_again_is_one_picture_and_one_paid_call(make_job, s3, stability_answer):
     job = make_job(id="paris")
     bedrock = FakeBedrock(stability_answer)
@@ -339,18 +365,27 @@ def test_a_job_that_breaks_its_models_limits_never_leaves_the_machine(make_job):
 
 
 @pytest.mark.parametrize(
-    "answer", [b"<html>", b"\xff", b"[]", b"null", {"images": [base64.b64encode(b"GIF89a").decode()]}]
+    ("answer", "said"),
+    [
+        (b"<html>", "something that is no JSON."),
+        (b"\xff", "something that is no JSON."),
+        (b"[]", "something that is no JSON object."),
+        (b"null", "something that is no JSON object."),
+        (
+            {"images": [base64.b64encode(b"GIF89a").decode()]},
+            "a picture that cannot be read: The file is no PNG picture.",
+        ),
+        (
+            {"images": [base64.b64encode(png.SIGNATURE).decode()]},
+            "a picture that cannot be read: The picture is cut off after 8 bytes: fetch it again.",
+        ),
+    ],
 )
-def test_an_answer_that_is_no_picture_is_a_wrong_answer(make_job, answer):
-    with pytest.raises(ModelAnswerError):
+def test_an_answer_that_is_no_picture_is_a_wrong_answer(make_job, answer, said):
+    with pytest.raises(ModelAnswerError) as wrong:
         generation.invoke(FakeBedrock(answer), make_job(TITAN))
 
-
-def test_a_picture_that_arrives_cut_off_is_a_wrong_answer(make_job, picture):
-    answer = {"images": [base64.b64encode(picture[:-20]).decode()]}
-
-    with pytest.raises(ModelAnswerError, match="cut off"):
-        generation.invoke(FakeBedrock(answer), make_job(TITAN))
+    assert wrong.value.detail == f"Titan Image Generator v1 answered with {said}"
 
 
 def test_the_seed_that_the_model_drew_is_the_one_written_down(make_job, s3, stability_answer):

@@ -33,6 +33,19 @@ LINE = (
 )
 
 
+# The flags of an iTXt chunk: packed by zlib or not.
+PLAIN, PACKED = b"\x00\x00", b"\x01\x00"
+
+
+def itxt(flags, text):
+    """An iTXt chunk with the keyword couch; `text` is what stands after the flags."""
+    return chunk_of(b"iTXtcouch\x00" + flags + text)
+
+
+def chunk_of(body):
+    return (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+
 def saved_by_pillow(picture, **texts):
     info = PngImagePlugin.PngInfo()
     for keyword, (text, compressed) in texts.items():
@@ -52,6 +65,7 @@ def test_another_program_opens_the_picture_and_finds_both_texts(picture):
     with Image.open(io.BytesIO(picture)) as before, Image.open(io.BytesIO(written)) as after:
         # Read before the pixels are: the texts must stand in front of them.
         assert after.text == {"couch": CANONICAL, "parameters": LINE}
+        assert [(text.lang, text.tkey) for text in after.text.values()] == [("", ""), ("", "")]
         assert after.tobytes() == before.tobytes()
         assert (after.size, after.mode) == (before.size, before.mode)
 
@@ -70,8 +84,23 @@ def test_other_texts_of_the_picture_stay(picture):
         assert image.text["couch"] == CANONICAL
 
 
-def test_parameters_that_another_program_has_packed_are_read(picture):
-    assert png.read_parameters(saved_by_pillow(picture, couch=(CANONICAL, True))) == PARAMETERS
+def test_parameters_are_found_behind_other_texts(picture):
+    texts = {"Comment": ("local stand-in", False), "couch": (CANONICAL, False)}
+
+    assert png.read_parameters(saved_by_pillow(picture, **texts)) == PARAMETERS
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_parameters_that_another_program_has_written_are_read(picture, packed):
+    assert png.read_parameters(saved_by_pillow(picture, couch=(CANONICAL, packed))) == PARAMETERS
+
+
+def test_packed_parameters_may_hold_any_byte(picture):
+    # Stored without compression; the zero is one of zlib's own bytes.
+    packed = zlib.compress(b'{"seed":1}', 0)
+    assert b"\x00" in packed
+
+    assert png.read_parameters(picture[:33] + itxt(PACKED, b"en\x00sofa\x00" + packed) + picture[33:]) == {"seed": 1}
 
 
 def test_a_model_without_negative_prompt_and_cfg_scale_gets_a_line_without_them(picture):
@@ -84,35 +113,69 @@ def test_a_model_without_negative_prompt_and_cfg_scale_gets_a_line_without_them(
     )
 
 
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ({}, "\nSize: 48x32"),
+        ({"request": {"prompt": "A", "seed": 7, "model": "m"}}, "A\nSeed: 7, Size: 48x32, Model: m"),
+        # What was used counts, not what was asked for: Stability draws a seed of its own for 0.
+        (
+            {"seed": 8, "model": "n", "request": {"prompt": "A", "seed": 0, "model": "m"}},
+            "A\nSeed: 8, Size: 48x32, Model: n",
+        ),
+        ({"model": "SDXL", "request": {"prompt": "A\x00B"}}, "AB\nSize: 48x32, Model: SDXL"),
+        ({"model": "blå: 2", "created": "i\ndag"}, '\nSize: 48x32, Model: "blå: 2", Created: "i\\ndag"'),
+    ],
+)
+def test_line_for_image_tools_has_what_the_parameters_have(parameters, line):
+    assert png.tools_line(parameters, (48, 32)) == line
+
+
 def test_the_size_is_read_from_the_header_alone(picture):
     assert png.size(picture) == (48, 32)
     assert png.size(picture[:33]) == (48, 32)
 
 
-@pytest.mark.parametrize("text", ["no JSON", "[1]", "[" * 100_000])
-def test_couch_parameters_that_are_none_of_ours_are_foreign(picture, text):
-    with pytest.raises(ForeignPictureError, match="couch parameters are no JSON"):
-        png.read_parameters(saved_by_pillow(picture, couch=(text, False)))
+NO_JSON = "The picture's couch parameters are no JSON: make the picture anew."
+
+
+@pytest.mark.parametrize(
+    ("chunk", "sentence"),
+    [
+        (itxt(PLAIN, b"\x00\x00no JSON"), NO_JSON),
+        (itxt(PLAIN, b"\x00\x00" + b"[" * 100_000), NO_JSON),
+        (itxt(PLAIN, b"\x00\x00\xff"), NO_JSON),
+        (itxt(PLAIN, b"a field is missing\x00{}"), NO_JSON),
+        (itxt(PACKED, b"\x00\x00not packed"), NO_JSON),
+        (
+            itxt(PLAIN, b"\x00\x00[1]"),
+            "The picture's couch parameters are no JSON object: make the picture anew.",
+        ),
+        (b"", "The picture holds no couch parameters: it was made or saved by another program."),
+    ],
+    ids=["text", "deep", "bytes", "field", "packing", "list", "none"],
+)
+def test_couch_parameters_that_are_none_of_ours_are_foreign(picture, chunk, sentence):
+    with pytest.raises(ForeignPictureError) as refused:
+        png.read_parameters(picture[:33] + chunk + picture[33:])
+
+    assert str(refused.value) == sentence
 
 
 def test_parameters_that_unpack_to_gigabytes_are_not_unpacked(picture):
-    bomb = zlib.compress(b" " * (png.TEXT_LIMIT_BYTES + 1))
-    body = b"iTXtcouch\x00\x01\x00\x00\x00" + bomb
-    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    # Valid JSON, so that nothing but its length speaks against it.
+    bomb = itxt(PACKED, b"\x00\x00" + zlib.compress(b"{}" + b" " * png.TEXT_LIMIT_BYTES))
 
-    with pytest.raises(ForeignPictureError):
-        png.read_parameters(picture[:33] + chunk + picture[33:])
+    with pytest.raises(ForeignPictureError) as refused:
+        png.read_parameters(picture[:33] + bomb + picture[33:])
 
-
-def test_a_picture_without_parameters_is_foreign(picture):
-    with pytest.raises(ForeignPictureError, match="holds no couch parameters"):
-        png.read_parameters(picture)
+    assert str(refused.value.__cause__) == "The iTXt chunk unpacks to more than 1048576 bytes."
 
 
 @pytest.mark.parametrize("other", [b"\xff\xd8\xff\xe0 JPEG", b"<html>", b"GIF89a"])
 def test_bytes_that_are_no_png_are_foreign(other):
     for read in (png.read_parameters, png.size, lambda data: png.add_parameters(data, PARAMETERS)):
-        with pytest.raises(ForeignPictureError, match="no PNG"):
+        with pytest.raises(ForeignPictureError, match=r"^The file is no PNG picture\.$"):
             read(other)
 
 
@@ -133,12 +196,37 @@ def test_a_flipped_bit_anywhere_is_noticed(picture):
             list(png.chunks(bytes(damaged)))
 
 
-def test_a_picture_without_header_or_pixels_is_broken(picture):
-    kept = [(chunk.kind, picture[chunk.start : chunk.start + len(chunk.data) + 12]) for chunk in png.chunks(picture)]
+HEADER, PIXELS, END = b"IHDR" + bytes(13), b"IDAT", b"IEND"
 
-    for missing, sentence in ((b"IHDR", "begin with its header"), (b"IDAT", "no pixels")):
-        with pytest.raises(BrokenPictureError, match=sentence):
-            list(png.chunks(png.SIGNATURE + b"".join(chunk for kind, chunk in kept if kind != missing)))
+
+@pytest.mark.parametrize(
+    ("bodies", "sentence"),
+    [
+        ([PIXELS, END], "The picture does not begin with its header: fetch it again."),
+        ([HEADER[:-1], PIXELS, END], "The picture does not begin with its header: fetch it again."),
+        ([b"tEXt" + bytes(13), HEADER, PIXELS, END], "The picture does not begin with its header: fetch it again."),
+        ([HEADER, END], "The picture holds no pixels: fetch it again."),
+    ],
+)
+def test_a_picture_without_header_or_pixels_is_broken(bodies, sentence):
+    with pytest.raises(BrokenPictureError) as broken:
+        list(png.chunks(png.SIGNATURE + b"".join(map(chunk_of, bodies))))
+
+    assert str(broken.value) == sentence
+
+
+def test_damage_is_found_where_it_is(picture):
+    damaged = picture[:30] + b"\xff" + picture[31:]
+
+    with pytest.raises(BrokenPictureError) as broken:
+        list(png.chunks(damaged))
+
+    assert str(broken.value) == "The picture is damaged at byte 8 (its sum is wrong): fetch it again."
+
+
+def test_length_of_four_gigabytes_is_more_than_there_is(picture):
+    with pytest.raises(BrokenPictureError, match=f"^The picture is cut off after {len(picture)} bytes: fetch it again"):
+        list(png.chunks(picture[:8] + b"\xff\xff\xff\xff" + picture[12:]))
 
 
 def test_parameters_that_json_cannot_hold_are_refused(picture):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Comparison(NamedTuple):
@@ -32,19 +32,6 @@ COMPARISONS: Mapping[str, Comparison] = {
 PENDING = "PendingConfirmation"
 # What it gives for one that its owner has ended by the link in an e-mail, until SNS forgets it.
 DELETED = "Deleted"
-
-
-def metric_alarms(cloudwatch: Any, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield the metric alarms whose names begin with a prefix, as DescribeAlarms gives them.
-
-    Raises:
-        ClientError: the caller may not describe alarms.
-        BotoCoreError: CloudWatch cannot be reached.
-
-    """
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm"])
-    for page in pages:
-        yield from page["MetricAlarms"]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ T = TypeVar("T")
 ACCESS_DENIED_CODES = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 )
-NOT_FOUND_CODES = frozenset({"404", "NoSuchKey", "NotFound", "ResourceNotFoundException"})
 TOO_MANY_REQUESTS = 429
 
 
@@ -29,11 +28,6 @@ def error_code(error: Exception) -> str:
 def is_access_denied(error: Exception) -> bool:
     """Tell whether the caller lacks the right. Credentials that are wrong or have expired are something else."""
     return error_code(error) in ACCESS_DENIED_CODES
-
-
-def is_not_found(error: Exception) -> bool:
-    """Tell whether what was asked for does not exist."""
-    return error_code(error) in NOT_FOUND_CODES
 
 
 def is_throttled(error: Exception) -> bool:

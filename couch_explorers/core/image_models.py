@@ -74,10 +74,6 @@ class ImageModel:
         width, height = model_families.parse_size(size)
         return next(price for pixels, price in self.prices if pixels is None or width * height <= pixels)
 
-    def aspect_ratio(self, size: str) -> str:
-        """Name the aspect ratio, such as "16:9", that Stability is asked for at this size."""
-        return model_families.nearest_aspect_ratio(size)
-
     def picture_size(self, size: str = DEFAULT_SIZE) -> tuple[int, int]:
         """Tell the (width, height) that comes back: on Stability about one megapixel in the nearest aspect ratio."""
         return self._family.picture_size(size)

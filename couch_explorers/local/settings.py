@@ -26,15 +26,6 @@ OF_THE_USER = ("AWS_", "LOCALEMU_", "TF_VAR_", "TF_CLI_ARGS", "TF_WORKSPACE")
 NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
-def server_base() -> dict[str, str]:
-    """What a local cloud's process takes over from the user's environment: no AWS settings, no proxies.
-
-    Neither has a Lambda function on AWS, and its calls to the local cloud must not go through one.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_USER)}
-    return loopback.without_proxies(kept) | NO_AWS_FILES
-
-
 def client_environment(endpoint: str) -> dict[str, str]:
     """The variables that point any AWS tool at the local cloud, as its root."""
     return {

@@ -16,22 +16,22 @@ UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
 
 
 @pytest.mark.parametrize(
-    ("error", "denied", "throttled", "missing"),
+    ("error", "denied", "throttled"),
     [
-        (answered("AccessDenied"), True, False, False),
-        (answered("AuthorizationError"), True, False, False),
-        (answered("AWS.SimpleQueueService.AccessDenied"), True, False, False),
-        (answered("Throttling"), False, True, False),
-        (answered("Whatever", status=429), False, True, False),
-        (answered("NoSuchKey"), False, False, True),
-        (answered("ExpiredToken"), False, False, False),
-        (UNREACHABLE, False, False, False),
+        (answered("AccessDenied"), True, False),
+        (answered("AuthorizationError"), True, False),
+        (answered("AWS.SimpleQueueService.AccessDenied"), True, False),
+        (answered("Throttling"), False, True),
+        (answered("Whatever", status=429), False, True),
+        (answered("NoSuchKey"), False, False),
+        (answered("ExpiredToken"), False, False),
+        (UNREACHABLE, False, False),
     ],
 )
-def test_errors_are_classified(error, denied, throttled, missing):
-    found = errors.is_access_denied(error), errors.is_throttled(error), errors.is_not_found(error)
+def test_errors_are_classified(error, denied, throttled):
+    found = errors.is_access_denied(error), errors.is_throttled(error)
 
-    assert found == (denied, throttled, missing)
+    assert found == (denied, throttled)
 
 
 @pytest.mark.parametrize(

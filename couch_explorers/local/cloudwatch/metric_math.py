@@ -87,13 +87,6 @@ def evaluate(expression: str, context: Context) -> Value:
     return _Computation(context).value(parse(expression))
 
 
-def references(expression: str) -> set[str]:
-    """The Ids that an expression names. ExpressionError where it cannot be read."""
-    found: set[str] = set()
-    _collect(parse(expression), found)
-    return found
-
-
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -211,14 +204,6 @@ class _Parser:
     def _unexpected(self) -> ExpressionError:
         _, token, position = self.tokens[self.at]
         return ExpressionError(f"{token!r} at position {position + 1} is not expected there.")
-
-
-def _collect(node: Node, found: set[str]) -> None:
-    # An Id begins with a lower-case letter; REPEAT, ASC and the like are words of the language.
-    if node.kind == "id" and str(node.content)[0].islower():
-        found.add(str(node.content))
-    for part in node.parts:
-        _collect(part, found)
 
 
 # --- Computing -------------------------------------------------------------------------------------------------------

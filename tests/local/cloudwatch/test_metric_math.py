@@ -148,7 +148,3 @@ def test_expression_gives_an_array(expression, labels):
 def test_expression_that_does_not_hold_is_refused_with_the_reason(expression, words):
     with pytest.raises(ExpressionError, match=words):
         computed(expression)
-
-
-def test_references_are_the_ids_that_are_named():
-    assert metric_math.references("IF(m1 > 3, FILL(m2, REPEAT), errors)") == {"m1", "m2", "errors"}

@@ -44,7 +44,7 @@ abuse: .venv/.project ## thousands of broken requests and orders of faults (10 m
 mutants: .venv/.mutants ## change what ships in the Lambdas; a test must fail (3 h)
 	@$(BIN)/python tools/mutants.py
 
-rights: .venv/.synced ## take each permission away; something must break (20 min)
+rights: .venv/.synced ## take each permission away; something must break (10 min)
 	@$(BIN)/pytest tests/end_to_end/test_grants.py tests/end_to_end/test_account.py -m "rights or not rights"
 
 storm: .venv/.synced ## 1,000 jobs while everything fails, each accounted for (30 min)

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,11 +38,21 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Hand on what arrives until the sender has ended."""
-    with suppress(ConnectionError, ssl.SSLError):
-        while chunk := await reader.read(CHUNK):
-            writer.write(chunk)
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(ConnectionError, ssl.SSLError):
+            while chunk := await reader.read(CHUNK):
+                writer.write(chunk)
+                await writer.drain()
+    finally:
+        writer.close()
+
+
+async def close(server: asyncio.Server, writers: Iterable[asyncio.StreamWriter]) -> None:
+    """Close a server with the connections that clients still keep open: what reads from one reaches its end."""
+    server.close()
+    for writer in writers:
+        writer.close()
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
 
 @contextmanager
@@ -51,8 +61,11 @@ def tls_front(host: str, port: int, certificate: Path, key: Path) -> Iterator[st
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(host, port)
+        writers.extend((writer, upstream_writer))
         await asyncio.gather(pump(reader, upstream_writer), pump(upstream_reader, writer))
 
     loop = asyncio.new_event_loop()
@@ -62,6 +75,7 @@ def tls_front(host: str, port: int, certificate: Path, key: Path) -> Iterator[st
     try:
         yield f"https://{host}:{server.sockets[0].getsockname()[1]}"
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(close(server, writers), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()

@@ -39,6 +39,11 @@ class Home:
         return self.path / "choices.json"
 
     @property
+    def users_file(self) -> Path:
+        """The access keys of the local cloud's IAM users."""
+        return self.path / "users.json"
+
+    @property
     def logs(self) -> Path:
         """One file a program: cloud, sam-build, sam-deploy, terraform-init, terraform-apply."""
         return self.path / "logs"

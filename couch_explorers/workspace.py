@@ -20,7 +20,7 @@ from couch_explorers.aws.discovery import (
     not_deployed,
 )
 from couch_explorers.files import read_json
-from couch_explorers.local import process
+from couch_explorers.local import process, users
 from couch_explorers.local.settings import ROOT_CREDENTIALS
 from couch_explorers.paths import Home
 
@@ -41,6 +41,9 @@ def connect(target: str = "local", candidate: str | int | None = None, region: s
     COUCH_REGION, else the course's eu-west-1; not AWS_REGION, which people set for other work. From here on this process asks
     the loopback address without the proxies that its environment names.
 
+    On the local cloud the account's root user is used, or the user that COUCH_LOCAL_USER names: `operator`, who may do what the
+    people on call may do on AWS, or `deploy`.
+
     Raises:
         WorkspaceError: there is nothing to connect to; its one sentence says what to do.
 
@@ -56,6 +59,11 @@ def connect(target: str = "local", candidate: str | int | None = None, region: s
 def local_session(endpoint: str) -> EndpointSession:
     """A session as the local cloud's root, untouched by the user's own AWS settings."""
     return EndpointSession(endpoint, **ROOT_CREDENTIALS)
+
+
+def _chosen_session(home: Home, endpoint: str) -> EndpointSession:
+    """A session as the user that COUCH_LOCAL_USER names, without it as the root."""
+    return EndpointSession(endpoint, **users.chosen(home).arguments, region_name=REGION)
 
 
 def _connect_local(candidate: str | int | None, region: str | None) -> Workspace:
@@ -74,7 +82,7 @@ def _connect_local(candidate: str | int | None, region: str | None) -> Workspace
     if region and check_region(region) != names["region"]:
         raise WorkspaceError(f"The local cloud stands in {names['region']}, not in {region}: leave the region out.")
     listed = {name: tuple(names[name]) for name in ("alarms", "model_arns")}
-    return Workspace(session=local_session(here.endpoint), **(names | listed))
+    return Workspace(session=_chosen_session(home, here.endpoint), **(names | listed))
 
 
 def _connect_aws(candidate: str | int | None, region: str | None) -> Workspace:
@@ -124,10 +132,11 @@ def account_clients(
     if target == "aws":
         number, session = _aws_session(candidate, where)
     else:
-        health = process.health(Home.current())
+        home = Home.current()
+        health = process.health(home)
         if health.cloud is None:
             raise WorkspaceError(health.problem)
-        number, session = check_candidate(candidate or "42"), local_session(health.cloud.endpoint)
+        number, session = check_candidate(candidate or "42"), _chosen_session(home, health.cloud.endpoint)
 
     def client(service: str) -> Any:
         with credentials.explained(WorkspaceError):

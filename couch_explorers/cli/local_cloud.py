@@ -177,14 +177,15 @@ def _status_of_aws(candidate: str | None, region: str | None, *, as_json: bool) 
 def env() -> None:
     """Print exports that point AWS tools at the local cloud, and the addresses of what is deployed on it.
 
-    For any other AWS tool in this shell: eval "$(couch env)"
+    For any other AWS tool in this shell: eval "$(couch env)". It acts as the root user of the account, or as the user that
+    COUCH_LOCAL_USER names: `operator`, who may do what the people on call may do on AWS, or `deploy`.
     """
     import os
     import shlex
 
     from couch_explorers import loopback
     from couch_explorers.files import read_json
-    from couch_explorers.local import process
+    from couch_explorers.local import process, users
     from couch_explorers.local.settings import client_environment
     from couch_explorers.paths import Home
 
@@ -193,7 +194,7 @@ def env() -> None:
     noted = read_json(home.deployment_file)
     names = (noted.get("workspace") if isinstance(noted, dict) else None) or {}
     deployed = {variable: names.get(field) for variable, field in DEPLOYED.items()}
-    exported = client_environment(here.endpoint) | loopback.no_proxy(os.environ)
+    exported = client_environment(here.endpoint) | users.chosen(home).environment | loopback.no_proxy(os.environ)
     exported |= {variable: value for variable, value in deployed.items() if value}
     # What is set besides would still be heard: a profile, an endpoint of one service, a bearer token; and the address of
     # what was deployed elsewhere.

@@ -13,9 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -33,7 +31,7 @@ from couch_explorers.aws.discovery import (
 )
 from couch_explorers.aws.errors import error_code
 from couch_explorers.files import read_json, write_json
-from couch_explorers.local import mailbox, terraform
+from couch_explorers.local import mailbox, terraform, users
 from couch_explorers.local.progress import Progress, Report, StepError, run_step
 from couch_explorers.local.settings import (
     ACCOUNT_ID,
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from couch_explorers.local.process import Cloud
+    from couch_explorers.local.users import Keys
 
 CANDIDATE_VARIABLE = "COUCH_CANDIDATE"
 # Seconds: below 3 no call of a model fits in; Lambda's limit is 15 minutes (Lambda quotas).
@@ -133,51 +132,8 @@ def function_exists(session: Any, name: str) -> bool:
     return True
 
 
-def prepare_account(session: Any, candidate: str) -> dict[str, str]:
-    """Prepare the account as `couch bootstrap` does, with a user in place of GitHub's role: who deploys may do nothing else.
-
-    Args:
-        session: Of the account's root.
-        candidate: The number in all names.
-
-    Returns:
-        The variables that make a tool act as that user. Its former keys work no longer.
-
-    Raises:
-        botocore.exceptions.ClientError: The local cloud refuses.
-
-    """
-    account = _account(candidate)
-    for step in bootstrap.plan(session.client, account):
-        if step.apply is not None:
-            step.apply()
-    iam, name = session.client("iam"), account.role_name
-    try:
-        iam.create_user(UserName=name)
-    except iam.exceptions.EntityAlreadyExistsException:
-        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
-            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-    iam.attach_user_policy(UserName=name, PolicyArn=account.policy_arn("deploy"))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-
-
 def _account(candidate: str) -> bootstrap.Account:
     return bootstrap.Account(ACCOUNT_ID, candidate)
-
-
-class _Deployer:
-    """Prepares the account where something is deployed at all, and once: a second pair of keys would end the first."""
-
-    def __init__(self, session: Any, candidate: str) -> None:
-        self._prepare = partial(prepare_account, session, candidate)
-        self._lock = Lock()
-        self._keys: dict[str, str] = {}
-
-    def keys(self) -> dict[str, str]:
-        with self._lock:
-            self._keys = self._keys or self._prepare()
-            return self._keys
 
 
 # The resources of `infra/` whose creation fails where they exist. Creating a queue, topic or alarm again is idempotent.
@@ -240,10 +196,8 @@ SAM_POLL_S = 0.5
 API_SOURCES = ("sam_lambda", "couch_explorers/core", "couch_explorers/__init__.py", "tools/stage_lambda.py")
 
 
-def deploy_api(
-    home: Home, cloud: Cloud, session: Any, settings: StackSettings, report: Report, deployer: Mapping[str, str]
-) -> None:
-    """Build and deploy `sam_lambda` with the SAM CLI of this environment, as the user that `prepare_account` made."""
+def deploy_api(home: Home, cloud: Cloud, session: Any, settings: StackSettings, report: Report, deployer: Keys) -> None:
+    """Build and deploy `sam_lambda` with the SAM CLI of this environment, as the user `deploy`."""
     stack = f"{settings.stem}-api"
     _wait_while_busy(session, stack)
     if _stack_status(session, stack) in DEAD_STACK_STATES:
@@ -257,7 +211,7 @@ def deploy_api(
     environment = tool_environment(cloud.endpoint) | {
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": str(SAM_POLL_S),
-        **deployer,
+        **deployer.environment,
     }
     build = home.path / "sam" / "build"
     folder = PROJECT_ROOT / "sam_lambda"
@@ -317,16 +271,16 @@ def deploy_queue(
     settings: StackSettings,
     report: Report,
     tool: terraform.Terraform,
-    deployer: Mapping[str, str],
+    deployer: Keys,
 ) -> None:
-    """Stage the worker and apply a copy of `infra`, as the user that `prepare_account` made.
+    """Stage the worker and apply a copy of `infra`, as the user `deploy`.
 
     A copy, so that no lock file of a mirror is written into the project.
     """
     archive = home.path / "build" / "worker.zip"
     environment = terraform.environment(tool_environment(cloud.endpoint)) | {
         "TF_DATA_DIR": str(home.path / "terraform"),
-        **deployer,
+        **deployer.environment,
     }
     run_step(
         "stage worker",
@@ -426,13 +380,13 @@ def deploy(home: Home, cloud: Cloud, settings: StackSettings, report: Report) ->
     unchanged = {part for part, mark in fingerprints.items() if before.get("fingerprints", {}).get(part) == mark}
     changed: list[str] = []
     skipped: list[str] = []
-    deployer = _Deployer(session, settings.candidate)
+    deployer = users.prepare(session, home, settings.candidate)[users.DEPLOY]
 
     def api() -> None:
         if "api" in unchanged and api_is_live(session, settings):
             report(Progress("api", "unchanged", 0.0, done=True))
             return
-        deploy_api(home, cloud, session, settings, report, deployer.keys())
+        deploy_api(home, cloud, session, settings, report, deployer)
         _wait_until_live("api", lambda: api_is_live(session, settings))
         changed.append("api")
 
@@ -446,7 +400,7 @@ def deploy(home: Home, cloud: Cloud, settings: StackSettings, report: Report) ->
             skipped.append(f"queue: {error}")
             fingerprints.pop("queue")
             return
-        deploy_queue(home, cloud, settings, report, tool, deployer.keys())
+        deploy_queue(home, cloud, settings, report, tool, deployer)
         _wait_until_live("queue", lambda: queue_is_live(session, settings))
         changed.append("queue")
 

@@ -16,9 +16,12 @@ from urllib.request import urlopen
 import pytest
 
 from couch_explorers import workspace as workspaces
+from couch_explorers.aws import REGION
+from couch_explorers.aws.discovery import EndpointSession
 from couch_explorers.core.jobs import message_body
 from couch_explorers.local import faults as fault_settings
-from couch_explorers.local import process
+from couch_explorers.local import process, users
+from couch_explorers.local.settings import ACCOUNT_ID, DEFAULT_CANDIDATE
 from couch_explorers.paths import Home
 
 from .deployed_cloud import copy_deployed
@@ -45,7 +48,6 @@ SLOW = (
     "test_notebook_inputs",
     "test_exam_report",
     "test_lab",
-    "test_grants",
     "test_closed_api",
 )
 # What takes longest starts first. Each module's tests run in one process, one after the other, and the modules start in this
@@ -66,7 +68,6 @@ FIRST = (
     "test_exam_report",
     "test_closed_api",
     "test_docker_publish",
-    "test_grants",
 )
 
 
@@ -101,7 +102,28 @@ class LocalCloud:
             name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_", "GITHUB_"))
         }
         logs = {"COUCH_REQUEST_LOG": self.home / "requests.jsonl", "COUCH_MODEL_LOG": self.home / "models.jsonl"}
-        return clean | {"COUCH_HOME": str(self.home)} | {name: str(file) for name, file in logs.items()}
+        operator = {"COUCH_HOME": str(self.home), users.USER_VARIABLE: users.OPERATOR}
+        return clean | operator | {name: str(file) for name, file in logs.items()}
+
+    def exported_environment(self, user=users.OPERATOR):
+        """The environment of any AWS tool that acts as a user of the cloud, as `couch env` exports it."""
+        lines = self.couch("env", environment=self.environment | {users.USER_VARIABLE: user}).stdout.splitlines()
+        exported = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return inherited | exported
+
+    def session(self, user):
+        """A session as a user of the cloud."""
+        keys = users.keys_of(Home(self.home), user)
+        return EndpointSession(f"http://127.0.0.1:{self.port}", **keys.arguments, region_name=REGION)
+
+    def as_deployer(self):
+        """A session as the user that deploys both stacks."""
+        return self.session(users.DEPLOY)
+
+    def as_owner(self):
+        """A session as the account's root user, for modules in `identities.OWNERS` alone."""
+        return self.session(users.ROOT_USER)
 
     def couch(self, *arguments, environment=None, check=True, timeout=240):
         """Run the real `couch` against this cloud."""
@@ -182,6 +204,18 @@ def deployed_cloud(tmp_path_factory, **settings):
         yield cloud
 
 
+@contextmanager
+def connected(cloud):
+    """A connection to a cloud as its operator, as whom this process acts by default for as long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COUCH_HOME", str(cloud.home))
+        patch.setenv(users.USER_VARIABLE, users.OPERATOR)
+        workspace = workspaces.connect("local")
+        operator = users.user_name(DEFAULT_CANDIDATE, users.OPERATOR)
+        assert workspace.client("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT_ID}:user/{operator}"
+        yield workspace
+
+
 @pytest.fixture(scope="session")
 def local_cloud(tmp_path_factory):
     """A deployed cloud with the defaults of `couch up`."""
@@ -190,12 +224,24 @@ def local_cloud(tmp_path_factory):
 
 
 @pytest.fixture
-def workspace(local_cloud, monkeypatch):
-    """A connection to the cloud under test, with no faults set."""
-    monkeypatch.setenv("COUCH_HOME", str(local_cloud.home))
+def workspace(local_cloud):
+    """A connection to the cloud under test as its operator, with no faults set."""
     local_cloud.set_faults("clear")
-    yield workspaces.connect("local")
+    with connected(local_cloud) as workspace:
+        yield workspace
     local_cloud.set_faults("clear")
+
+
+@pytest.fixture
+def owner(local_cloud):
+    """A session as the account's root user, for modules in `identities.OWNERS` alone."""
+    return local_cloud.as_owner()
+
+
+@pytest.fixture
+def deployer(local_cloud):
+    """A session as the user that deploys both stacks."""
+    return local_cloud.as_deployer()
 
 
 @pytest.fixture

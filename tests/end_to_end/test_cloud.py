@@ -1,7 +1,9 @@
 """The local cloud itself: rights before pictures, models with their lifecycle, and what it answers to bad callers."""
 
 import json
+import shutil
 import uuid
+from contextlib import closing
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -11,7 +13,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
+from benchmarks.tls_front import make_certificate, tls_front
 from couch_explorers.core import image_models
+from couch_explorers.core.jobs import message_body
 
 from .conftest import wait_until
 
@@ -20,9 +24,9 @@ LEGACY = "amazon.nova-canvas-v1:0"
 
 
 @pytest.fixture
-def visitor(workspace):
+def visitor(owner):
     """An IAM user without any rights, and a session as that user."""
-    iam = workspace.client("iam")
+    iam = owner.client("iam")
     name = f"visitor-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -55,10 +59,10 @@ def test_a_caller_without_the_right_gets_no_picture(local_cloud, workspace, visi
     assert local_cloud.stats.calls == calls
 
 
-def test_a_caller_with_the_right_gets_a_picture(workspace, visitor):
+def test_a_caller_with_the_right_gets_a_picture(workspace, owner, visitor):
     name, session = visitor
     statement = {"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": image_models.get(ACTIVE).arn}
-    workspace.client("iam").put_user_policy(
+    owner.client("iam").put_user_policy(
         UserName=name,
         PolicyName="paint",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
@@ -81,9 +85,9 @@ def test_a_wrong_secret_gets_no_picture(workspace, visitor):
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_the_models_are_listed_with_their_lifecycle(workspace):
+def test_the_models_are_listed_with_their_lifecycle(owner):
     """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModel.html."""
-    west, east = workspace.client("bedrock", "us-west-2"), workspace.client("bedrock", "us-east-1")
+    west, east = (owner.client("bedrock", region_name=region) for region in ("us-west-2", "us-east-1"))
 
     listed = {model["modelId"] for model in west.list_foundation_models()["modelSummaries"]}
 
@@ -135,6 +139,21 @@ def test_the_queues_policy_demands_tls_as_on_aws(workspace):
     [statement] = json.loads(policy["Attributes"]["Policy"])["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed, which makes the certificate")
+def test_queue_takes_a_job_over_tls(local_cloud, workspace, keys, tmp_path):
+    """Over plain HTTP it would refuse it on AWS: here the loopback address counts as TLS (test_account.py asks the policy)."""
+    certificate, key = make_certificate(tmp_path)
+    body = message_body("A fjord", id="over-tls", size="512x512")
+
+    with (
+        tls_front("127.0.0.1", local_cloud.port, certificate, key) as address,
+        closing(workspace.session.client("sqs", endpoint_url=address, verify=str(certificate))) as sqs,
+    ):
+        sqs.send_message(QueueUrl=workspace.queue_url, MessageBody=body)
+
+    assert wait_until(lambda: keys("over-tls.png"), what="the picture")
 
 
 def test_the_log_of_the_worker_tells_a_jobs_story(local_cloud, workspace, keys):

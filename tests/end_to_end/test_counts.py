@@ -28,11 +28,17 @@ def counted(workspace):
     begin = datetime.now(UTC).replace(second=0, microsecond=0)
 
     def total(metric, function):
-        answer = cloudwatch.get_metric_statistics(
-            Namespace="AWS/Lambda", MetricName=metric, Dimensions=[{"Name": "FunctionName", "Value": function}],
-            StartTime=begin, EndTime=datetime.now(UTC) + A_MINUTE, Period=60, Statistics=["Sum"],
-        )  # fmt: skip
-        return sum(point["Sum"] for point in answer["Datapoints"])
+        asked = {
+            "Namespace": "AWS/Lambda",
+            "MetricName": metric,
+            "Dimensions": [{"Name": "FunctionName", "Value": function}],
+        }
+        answer = cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "sums", "MetricStat": {"Metric": asked, "Period": 60, "Stat": "Sum"}}],
+            StartTime=begin,
+            EndTime=datetime.now(UTC) + A_MINUTE,
+        )
+        return sum(answer["MetricDataResults"][0]["Values"])
 
     def read():
         return {

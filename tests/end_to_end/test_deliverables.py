@@ -13,7 +13,6 @@ from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import connect
 
 from .conftest import wait_until
-from .test_deploy import local_environment
 
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -22,7 +21,7 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 @pytest.fixture
 def environment(local_cloud):
     """The ordinary credential chain, pointed at the local cloud; this copy's own remote is not asked about."""
-    return local_environment(local_cloud) | {"COUCH_CANDIDATE": "42", "GITHUB_API_URL": "http://127.0.0.1:9"}
+    return local_cloud.exported_environment() | {"COUCH_CANDIDATE": "42", "GITHUB_API_URL": "http://127.0.0.1:9"}
 
 
 @pytest.fixture

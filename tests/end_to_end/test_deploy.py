@@ -1,18 +1,20 @@
 """The real `sam` and the real `terraform` on the local cloud, again and again."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import boto3
 import pytest
 
 from couch_explorers.aws import PICTURE_BUCKET, STATE_BUCKET
-from couch_explorers.local import terraform
+from couch_explorers.local import terraform, users
 from couch_explorers.metrics import dashboard
+from couch_explorers.paths import Home
 from couch_explorers.smoke.alarms import ALARM_NAMES
 
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
@@ -27,8 +29,8 @@ def test_both_stacks_stand_after_couch_up(workspace):
     assert workspace.functions == {"api": "couch-explorers-42-generate-image", "worker": "couch-explorers-42-worker"}
 
 
-def test_the_dashboard_has_the_reviews_panels_with_this_stacks_names_and_lines(workspace):
-    found = workspace.client("cloudwatch").get_dashboard(DashboardName="couch-explorers-42")
+def test_the_dashboard_has_the_reviews_panels_with_this_stacks_names_and_lines(deployer):
+    found = deployer.client("cloudwatch").get_dashboard(DashboardName="couch-explorers-42")
     widgets = json.loads(found["DashboardBody"])["widgets"]
 
     titles = [widget["properties"].get("title") for widget in dashboard.body()["widgets"]]
@@ -38,8 +40,8 @@ def test_the_dashboard_has_the_reviews_panels_with_this_stacks_names_and_lines(w
     assert objective["properties"]["annotations"]["horizontal"][0]["value"] == 60_000
 
 
-def test_the_courses_two_buckets_exist(workspace):
-    buckets = {bucket["Name"] for bucket in workspace.client("s3").list_buckets()["Buckets"]}
+def test_the_courses_two_buckets_exist(owner):
+    buckets = {bucket["Name"] for bucket in owner.client("s3").list_buckets()["Buckets"]}
 
     assert {PICTURE_BUCKET, STATE_BUCKET} <= buckets
 
@@ -60,7 +62,9 @@ def test_a_second_couch_up_changes_nothing(local_cloud):
 @needs_terraform
 def test_the_plan_is_empty_after_couch_up(local_cloud, workspace):
     environment = (
-        terraform.environment() | local_environment(local_cloud) | {"TF_DATA_DIR": str(local_cloud.home / "terraform")}
+        terraform.environment()
+        | local_cloud.exported_environment(users.DEPLOY)
+        | {"TF_DATA_DIR": str(local_cloud.home / "terraform")}
     )
 
     planned = subprocess.run(
@@ -81,15 +85,15 @@ def test_sam_finds_no_change_after_couch_up(local_cloud, workspace):
          "--s3-prefix", "couch-explorers-42", "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--region", workspace.region,
          "--parameter-overrides", f"ParameterKey=ModelArns,ParameterValue={','.join(workspace.model_arns)}",
          "ParameterKey=CandidateNumber,ParameterValue=42"],
-        env=local_environment(local_cloud) | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False,
+        env=local_cloud.exported_environment(users.DEPLOY) | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     assert "No changes to deploy" in deployed.stdout + deployed.stderr
 
 
-def test_stacks_are_deployed_by_a_user_who_may_do_nothing_else(workspace):
-    iam = workspace.client("iam")
+def test_stacks_are_deployed_by_a_user_who_may_do_nothing_else(owner):
+    iam = owner.client("iam")
     user = "deploy-couch-explorers-42"
     roles = [
         role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("couch-explorers-42")
@@ -104,6 +108,41 @@ def test_stacks_are_deployed_by_a_user_who_may_do_nothing_else(workspace):
     assert len(roles) == 2
     # A role without it could not have been made by that user.
     assert bounds == {"arn:aws:iam::000000000000:policy/couch-explorers-42-boundary"}
+
+
+def test_operator_has_the_policies_of_people_on_call_and_no_others(owner):
+    iam = owner.client("iam")
+    user = users.user_name("42", users.OPERATOR)
+    attached = iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]
+
+    assert {each["PolicyName"] for each in attached} == {"couch-explorers-42-judge", "couch-explorers-42-operator"}
+    assert iam.list_user_policies(UserName=user)["PolicyNames"] == []
+    assert iam.list_groups_for_user(UserName=user)["Groups"] == []
+
+
+def test_keys_that_iam_knows_stay_and_lost_ones_are_replaced(local_cloud, owner):
+    home, iam = Home(local_cloud.home), owner.client("iam")
+    before = users.prepare(owner, home, "42")
+    lost = before[users.DEPLOY].aws_access_key_id
+    iam.delete_access_key(UserName=users.user_name("42", users.DEPLOY), AccessKeyId=lost)
+
+    after = users.prepare(owner, home, "42")
+
+    assert after[users.OPERATOR] == before[users.OPERATOR]
+    assert after[users.DEPLOY] != before[users.DEPLOY]
+    assert users.prepare(owner, home, "42") == after
+    assert local_cloud.as_deployer().client("sts").get_caller_identity()["Arn"].endswith("deploy-couch-explorers-42")
+
+
+@pytest.mark.parametrize(
+    ("user", "arn"), [(users.OPERATOR, "user/operator-couch-explorers-42"), (users.ROOT_USER, "root")]
+)
+def test_environment_lines_are_of_the_chosen_user(local_cloud, user, arn):
+    exported = local_cloud.exported_environment(user)
+
+    session = boto3.Session(exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"], region_name="eu-west-1")
+    with closing(session.client("sts", endpoint_url=exported["AWS_ENDPOINT_URL"])) as sts:
+        assert sts.get_caller_identity()["Arn"] == f"arn:aws:iam::000000000000:{arn}"
 
 
 def test_the_environment_lines_point_another_tool_at_the_cloud(local_cloud):
@@ -156,16 +195,9 @@ def test_a_malformed_candidate_number_is_refused_before_anything_starts(local_cl
     assert not (tmp_path / "cloud.json").exists()
 
 
-def local_environment(cloud):
-    lines = cloud.couch("env").stdout.splitlines()
-    exported = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return inherited | exported
-
-
 def test_what_is_deployed_on_aws_is_listed_by_its_names(local_cloud, workspace):
     done = local_cloud.couch(
-        "status", "--target", "aws", "--candidate", "42", environment=local_environment(local_cloud)
+        "status", "--target", "aws", "--candidate", "42", environment=local_cloud.exported_environment()
     )
 
     assert f"API          {workspace.api_url}" in done.stdout

@@ -9,7 +9,6 @@ from PIL import Image
 
 from couch_explorers.figures import benchmark_results
 
-from .test_deploy import local_environment
 from .test_review import FETCHED
 
 FIGURES = ("architecture", "contact_sheet", "age", "duration", "client", "cost", "beta")
@@ -124,7 +123,9 @@ def test_the_page_opens_offline_and_its_links_lead_to_the_files(with_a_week):
 
 
 def test_on_aws_the_same_notebook_says_aws(week, workspace, tmp_path):
-    _, figures = report(week, tmp_path, "--target", "aws", "-p", "candidate", "42", environment=local_environment(week))
+    _, figures = report(
+        week, tmp_path, "--target", "aws", "-p", "candidate", "42", environment=week.exported_environment()
+    )
 
     kinds = {name: figures[name]["source"]["kind"] for name in MADE}
     expected = {"client": "SAVED RUN", "beta": "MODEL"}

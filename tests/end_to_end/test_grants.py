@@ -1,35 +1,43 @@
 """Every grant of both stacks is needed: each is taken away in turn, by the API that gave it, and something named breaks.
 
-The grants are read from what is deployed, so that a new one fails here until a row says what it is for. `make test ALL=1` tries a sample,
-`make rights` all. The policies of the people and the pipeline who deploy, judge and operate: test_account.py.
+The grants are read from what is deployed, so that a new one fails here until a row says what it is for. `make test` tries the sample
+named below, `make rights` all. The policies of the people and the pipeline who deploy, judge and operate: test_account.py.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from couch_explorers import workspace as workspaces
 from couch_explorers.aws import bootstrap
 from couch_explorers.local import mailbox
+from couch_explorers.local.engine.authorization.conditions import ConditionContext
+from couch_explorers.local.engine.authorization.policies import (
+    AccessRequest,
+    Principal,
+    PrincipalPolicies,
+    decide,
+    parse_policy,
+)
 from couch_explorers.local.settings import ACCOUNT_ID
 from couch_explorers.paths import Home
 
-from .conftest import deployed_cloud, wait_until
+from .conftest import connected, deployed_cloud, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # Seconds. Six times that is how long a message stays hidden that nobody deletes.
 WORKER_TIMEOUT_S = 5
-HIDDEN_S = 6 * WORKER_TIMEOUT_S
 API, WORKER = "generate-image", "worker"
 FUNCTIONS = {API: "couch-explorers-42-generate-image", WORKER: "couch-explorers-42-worker"}
 ALARM = "couch-explorers-42-failed-jobs"
@@ -77,9 +85,9 @@ def allowed(statements: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
             yield from ((index, action) for action in actions_of(statement))
 
 
-def read_grants(workspace) -> list[Grant]:
+def read_grants(owner, queues) -> list[Grant]:
     """Every grant of roles, their trust policies, functions, topics and queues."""
-    return [*role_grants(workspace), *function_grants(workspace), *topic_grants(workspace), *queue_grants(workspace)]
+    return [*role_grants(owner), *function_grants(owner), *topic_grants(owner), *queue_grants(owner, queues)]
 
 
 def document(statements: list[dict[str, Any]]) -> str:
@@ -88,8 +96,8 @@ def document(statements: list[dict[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements or [nothing]})
 
 
-def role_grants(workspace) -> Iterator[Grant]:
-    iam = workspace.client("iam")
+def role_grants(owner) -> Iterator[Grant]:
+    iam = owner.client("iam")
     for role in iam.list_roles()["Roles"]:
         name = role["RoleName"]
         if not name.startswith("couch-explorers-42"):
@@ -112,8 +120,8 @@ def role_grants(workspace) -> Iterator[Grant]:
             yield from (Grant(policy, action, trusted, index, trust) for index, action in allowed(trusted))
 
 
-def function_grants(workspace) -> Iterator[Grant]:
-    functions = workspace.client("lambda")
+def function_grants(owner) -> Iterator[Grant]:
+    functions = owner.client("lambda")
     for function in FUNCTIONS.values():
         try:
             policy = json.loads(functions.get_policy(FunctionName=function)["Policy"])
@@ -136,8 +144,8 @@ def function_grants(workspace) -> Iterator[Grant]:
             yield Grant(statement["Principal"]["Service"], statement["Action"], [statement], 0, put)
 
 
-def topic_grants(workspace) -> Iterator[Grant]:
-    sns = workspace.client("sns")
+def topic_grants(owner) -> Iterator[Grant]:
+    sns = owner.client("sns")
     for topic in sns.list_topics()["Topics"]:
         arn = topic["TopicArn"]
         held = json.loads(sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"])["Statement"]
@@ -151,10 +159,10 @@ def topic_grants(workspace) -> Iterator[Grant]:
             yield Grant(held[index]["Principal"]["Service"], action, held, index, put)
 
 
-def queue_grants(workspace) -> Iterator[Grant]:
+def queue_grants(owner, queues) -> Iterator[Grant]:
     """None, as long as the queues' policies only deny."""
-    sqs = workspace.client("sqs")
-    for url in (workspace.queue_url, workspace.dead_letter_url):
+    sqs = owner.client("sqs")
+    for url in queues:
         policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
         held = json.loads(policy)["Statement"]
         for index, action in allowed(held):
@@ -166,9 +174,12 @@ class Stage:
 
     def __init__(self, cloud, workspace, dead_letters):
         self.cloud, self.workspace, self.dead_letters = cloud, workspace, dead_letters
+        self.owner = cloud.as_owner()
+        self.patience_s = 6 * cloud.worker_timeout_s + 90
         self.id = f"grant-{uuid4().hex[:12]}"
 
     def client(self, name):
+        """A client of the operator's."""
         return self.workspace.client(name)
 
     def post(self, **fields):
@@ -194,10 +205,10 @@ class Stage:
         return listed["KeyCount"] == 1
 
     def picture(self, job_id=""):
-        wait_until(lambda: self.is_stored(job_id), within_s=HIDDEN_S + 90, what=f"the picture {job_id or self.id}")
+        wait_until(lambda: self.is_stored(job_id), within_s=self.patience_s, what=f"the picture {job_id or self.id}")
 
     def dead_letter(self):
-        return wait_until(lambda: self.dead_letters(self.id), within_s=HIDDEN_S + 90, what="the dead letter")
+        return wait_until(lambda: self.dead_letters(self.id), within_s=self.patience_s, what="the dead letter")
 
     def logged(self, function, text):
         """The log events of a function that hold a text."""
@@ -215,7 +226,7 @@ class Stage:
         def found():
             return [message for message in self.logged(function, texts[0]) if all(text in message for text in texts)]
 
-        return wait_until(found, within_s=HIDDEN_S + 90, what=f"{texts} in the log of {function}")
+        return wait_until(found, within_s=self.patience_s, what=f"{texts} in the log of {function}")
 
     def waiting(self):
         """Messages in the queue: to be received, and hidden."""
@@ -236,7 +247,7 @@ class Stage:
 
     def new_environment(self, function):
         """Let the next invocation start an execution environment of its own, with a log stream of its own."""
-        functions = self.client("lambda")
+        functions = self.owner.client("lambda")
         functions.update_function_configuration(FunctionName=FUNCTIONS[function], Description=self.id)
         functions.get_waiter("function_updated_v2").wait(FunctionName=FUNCTIONS[function])
 
@@ -354,7 +365,7 @@ def queue_is_not_read(stage, grant):
     mapping = stage.mapping()
     action = grant.action.removeprefix("sqs:")
     with pytest.raises(ClientError, match=f"does not have permissions to call {action} on SQS"):
-        stage.client("lambda").create_event_source_mapping(
+        stage.owner.client("lambda").create_event_source_mapping(
             FunctionName=FUNCTIONS[WORKER], EventSourceArn=mapping["EventSourceArn"]
         )
 
@@ -425,7 +436,7 @@ def worker_cannot_start(stage, grant):
 
 
 def alarm_tells_nobody(stage, grant):
-    cloudwatch, home = stage.client("cloudwatch"), Home(stage.cloud.home)
+    cloudwatch, home = stage.owner.client("cloudwatch"), Home(stage.cloud.home)
 
     def told(state):
         return [mail for mail in mailbox.read_mails(home) if mail.subject.startswith(state) and stage.id in mail.body]
@@ -480,21 +491,25 @@ SAMPLE = {
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
+def cloud(request, tmp_path_factory):
+    """For the sample the cloud that other modules use; for all, one on which what nobody deletes comes back soon."""
+    if not any(item.get_closest_marker("rights") for item in request.session.items):
+        yield request.getfixturevalue("local_cloud")
+        return
     with deployed_cloud(tmp_path_factory, worker_timeout_s=WORKER_TIMEOUT_S) as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="module")
 def workspace(cloud):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COUCH_HOME", str(cloud.home))
-        yield workspaces.connect("local")
+    with connected(cloud) as workspace:
+        yield workspace
 
 
 @pytest.fixture(scope="module")
-def grants(workspace):
-    return {(grant.holder, grant.action): grant for grant in read_grants(workspace)}
+def grants(cloud, workspace):
+    held = read_grants(cloud.as_owner(), (workspace.queue_url, workspace.dead_letter_url))
+    return {(grant.holder, grant.action): grant for grant in held}
 
 
 def test_every_grant_is_for_something(grants):
@@ -507,6 +522,110 @@ def test_boundary_allows_what_the_execution_roles_are_granted_and_no_more():
     needed = {action for holder, action in BREAKS if holder in FUNCTIONS and action != "sts:AssumeRole"}
 
     assert allowed_within == needed
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_role_is_allowed_nothing_else(cloud, workspace, function):
+    """Every action of every service that the system uses, on the system's own resources and on others."""
+    iam, name = cloud.as_owner().client("iam"), function_role(workspace, function)
+    policies = PrincipalPolicies(
+        tuple(
+            parse_policy(iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        ),
+        parse_policy(bootstrap.render("boundary", ACCOUNT)),
+    )
+    principal = Principal("AssumedRole", ACCOUNT_ID, f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}/x")
+    bucket, mine = f"arn:aws:s3:::{workspace.bucket}", f"couch-explorers-{workspace.candidate}"
+    picture, model = f"{bucket}/{workspace.candidate}/a.png", workspace.model_arns[0]
+    queue, dead_letters = (regional("sqs", f"{mine}-jobs{end}") for end in ("", "-dead-letter"))
+    streams = {part: regional("logs", f"log-group:/aws/lambda/{full}:log-stream:x") for part, full in FUNCTIONS.items()}
+    needed = {
+        ("bedrock:InvokeModel", model),
+        ("s3:GetObject", picture),
+        ("s3:PutObject", picture),
+        ("s3:ListBucket", bucket),
+        ("logs:CreateLogStream", streams[function]),
+        ("logs:PutLogEvents", streams[function]),
+    }
+    if function == WORKER:
+        received = ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes")
+        needed |= {*((f"sqs:{action}", queue) for action in received), ("sqs:SendMessage", dead_letters)}
+    others = [
+        *(
+            "*",
+            f"{bucket}/{workspace.candidate}1/a.png",
+            f"{bucket}/a.png",
+            "arn:aws:s3:::another",
+            "arn:aws:s3:::another/42/a.png",
+        ),
+        *(
+            regional("sqs", "couch-explorers-421-jobs"),
+            regional("logs", "log-group:/aws/lambda/couch-explorers-421-worker:log-stream:x"),
+        ),
+        *(regional("lambda", f"function:{full}") for full in FUNCTIONS.values()),
+        *(regional("sns", f"{mine}-alarms"), regional("cloudwatch", f"alarm:{ALARM}")),
+        *("arn:aws:bedrock:us-west-2::foundation-model/another", f"arn:aws:iam::{ACCOUNT_ID}:role/{name}"),
+        f"arn:aws:cloudformation:eu-west-1:{ACCOUNT_ID}:stack/{mine}-api/x",
+    ]
+
+    def allowed_with(**keys):
+        context = ConditionContext({key.replace("_", ":"): value for key, value in keys.items()})
+        return {
+            (action, resource)
+            for action in known_actions()
+            for resource in {*others, picture, bucket, model, queue, dead_letters, *streams.values()}
+            if decide(AccessRequest(action, (resource,), context), principal, policies, None, ACCOUNT_ID).allowed
+        }
+
+    assert allowed_with(s3_prefix=f"{workspace.candidate}/") == needed
+    for elsewhere in (
+        {},
+        {"s3_prefix": ""},
+        {"s3_prefix": workspace.candidate},
+        {"s3_prefix": f"{workspace.candidate}1/"},
+    ):
+        assert allowed_with(**elsewhere) == needed - {("s3:ListBucket", bucket)}
+
+
+def regional(service, resource):
+    return f"arn:aws:{service}:eu-west-1:{ACCOUNT_ID}:{resource}"
+
+
+def function_role(workspace, function):
+    found = workspace.client("lambda").get_function_configuration(FunctionName=FUNCTIONS[function])
+    return found["Role"].rpartition("/")[2]
+
+
+@cache
+def known_actions():
+    """The actions of the services that the system uses: AWS's operations, and the permissions that have another name."""
+    session = botocore.session.get_session()
+    services = {
+        "bedrock-runtime": "bedrock",
+        "s3": "s3",
+        "sqs": "sqs",
+        "logs": "logs",
+        "lambda": "lambda",
+        "sns": "sns",
+    }
+    services |= {
+        "cloudwatch": "cloudwatch",
+        "cloudformation": "cloudformation",
+        "iam": "iam",
+        "bedrock": "bedrock",
+        "sts": "sts",
+    }
+    operations = {
+        f"{prefix}:{operation}"
+        for service, prefix in services.items()
+        for operation in session.get_service_model(service).operation_names
+    }
+    return (
+        operations
+        | {action for _, action in BREAKS}
+        | {"s3:GetObjectVersion", "s3:PutObjectAcl", "s3:ListBucketVersions"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -530,7 +649,7 @@ def test_without_the_grant(cloud, workspace, grants, dead_letters, key, breaks):
     finally:
         grant.give_back()
 
-    wait_until(lambda: stage.waiting() == (0, 0), within_s=HIDDEN_S + 90, what="an empty queue")
+    wait_until(lambda: stage.waiting() == (0, 0), within_s=stage.patience_s, what="an empty queue")
 
 
 def test_with_all_grants_both_ways_work(cloud, workspace, dead_letters):

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .test_deploy import local_environment
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -35,7 +33,14 @@ def test_the_smoke_test_passes_on_a_fresh_deploy(local_cloud, workspace, tmp_pat
 def test_the_smoke_test_works_on_aws_by_its_parameters_alone(local_cloud, workspace, tmp_path):
     """The ordinary credential chain, discovery by names, and the API reached through AWS_ENDPOINT_URL."""
     done, report = run(
-        local_cloud, tmp_path, "--target", "aws", "-p", "candidate", "42", environment=local_environment(local_cloud)
+        local_cloud,
+        tmp_path,
+        "--target",
+        "aws",
+        "-p",
+        "candidate",
+        "42",
+        environment=local_cloud.exported_environment(),
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

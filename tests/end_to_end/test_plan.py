@@ -13,9 +13,9 @@ TITAN = "amazon.titan-image-generator-v2:0"
 
 
 @pytest.fixture
-def powerless(workspace):
+def powerless(workspace, owner):
     """The workspace as a user sees it who has no rights at all."""
-    iam = workspace.client("iam")
+    iam = owner.client("iam")
     name = f"planner-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]

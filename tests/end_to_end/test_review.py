@@ -7,7 +7,11 @@ import uuid
 
 import pytest
 
-from .test_deploy import local_environment
+from couch_explorers.aws.bootstrap import Account
+from couch_explorers.local.settings import ACCOUNT_ID
+from tests import account
+
+ACCOUNT = Account(ACCOUNT_ID, "42")
 
 # What a page would fetch: a script, a style sheet, a picture, a font.
 FETCHED = re.compile(
@@ -54,7 +58,7 @@ def test_the_page_opens_offline_and_the_points_and_verdicts_lie_beside_it(week, 
 
 def test_the_review_works_on_aws_by_its_parameters_alone(week, workspace, tmp_path):
     done, report = review(
-        week, tmp_path, "--target", "aws", "-p", "candidate", "42", environment=local_environment(week)
+        week, tmp_path, "--target", "aws", "-p", "candidate", "42", environment=week.exported_environment()
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -71,24 +75,19 @@ def test_in_ci_a_verdict_fails_the_run_and_the_report_is_there(week, workspace, 
 
 
 @pytest.fixture
-def blindfolded(local_cloud, workspace):
-    """The environment of an IAM user who may do everything but read metrics."""
-    iam = workspace.client("iam")
+def blindfolded(local_cloud, owner):
+    """The environment of somebody on call who may not read metrics."""
+    iam = owner.client("iam")
     name = f"reviewer-{uuid.uuid4().hex[:8]}"
-    statements = [
-        {"Effect": "Allow", "Action": "*", "Resource": "*"},
-        {"Effect": "Deny", "Action": "cloudwatch:GetMetricData", "Resource": "*"},
-    ]
-    iam.create_user(UserName=name)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    keys = account.make_user(owner, ACCOUNT, name, account.OPERATOR)
+    statement = {"Effect": "Deny", "Action": "cloudwatch:GetMetricData", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_user_policy(UserName=name, PolicyName="blindfold", PolicyDocument=document)
-    yield local_environment(local_cloud) | {
-        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-    }
+    yield local_cloud.exported_environment() | keys
     iam.delete_user_policy(UserName=name, PolicyName="blindfold")
-    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    for policy in account.OPERATOR:
+        iam.detach_user_policy(UserName=name, PolicyArn=ACCOUNT.policy_arn(policy))
+    iam.delete_access_key(UserName=name, AccessKeyId=keys["AWS_ACCESS_KEY_ID"])
     iam.delete_user(UserName=name)
 
 

@@ -125,10 +125,12 @@ def test_an_interrupted_sweep_ends_at_once_and_the_next_one_fetches_what_it_had_
     assert local_cloud.stats.images - images == count
 
 
-def test_a_sweep_outlives_a_stop_and_a_start_of_the_cloud(local_cloud, workspace):
+def test_a_sweep_outlives_a_stop_and_a_start_of_the_cloud(local_cloud, workspace, deployer):
     """The jobs wait in the queue meanwhile; its workers are let at them only when everything is there again."""
-    lambdas = workspace.client("lambda")
-    (mapping,) = lambdas.list_event_source_mappings(FunctionName=workspace.functions["worker"])["EventSourceMappings"]
+    (mapping,) = workspace.client("lambda").list_event_source_mappings(FunctionName=workspace.functions["worker"])[
+        "EventSourceMappings"
+    ]
+    lambdas = deployer.client("lambda")
     lambdas.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     frames = []
     running = threading.Thread(target=lambda: frames.append(sweep("A cloud that goes", 5).run(workspace, via="queue")))

@@ -20,10 +20,10 @@ def local_cloud(tmp_path_factory):
 
 
 def test_a_worker_without_the_right_to_the_model_sends_the_job_to_the_dead_letters(
-    local_cloud, workspace, dead_letters, faults
+    local_cloud, workspace, owner, dead_letters, faults
 ):
     """IAM at work: the statement for Bedrock is taken out of the deployed role, and only that."""
-    iam = workspace.client("iam")
+    iam = owner.client("iam")
     role, name = POLICY_OF_THE_WORKER
     policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     without = [statement for statement in policy["Statement"] if "bedrock:InvokeModel" not in json.dumps(statement)]
@@ -42,8 +42,8 @@ def test_a_worker_without_the_right_to_the_model_sends_the_job_to_the_dead_lette
 
 
 @pytest.mark.parametrize("function", ["worker", "api"])
-def test_no_deployed_role_holds_a_wildcard_action_or_a_bare_star(workspace, function):
-    iam = workspace.client("iam")
+def test_no_deployed_role_holds_a_wildcard_action_or_a_bare_star(workspace, owner, function):
+    iam = owner.client("iam")
     deployed = workspace.client("lambda").get_function_configuration(FunctionName=workspace.functions[function])
     name = deployed["Role"].rsplit("/", 1)[-1]
 

@@ -12,6 +12,7 @@ from couch_explorers.aws.bootstrap import Step
 from couch_explorers.cli import options
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.local import process
+from tests.aws_fakes.validated import checked
 from tests.command_line import couch, couch_process
 
 
@@ -201,7 +202,7 @@ def test_environment_unsets_what_is_not_deployed(tmp_path, monkeypatch):
 def test_bootstrap_only_lists_what_is_missing_unless_told_to_apply(monkeypatch):
     made = []
     steps = [Step("bucket my-images", lambda: made.append("bucket")), Step("policy couch-explorers-42-deploy")]
-    sts = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
+    sts = checked("sts", SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"}))
     monkeypatch.setattr(
         workspace, "account_clients", lambda _target, _candidate, _region: ("42", "eu-west-1", lambda _service: sts)
     )

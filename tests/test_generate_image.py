@@ -11,22 +11,16 @@ from couch_explorers.core import image_models
 from couch_explorers.files import OutputError
 from couch_explorers.generate_image import PaintingError, paint
 from couch_explorers.workspace import Workspace
+from tests.aws_fakes.queues import ServedQueue
 from tests.aws_fakes.services import Bucket
 from tests.aws_fakes.validated import checked
 
 PNG = b"\x89PNG whatever comes then"
 
 
-class FakeQueue:
-    """Hands each message at once to the worker that the test gives."""
-
-    def __init__(self, worker):
-        self.worker = worker
-        self.sent = []
-
-    def send_message(self, QueueUrl, MessageBody):  # noqa: N803
-        self.sent.append(json.loads(MessageBody))
-        self.worker(self.sent[-1])
+def queue_of(worker):
+    """Make a queue that hands each job at once to the worker."""
+    return ServedQueue(lambda body: worker(json.loads(body)))
 
 
 @pytest.fixture
@@ -78,25 +72,25 @@ def api():
 
 
 def test_a_queued_job_is_saved_as_soon_as_its_picture_is_there(workspace, s3, tmp_path):
-    queue = FakeQueue(lambda job: s3.put(f"42/{job['id']}.png", PNG))
+    queue = queue_of(lambda job: s3.put(f"42/{job['id']}.png", PNG))
 
     painted = paint(workspace(queue), "A fjord", folder=tmp_path, via="queue", seed=7)
 
     assert painted.file.read_bytes() == PNG
-    assert painted.uri == f"s3://bucket/42/{queue.sent[0]['id']}.png"
+    assert painted.uri == f"s3://bucket/42/{json.loads(queue.bodies[0])['id']}.png"
     assert (painted.seed, painted.model) == (7, image_models.DEFAULT_MODEL_ID)
 
 
 def test_a_queued_job_that_was_given_up_on_is_told_with_its_reason(workspace, s3, tmp_path):
     note = json.dumps({"reason": "ContentFiltered", "detail": "The prompt was blocked."}).encode()
-    queue = FakeQueue(lambda job: s3.put(f"42/{job['id']}.error.json", note))
+    queue = queue_of(lambda job: s3.put(f"42/{job['id']}.error.json", note))
 
     with pytest.raises(PaintingError, match=r"ContentFiltered: The prompt was blocked\."):
         paint(workspace(queue), "A fjord", folder=tmp_path, via="queue")
 
 
 def test_a_queued_job_that_takes_too_long_is_told_as_not_lost(workspace, tmp_path):
-    queue = FakeQueue(lambda job: None)
+    queue = queue_of(lambda job: None)
 
     with pytest.raises(PaintingError, match="not lost"):
         paint(workspace(queue), "A fjord", folder=tmp_path, via="queue", deadline_s=0.2)
@@ -104,12 +98,12 @@ def test_a_queued_job_that_takes_too_long_is_told_as_not_lost(workspace, tmp_pat
 
 @pytest.mark.parametrize("prompt", ["", "   ", "x" * 10_001, "x" * 1024 * 1024])
 def test_a_prompt_that_no_model_takes_is_refused_before_anything_is_sent(workspace, tmp_path, prompt):
-    queue = FakeQueue(lambda job: None)
+    queue = queue_of(lambda job: None)
 
     with pytest.raises(PaintingError, match=r"prompt"):
         paint(workspace(queue), prompt, folder=tmp_path, via="queue")
 
-    assert queue.sent == []
+    assert queue.bodies == []
 
 
 @pytest.mark.parametrize("via", ["api", "queue"])
@@ -148,12 +142,12 @@ def test_an_api_that_is_gone_is_told_by_its_address(workspace, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_sent(workspace, tmp_path):
     (tmp_path / "file").write_text("here")
-    queue = FakeQueue(lambda job: None)
+    queue = queue_of(lambda job: None)
 
     with pytest.raises(OutputError, match=r"The picture cannot be written into .*file \(it is a file\)"):
         paint(workspace(queue), "A fjord", folder=tmp_path / "file", via="queue")
 
-    assert queue.sent == []
+    assert queue.bodies == []
 
 
 def test_a_picture_whose_copy_cannot_be_kept_says_where_it_lies(workspace, s3, tmp_path, monkeypatch):
@@ -161,12 +155,12 @@ def test_a_picture_whose_copy_cannot_be_kept_says_where_it_lies(workspace, s3, t
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(generate_image, "write_whole", full)
-    queue = FakeQueue(lambda job: s3.put(f"42/{job['id']}.png", PNG))
+    queue = queue_of(lambda job: s3.put(f"42/{job['id']}.png", PNG))
 
     with pytest.raises(PaintingError) as told:
         paint(workspace(queue), "A fjord", folder=tmp_path, via="queue")
 
     assert str(told.value) == (
-        f"The picture was made and lies at s3://bucket/42/{queue.sent[0]['id']}.png; "
+        f"The picture was made and lies at s3://bucket/42/{json.loads(queue.bodies[0])['id']}.png; "
         f"no copy could be written into {tmp_path}: No space left on device."
     )

@@ -1,10 +1,10 @@
-from types import SimpleNamespace
-
 import botocore.session
 import pytest
 
 from couch_explorers.aws import alarms
 from couch_explorers.aws.alarms import COMPARISONS
+from tests.aws_fakes.services import Topics
+from tests.aws_fakes.validated import checked
 
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, ComparisonOperator
@@ -28,20 +28,21 @@ def test_every_operator_of_cloudwatch_is_known_but_those_of_anomaly_bands():
     assert {name for name in operators if "Lower" not in name and "Upper" not in name} == set(COMPARISONS)
 
 
-def test_a_topics_subscriptions_are_told_apart_by_whether_their_owners_have_confirmed():
-    pages = [
-        {"Subscriptions": [{"Endpoint": "a@example.com", "SubscriptionArn": "arn:aws:sns:eu-west-1:1:topic:1"}]},
-        {"Subscriptions": [{"Endpoint": "b@example.com", "SubscriptionArn": "PendingConfirmation"}]},
-    ]
-    sns = SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=lambda TopicArn: pages))  # noqa: N803
+@pytest.mark.parametrize(
+    ("arns", "found"),
+    [
+        (["arn:aws:sns:eu-west-1:1:topic:1"], alarms.Subscriptions(confirmed=("0@example.com",))),
+        (["PendingConfirmation"], alarms.Subscriptions(pending=("0@example.com",))),
+        # Its owner has ended it.
+        (["Deleted"], alarms.Subscriptions()),
+        (
+            ["arn:aws:sns:eu-west-1:1:topic:1", "PendingConfirmation"],
+            alarms.Subscriptions(confirmed=("0@example.com",), pending=("1@example.com",)),
+        ),
+    ],
+)
+def test_subscriptions_are_confirmed_or_pending(arns, found):
+    listed = [{"Endpoint": f"{number}@example.com", "SubscriptionArn": arn} for number, arn in enumerate(arns)]
+    sns = checked("sns", Topics({"arn:aws:sns:eu-west-1:1:topic": listed}))
 
-    found = alarms.subscriptions(sns, "arn:aws:sns:eu-west-1:1:topic")
-
-    assert found == alarms.Subscriptions(confirmed=("a@example.com",), pending=("b@example.com",))
-
-
-def test_subscription_that_its_owner_ended_counts_as_nobody():
-    pages = [{"Subscriptions": [{"Endpoint": "a@example.com", "SubscriptionArn": "Deleted"}]}]
-    sns = SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=lambda TopicArn: pages))  # noqa: N803
-
-    assert alarms.subscriptions(sns, "arn:aws:sns:eu-west-1:1:topic") == alarms.Subscriptions()
+    assert alarms.subscriptions(sns, "arn:aws:sns:eu-west-1:1:topic") == found

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from couch_explorers.aws import lifecycle
 from couch_explorers.aws.lifecycle import Lifecycle, LifecycleStatus
 from couch_explorers.core import image_models
-from tests.aws_fakes.services import ModelCatalogue
+from tests.aws_fakes.models import ModelCatalogue
 from tests.aws_fakes.validated import checked
 
 DEFAULT = image_models.get(image_models.DEFAULT_MODEL_ID)

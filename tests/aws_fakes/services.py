@@ -1,17 +1,13 @@
-"""S3, SQS and Bedrock in memory, as far as the functions call them; behind `validated.client`."""
+"""S3, SNS, CloudWatch Logs, IAM and Lambda in memory; behind `validated.client` or `validated.checked`."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from PIL import Image
 
 from tests.aws_fakes.validated import RefusalError
 
@@ -26,7 +22,7 @@ DENIED = object()
 
 
 class Failing:
-    """Raises what stands in `failures` under the short name of an operation, and notes each call in `calls`."""
+    """Raises what stands in `failures` under the short name of an operation, of a list one a call; notes each call in `calls`."""
 
     # Code and status of a caller without the permission: S3 and IAM API references, "Error responses" and "Common errors".
     denial = ("AccessDenied", 403)
@@ -37,8 +33,11 @@ class Failing:
 
     def called(self, name: str) -> None:
         self.calls.append(name)
-        if name in self.failures:
-            raise RefusalError(*self.denial) if self.failures[name] is DENIED else self.failures[name]
+        failure = self.failures.get(name)
+        if isinstance(failure, list):
+            failure = failure.pop(0) if failure else None
+        if failure is not None:
+            raise RefusalError(*self.denial) if failure is DENIED else failure
 
 
 @dataclass(frozen=True)
@@ -131,77 +130,83 @@ class Bucket(Failing):
         self._now += self._step
 
 
-@dataclass(frozen=True)
-class SentMessage:
-    """A message as it was sent."""
+class Topics(Failing):
+    """SNS: the subscriptions of each topic by its ARN, and those that wait for their token by it."""
 
-    queue: str
-    body: str
-    attributes: dict[str, str]
+    denial = ("AuthorizationError", 403)
 
-
-@dataclass
-class Queues:
-    """SQS, as a worker uses it: what was sent, and what was postponed by receipt handle."""
-
-    sent: list[SentMessage] = field(default_factory=list)
-    visibility: list[tuple[str, str, int]] = field(default_factory=list)
-
-    def send_message(self, *, QueueUrl, MessageBody, MessageAttributes):  # noqa: N803 - SQS's names
-        attributes = {name: attribute["StringValue"] for name, attribute in MessageAttributes.items()}
-        self.sent.append(SentMessage(QueueUrl, MessageBody, attributes))
-        number = len(self.sent)
-        return {"MessageId": f"00000000-0000-4000-9000-{number:012}", "MD5OfMessageBody": _md5(MessageBody)}
-
-    def change_message_visibility(self, *, QueueUrl, ReceiptHandle, VisibilityTimeout):  # noqa: N803
-        self.visibility.append((QueueUrl, ReceiptHandle, VisibilityTimeout))
-
-
-class ImageModels:
-    """Bedrock's image models; each call is noted and would be billed, and each picture differs from all before."""
-
-    def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
-
-    def invoke_model(self, *, body, modelId, contentType, accept):  # noqa: N803 - Bedrock's names
-        assert (contentType, accept) == ("application/json", "application/json")
-        request = json.loads(body)
-        self.requests.append(request | {"modelId": modelId})
-        picture = base64.b64encode(_picture(len(self.requests) % 256)).decode()
-        answer = {"images": [picture], "finish_reasons": [None], "seeds": [request.get("seed", 0)], "error": None}
-        return {"body": io.BytesIO(json.dumps(answer).encode()), "contentType": "application/json"}
-
-
-class ModelCatalogue(Failing):
-    """Bedrock's catalogue: each model is ACTIVE but for those in `lifecycles`, by id: a status, a lifecycle or an exception."""
-
-    denial = ("AccessDeniedException", 403)
-
-    def __init__(self, **lifecycles: Any) -> None:
+    def __init__(self, subscriptions: dict[str, list[dict[str, str]]] | None = None, **pending: str) -> None:
         super().__init__()
-        self.lifecycles: dict[str, Any] = lifecycles
-        self.asked: list[str] = []
+        self.subscriptions = subscriptions or {}
+        self.pending = pending
+        self.confirmed: list[tuple[str, str]] = []
 
-    def get_foundation_model(self, *, modelIdentifier):  # noqa: N803 - Bedrock's names
-        self.called("lifecycle")
-        self.asked.append(modelIdentifier)
-        found = self.lifecycles.get(modelIdentifier, "ACTIVE")
-        if isinstance(found, Exception):
-            raise found
-        lifecycle = {"status": found} if isinstance(found, str) else found
-        arn = f"arn:aws:bedrock:us-west-2::foundation-model/{modelIdentifier}"
-        return {"modelDetails": {"modelArn": arn, "modelId": modelIdentifier, "modelLifecycle": lifecycle}}
+    def list_subscriptions_by_topic(self, *, TopicArn):  # noqa: N803 - SNS's names
+        self.called("subscriptions")
+        waiting = [{"Endpoint": each, "SubscriptionArn": "PendingConfirmation"} for each in self.pending.values()]
+        # A page each, so that anyone who reads only the first is found out.
+        for each in self.subscriptions.get(TopicArn, []) + waiting:
+            yield {"Subscriptions": [each]}
 
-    def close(self) -> None:
-        """Hold no connection."""
-
-
-@cache
-def _picture(shade: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (16, 16), (shade, 90, 30)).save(buffer, "PNG")
-    return buffer.getvalue()
+    def confirm_subscription(self, *, TopicArn, Token):  # noqa: N803
+        self.called("confirm")
+        if Token not in self.pending:
+            raise RefusalError("InvalidParameter", 400, "Invalid token")
+        self.confirmed.append((TopicArn, self.pending.pop(Token)))
+        return {"SubscriptionArn": f"{TopicArn}:1"}
 
 
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(errors="replace")).hexdigest()
+class Logs(Failing):
+    """Events by log group; `page` is how many an answer of FilterLogEvents holds at most."""
+
+    denial = ("AccessDeniedException", 400)  # CloudWatch Logs API reference, "Common errors"
+
+    def __init__(self, now=STARTED):
+        super().__init__()
+        self.now = now
+        self.groups = {"/aws/lambda/worker": [], "/aws/lambda/api": []}
+        self.page = 100
+        self.asked = []
+
+    def write(self, function, message, time=None):
+        text = message if isinstance(message, str) else json.dumps(message)
+        self.groups[f"/aws/lambda/{function}"].append((time or self.now, text))
+
+    def filter_log_events(self, *, logGroupName, filterPattern, startTime, endTime, nextToken="0"):  # noqa: N803
+        self.called("filter")
+        self.asked.append((logGroupName, startTime, endTime))
+        if logGroupName not in self.groups:
+            raise RefusalError("ResourceNotFoundException", 400)
+        phrase = filterPattern.strip('"')
+        stamped = sorted((int(time.timestamp() * 1000), text) for time, text in self.groups[logGroupName])
+        events = [
+            {"timestamp": stamp, "message": text}
+            for stamp, text in stamped
+            if startTime <= stamp <= endTime and phrase in text
+        ]
+        start = int(nextToken)
+        answer = {"events": events[start : start + self.page]}
+        return answer | ({"nextToken": str(start + self.page)} if start + self.page < len(events) else {})
+
+
+class Iam(Failing):
+    """Allows the actions in `allowed`."""
+
+    def __init__(self):
+        super().__init__()
+        self.allowed = set()
+
+    def simulate_principal_policy(self, *, PolicySourceArn, ActionNames, ResourceArns):  # noqa: N803
+        self.called("simulate")
+        decision = "allowed" if ActionNames[0] in self.allowed else "implicitDeny"
+        return {"EvaluationResults": [{"EvalActionName": ActionNames[0], "EvalDecision": decision}]}
+
+
+class Functions(Failing):
+    """Knows the worker's role."""
+
+    denial = ("AccessDeniedException", 403)  # Lambda API reference, "Common errors"
+
+    def get_function_configuration(self, FunctionName):  # noqa: N803
+        self.called("configuration")
+        return {"Role": "arn:aws:iam::1:role/worker"}

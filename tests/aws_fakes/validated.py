@@ -2,7 +2,7 @@
 
 A fake is an object with a method for each operation, named and called as the client's is. It returns what the operation
 returns, or raises a RefusalError or a ClientError for an error of the service, or one of botocore's exceptions for a connection
-that failed.
+that failed. It may also yield the pages of its answer: a call gives the first of them, a paginator of `checked` all.
 
 `client` makes a whole client of boto3, with its retries, paginators and events. `checked` puts the same checks around a fake and
 nothing else: it is for the many tests of what a client's answers mean.
@@ -10,7 +10,9 @@ nothing else: it is for the many tests of what a client's answers mean.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache, partial
+from inspect import isgeneratorfunction
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +21,7 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.paginate import Paginator
 from botocore.validate import ParamValidator
 
 # Errors that the services document outside of their models, with their statuses.
@@ -138,26 +141,41 @@ def checked(service: str, fake: Any) -> Any:
 
 class _Checked:
     def __init__(self, service: str, fake: Any) -> None:
-        self._service, self._fake = service, fake
+        vars(self).update(_service=service, _fake=fake)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._fake, name, value)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._fake, name)
         model = operations(self._service).get(name)
         return found if model is None else partial(_call, model, found)
 
+    def get_paginator(self, name: str) -> Any:
+        operation, model = getattr(self._fake, name), operations(self._service)[name]
+        if isgeneratorfunction(operation):
+            return SimpleNamespace(paginate=partial(_pages, model, operation))
+        tokens = _SESSION.get_paginator_model(self._service).get_paginator(model.name)
+        return Paginator(partial(_call, model, operation), tokens, model)
 
-def _call(model: Any, operation: Any, **parameters: Any) -> Any:
+
+def _call(model: Any, operation: Any, /, **parameters: Any) -> Any:
+    return next(_pages(model, operation, **parameters), {})
+
+
+def _pages(model: Any, operation: Any, /, **parameters: Any) -> Iterator[Any]:
     check_parameters(model, parameters)
     try:
         answer = operation(**parameters)
+        for page in answer if isinstance(answer, Iterator) else [answer]:
+            check_answer(model, page)
+            yield page or {}
     except RefusalError as error:
         _check_error(model, error)
         raise refusal(error.code, error.status, error.message, model.name) from error
     except ClientError as error:
         check_error(model, error)
         raise
-    check_answer(model, answer)
-    return answer or {}
 
 
 @cache

@@ -10,6 +10,7 @@ import pytest
 
 from couch_explorers.capacity.load_generator import LoadError, check_load, run_load
 from couch_explorers.workspace import WorkspaceError
+from tests.aws_fakes.validated import checked
 
 
 @dataclass
@@ -21,15 +22,13 @@ class Bucket:
 
     def send_message(self, **asked):
         self.sent.append((time.monotonic(), json.loads(asked["MessageBody"])["id"]))
+        return {"MessageId": str(len(self.sent)), "MD5OfMessageBody": "0"}
 
-    def get_paginator(self, _name):
-        return self
-
-    def paginate(self, **asked):
+    def list_objects_v2(self, **asked):
         done = [name for at, name in list(self.sent) if time.monotonic() - at >= self.takes_s]
         kinds = ["error.json" if int(name[-1]) % 2 else "png" for name in done]
         keys = [f"42/{name}.{kind}" for name, kind in zip(done, kinds, strict=True)]
-        return [{"Contents": [{"Key": key} for key in keys if key.startswith(asked["Prefix"])]}]
+        return {"Contents": [{"Key": key} for key in keys if key.startswith(asked["Prefix"])]}
 
 
 @dataclass
@@ -46,8 +45,8 @@ class Place:
     prefix: str = "42/"
     model_arns: tuple[str, ...] = ()
 
-    def client(self, _name):
-        return self.bucket_client
+    def client(self, name):
+        return checked(name, self.bucket_client)
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from couch_explorers.deliverables.model import Alarm, Facts, Run
+from tests.aws_fakes.services import Topics
+from tests.aws_fakes.validated import checked
 
 from .github_stand_in import StandIn, run, serve
 
@@ -66,12 +68,9 @@ def workspace(system):
             raise system.refusal
         return {"MetricAlarms": [alarm for alarm in system.alarms if alarm["AlarmName"] in AlarmNames]}
 
-    def subscriptions(TopicArn):  # noqa: N803 - boto3's argument
-        return [{"Subscriptions": system.subscriptions[TopicArn]}]
-
     clients = {
-        "cloudwatch": SimpleNamespace(describe_alarms=describe_alarms),
-        "sns": SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=subscriptions)),
+        "cloudwatch": checked("cloudwatch", SimpleNamespace(describe_alarms=describe_alarms)),
+        "sns": checked("sns", Topics(system.subscriptions)),
     }
     return SimpleNamespace(
         target="aws",

@@ -10,7 +10,7 @@ from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.results import Outcome, RunContext, Status, to_frame
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.paths import Home
-from tests.exploration.fake_aws import fake_workspace
+from tests.exploration.scenario import fake_workspace
 
 COW = "A {medium} of a cow in {place}"
 PLACES = {"Norway": "a fjord at dusk", "Egypt": "Giza"}

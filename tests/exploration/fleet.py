@@ -3,61 +3,28 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import UTC, datetime
 
 from couch_explorers.core import generation, jobs, png
 from couch_explorers.core.image_models import MODELS
 from couch_explorers.workspace import Workspace
+from tests.aws_fakes.models import drawn
+from tests.aws_fakes.queues import ServedQueue
 from tests.aws_fakes.services import Bucket
 from tests.aws_fakes.validated import checked, refusal
 
-from .fake_aws import BUCKET, drawn, make_cells
+from .scenario import BUCKET, make_cells
 
 ARNS = tuple(model.arn for model in MODELS.values())
 PREFIX = "42"
 QUEUE = "http://127.0.0.1:1/000000000000/couch-explorers-42-jobs"
 
 
-class FleetSqs:
-    """Hands each message to the fleet's worker; `refuse(entry)` may give an entry's failure, `failures` are raised first."""
-
-    def __init__(self, fleet):
-        self.fleet = fleet
-        self.batches = []
-        self.failures = []
-        self.refuse = lambda entry: None
-        self.depth = 0
-        self._lock = threading.Lock()
-
-    def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
-        assert QueueUrl == QUEUE
-        with self._lock:
-            if self.failures:
-                raise self.failures.pop(0)
-            self.batches.append(Entries)
-            failed = {entry["Id"]: failure for entry in Entries if (failure := self.refuse(entry))}
-            for entry in Entries:
-                if entry["Id"] not in failed:
-                    self.fleet.serve(entry["MessageBody"])
-        sent = [
-            {"Id": entry["Id"], "MessageId": entry["Id"], "MD5OfMessageBody": "0"}
-            for entry in Entries
-            if entry["Id"] not in failed
-        ]
-        return {"Successful": sent, "Failed": [{"Id": job_id, **failure} for job_id, failure in failed.items()]}
-
-    def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
-        if isinstance(self.depth, Exception):
-            raise self.depth
-        return {"Attributes": dict.fromkeys(AttributeNames, str(self.depth))}
-
-
 class Fleet:
     """The deployed system; `worker(job)` is called for each message, at once, and paints unless a test sets another."""
 
     def __init__(self):
-        self.s3, self.sqs = Bucket(BUCKET), FleetSqs(self)
+        self.s3, self.sqs = Bucket(BUCKET), ServedQueue(self.serve)
         self.worker = self.paint
         self.served = []
 

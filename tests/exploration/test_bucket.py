@@ -9,9 +9,10 @@ from couch_explorers.core.errors import ConflictError, StorageError
 from couch_explorers.core.generation import HASH_METADATA, SEED_METADATA
 from couch_explorers.exploration import bucket
 from couch_explorers.exploration.cache import ImageCache
+from tests.aws_fakes.models import drawn
 from tests.aws_fakes.validated import refusal
-from tests.exploration.fake_aws import BUCKET, drawn
 from tests.exploration.fleet import PREFIX, Fleet, make_cells
+from tests.exploration.scenario import BUCKET
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from couch_explorers.exploration import cache as caches
 from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.sweep_spec import ExplorationError
-from tests.exploration.fake_aws import make_cells, painted
+from tests.exploration.scenario import make_cells, painted
 
 JOB = make_cells(1)[0].job
 

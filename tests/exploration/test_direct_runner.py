@@ -26,8 +26,9 @@ from couch_explorers.exploration.cache import CachedPicture, ImageCache
 from couch_explorers.exploration.direct_runner import CellTask, failed_outcome, with_file
 from couch_explorers.exploration.results import Outcome, Status
 from couch_explorers.exploration.sweep_spec import ExplorationError
+from tests.aws_fakes.models import drawn
 from tests.aws_fakes.validated import refusal
-from tests.exploration.fake_aws import BUCKET, drawn, make_cells
+from tests.exploration.scenario import BUCKET, make_cells
 
 
 @pytest.fixture

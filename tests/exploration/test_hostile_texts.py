@@ -21,7 +21,7 @@ from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.winners import best
 from couch_explorers.smoke import parts
 from tests import hostile
-from tests.exploration.fake_aws import drawn
+from tests.aws_fakes.models import drawn
 
 HARMLESS = {name: f"{hostile.HARMLESS} {number}" for number, name in enumerate(hostile.TEXTS)}
 

@@ -14,9 +14,9 @@ from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.scores import BrokenScoreWarning, current_scores
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.workspace import Workspace
-from tests.aws_fakes.services import ModelCatalogue
+from tests.aws_fakes.judge import Judge, answered, gullible, said, scored, used
+from tests.aws_fakes.models import ModelCatalogue
 from tests.aws_fakes.validated import checked, refusal
-from tests.exploration.fake_judge import FakeJudge, answered, gullible, said, scored, used
 
 RUBRIC = ["shows a jeep", "polaroid look"]
 NOVA = vision_models.get("amazon.nova-2-lite-v1:0")
@@ -28,7 +28,7 @@ def target():
     """A workspace whose Bedrock is a fake judge; `target(answers…)` gives both."""
 
     def make(*answers, lifecycle="ACTIVE"):
-        fake = FakeJudge(*answers)
+        fake = Judge(*answers)
         gone = refusal("ResourceNotFoundException", 404, "no such model")
         catalogue = ModelCatalogue(**{NOVA.id: gone if lifecycle == "GONE" else lifecycle})
         fakes = {"bedrock-runtime": fake, "bedrock": catalogue}

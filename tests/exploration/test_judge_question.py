@@ -13,7 +13,7 @@ from couch_explorers.exploration.grid import TIMES
 from couch_explorers.exploration.judge_question import JudgeAnswerError, PreparedPicture
 from couch_explorers.exploration.scores import Score
 from couch_explorers.exploration.sweep_spec import ExplorationError
-from tests.exploration.fake_judge import answered, said, used
+from tests.aws_fakes.judge import answered, said, used
 
 NOVA = vision_models.get("amazon.nova-2-lite-v1:0")
 RUBRIC = {"tower": "shows the Eiffel Tower", "look": "polaroid look"}

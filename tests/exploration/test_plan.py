@@ -17,7 +17,7 @@ from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.local.bedrock.emulator import MEDIAN_LATENCY_S
 from couch_explorers.paths import Home
-from tests.aws_fakes.services import ModelCatalogue
+from tests.aws_fakes.models import ModelCatalogue
 from tests.aws_fakes.validated import checked
 
 DEFAULT = image_models.DEFAULT_MODEL_ID
@@ -297,7 +297,7 @@ def workspace(mappings, **names):
             raise mappings
         return {"EventSourceMappings": mappings}
 
-    fake = SimpleNamespace(list_event_source_mappings=list_event_source_mappings)
+    fake = checked("lambda", SimpleNamespace(list_event_source_mappings=list_event_source_mappings))
     return SimpleNamespace(functions={"worker": "couch-worker"} | names, client=lambda _service: fake)
 
 
@@ -318,7 +318,7 @@ def test_this_process_asks_for_as_many_pictures_at_a_time_as_it_was_told():
 
 
 def test_the_queue_makes_as_many_pictures_at_a_time_as_its_lambda_may():
-    mappings = [{"UUID": "1"}, {"UUID": "2", "ScalingConfig": {"MaximumConcurrency": 5}}]
+    mappings = [{"UUID": "1" * 36}, {"UUID": "2" * 36, "ScalingConfig": {"MaximumConcurrency": 5}}]
 
     assert plan.effective_concurrency(workspace(mappings), 8, via="queue") == 5
 

@@ -11,7 +11,7 @@ from couch_explorers.exploration.axes import MAX_CELLS, ExplorationError
 from couch_explorers.exploration.prompt_templates import VariableValue
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import picture_job
-from tests.exploration.fake_aws import make_cells, painted
+from tests.exploration.scenario import make_cells, painted
 
 TITAN = "amazon.titan-image-generator-v2:0"
 COW = {"trip": "A {medium} of a cow in {place}"}

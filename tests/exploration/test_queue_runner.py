@@ -13,8 +13,8 @@ from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from tests.aws_fakes.validated import refusal
-from tests.exploration.fake_aws import BUCKET
 from tests.exploration.fleet import PREFIX, Fleet, make_cells
+from tests.exploration.scenario import BUCKET
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 

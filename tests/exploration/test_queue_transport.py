@@ -108,7 +108,7 @@ def test_an_entry_that_is_wrong_is_not_sent_again(fleet, send):
 
 def test_a_call_that_one_message_spoils_is_made_for_each_alone(fleet, send):
     cells = make_cells(3)
-    fleet.sqs.failures = [refusal("InvalidMessageContents", 400)]
+    fleet.sqs.failures["send"] = [refusal("InvalidMessageContents", 400)]
     fleet.sqs.refuse = lambda entry: (
         {"Code": "InvalidMessageContents", "SenderFault": True} if entry["Id"] == cells[0].id else None
     )
@@ -122,7 +122,7 @@ def test_a_call_that_one_message_spoils_is_made_for_each_alone(fleet, send):
     [refusal("RequestThrottled", 403), refusal("Any", 429), refusal("ServiceUnavailable", 503), UNREACHABLE],
 )
 def test_a_call_that_fails_in_passing_is_made_again(fleet, send, failure):
-    fleet.sqs.failures = [failure, failure]
+    fleet.sqs.failures["send"] = [failure, failure]
 
     assert send(make_cells(2)) == {}
     assert len(fleet.served) == 2
@@ -131,23 +131,23 @@ def test_a_call_that_fails_in_passing_is_made_again(fleet, send, failure):
 
 @pytest.mark.parametrize("code", ["AccessDenied", "AWS.SimpleQueueService.NonExistentQueue"])
 def test_a_call_that_is_refused_for_good_is_not_made_again(fleet, send, code):
-    fleet.sqs.failures = [refusal(code, 400)] * 2
+    fleet.sqs.failures["send"] = [refusal(code, 400)] * 2
 
     refused = send(make_cells(2))
 
     assert len(refused) == 2
     assert all(code in reason for reason in refused.values())
-    assert len(fleet.sqs.failures) == 1
+    assert len(fleet.sqs.failures["send"]) == 1
 
 
 def test_nothing_is_tried_again_once_the_run_is_stopped(fleet, send):
-    fleet.sqs.failures = [UNREACHABLE] * 9
+    fleet.sqs.failures["send"] = [UNREACHABLE] * 9
 
     refused = send(make_cells(2), stopped=True)
 
     assert len(refused) == 2
     assert "cannot be reached" in next(iter(refused.values()))
-    assert len(fleet.sqs.failures) == 8
+    assert len(fleet.sqs.failures["send"]) == 8
 
 
 def test_a_message_tells_the_worker_no_parameter_that_the_model_lacks():

@@ -12,9 +12,10 @@ from couch_explorers.core.jobs import Job
 from couch_explorers.exploration.reproduce import read_recipe, reproduce
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.files import OutputError
+from tests.aws_fakes.models import drawn
 from tests.aws_fakes.validated import refusal
 
-from .fake_aws import drawn, fake_workspace
+from .scenario import fake_workspace
 
 TITAN = image_models.get("amazon.titan-image-generator-v2:0")
 CORE = image_models.get(DEFAULT_MODEL_ID)

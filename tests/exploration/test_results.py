@@ -12,7 +12,7 @@ from couch_explorers.exploration.results import COLUMNS, Outcome, Status
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
-from tests.exploration.fake_aws import make_cells
+from tests.exploration.scenario import make_cells
 
 NOON = datetime(2026, 11, 23, 12, 0, 5, tzinfo=UTC)
 

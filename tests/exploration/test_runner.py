@@ -8,8 +8,9 @@ import pytest
 from couch_explorers.exploration.plan import Planned, PlanRow
 from couch_explorers.exploration.results import Outcome, Status
 from couch_explorers.exploration.runner import Executor
+from tests.aws_fakes.models import drawn
 from tests.aws_fakes.validated import refusal
-from tests.exploration.fake_aws import BUCKET, drawn, make_cells, painted
+from tests.exploration.scenario import BUCKET, make_cells, painted
 
 DEADLINE_S = 20
 

@@ -20,8 +20,8 @@ from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.paths import Home
 from couch_explorers.secret_scan import secrets_in
+from tests.aws_fakes.models import drawn
 from tests.aws_fakes.validated import refusal
-from tests.exploration.fake_aws import drawn
 from tests.secret_samples import PLANTED
 
 DEADLINE_S = 20

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.figures.fake_aws import DeployedAws, workspace_of
+from tests.aws_fakes.deployed import DeployedAws, workspace_of
 from tests.metrics import believable
 from tests.metrics.plots import legible
 

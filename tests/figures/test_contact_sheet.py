@@ -10,8 +10,9 @@ from couch_explorers.exploration import ExplorationError
 from couch_explorers.figures import contact_sheet
 from couch_explorers.figures.figure import FigureError
 from couch_explorers.figures.provenance import Kind
+from tests.aws_fakes.models import drawn
 from tests.aws_fakes.validated import refusal
-from tests.exploration.fake_aws import drawn, fake_workspace
+from tests.exploration.scenario import fake_workspace
 
 pytestmark = pytest.mark.drawing
 

@@ -6,8 +6,8 @@ from couch_explorers.exploration.frames import RunFrame
 from couch_explorers.exploration.results import RunContext
 from couch_explorers.figures import benchmark_results, provenance
 from couch_explorers.figures.provenance import Kind
+from tests.aws_fakes.deployed import MODEL_ARNS, workspace_of
 from tests.figures.conftest import SAVED_RUN
-from tests.figures.fake_aws import MODEL_ARNS, workspace_of
 from tests.metrics.believable import CORE, END
 
 DAY = timedelta(days=1)

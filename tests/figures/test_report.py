@@ -15,7 +15,7 @@ from couch_explorers.figures.report import Report
 from couch_explorers.metrics.model import MetricsParameterError
 from couch_explorers.metrics.plots.figure import Panel
 from couch_explorers.reports.output_dir import OUT_VARIABLE
-from tests.metrics.fake_aws import client_error
+from tests.aws_fakes.monitored import client_error
 
 pytestmark = pytest.mark.drawing
 

@@ -1,4 +1,4 @@
-"""The worker, loaded once as its Lambda would load it, with AWS around it played by small fakes."""
+"""The worker, loaded once as its Lambda would load it, before S3 and SQS in memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from tests import handlers
+from tests.aws_fakes.queues import Queues
+from tests.aws_fakes.services import Bucket
+from tests.aws_fakes.validated import checked
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "lambda_code" / "lambda_sqs.py"
@@ -25,50 +28,16 @@ ENVIRONMENT = handlers.ENVIRONMENT | {
 }
 
 
-class Queues:
-    """Stands for SQS: keeps what was sent and put off, or fails."""
+class NoteBucket(Bucket):
+    """S3, in which the worker's notes are read by key, and the keys that count time-outs."""
 
-    def __init__(self):
-        self.sent = []
-        self.visibility = []
-        self.failures = {}
+    @property
+    def notes(self):
+        return {key: json.loads(each.body) for key, each in self.objects.items() if each.body}
 
-    def send_message(self, *, QueueUrl, MessageBody, MessageAttributes):  # noqa: N803 - SQS's names
-        self._fail("send_message")
-        values = {name: attribute["StringValue"] for name, attribute in MessageAttributes.items()}
-        assert {attribute["DataType"] for attribute in MessageAttributes.values()} == {"String"}
-        self.sent.append(SimpleNamespace(queue=QueueUrl, body=MessageBody, attributes=values))
-
-    def change_message_visibility(self, *, QueueUrl, ReceiptHandle, VisibilityTimeout):  # noqa: N803 - SQS's names
-        self._fail("change_message_visibility")
-        self.visibility.append((QueueUrl, ReceiptHandle, VisibilityTimeout))
-
-    def _fail(self, name):
-        if name in self.failures:
-            raise self.failures[name]
-
-
-class Bucket:
-    """Stands for S3: keeps the notes by key and the keys of empty objects, or fails."""
-
-    def __init__(self):
-        self.notes = {}
-        self.empty = []
-        self.failure = None
-
-    def list_objects_v2(self, *, Bucket, Prefix):  # noqa: N803 - S3's names
-        assert Bucket == "pictures"
-        return {"KeyCount": sum(key.startswith(Prefix) for key in self.empty)}
-
-    def put_object(self, *, Bucket, Key, Body, ContentType=None):  # noqa: N803 - S3's names
-        if self.failure:
-            raise self.failure
-        if Body == b"":
-            assert Bucket == "pictures"
-            self.empty.append(Key)
-            return
-        assert (Bucket, ContentType) == ("pictures", "application/json")
-        self.notes[Key] = json.loads(Body)
+    @property
+    def timeouts(self):
+        return [key for key, each in self.objects.items() if not each.body]
 
 
 @pytest.fixture
@@ -91,9 +60,9 @@ def loaded_worker():
 def worker(loaded_worker, monkeypatch):
     studio = handlers.Studio(loaded_worker.generation.Picture)
     monkeypatch.setattr(loaded_worker.generation, "generate", studio.generate)
-    queues = Queues()
+    queues = checked("sqs", Queues())
     monkeypatch.setattr(loaded_worker, "sqs", lambda: queues)
-    monkeypatch.setattr(loaded_worker, "s3", Bucket())
+    monkeypatch.setattr(loaded_worker, "s3", checked("s3", NoteBucket()))
     log = io.StringIO()
     loaded_worker.logger.logger_handler.setStream(log)
     return SimpleNamespace(module=loaded_worker, studio=studio, sqs=queues, s3=loaded_worker.s3, log=log)

@@ -14,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from couch_explorers.core import generation, jobs, retries
 from couch_explorers.core.errors import InvalidJobError
 from tests import handlers
-from tests.aws_fakes.services import Bucket, ImageModels, Queues
+from tests.aws_fakes.models import ImageModels
+from tests.aws_fakes.queues import Queues
+from tests.aws_fakes.services import Bucket
 from tests.aws_fakes.validated import RefusalError, client
 from tests.lambda_code.conftest import ENVIRONMENT, WORKER
 from tests.lambda_code.deliveries import BROKEN_OFF, REFUSALS, Delivery, Gate

@@ -21,7 +21,9 @@ from couch_explorers.core.errors import (
     ThrottledError,
 )
 from couch_explorers.secret_scan import secrets_in
-from tests.aws_fakes import services
+from tests.aws_fakes.models import ImageModels
+from tests.aws_fakes.queues import Queues
+from tests.aws_fakes.services import Bucket, StoredObject
 from tests.aws_fakes.validated import client
 from tests.handlers import logged_by
 from tests.secret_samples import PLANTED
@@ -138,7 +140,7 @@ def test_model_that_is_always_too_slow_is_given_up(worker, message, context):
     answers = timed_out(worker, message, context, ModelTimeoutError("The model did not answer."), [1, 2, 4])
 
     assert answers == [KEPT_IN_QUEUE, KEPT_IN_QUEUE, TAKEN_FROM_QUEUE]
-    assert worker.s3.empty == [f"42/{MESSAGE_ID}.timeouts/{MESSAGE_ID}/{number}" for number in (1, 2, 4)]
+    assert worker.s3.timeouts == [f"42/{MESSAGE_ID}.timeouts/{MESSAGE_ID}/{number}" for number in (1, 2, 4)]
     [letter] = worker.sqs.sent
     assert letter.attributes["reason"] == "ModelTimeout"
     assert letter.attributes["detail"] == (
@@ -151,17 +153,18 @@ def test_failures_that_cost_nothing_are_not_limited(worker, message, context, fa
     answers = timed_out(worker, message, context, failure, [1, 2, 3, 4])
 
     assert answers == [KEPT_IN_QUEUE] * 4
-    assert worker.s3.empty == []
+    assert worker.s3.timeouts == []
 
 
 def test_each_message_has_its_own_time_outs(worker, message, context):
-    worker.s3.empty += [f"42/{MESSAGE_ID}.timeouts/another-message/{number}" for number in (1, 2, 3)]
+    for number in (1, 2, 3):
+        worker.s3.put(f"42/{MESSAGE_ID}.timeouts/another-message/{number}", b"")
 
     assert timed_out(worker, message, context, ModelTimeoutError("late"), [1]) == [KEPT_IN_QUEUE]
 
 
 def test_bucket_that_cannot_count_time_outs_leaves_the_job_in_the_queue(worker, message, context):
-    worker.s3.failure = ConnectionError("no route")
+    worker.s3.failures["put"] = ConnectionError("no route")
 
     answers = timed_out(worker, message, context, ModelTimeoutError("late"), [1, 2, 3, 4])
 
@@ -202,7 +205,7 @@ def test_postponed_jobs_are_counted_by_reason_but_are_no_failed_jobs(worker, mes
 
 def test_a_job_stays_in_the_queue_even_when_its_visibility_cannot_be_changed(worker, message, context):
     worker.studio.failures = [ThrottledError("busy")]
-    worker.sqs.failures["change_message_visibility"] = ConnectionError("no route")
+    worker.sqs.failures["postpone"] = ConnectionError("no route")
 
     answer = worker.module.lambda_handler(message("A fjord"), context)
 
@@ -279,7 +282,7 @@ def test_a_failure_nobody_foresaw_ends_as_a_dead_letter_and_its_trace_in_the_log
 
 def test_a_dead_letter_that_cannot_be_sent_keeps_the_job_in_the_queue(worker, message, context, capsys):
     worker.studio.failures = [BlockedError("no")]
-    worker.sqs.failures["send_message"] = ConnectionError("no route")
+    worker.sqs.failures["send"] = ConnectionError("no route")
 
     answer = worker.module.lambda_handler(message("A fjord"), context)
 
@@ -291,7 +294,7 @@ def test_a_dead_letter_that_cannot_be_sent_keeps_the_job_in_the_queue(worker, me
 
 def test_a_note_that_cannot_be_written_does_not_send_the_dead_letter_twice(worker, message, context):
     worker.studio.failures = [BlockedError("no")]
-    worker.s3.failure = ConnectionError("no route")
+    worker.s3.failures["put"] = ConnectionError("no route")
 
     answer = worker.module.lambda_handler(message("A fjord"), context)
 
@@ -483,10 +486,10 @@ def test_what_is_no_job_becomes_a_dead_letter_as_it_came_and_no_picture(worker, 
 @pytest.fixture
 def whole_worker(loaded_worker, monkeypatch):
     """The worker with its core, before S3, SQS and Bedrock in memory; gives (handler, bucket, models, log)."""
-    bucket, models, log = services.Bucket(), services.ImageModels(), io.StringIO()
+    bucket, models, log = Bucket(), ImageModels(), io.StringIO()
     bedrock = client("bedrock-runtime", models, "us-west-2")
     monkeypatch.setattr(loaded_worker, "s3", client("s3", bucket))
-    sqs = client("sqs", services.Queues())
+    sqs = client("sqs", Queues())
     monkeypatch.setattr(loaded_worker, "sqs", lambda: sqs)
     monkeypatch.setattr(loaded_worker, "bedrock", lambda _region: bedrock)
     loaded_worker.logger.logger_handler.setStream(log)
@@ -512,7 +515,7 @@ def test_images_their_metadata_notes_and_log_hold_no_secret_of_the_environment(w
 
 @pytest.mark.parametrize("kind", PLANTED)
 def test_secret_in_the_metadata_of_an_image_is_seen(planted, kind):
-    stored = services.StoredObject(b"", "image/png", {"couch-note": PLANTED[kind]})
+    stored = StoredObject(b"", "image/png", {"couch-note": PLANTED[kind]})
 
     assert list(secrets_in(texts_of(stored), planted)) == [kind]
 
@@ -527,7 +530,7 @@ def with_short_exception(lines):
 
 def test_log_says_why_and_how_long_a_job_is_postponed(worker, message, context):
     worker.studio.failures = [ThrottledError("busy")]
-    worker.sqs.failures["change_message_visibility"] = ConnectionError("no route")
+    worker.sqs.failures["postpone"] = ConnectionError("no route")
 
     worker.module.lambda_handler(message("A fjord"), context)
 
@@ -539,7 +542,7 @@ def test_log_says_why_and_how_long_a_job_is_postponed(worker, message, context):
 
 def test_log_says_why_a_job_is_given_up(worker, message, context):
     worker.studio.failures = [BlockedError("no")]
-    worker.s3.failure = ConnectionError("no route")
+    worker.s3.failures["put"] = ConnectionError("no route")
 
     worker.module.lambda_handler(message("A fjord"), context)
 
@@ -551,7 +554,7 @@ def test_log_says_why_a_job_is_given_up(worker, message, context):
 
 def test_log_says_that_a_dead_letter_could_not_be_sent(worker, message, context):
     worker.studio.failures = [BlockedError("no")]
-    worker.sqs.failures["send_message"] = ConnectionError("no route")
+    worker.sqs.failures["send"] = ConnectionError("no route")
 
     worker.module.lambda_handler(message("A fjord"), context)
 
@@ -576,7 +579,7 @@ def test_log_says_that_nobody_foresaw_a_failure(worker, message, context):
 
 def test_log_says_that_time_outs_could_not_be_counted(worker, message, context):
     worker.studio.failures = [ModelTimeoutError("late")]
-    worker.s3.failure = ConnectionError("no route")
+    worker.s3.failures["put"] = ConnectionError("no route")
 
     worker.module.lambda_handler(message("A fjord"), context)
 

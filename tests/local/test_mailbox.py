@@ -3,7 +3,6 @@ import os
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,6 +10,8 @@ from botocore.exceptions import ClientError
 from couch_explorers.local import mailbox
 from couch_explorers.paths import Home
 from tests import hostile
+from tests.aws_fakes.services import DENIED, Topics
+from tests.aws_fakes.validated import checked
 
 MORNING = "Wed, 25 Nov 2026 09:42:01 +0000"
 ARN = "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:couch-explorers-42-oldest-message-age"
@@ -148,23 +149,6 @@ def ask(home):
     return asked
 
 
-class Sns:
-    """Topics whose subscriptions are pending until their token comes."""
-
-    def __init__(self, **pending):
-        self.pending = dict(pending)
-        self.confirmed = []
-
-    def get_paginator(self, _name):
-        listed = [{"Endpoint": address, "SubscriptionArn": "PendingConfirmation"} for address in self.pending.values()]
-        return SimpleNamespace(paginate=lambda TopicArn: [{"Subscriptions": listed}])  # noqa: N803
-
-    def confirm_subscription(self, TopicArn, Token):  # noqa: N803
-        if Token not in self.pending:
-            raise ClientError({"Error": {"Code": "InvalidParameter"}}, "ConfirmSubscription")
-        self.confirmed.append((TopicArn, self.pending.pop(Token)))
-
-
 def test_mail_that_asks_names_address_topic_and_token(home, ask):
     ask(token="0f")
 
@@ -182,7 +166,7 @@ def test_other_mails_ask_for_nothing(home):
 def test_pending_subscription_is_confirmed_by_its_token(home, ask):
     ask(token="old")
     ask(token="new")
-    sns = Sns(new=ADDRESS)
+    sns = checked("sns", Topics(new=ADDRESS))
 
     confirmed = mailbox.confirm(home, sns)
 
@@ -192,7 +176,7 @@ def test_pending_subscription_is_confirmed_by_its_token(home, ask):
 
 def test_other_addresses_and_topics_are_left_alone(home, ask):
     ask(token="a")
-    sns = Sns(a=ADDRESS)
+    sns = checked("sns", Topics(a=ADDRESS))
 
     assert mailbox.confirm(home, sns, address="somebody@else.example") == ()
     assert mailbox.confirm(home, sns, topic_arn=TOPIC + "-other") == ()
@@ -201,12 +185,9 @@ def test_other_addresses_and_topics_are_left_alone(home, ask):
 
 def test_refusal_for_missing_rights_is_not_hidden(home, ask):
     ask()
-    sns = Sns(abc=ADDRESS)
+    sns = checked("sns", Topics(abc=ADDRESS))
 
-    def refuse(**_):
-        raise ClientError({"Error": {"Code": "AuthorizationError"}}, "ConfirmSubscription")
-
-    sns.confirm_subscription = refuse
+    sns.failures["confirm"] = DENIED
 
     with pytest.raises(ClientError):
         mailbox.confirm(home, sns)

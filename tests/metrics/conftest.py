@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.aws_fakes.monitored import FakeAws, workspace_of
 from tests.metrics import believable
-from tests.metrics.fake_aws import FakeAws, workspace_of
 
 
 @pytest.fixture
@@ -27,5 +27,5 @@ def aws(tmp_path, monkeypatch):
 
 @pytest.fixture
 def workspace(aws):
-    """A workspace on the system in memory, as on AWS; see `fake_aws.workspace_of` for others."""
+    """A workspace on the system in memory, as on AWS; see `monitored.workspace_of` for others."""
     return workspace_of(aws)

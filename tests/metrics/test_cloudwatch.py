@@ -9,8 +9,8 @@ from couch_explorers.metrics import cloudwatch, model, series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, MetricsError, MetricsParameterError, SeriesState, Window
 from couch_explorers.metrics.series import Names
 from couch_explorers.objective import API_OBJECTIVE, QUEUE_OBJECTIVE, Objective
+from tests.aws_fakes.monitored import client_error, workspace_of
 from tests.metrics.believable import CORE, NAMES
-from tests.metrics.fake_aws import client_error, workspace_of
 
 NOW = datetime(2026, 11, 25, 8, 0, 27, tzinfo=UTC)
 END = NOW.replace(second=0)

@@ -17,8 +17,8 @@ from couch_explorers.metrics.model import (
     Window,
 )
 from couch_explorers.paths import Home
+from tests.aws_fakes.monitored import alarm, client_error, function, workspace_of
 from tests.metrics.believable import NAMES
-from tests.metrics.fake_aws import alarm, client_error, function, workspace_of
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

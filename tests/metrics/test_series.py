@@ -3,8 +3,8 @@ import pytest
 from couch_explorers.core.errors import client_reasons
 from couch_explorers.metrics import series
 from couch_explorers.metrics.model import API, API_FUNCTION, DEAD_LETTERS, QUEUE, WORKER
+from tests.aws_fakes.monitored import workspace_of
 from tests.metrics.believable import CORE, NAMES
-from tests.metrics.fake_aws import workspace_of
 
 
 def built(**changes):

@@ -13,7 +13,7 @@ from couch_explorers.oncall.job_timeline import trace
 from tests.aws_fakes.services import DENIED
 from tests.aws_fakes.validated import refusal
 
-from .fake_aws import DEAD, MODELS, NOW, QUEUE, Cloud
+from .scenario import DEAD, MODELS, NOW, QUEUE, Cloud
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from couch_explorers.core.bodies import trimmed
 from tests import handlers, hostile
-from tests.aws_fakes.services import Bucket, ImageModels
+from tests.aws_fakes.models import ImageModels
+from tests.aws_fakes.services import Bucket
 from tests.aws_fakes.validated import client
 
 FIELDS = ("prompt", "id", "model", "seed", "size", "cfg_scale", "negative_prompt")

@@ -14,7 +14,8 @@ import pytest
 
 from couch_explorers.core import image_models, jobs, png, sdk
 from couch_explorers.core.errors import GenerationError
-from tests.aws_fakes.services import Bucket
+from tests.aws_fakes.queues import ServedQueue
+from tests.aws_fakes.services import Bucket, Topics
 from tests.aws_fakes.validated import checked, refusal
 
 ARN = image_models.get(image_models.DEFAULT_MODEL_ID).arn
@@ -35,37 +36,11 @@ def plain_png(width=8, height=6):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-class FakeSqs:
-    """Its worker serves a message the moment it is sent, unless `broken` names what it does instead."""
-
-    def __init__(self, system):
-        self.system = system
-        self.dead_letters = 0
-        self.attributes = {}
-        self.bodies = []
-
-    def get_queue_attributes(self, QueueUrl, AttributeNames):
-        has = self.attributes | {"ApproximateNumberOfMessages": str(self.dead_letters)}
-        return {"Attributes": {name: has[name] for name in AttributeNames if name in has}}
-
-    def send_message(self, QueueUrl, MessageBody):
-        self.bodies.append(MessageBody)
-        self.system.work(MessageBody)
-
-
-class FakePages:
-    def __init__(self, page):
-        self.page = page
-
-    def paginate(self, **_arguments):
-        return [self.page]
-
-
 class FakeSystem:
     """Everything a smoke test asks, and the switches with which a test breaks it."""
 
     def __init__(self):
-        self.s3, self.sqs = Bucket(BUCKET), FakeSqs(self)
+        self.s3, self.sqs = Bucket(BUCKET), ServedQueue(self.work)
         self.lifecycles = {image_models.DEFAULT_MODEL_ID: "ACTIVE"}
         self.alarm_state, self.missing_alarms, self.alarm_actions = "OK", (), [TOPIC]
         self.subscriptions = [{"Endpoint": "ops@example.com", "SubscriptionArn": f"{TOPIC}:1"}]
@@ -92,7 +67,7 @@ class FakeSystem:
             ),
             "lambda": SimpleNamespace(invoke=self.invoke),
             "cloudwatch": SimpleNamespace(describe_alarms=self.describe_alarms, get_metric_data=self.get_metric_data),
-            "sns": SimpleNamespace(get_paginator=lambda _name: FakePages({"Subscriptions": self.subscriptions})),
+            "sns": Topics({TOPIC: self.subscriptions}),
         }
         return checked(service, clients[service])
 
@@ -176,7 +151,7 @@ class FakeSystem:
         }
 
     def fail(self, job):
-        self.sqs.dead_letters += 1
+        self.sqs.depth += 1
         note = {"detail": "The prompt was blocked.", "id": job.id, "reason": "ContentFiltered", "time": "now"}
         self.s3.put(job.error_key("42"), json.dumps(note).encode())
 

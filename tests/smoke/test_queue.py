@@ -86,7 +86,7 @@ def test_a_job_that_failed_tells_its_reason_and_ends_the_waiting(ask, system, cl
 
 
 def test_dead_letters_that_lay_there_before_are_told_but_not_blamed(ask, system, named):
-    system.sqs.dead_letters = 2
+    system.sqs.depth = 2
 
     check = named(ask(), "queue: no dead-letter messages")
 

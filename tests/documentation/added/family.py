@@ -10,6 +10,8 @@ from couch_explorers.core import image_models
 from couch_explorers.core.errors import InvalidJobError
 from couch_explorers.exploration import Sweep
 from couch_explorers.local.bedrock.emulator import ImageModelEmulator
+from tests.aws_fakes.models import ModelCatalogue
+from tests.aws_fakes.validated import checked
 
 SUNSET = image_models.get("example.sunset-v1:0")
 
@@ -42,8 +44,7 @@ def test_a_request_that_breaks_a_limit_is_refused_on_both_sides():
 
 def test_a_sweep_takes_the_model(monkeypatch, tmp_path):
     monkeypatch.setenv("COUCH_HOME", str(tmp_path))
-    described = {"modelDetails": {"modelLifecycle": {"status": "ACTIVE"}}}
-    bedrock = SimpleNamespace(get_foundation_model=lambda **_: described)
+    bedrock = checked("bedrock", ModelCatalogue())
     workspace = SimpleNamespace(target="local", model_arns=(SUNSET.arn,), functions={}, client=lambda *_: bedrock)
 
     plan = Sweep({"fjord": "A fjord"}, models=[SUNSET.id], seeds=[7, 8]).plan(workspace)

@@ -1,6 +1,6 @@
 from couch_explorers.figures import architecture
 from couch_explorers.figures.provenance import Kind
-from tests.metrics.fake_aws import client_error
+from tests.aws_fakes.monitored import client_error
 
 
 def test_a_whole_deploy_gives_a_figure_with_its_source(workspace):

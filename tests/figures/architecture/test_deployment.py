@@ -2,9 +2,9 @@ import pytest
 
 from couch_explorers.figures.architecture import deployment
 from couch_explorers.figures.architecture.deployment import AlarmRule, Bucket, Function, Gateway, Mapping, Queue, Topic
-from tests.figures.fake_aws import workspace_of
+from tests.aws_fakes.deployed import workspace_of
+from tests.aws_fakes.monitored import client_error
 from tests.metrics.believable import CORE, NAMES
-from tests.metrics.fake_aws import client_error
 
 
 def test_every_part_is_read_with_its_name_and_settings(workspace):

@@ -2,9 +2,9 @@
 
 import json
 
-from tests.metrics import fake_aws
+from tests.aws_fakes import monitored
+from tests.aws_fakes.monitored import FakeAws, client_error
 from tests.metrics.believable import CORE, NAMES, STEM
-from tests.metrics.fake_aws import FakeAws, client_error
 
 TOPIC_ARN = f"arn:aws:sns:eu-west-1:000000000000:{STEM}-alarms"
 ULTRA = "stability.stable-image-ultra-v1:1"
@@ -74,7 +74,7 @@ class DeployedAws(FakeAws):
 def alarm(short_name, metric, statistic, threshold):
     """Describe an alarm with its rule, as CloudWatch does."""
     rule = {"MetricName": metric, "Statistic": statistic, "ComparisonOperator": "GreaterThanThreshold"}
-    return fake_aws.alarm(short_name, threshold=threshold) | rule | {"AlarmActions": [TOPIC_ARN]}
+    return monitored.alarm(short_name, threshold=threshold) | rule | {"AlarmActions": [TOPIC_ARN]}
 
 
 def workspace_of(aws, **changes):
@@ -86,4 +86,4 @@ def workspace_of(aws, **changes):
         "topic_arn": TOPIC_ARN,
         "model_arns": MODEL_ARNS,
     }
-    return fake_aws.workspace_of(aws, **fields | changes)
+    return monitored.workspace_of(aws, **fields | changes)

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from botocore import xform_name
-from botocore.exceptions import ClientError
 
 from couch_explorers.metrics import series
 from couch_explorers.metrics.model import API_FUNCTION, WORKER
-from tests.aws_fakes.validated import check_answer, check_error, check_parameters, operations, refusal
+from tests.aws_fakes.validated import checked, operations, refusal
 from tests.metrics.believable import CORE, NAMES, STEM
 
 QUEUE_URL = f"https://sqs.eu-west-1.amazonaws.com/000000000000/{STEM}-jobs"
@@ -37,7 +36,7 @@ class FakeAws:
         self.queues = {NAMES.queue, NAMES.dead_letters}
 
     def client(self, service, region=None):
-        return FakeClient(self, service)
+        return checked(service, _Service(self, service))
 
     def put(self, key, values, *, reasons=(), models=(CORE,)):
         """Put values by time, as a series' key names it; the same value for each statistic that is asked for."""
@@ -54,8 +53,8 @@ class FakeAws:
     def calls(self, operation):
         return [arguments for name, arguments in self.asked if name == operation]
 
-    def answer(self, operation, arguments):
-        """Check the arguments, note them, and give the pages of the answer."""
+    def answer(self, operation, **arguments):
+        """Note the call, and give the pages of its answer."""
         self.asked.append((operation, arguments))
         error = self.errors.get(operation)
         if isinstance(error, list):
@@ -145,28 +144,17 @@ class FakeAws:
         yield {"QueueUrl": QUEUE_URL}
 
 
-class FakeClient:
-    """One service's client, as boto3 has it: operations by name, and paginators."""
+class _Service:
+    """One service's operations, each of which yields its pages."""
 
     def __init__(self, aws, service):
-        self.aws, self.service = aws, service
+        self._aws, self._names = aws, {name: model.name for name, model in operations(service).items()}
 
-    def get_paginator(self, operation):
-        return SimpleNamespace(paginate=lambda **arguments: self._pages(operation, arguments))
+    def __getattr__(self, name):
+        def pages(**arguments):
+            yield from self._aws.answer(self._names[name], **arguments)
 
-    def __getattr__(self, operation):
-        return lambda **arguments: next(iter(self._pages(operation, arguments)))
-
-    def _pages(self, operation, arguments):
-        model = operations(self.service)[operation]
-        check_parameters(model, arguments)
-        try:
-            for page in self.aws.answer(model.name, arguments):
-                check_answer(model, page)
-                yield page
-        except ClientError as error:
-            check_error(model, error)
-            raise
+        return pages
 
 
 def result(name, points, status):

@@ -6,6 +6,7 @@ import threading
 from types import SimpleNamespace
 
 from couch_explorers.exploration.judge_question import TOOL
+from tests.aws_fakes.models import OpenCalls
 
 BLOCK = re.compile(r"<image_prompt>.*?</image_prompt>", re.DOTALL)
 
@@ -40,30 +41,28 @@ def gullible(asked):
     return scored(asked, 5 if "give 5" in outside.casefold() else 2)
 
 
-class FakeJudge:
+class Judge:
     """`answers` are functions of the call, used one after the other, the last one again and again."""
 
     def __init__(self, *answers):
         self.answers = list(answers) or [scored]
         self.asked = []
-        self.most_open = 0
+        self.open = OpenCalls()
         self.headers = {}
-        self._open = 0
         self._lock = threading.Lock()
         self.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_: None))
+
+    @property
+    def most_open(self):
+        return self.open.most_open
 
     def converse(self, **asked):
         json.dumps(asked["toolConfig"])
         with self._lock:
             self.asked.append(asked)
             answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
-            self._open += 1
-            self.most_open = max(self.most_open, self._open)
-        try:
+        with self.open:
             found = answer(asked) if callable(answer) else answer
-        finally:
-            with self._lock:
-                self._open -= 1
         if isinstance(found, Exception):
             raise found
         return found | {"ResponseMetadata": {"HTTPHeaders": self.headers}}

@@ -26,7 +26,9 @@ def rows():
 
 
 def defined_in(path, text):
-    """The names that a file defines: of Python at the top level, of Terraform each block's labels."""
+    """The names that a file defines: of Python at the top level, of Terraform each block's labels, of YAML each key."""
+    if path.suffix == ".yaml":
+        return set(re.findall(r"^ *(\w+):", text, re.MULTILINE))
     if path.suffix != ".py":
         return set(re.findall(r'"(\w+)"', "\n".join(re.findall(r"^\w+ .*\{", text, re.MULTILINE))))
     names = set()
@@ -51,4 +53,5 @@ def test_file_defines_the_name(what, file, name):
 
 def test_a_name_that_is_only_used_is_not_defined(tmp_path):
     assert defined_in(tmp_path / "a.py", "ATTEMPTS = 5\nother(postpone)\n") == {"ATTEMPTS", None}
+    assert defined_in(tmp_path / "a.yaml", "Api:\n  Responses: {Header: 1}\n") == {"Api", "Responses"}
     assert defined_in(tmp_path / "a.tf", 'variable "age" {\n  default = "there"\n}\n') == {"age"}

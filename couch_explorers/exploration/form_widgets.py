@@ -50,6 +50,7 @@ LARGE = (1024, 1024)
 STYLE = f"""<style>
 .couch-form {{ max-width: 100%; gap: 10px; }}
 .couch-form .widget-label {{ color: var(--jp-ui-font-color1, #222); }}
+.couch-form .widget-textarea > .widget-label {{ white-space: normal; line-height: 1.3; padding-top: 4px; }}
 .couch-form .couch-fields {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr));
   gap: 10px 28px; align-items: start; }}
 .couch-form .couch-fields > * {{ margin: 0; width: auto; }}
@@ -102,7 +103,9 @@ class FormWidgets:
         self._running: threading.Thread | None = None
         self._cancel = threading.Event()
 
-        self._prompts = _area("Prompts", "Empty lines part prompts; {name} is a variable once it has values", rows=5)
+        self._prompts = _area(
+            "Prompts", "Prompts, separated by empty lines; {name} is a variable once it has values", rows=5
+        )
         self._prompts.add_class("couch-form-prompts")
         self._variables = ipywidgets.VBox()
         self._models = {
@@ -114,7 +117,7 @@ class FormWidgets:
         self._sizes = _text("Sizes", "1024x1024, 1280x720")
         self._cfg_scales = _text("CFG scales", "empty is each model's default")
         self._negative = _area(
-            "Negative prompt", "What must not be in the picture, one a line; none is an empty one", rows=2
+            "Negative prompt", "What must not be in the picture, one per line; the line none means without", rows=2
         )
         self._title = _text("Title", "stands over the pictures")
         self._via = ipywidgets.ToggleButtons(

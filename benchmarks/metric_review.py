@@ -10,17 +10,21 @@ from results import Results, parser
 
 from couch_explorers import metrics, workspace
 from couch_explorers.metrics.model import Context
-from couch_explorers.metrics.time_windows import POINTS_PER_CALL
+from couch_explorers.metrics.time_windows import POINTS_PER_CALL, objective_windows
 
 HOURS = {"day": 24, "week": 168}
 
 
 def fewest_calls(facts: Context) -> int:
-    """In how many calls CloudWatch could answer if every series had a point for each of its periods."""
+    """In how many calls CloudWatch could answer if every series had a point for each of its periods.
+
+    The error budget and its burn rates each take one more: windows of their own, with few series and long periods.
+    """
     points = [
         sum(window.length.total_seconds() / series.period_s for series in facts.series) for window in facts.windows
     ]
-    return sum(math.ceil(each / POINTS_PER_CALL) for each in points)
+    own = objective_windows(facts.windows[0].end, facts.fetched)
+    return sum(math.ceil(each / POINTS_PER_CALL) for each in points) + len(own)
 
 
 def time_notebook(results: Results, cloud: OwnCloud) -> None:

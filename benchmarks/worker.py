@@ -19,8 +19,10 @@ import json, sys, time, types, lambda_sqs
 context = types.SimpleNamespace(function_name="worker", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="r",
                                 get_remaining_time_in_millis=lambda: 60000)
 for number in range(int(sys.argv[1])):
+    sent = str(round(time.time() * 1000))
     record = {"messageId": f"m{number}", "receiptHandle": "h", "body": json.dumps({"id": f"bench-{time.time_ns()}", "prompt": "A fjord"}),
-              "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {}, "eventSource": "aws:sqs"}
+              "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": sent, "ApproximateFirstReceiveTimestamp": sent},
+              "messageAttributes": {}, "eventSource": "aws:sqs"}
     start = time.time()
     failed = lambda_sqs.lambda_handler({"Records": [record]}, context)["batchItemFailures"]
     sys.stderr.write(json.dumps({"start": start, "end": time.time(), "failed": bool(failed)}) + "\\n")
@@ -76,8 +78,8 @@ def main() -> None:
         cold = [(seconds("import lambda_sqs", variables), seconds(BARE, variables)) for _ in range(options.runs)]
 
         serving = [sys.executable, "-c", WARM, str(options.runs + WARM_UP)]
-        told = subprocess.run(serving, env=variables, check=True, capture_output=True, text=True).stderr
-        served = [json.loads(entry) for entry in told.splitlines() if entry.startswith('{"start"')][WARM_UP:]
+        done = subprocess.run(serving, env=variables, check=True, capture_output=True, text=True)
+        served = [json.loads(entry) for entry in done.stderr.splitlines() if entry.startswith('{"start"')][WARM_UP:]
         calls = [json.loads(entry) for entry in (cloud.home / "requests.jsonl").read_text().splitlines()]
         asked = [call for call in calls if call["path"].endswith("/invoke")]
         above = []
@@ -85,7 +87,7 @@ def main() -> None:
             model = sum(call["end"] - call["start"] for call in asked if job["start"] <= call["start"] <= job["end"])
             above.append((job["end"] - job["start"] - model) * 1000)
     if any(job["failed"] for job in served):
-        sys.exit("The worker failed on a job; there is nothing to measure.")
+        sys.exit(f"The worker failed on a job, so there is nothing to measure:\n{done.stdout}")
     results.add("warm.above_model", "warm, above the model's own time", above, "ms", budget=50)
     results.add("cold.worker", "cold start", [worker for worker, _ in cold], "s")
     results.add("cold.bare_boto3", "bare boto3 and two clients", [bare for _, bare in cold], "s")

@@ -1,4 +1,4 @@
-"""What is here, what is missing, and the command that fixes it."""
+"""Lists what is missing on this machine, and the command that fixes it."""
 
 import os
 import platform

@@ -105,6 +105,16 @@ def test_renamed_commands_keep_their_old_name_as_a_hidden_alias(old, new):
     assert usages[0][1:] == usages[1][1:]
 
 
+def test_no_summary_of_a_command_is_cut_at_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    helped = CliRunner().invoke(cli.app, ["--help"]).stdout
+
+    summaries = helped.partition("Commands:\n")[2].splitlines()
+    assert len(summaries) > 1
+    assert [line for line in summaries if line.endswith("...")] == []
+
+
 @pytest.mark.programs
 def test_help_imports_nothing_heavy():
     script = "import sys; import couch_explorers.cli; print(*sorted({'boto3', 'papermill', 'pandas', 'matplotlib', 'localemu'} & set(sys.modules)))"

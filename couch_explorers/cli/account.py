@@ -28,7 +28,9 @@ def bootstrap(
     repository_id: Annotated[str, typer.Option(help="The repository's number, likewise.")] = "",
     apply: Annotated[bool, typer.Option("--apply", help="Make what is missing; without it, only list it.")] = False,  # noqa: FBT002
 ) -> None:
-    """Prepare an account for the workflows: buckets, policies, and the role that GitHub takes.
+    """Prepare an AWS account for the workflows.
+
+    Makes the buckets, the policies, and the role that GitHub assumes.
 
     Needs an administrator's credentials. What is there is left alone; only a policy that has changed is replaced.
     """

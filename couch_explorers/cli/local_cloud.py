@@ -37,9 +37,9 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Start the local cloud and deploy both stacks on it. Again: only what changed.
+    """Start the local cloud and deploy both stacks on it.
 
-    What was chosen stays until something else is chosen, or `couch down --erase`.
+    The next time, only what has changed is deployed. The settings stay until others are given, or until `couch down --erase`.
     """
     from couch_explorers.local import deploy, process, progress, retention
     from couch_explorers.local.process import end_orphan_processes
@@ -68,9 +68,9 @@ def down(
     ] = False,
     keep_days: Annotated[int, typer.Option(min=0, help="What is newer than so many days is not pruned.")] = 30,
 ) -> None:
-    """Stop the local cloud; what is in it comes back with `couch up`.
+    """Stop the local cloud and keep its contents.
 
-    Images and runs of AWS, which were paid for, and ratings are never pruned or erased.
+    `couch up` brings them back. Images and runs of AWS, which were paid for, and ratings are never pruned or erased.
     """
     from couch_explorers.local import process, retention
     from couch_explorers.local.process import end_orphan_processes
@@ -113,7 +113,10 @@ def status(
     region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """What runs and what is deployed on it; with `--target aws`, what is deployed there."""
+    """Show whether the local cloud runs, and what is deployed.
+
+    With `--target aws`: what is deployed there.
+    """
     if target == "aws":
         _status_of_aws(candidate, region, as_json=as_json)
         return
@@ -175,9 +178,9 @@ def _status_of_aws(candidate: str | None, region: str | None, *, as_json: bool) 
 
 @app.command()
 def env() -> None:
-    """Print exports that point AWS tools at the local cloud, and the addresses of what is deployed on it.
+    """Print exports that point AWS tools at the local cloud.
 
-    For any other AWS tool in this shell: eval "$(couch env)". It acts as the root user of the account, or as the user that
+    They include the addresses of what is deployed. In a shell: eval "$(couch env)". It acts as the root user of the account, or as the user that
     COUCH_LOCAL_USER names: `operator`, who may do what the people on call may do on AWS, or `deploy`.
     """
     import os
@@ -206,7 +209,7 @@ def env() -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """What is here, what is missing, and the command that fixes it."""
+    """List what is missing here, and the commands that fix it."""
     from dataclasses import asdict
 
     from couch_explorers.doctor import examine
@@ -234,9 +237,9 @@ def faults(
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Set, show or clear faults of the local image models, of S3 and SQS, and of deliveries.
+    """Set, show or clear faults of the local cloud.
 
-    Each call replaces what was set before. Shares of the model's calls: throttle, error (503), filter, hang (billed, and answered
+    Image models, S3, SQS and deliveries can fail. Each call replaces what was set before. Shares of the model's calls: throttle, error (503), filter, hang (billed, and answered
     after 15 minutes). Shares of the requests to S3 and SQS: unavailable (503), reset (of the connection). Shares of deliveries from a
     standard queue: duplicate, reorder.
     """
@@ -259,7 +262,10 @@ def seed_metrics(
     seed: Annotated[int, typer.Option(help="Another seed, another week.")] = 1,
     erase: Annotated[bool, typer.Option("--erase", help="Delete the synthetic metrics.")] = False,  # noqa: FBT002
 ) -> None:
-    """Write a week of realistic past metrics into the local cloud, marked as synthetic, for a review to compare with."""
+    """Write a week of synthetic metrics into the local cloud.
+
+    They are marked as synthetic, and give a review something to compare with.
+    """
     from couch_explorers.local import process
     from couch_explorers.paths import Home
 

@@ -23,9 +23,9 @@ def emails(
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show the e-mails that the local cloud has kept; none leaves this machine.
+    """Show the local cloud's e-mails.
 
-    Alarms send them, and subscriptions that their owner has to confirm.
+    None leaves this machine. Alarms send them, and subscriptions that their owner has to confirm.
     """
     from couch_explorers.local import mailbox as mails
     from couch_explorers.paths import Home
@@ -71,7 +71,7 @@ def job(
     region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show a job's timeline: queue, receives, log lines, and its image or the reason why there is none."""
+    """Show a job's timeline, from the queue to its image or error."""
     from couch_explorers.oncall.job_timeline import trace
 
     story = trace(connect(target, candidate, region), job_id)
@@ -95,9 +95,9 @@ def redrive(
     region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show the jobs in the dead-letter queue with their reasons, and redrive those that may succeed now, under the same ids.
+    """Redrive jobs of the dead-letter queue that may now succeed.
 
-    A job whose model timed out is redriven once: each timeout may be billed.
+    Each is shown with its reason, and keeps its id. A job whose model timed out is redriven once: each timeout may be billed.
     """
     from couch_explorers.oncall import redrive
 

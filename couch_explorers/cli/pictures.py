@@ -24,7 +24,7 @@ def paint(
     region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Paint one picture: prints its S3 URI and the file that was saved."""
+    """Generate one image; print its S3 URI and the saved file."""
     from couch_explorers import generate_image
     from couch_explorers.paths import Home
 
@@ -58,7 +58,7 @@ def reproduce(
     region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Generate an image again from the parameters stored in it, and compare the two."""
+    """Generate an image again from its parameters, and compare."""
     from couch_explorers.exploration.reproduce import read_recipe, reproduce
 
     recipe = read_recipe(picture)
@@ -84,7 +84,10 @@ def load(
     region: Region = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Let many people ask for an image, and print how long they waited, counted from when each wanted to ask."""
+    """Let many users ask for an image, and measure their waits.
+
+    A wait begins when the user wanted to ask, even if earlier requests were still running.
+    """
     from couch_explorers.capacity import load_generator
     from couch_explorers.files import write_whole
 

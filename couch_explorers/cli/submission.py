@@ -24,7 +24,9 @@ def deliverables(
     empty: Annotated[bool, typer.Option("--empty", help="As it is before any deploy; makes no calls.")] = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """List what each task hands in, with the addresses of what is deployed, and the lines that try them.
+    """List each task's deliverables, with their addresses.
+
+    Also prints the commands that try them.
 
     With `--target aws`, GitHub is asked for the runs of the workflows; GITHUB_TOKEN is used where it is set.
     """

@@ -1,7 +1,7 @@
-"""How far a judge's scores agree with people's stars: whether to trust the judge, and where to look.
+"""Agreement between a judge's scores and people's stars: whether to trust the judge, and which pictures to look at.
 
-Krippendorff's alpha is 1 where both always say the same, 0 where they agree no more than by chance, and negative where they
-disagree more than that. It is computed on the interval scale of both, since a mean of several criteria lies between whole numbers.
+Krippendorff's alpha is 1 for perfect agreement, 0 for agreement by chance, and negative where both
+disagree more than that. It uses the interval scale, because the mean of several criteria is not a whole number.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from couch_explorers.exploration.ratings import Rating
     from couch_explorers.exploration.scores import Judgement
 
-# Krippendorff, Content Analysis (2004), p. 241: rely on what reaches 0.800, draw tentative conclusions from 0.667.
+# Krippendorff, Content Analysis (2004), p. 241: rely on 0.800 and above, draw tentative conclusions from 0.667.
 RELIABLE, TENTATIVE = 0.800, 0.667
-# With fewer, the interval covers nearly everything that alpha can be.
+# With fewer, the interval covers nearly the whole range of alpha.
 MIN_PICTURES = 10
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -42,7 +42,7 @@ STAND_IN_WARNING = "Local stand-in: the scores come from no model, and this figu
 
 @dataclass(frozen=True)
 class RatedPicture:
-    """A picture that both people and the judge have seen: `stars` (1 to 5; none counts as 1) and the judge's mean score."""
+    """A picture with both a rating and a score: `stars` (1 to 5; 0 counts as 1) and the judge's mean score."""
 
     cell: CellView
     stars: int
@@ -50,7 +50,7 @@ class RatedPicture:
 
     @property
     def difference(self) -> float:
-        """By how much the judge's score is higher."""
+        """The judge's score minus the stars."""
         return self.judgement.mean - self.stars
 
 
@@ -58,8 +58,8 @@ class RatedPicture:
 class Agreement:
     """A judge's agreement with people. A notebook shows it, with the pictures on which they differ most.
 
-    `alpha` is Krippendorff's, `low` and `high` bound its bootstrap interval of 95 %; all are None where it is not known, and
-    `unknown` says why. `pictures` are those that both have seen, the largest difference first.
+    `alpha` is Krippendorff's, `low` and `high` bound its 95 % bootstrap interval; all are None if alpha is unknown, and
+    `unknown` says why. `pictures` have both stars and scores, sorted by the largest difference.
     """
 
     pictures: tuple[RatedPicture, ...]
@@ -70,19 +70,19 @@ class Agreement:
 
     @property
     def n(self) -> int:
-        """How many pictures both have seen."""
+        """The number of pictures with both stars and scores."""
         return len(self.pictures)
 
     @property
     def stand_in(self) -> bool:
-        """Whether any of the scores is the local cloud's stand-in."""
+        """Whether any score comes from the local cloud's stand-in."""
         return any(each.judgement.stand_in for each in self.pictures)
 
     @property
     def verdict(self) -> Verdict:
-        """OK where even the interval's lower end is reliable enough for tentative conclusions.
+        """OK if the interval's lower bound still allows tentative conclusions.
 
-        NO DATA where alpha is not known, and for a stand-in, whose agreement says nothing.
+        NO DATA if alpha is unknown, and for a stand-in, whose agreement means nothing.
         """
         if self.alpha is None or self.low is None or self.stand_in:
             return Verdict.NO_DATA
@@ -92,7 +92,7 @@ class Agreement:
 
     @property
     def sentence(self) -> str:
-        """What was found, and what follows from it."""
+        """The result and what follows from it."""
         if self.alpha is None:
             return f"Agreement with people is not known. {self.unknown}"
         figure = (
@@ -109,9 +109,9 @@ class Agreement:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """The verdict, for `couch run`: a judge that does not agree is worth a warning, and no failure of the sweep.
+        """The verdict for `couch run`: a judge that disagrees is a warning, not a failure of the sweep.
 
-        None where no picture has both stars and scores.
+        Empty if no picture has both stars and scores.
         """
         if not self.pictures:
             return ()
@@ -137,8 +137,8 @@ class Agreement:
         return pd.DataFrame(rows, columns=["number", "id", "stars", "score", "difference", "reasons"])
 
     def figure(self) -> Figure:
-        """Draw the judge's scores over people's stars; a stand-in is marked across the plot."""
-        from couch_explorers import plot_style  # noqa: PLC0415 - it takes its time, and the sentence needs none of it
+        """Plot the judge's scores against people's stars; a stand-in is marked across the plot."""
+        from couch_explorers import plot_style  # noqa: PLC0415 - slow to import, and the sentence doesn't need it
 
         with plot_style.sheet():
             return self._draw()
@@ -148,12 +148,12 @@ class Agreement:
 
         from couch_explorers import plot_style  # noqa: PLC0415 - as above
 
-        drawn = Figure(figsize=(4.6, 4.0), layout="constrained")
-        axes = drawn.add_subplot()
+        figure = Figure(figsize=(4.6, 4.0), layout="constrained")
+        axes = figure.add_subplot()
         points: dict[tuple[int, float], int] = {}
         for each in self.pictures:
-            place = (each.stars, round(each.judgement.mean, 1))
-            points[place] = points.get(place, 0) + 1
+            point = (each.stars, round(each.judgement.mean, 1))
+            points[point] = points.get(point, 0) + 1
         axes.plot([1, 5], [1, 5], color=plot_style.FRAME, linewidth=1, linestyle=plot_style.DASHED, zorder=1)
         axes.scatter(
             [stars for stars, _ in points], [score for _, score in points], s=[36 * count for count in points.values()],
@@ -168,19 +168,19 @@ class Agreement:
             ylabel="judge's mean score",
             aspect="equal",
         )
-        known = (
+        title = (
             f"alpha {self.alpha:.2f} ({self.low:.2f} to {self.high:.2f})"
             if self.alpha is not None
             else "alpha not known"
         )
-        axes.set_title(f"{known}, n = {self.n}", loc="left")
+        axes.set_title(f"{title}, n = {self.n}", loc="left")
         axes.grid(axis="x")
         if self.stand_in:
             axes.text(
                 0.5, 0.5, "STAND-IN\nno model was asked", transform=axes.transAxes, ha="center", va="center",
                 rotation=28, fontsize=18, color=plot_style.ALARM, alpha=0.35, zorder=3,
             )  # fmt: skip
-        return drawn
+        return figure
 
     def __str__(self) -> str:
         return self.sentence
@@ -207,17 +207,17 @@ class Agreement:
 
 
 def agreement(pictures: pd.DataFrame, target: str | None = None) -> Agreement:
-    """Compare a judge's newest scores of a sweep's pictures with the stars that people gave them.
+    """Compare a judge's newest scores of a sweep's pictures with people's stars.
 
     Args:
         pictures: a sweep's result; pictures without stars or without scores are left out.
         target: whose ratings and scores; by default the frame's.
 
     Returns:
-        Alpha with its interval; not known where fewer than MIN_PICTURES have both, or where either side always says the same.
+        Alpha with its interval; unknown if fewer than MIN_PICTURES have both, or if either side gave all pictures the same.
 
     Raises:
-        ExplorationError: the frame is no sweep's result, or a file cannot be read.
+        ExplorationError: the frame is not a sweep's result, or a file cannot be read.
 
     """
     target = target or target_of(pictures)
@@ -241,20 +241,20 @@ def agreement(pictures: pd.DataFrame, target: str | None = None) -> Agreement:
 
 
 def _rated(
-    cells: Sequence[CellView], said: Mapping[str, Rating], judged: Mapping[str, Judgement]
+    cells: Sequence[CellView], ratings: Mapping[str, Rating], judgements: Mapping[str, Judgement]
 ) -> list[RatedPicture]:
-    """Find the pictures that have both; one that several cells show is taken once."""
+    """Find the pictures with both; one that several cells show counts once."""
     found: dict[str, RatedPicture] = {}
     for cell in cells:
         name = picture_id(cell) if cell.path is not None else ""
-        rating, judgement = said.get(name), judged.get(name)
+        rating, judgement = ratings.get(name), judgements.get(name)
         if rating is not None and rating.stars is not None and judgement is not None:
             found.setdefault(name, RatedPicture(cell, max(1, rating.stars), judgement))
     return list(found.values())
 
 
 def _alpha(table: np.ndarray) -> float | None:
-    """Compute Krippendorff's alpha of two rows; None where all values are the same, for which it is not defined."""
+    """Compute Krippendorff's alpha of two rows; None if all values are equal, where it is undefined."""
     import krippendorff  # noqa: PLC0415 - loaded where it is needed
 
     if np.unique(table).size == 1:
@@ -263,11 +263,11 @@ def _alpha(table: np.ndarray) -> float | None:
 
 
 def _interval(table: np.ndarray) -> tuple[float, float]:
-    """Bound alpha by a bootstrap over the pictures, drawn with a fixed seed so that the same ratings give the same interval."""
+    """Return alpha's bootstrap interval over the pictures, with a fixed seed so that equal ratings give equal intervals."""
     rng = np.random.default_rng(0)
     count = table.shape[1]
-    drawn = (_alpha(table[:, rng.integers(0, count, count)]) for _ in range(RESAMPLES))
-    values = [value for value in drawn if value is not None]
+    samples = (_alpha(table[:, rng.integers(0, count, count)]) for _ in range(RESAMPLES))
+    values = [value for value in samples if value is not None]
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
@@ -282,8 +282,8 @@ def _svg(figure: Figure) -> str:
 
     buffer = io.StringIO()
     with plot_style.sheet():
-        # Without the date: the same scores give the same page.
+        # Without the date, so that the same scores give the same page.
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
-    # Without the declaration before it, so that it can stand inside of HTML.
+    # Without the XML declaration, so that it can be embedded in HTML.
     return text[text.index("<svg") :]

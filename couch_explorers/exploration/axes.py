@@ -1,4 +1,4 @@
-"""The values of a sweep's axes, read from what a person gives and rejected where they are wrong for every model."""
+"""The values of a sweep's axes: parsed from user input, and rejected if they are invalid for every model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from couch_explorers.core.image_models import ImageModel
 
 
-# Ten times the largest sweep that is measured (benchmarks/sweep_scale.py): a plan of so many cells takes a minute.
+# Ten times the largest sweep that is benchmarked (benchmarks/sweep_scale.py): planning that many cells takes a minute.
 MAX_CELLS = 100_000
 
 
 class ExplorationError(Exception):
-    """What was asked for cannot be planned, run or shown; the message says why and what to do."""
+    """The request cannot be planned, run or shown; the message says why and what to do."""
 
 
-# A text without a name is named by so many of its first words, and by more where two begin alike.
+# A text without a name is named by this many of its first words, and by more if two texts begin alike.
 MIN_NAME_WORDS, MAX_NAME_WORDS = 4, 12
 MAX_NAME_CHARACTERS = 60
-# Words that no name ends with: "A cow on the" is named "A cow".
+# Words that a name must not end with: "A cow on the" becomes "A cow".
 JOINING_WORDS = frozenset(
     [
         "a",
@@ -56,7 +56,7 @@ JOINING_WORDS = frozenset(
 
 
 def parse_prompts(given: Any) -> dict[str, str]:
-    """Read the prompts: a mapping from name to text, (name, text) pairs, or texts, which their first words name."""
+    """Parse the prompts: a mapping from name to text, (name, text) pairs, or texts, which are named by their first words."""
     if isinstance(given, Mapping):
         if not given:
             raise _empty_axis("prompts")
@@ -79,7 +79,7 @@ def parse_prompts(given: Any) -> dict[str, str]:
 
 
 def parse_models(given: Any) -> tuple[str, ...]:
-    """Read the models, each an id or an ARN."""
+    """Parse the models, each an id or an ARN."""
     names = axis_values("models", given)
     try:
         known = [image_models.get(name).id for name in names]
@@ -90,7 +90,7 @@ def parse_models(given: Any) -> tuple[str, ...]:
 
 
 def parse_seeds(given: Any, allowed: Sequence[ImageModel]) -> tuple[int, ...]:
-    """Read the seeds; one that none of the sweep's models takes is refused, for it is a slip and no question."""
+    """Parse the seeds; reject one that no model of the sweep accepts, which can only be a mistake."""
     values = axis_values("seeds", given)
     for value in values:
         if not isinstance(value, Integral) or isinstance(value, bool):
@@ -109,7 +109,7 @@ def parse_seeds(given: Any, allowed: Sequence[ImageModel]) -> tuple[int, ...]:
 
 
 def parse_sizes(given: Any) -> tuple[str, ...]:
-    """Read the sizes, each "WxH" in pixels."""
+    """Parse the sizes, each "WxH" in pixels."""
     values = [model_families.with_plain_x(value) for value in axis_values("sizes", given)]
     try:
         for value in values:
@@ -121,7 +121,7 @@ def parse_sizes(given: Any) -> tuple[str, ...]:
 
 
 def parse_cfg_scales(given: Any) -> tuple[float | None, ...]:
-    """Read the cfg scales; None is each model's own default."""
+    """Parse the cfg scales; None is each model's own default."""
     values = axis_values("cfg_scales", given)
     for value in values:
         number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
@@ -135,7 +135,7 @@ def parse_cfg_scales(given: Any) -> tuple[float | None, ...]:
 
 
 def parse_negative_prompts(given: Any) -> tuple[str | None, ...]:
-    """Read the negative prompts; None is none."""
+    """Parse the negative prompts; None means no negative prompt."""
     values = axis_values("negative_prompts", given)
     texts = [None if value is None else _parse_text("negative_prompts", value, none=", or None") for value in values]
     reject_duplicates("negative_prompts", texts)
@@ -143,21 +143,21 @@ def parse_negative_prompts(given: Any) -> tuple[str | None, ...]:
 
 
 def parse_label(what: str, text: Any) -> str:
-    """Read a text that stands over or beside pictures: one line, no outer blanks, possibly empty."""
+    """Parse a title or label: one line, without surrounding whitespace, possibly empty."""
     if not isinstance(text, str) or not is_plain(text):
         raise ExplorationError(f"The {what} {shown(text)} is no plain Unicode text: give one line of text.")
     return " ".join(text.split())
 
 
 def axis_values(axis: str, given: Any) -> list[Any]:
-    """List the values of an axis; a single text, number or None stands for an axis with that one value.
+    """List the values of an axis; a single text, number or None is an axis with that one value.
 
     Args:
         axis: its name, for the message.
-        given: what stands in its place. Of an iterable no more is read than a sweep can hold.
+        given: the value or values. No more of an iterable is read than a sweep can hold.
 
     Raises:
-        ExplorationError: no list of values, none at all, or more than MAX_CELLS.
+        ExplorationError: not a list of values, an empty one, or more than MAX_CELLS values.
 
     """
     if given is None or isinstance(given, str | bytes | Real):
@@ -174,12 +174,12 @@ def axis_values(axis: str, given: Any) -> list[Any]:
 
 
 def refuse_too_many(axis: str, count: int, *, more: bool = False) -> None:
-    """Refuse an axis that alone has more values than a sweep has cells, before they are built.
+    """Reject an axis that alone has more values than a sweep may have cells, before the cells are built.
 
     Args:
         axis: its name, for the message.
-        count: how many values it has.
-        more: the values were not read to their end, so that `count` is the least there are.
+        count: the number of its values.
+        more: the values were not read to the end; `count` is the minimum.
 
     Raises:
         ExplorationError: with the count and the limit.
@@ -197,7 +197,7 @@ def _empty_axis(axis: str) -> ExplorationError:
 
 
 def reject_duplicates(axis: str, values: Iterable[Hashable]) -> None:
-    """Refuse values of which one stands there twice; raises ExplorationError with the value and how often."""
+    """Reject duplicate values; raises ExplorationError with the value and its count."""
     value, times = Counter(values).most_common(1)[0]
     if times > 1:
         raise ExplorationError(f"The axis {axis} holds {shown(value)} {times} times: give each value once.")
@@ -229,16 +229,16 @@ def _parse_text(axis: str, text: Any, none: str = "") -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether a file can hold the text, which one with a NUL or half a surrogate pair cannot."""
+    """Check that a text can be written to a file: it has no NUL and no lone surrogate."""
     return image_models.UNPLAIN.search(text) is None
 
 
 def _default_names(texts: Sequence[str]) -> list[str]:
-    """Name each text by its first words, as many as tell it from the others, or else by a number behind them."""
+    """Name each text by as many of its first words as distinguish it from the others, or else by a trailing number."""
     lengths = range(MIN_NAME_WORDS, MAX_NAME_WORDS + 1)
     words = [text.split() for text in texts]
     beginnings = Counter(tuple(text[:length]) for length in range(1, MAX_NAME_WORDS + 1) for text in words)
-    # A dict, for it keeps the order.
+    # A dict as an ordered set.
     names: dict[str, None] = {}
     for text in words:
         length = next((length for length in lengths if beginnings[tuple(text[:length])] == 1), MAX_NAME_WORDS)
@@ -253,7 +253,7 @@ def _default_names(texts: Sequence[str]) -> list[str]:
 
 
 def _head(text: Sequence[str], length: int, beginnings: Mapping[tuple[str, ...], int]) -> str:
-    """Join the first `length` words; joining words at the end go, unless another text begins like the rest."""
+    """Join the first `length` words; drop trailing joining words, unless another text begins with the rest."""
     end = length
     while end > 1 and len(text) > length and text[end - 1].lower() in JOINING_WORDS:
         end -= 1

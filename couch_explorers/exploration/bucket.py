@@ -1,4 +1,4 @@
-"""The pictures and error notes of a sweep's jobs in the bucket: listed, fetched, uploaded, removed."""
+"""The pictures and error notes of a sweep's jobs in the bucket: list, fetch, upload and remove them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# What S3 lists in one answer, or removes at one request, at most (S3 API reference, ListObjectsV2 and DeleteObjects).
+# The most keys that S3 lists or deletes per request (S3 API reference, ListObjectsV2 and DeleteObjects).
 MAX_KEYS = 1000
-# What one job can have there.
+# The objects that one job can have.
 KEYS_PER_JOB = 2
 
 PICTURE_SUFFIX = ".png"
@@ -37,10 +37,10 @@ NOTE_SUFFIX = ".error.json"
 
 @dataclass
 class BucketListing:
-    """One look into the bucket.
+    """The result of listing the bucket once.
 
-    `pictures` are the ids that have one; `notes` maps an id to a mark of its note, which changes when the note is written
-    again; `requests` counts what was asked of S3 ($0.005 per 1,000 on AWS).
+    `pictures` are the ids that have one; `notes` maps an id to a version of its note, which changes when the note is written
+    again; `requests` counts the calls of S3 ($0.005 per 1,000 on AWS).
     """
 
     pictures: set[str] = field(default_factory=set)
@@ -51,41 +51,41 @@ class BucketListing:
 def find_results(s3: Any, bucket: str, prefix: str, ids: Iterable[str]) -> BucketListing:
     """Find the pictures and notes of these jobs; raises StorageError.
 
-    It takes as few requests as there are jobs, or pages of a thousand keys, whichever are fewer: each request starts at
-    the next job that is still looked for, and settles every job up to the last key of its answer.
+    It takes one request per job or per page of a thousand keys, whichever is fewer: each request starts at the next job
+    without a result, and settles every job up to the last key of its response.
     """
     wanted = sorted(ids)
     known = set(wanted)
     last_keys = [f"{prefix}/{job_id}{PICTURE_SUFFIX}" for job_id in wanted]
-    seen = BucketListing()
-    place, page_keys, after = 0, MAX_KEYS, ""
-    while place < len(wanted):
-        # The bare id comes before both of its keys.
-        first, last = f"{prefix}/{wanted[place]}", f"{prefix}/{wanted[-1]}"
+    listing = BucketListing()
+    position, page_keys, after = 0, MAX_KEYS, ""
+    while position < len(wanted):
+        # The bare id sorts before both of its keys.
+        first, last = f"{prefix}/{wanted[position]}", f"{prefix}/{wanted[-1]}"
         shared = os.path.commonprefix([first, last])  # noqa: RUF071 - keys are texts, not paths
-        answer = _list_page(s3, bucket, Prefix=shared, StartAfter=max(first, after), MaxKeys=page_keys)
-        seen.requests += 1
-        listed = answer.get("Contents", [])
+        response = _list_page(s3, bucket, Prefix=shared, StartAfter=max(first, after), MaxKeys=page_keys)
+        listing.requests += 1
+        listed = response.get("Contents", [])
         for entry in listed:
             name = str(entry["Key"]).removeprefix(f"{prefix}/")
             if (job_id := name.removesuffix(PICTURE_SUFFIX)) in known:
-                seen.pictures.add(job_id)
+                listing.pictures.add(job_id)
             elif (job_id := name.removesuffix(NOTE_SUFFIX)) in known:
-                seen.notes[job_id] = f"{entry['ETag']} {entry['LastModified'].isoformat()}"
-        if not answer.get("IsTruncated") or not listed:
+                listing.notes[job_id] = f"{entry['ETag']} {entry['LastModified'].isoformat()}"
+        if not response.get("IsTruncated") or not listed:
             break
         after = str(listed[-1]["Key"])
         settled = bisect.bisect_right(last_keys, after)
-        # Where a whole page settled but one, the next ones lie as far apart: each one's own keys are enough.
-        page_keys = MAX_KEYS if settled - place > 1 else KEYS_PER_JOB
-        place = settled
-    return seen
+        # If a whole page settled only one job, the next ones are as far apart: their own keys are enough.
+        page_keys = MAX_KEYS if settled - position > 1 else KEYS_PER_JOB
+        position = settled
+    return listing
 
 
 def fetch_picture(s3: Any, bucket: str, prefix: str, job: Job) -> bytes | None:
-    """Fetch the job's picture and make sure that it is whole and came from the job's request; None where there is none.
+    """Fetch the job's picture and check that it is complete and comes from the job's request; None if there is none.
 
-    Look first: for a key that is not there, S3 answers a caller who may list the prefix alone as one who may not read.
+    List first: for a missing key, S3 returns AccessDenied to a caller that may list nothing but the prefix.
     Raises ConflictError for the picture of another request, and StorageError.
     """
     key = job.key(prefix)
@@ -94,18 +94,18 @@ def fetch_picture(s3: Any, bucket: str, prefix: str, job: Job) -> bytes | None:
         return None
     picture, metadata = content
     try:
-        inside = pictures.read_parameters(picture).get("request")
+        embedded_request = pictures.read_parameters(picture).get("request")
         for _ in pictures.chunks(picture):
             pass
     except ValueError as error:
         raise StorageError(f"s3://{bucket}/{key} cannot be used. {error}", passing=False) from error
-    if metadata.get(HASH_METADATA) != job.request_hash or inside != job.request:
+    if metadata.get(HASH_METADATA) != job.request_hash or embedded_request != job.request:
         raise ConflictError(f"s3://{bucket}/{key} holds the picture of another request: look at it, then remove it.")
     return picture
 
 
 def fetch_note(s3: Any, bucket: str, prefix: str, job: Job) -> tuple[str, str] | None:
-    """Fetch why there is no picture as (reason, detail); None where there is no note. Raises StorageError."""
+    """Fetch the error note as (reason, detail); None if there is none. Raises StorageError."""
     key = job.error_key(prefix)
     content = _get_object(s3, bucket, key)
     if content is None:
@@ -118,33 +118,33 @@ def fetch_note(s3: Any, bucket: str, prefix: str, job: Job) -> tuple[str, str] |
 
 
 def remove_notes(s3: Any, bucket: str, prefix: str, jobs: Iterable[Job]) -> set[str]:
-    """Remove the notes of earlier tries and return the ids whose note is gone; without the right to, none is."""
+    """Remove the notes of earlier attempts and return the ids whose note is gone: none without the permission."""
     ids = {job.error_key(prefix): job.id for job in jobs}
     keys = list(ids)
-    gone: set[str] = set()
+    removed: set[str] = set()
     for start in range(0, len(keys), MAX_KEYS):
-        doomed = [{"Key": key} for key in keys[start : start + MAX_KEYS]]
+        objects = [{"Key": key} for key in keys[start : start + MAX_KEYS]]
         try:
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed})
+            response = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
         except (BotoCoreError, ClientError):
             continue
-        gone |= {ids[entry["Key"]] for entry in answer.get("Deleted", [])}
-    return gone
+        removed |= {ids[entry["Key"]] for entry in response.get("Deleted", [])}
+    return removed
 
 
 def _list_page(s3: Any, bucket: str, **arguments: Any) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = s3.list_objects_v2(Bucket=bucket, **arguments)
+        response: dict[str, Any] = s3.list_objects_v2(Bucket=bucket, **arguments)
     except (BotoCoreError, ClientError) as error:
         raise storage_error("list", bucket, error) from error
-    return answer
+    return response
 
 
 def _get_object(s3: Any, bucket: str, key: str) -> tuple[bytes, dict[str, str]] | None:
-    """Read an object as (content, metadata), None where there is none."""
+    """Read an object as (content, metadata); None if there is none."""
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
-        return answer["Body"].read(), answer.get("Metadata", {})
+        response = s3.get_object(Bucket=bucket, Key=key)
+        return response["Body"].read(), response.get("Metadata", {})
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and describe(error)[0] in ("NoSuchKey", "404"):
             return None
@@ -152,14 +152,14 @@ def _get_object(s3: Any, bucket: str, key: str) -> tuple[bytes, dict[str, str]] 
 
 
 def s3_client(workspace: Workspace, threads: int) -> Any:
-    """Make an S3 client that so many threads share, each with a connection that stays open."""
+    """Create an S3 client for this many threads, each with a connection that stays open."""
     return workspace.client("s3", config=CLIENT_CONFIG.merge(Config(max_pool_connections=threads)))
 
 
 def upload(s3: Any, workspace: Workspace, cache: ImageCache, job: Job, png: bytes, *, seed: int | None = None) -> str:
-    """Store the job's picture unless it is there, note it in the cache's record, and return its key.
+    """Store the job's picture unless it exists, note it in the cache's record, and return its key.
 
-    `seed` is the one that the model used, where it is not the job's. Raises StorageError, or ConflictError where the key
+    `seed` is the one that the model used, if it is not the job's. Raises StorageError, or ConflictError if the key
     holds another request's picture.
     """
     key = job.key(workspace.prefix)

@@ -1,7 +1,7 @@
-"""The pictures on this machine, one file a request, so that no picture is paid for twice.
+"""The picture cache on this machine, one file per request, so that no picture is paid for twice.
 
-A picture's name is its job's id, which follows from its request (`sweep_spec.picture_job`). Beside `<id>.png` lies `<id>.json`,
-the record of the request: it is written before the model is asked, so that a picture which never came leaves a trace.
+A picture is named by its job's id, which is derived from its request (`sweep_spec.picture_job`). `<id>.json` beside `<id>.png`
+is the record of the request: it is written before the model is called, so that a picture that never came leaves a trace.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 # Room for a picture of about one megapixel, with its record.
 PROBE_BYTES = 2 << 20
-# Seconds between two looks at a picture that another process is paying for.
+# Seconds between two checks of a picture that another process is paying for.
 CLAIM_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
 class CachedPicture:
-    """A whole picture in the cache: where it lies, its size in pixels, and the record of its request.
+    """A complete picture in the cache: its path, its size in pixels, and the record of its request.
 
-    `record` holds "id", "model", "request", "asked" (UTC); once the picture is here "kept" (UTC), "seconds" (that the model
-    took) and "usd"; once it is in the bucket "bucket" and "key". It is empty where only the picture was copied here.
+    `record` has "id", "model", "request", "asked" (UTC); once the picture is here, "kept" (UTC), "seconds" (that the model
+    took) and "usd"; once it is in the bucket, "bucket" and "key". It is empty if only the picture was copied here.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class CachedPicture:
     record: dict[str, Any] = field(default_factory=dict)
 
     def is_at(self, bucket: str, key: str) -> bool:
-        """Tell whether the picture is known to be in the bucket under this key; makes no calls."""
+        """Check whether the picture is known to be in the bucket under this key; makes no calls."""
         return (self.record.get("bucket"), self.record.get("key")) == (bucket, key)
 
 
@@ -59,11 +59,11 @@ class ImageCache:
         self._damaged: dict[str, str] = {}
 
     def path(self, job_id: str) -> Path:
-        """Name the file of a picture, whether it is there or not."""
+        """Return the path of a picture, whether it exists or not."""
         return self.folder / f"{job_id}.png"
 
     def find(self, job_id: str) -> CachedPicture | None:
-        """Find a whole picture, or None; what is cut off or damaged is not there, and `damage` then tells why."""
+        """Find a complete picture, or None; a truncated or damaged one counts as missing, and `damage` explains it."""
         path = self.path(job_id)
         self._damaged.pop(job_id, None)
         if (known := _size_when_checked(path)) is not None:
@@ -85,11 +85,11 @@ class ImageCache:
         return CachedPicture(path, width, height, self.record(job_id))
 
     def damage(self, job_id: str) -> str:
-        """Say in one sentence why the last `find` did not take the file that lies there; empty when there was none."""
+        """Explain in one sentence why the last `find` rejected an existing file; empty if there was none."""
         return self._damaged.get(job_id, "")
 
     def record(self, job_id: str) -> dict[str, Any]:
-        """Read the record of a request; empty where there is none."""
+        """Read the record of a request; empty if there is none."""
         try:
             record = read_json(self._record_path(job_id))
         except (OSError, ValueError):
@@ -97,7 +97,7 @@ class ImageCache:
         return record if isinstance(record, dict) else {}
 
     def records(self, newest: int = 500) -> Iterator[dict[str, Any]]:
-        """Read the records of the newest requests, newest first, those included whose picture never came."""
+        """Read the records of the newest requests, newest first, including those whose picture never came."""
         try:
             with os.scandir(self.folder) as entries:
                 dated = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if entry.name.endswith(".json")]
@@ -108,19 +108,19 @@ class ImageCache:
                 yield record
 
     def check_writable(self) -> None:
-        """Make sure that a picture can be kept; raises ExplorationError, so that nothing is paid for in vain."""
+        """Check that pictures can be saved, so that nothing is paid for in vain; raises ExplorationError."""
         probe = self.folder / f".probe-{secrets.token_hex(4)}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             probe.write_bytes(bytes(PROBE_BYTES))
         except OSError as error:
-            raise ExplorationError(self._trouble(error)) from error
+            raise ExplorationError(self._write_error(error)) from error
         finally:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
 
     def note_request(self, job: Job, **more: Any) -> Path:
-        """Write down that this picture is about to be asked for; raises ExplorationError when that fails.
+        """Record that this picture is about to be requested; raises ExplorationError if that fails.
 
         `more` are further plain values for the record.
         """
@@ -136,48 +136,48 @@ class ImageCache:
         usd: float | None = None,
         **more: Any,
     ) -> CachedPicture:
-        """Keep a picture, whole or not at all, and complete its record; raises ExplorationError when that fails.
+        """Save a picture atomically, and complete its record; raises ExplorationError if that fails.
 
-        `seconds` are those that the model took, `usd` what was paid; `more` are further plain values for the record,
+        `seconds` is the model's time, `usd` the amount paid; `more` are further plain values for the record,
         such as `bucket` and `key` of a picture that came from there.
         """
         width, height = pictures.size(png)
         try:
             path = write_whole(self.path(job.id), png)
         except OSError as error:
-            raise ExplorationError(self._trouble(error)) from error
+            raise ExplorationError(self._write_error(error)) from error
         known = {"id": job.id, "model": job.model.id, "request": job.request}
         given = {name: value for name, value in ({"seconds": seconds, "usd": usd} | more).items() if value is not None}
         record = known | self.record(job.id) | {"kept": _now()} | given
-        # The picture is here: a record that cannot be completed costs a statistic, not the picture.
+        # The picture is saved: an incomplete record costs a statistic, not the picture.
         with suppress(ExplorationError):
             self._write_record(job.id, record)
         return CachedPicture(path, width, height, record)
 
     def note_stored(self, job: Job, bucket: str, key: str) -> None:
-        """Write down that the picture is in the bucket too; where that fails, the next run asks the bucket again."""
+        """Record that the picture is in the bucket, too; if that fails, the next run asks the bucket again."""
         with suppress(ExplorationError):
             self._write_record(job.id, self.record(job.id) | {"bucket": bucket, "key": key})
 
     def try_claim(self, job_id: str) -> Claim | None:
-        """Claim the right to pay for a picture, or None while somebody else, here or in another process, has it.
+        """Claim the right to pay for a picture; None while another thread or process holds it.
 
-        Anyone who gets the claim looks with `find` again, for the other may just have finished. A killed process loses its
-        claims. Raises ExplorationError where the folder takes no lock.
+        After getting the claim, call `find` again: the other holder may just have finished. A killed process loses its
+        claims. Raises ExplorationError if the folder cannot be locked.
         """
-        # Held and given back by different threads.
+        # Acquired and released by different threads.
         lock = FileLock(self.folder / f"{job_id}.lock", thread_local=False)
         try:
             lock.acquire(blocking=False)
         except Timeout:
             return None
         except OSError as error:
-            raise ExplorationError(self._trouble(error)) from error
+            raise ExplorationError(self._write_error(error)) from error
         return Claim(lock)
 
     @contextmanager
     def claim(self, job_id: str) -> Iterator[Claim]:
-        """Claim the right to pay for a picture, waiting as long as somebody else has it; otherwise as `try_claim`."""
+        """Claim the right to pay for a picture, waiting while another holds it; otherwise like `try_claim`."""
         while (claim := self.try_claim(job_id)) is None:
             time.sleep(CLAIM_POLL_S)
         with claim:
@@ -190,9 +190,9 @@ class ImageCache:
         try:
             return write_json(self._record_path(job_id), record)
         except OSError as error:
-            raise ExplorationError(self._trouble(error)) from error
+            raise ExplorationError(self._write_error(error)) from error
 
-    def _trouble(self, error: OSError) -> str:
+    def _write_error(self, error: OSError) -> str:
         if self.folder.is_file():
             return f"{self.folder} is a file where the picture cache should be: move it away, or set COUCH_HOME to another folder."
         return (
@@ -201,10 +201,10 @@ class ImageCache:
         )
 
 
-# The sizes of pictures that this process has checked to their last chunk, with the file's stamp at that time: a form plans
-# as one types, and 10,000 pictures are gigabytes to read.
+# The sizes of pictures that this process has checked to the last chunk, with the file's stamp at that time: a form plans
+# while the user types, and 10,000 pictures are gigabytes to read.
 _checked: dict[Path, tuple[tuple[int, int, int, int], tuple[int, int]]] = {}
-# A file that was changed so recently may change again within its time stamp's resolution.
+# A file changed this recently may change again within the resolution of its time stamp.
 SETTLED_S = 2.0
 
 
@@ -214,7 +214,7 @@ def _stamp(path: Path) -> tuple[int, int, int, int]:
 
 
 def _size_when_checked(path: Path) -> tuple[int, int] | None:
-    """Tell a picture's size where it was checked before and has not changed since."""
+    """Return a picture's size if it was checked before and has not changed since."""
     stamp, size = _checked.get(path, (None, None))
     with suppress(OSError):
         if stamp is not None and stamp == _stamp(path):
@@ -238,11 +238,11 @@ class Claim:
         self._lock = lock
 
     def release(self) -> None:
-        """Give the right back; a second time does nothing."""
+        """Release the claim; a second call does nothing."""
         if not self._lock.is_locked:
             return
-        # Removed while it is held: the one who then gets the lock of the removed file sees that it has no name any more and
-        # begins again (filelock). Where an open file cannot be removed, it stays and does no harm.
+        # Removed while it is held: a waiter that then locks the removed file notices that it has no name and starts over
+        # (filelock). Where an open file cannot be removed, it stays and does no harm.
         with suppress(OSError):
             Path(self._lock.lock_file).unlink()
         self._lock.release()

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from couch_explorers.exploration.ratings import Rating
 
 
-# A sign beside the colour, as the checks have it: readable on paper and by people who do not see the colours apart.
+# A symbol besides the colour, as the checks have it: readable on paper and by people who cannot distinguish the colours.
 KEPT, REJECTED, GOLD, QUIET = COLOURS[Verdict.OK], COLOURS[Verdict.BAD], "#a15c00", "opacity:.7"
 CARD_WIDTH = "13rem"
-# The longer side of a small copy: sharp on a dense screen at half this width.
+# The longer side of a thumbnail: sharp on a high-density screen at half this width.
 PIXELS = 480
 
 
 def picture_html(path: Path | None, alt: str) -> str:
-    """Render a small copy of a picture, as wide as its container; a sentence where its file is gone or damaged (HTML)."""
+    """Render a thumbnail as wide as its container; a sentence if its file is missing or damaged (HTML)."""
     return str(_macros().picture(_source(path), alt))
 
 
@@ -60,7 +60,7 @@ def _macros() -> Any:
 
 
 def _source(path: Path | None) -> str:
-    """Give a small copy of a picture as a data URI; empty where its file is gone or damaged."""
+    """Return a picture's thumbnail as a data URI; empty if its file is missing or damaged."""
     try:
         return "" if path is None else _cached_uri(path, path.stat().st_mtime_ns)
     except OSError:
@@ -69,6 +69,6 @@ def _source(path: Path | None) -> str:
 
 @lru_cache(maxsize=256)
 def _cached_uri(path: Path, _changed: int) -> str:
-    """The picture as it was at that time: turning pages back and forth reads it once. Empty for one that is damaged."""
+    """Return the picture as of that modification time, read once per process; empty if it is damaged."""
     image = thumbnail(path, (PIXELS, PIXELS))
     return "" if image is None else data_uri(image)

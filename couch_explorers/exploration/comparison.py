@@ -41,23 +41,23 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-# Steps of brightness, of 255, from which a pixel counts as another: more than grain and less than a shape.
+# Steps of brightness, of 255, from which a pixel counts as different: more than grain and less than a shape.
 VISIBLE_DIFFERENCE = 24
-# The part of their words that two texts share at least to be versions of one; in others nearly all would be marked.
+# The share of common words from which two texts are versions of one; in others, nearly everything would be marked.
 MIN_SHARED_WORDS = 0.5
-# Dark letters of its own, for a notebook whose paper is dark.
+# With its own dark text colour, for notebooks with a dark theme.
 MARK_STYLE = "background:#fdeebf;color:#1d2733"
 
 
 def split_axes(left: CellView, right: CellView) -> tuple[list[str], list[str]]:
-    """Part the names of the axes into those on which two cells differ and those on which they are alike."""
+    """Split the axis names into those on which two cells differ and those on which they agree."""
     axes = axes_of((left, right))
     differing = [axis for axis in axes if axis_full_text(axis, left) != axis_full_text(axis, right)]
     return differing, [axis for axis in axes if axis not in differing]
 
 
 def axis_full_text(axis: str, tile: CellView) -> str:
-    """A cell's value on an axis in full: of a prompt its text, of a model its id."""
+    """Return a cell's full value on an axis: a prompt's text, a model's id."""
     if axis == "prompt":
         return tile.prompt
     value = tile.variable(axis)
@@ -67,7 +67,7 @@ def axis_full_text(axis: str, tile: CellView) -> str:
 
 
 def mark_differences(left: str, right: str) -> tuple[str, str]:
-    """Write two texts as HTML; where they are versions of one text, with the words marked that only one of them has."""
+    """Render two texts as HTML; if they are versions of one text, mark the words that only one of them has."""
     words = left.split(), right.split()
     matcher = SequenceMatcher(None, *words, autojunk=False)
     if matcher.ratio() < MIN_SHARED_WORDS:
@@ -82,12 +82,12 @@ def mark_differences(left: str, right: str) -> tuple[str, str]:
 
 
 def same_pixels(left: Image.Image, right: Image.Image) -> bool:
-    """Tell whether two RGB images show the very same."""
+    """Check whether two RGB images are identical."""
     return left.size == right.size and ImageChops.difference(left, right).getbbox() is None
 
 
 def difference_sentence(left: Image.Image, right: Image.Image) -> str:
-    """Say in one sentence how far two RGB images differ."""
+    """Describe in one sentence how much two RGB images differ."""
     if left.size != right.size:
         sizes = [f"{image.width} {TIMES} {image.height}" for image in (left, right)]
         return f"The pictures have different sizes: {sizes[0]} and {sizes[1]} pixels."
@@ -99,16 +99,16 @@ def difference_sentence(left: Image.Image, right: Image.Image) -> str:
     return f"{changed:.0%} of the pixels differ clearly." if changed >= 0.01 else "The pictures differ hardly visibly."  # noqa: PLR2004 - less than a percent
 
 
-# A notebook shows each of the two pictures at most this wide and high, in pixels: sharp where both fill a page of 830.
+# The most pixels of each picture in a notebook: sharp where both fill a page 830 pixels wide.
 SHOWN_BOX = (800, 800)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two cells, each with its whole picture in RGB. A notebook shows it; `image()` draws it, `save(path)` writes a PNG.
+    """Two cells, each with its full picture in RGB. A notebook shows it; `image()` draws it, `save(path)` writes a PNG.
 
-    `differences` maps each axis on which they differ to its two values, `shared` each other axis to the one value;
-    `sentence` says how far the pictures differ.
+    `differences` maps each axis on which they differ to its two values, `shared` each other axis to the common value;
+    `sentence` says how much the pictures differ.
     """
 
     left: CellView
@@ -119,36 +119,36 @@ class Comparison:
 
     @property
     def differences(self) -> dict[str, tuple[str, str]]:
-        """Axis to the two cells' values."""
+        """The axes on which they differ, with both values."""
         differing_axes, _ = split_axes(self.left, self.right)
         return {axis: (axis_full_text(axis, self.left), axis_full_text(axis, self.right)) for axis in differing_axes}
 
     @property
     def shared(self) -> dict[str, str]:
-        """Axis to the value that both cells have."""
+        """The axes on which they agree, with the common value."""
         _, shared_axes = split_axes(self.left, self.right)
         return {axis: axis_full_text(axis, self.left) for axis in shared_axes}
 
     @property
     def same_pixels(self) -> bool:
-        """Whether both cells show the very same picture."""
+        """Whether both cells show the same picture."""
         return same_pixels(*self.pictures)
 
     @property
     def sentence(self) -> str:
-        """How far the pictures differ."""
+        """How much the pictures differ."""
         return difference_sentence(*self.pictures)
 
     @property
     def title(self) -> str:
-        """What is compared."""
+        """The title, with the numbers of both cells."""
         return f"Cell {self.left.number} beside cell {self.right.number}"
 
     def image(self) -> Image.Image:
-        """Draw both pictures, and under them what differs, on one page."""
-        measures = PageMetrics(2)
-        around = page_frame(
-            measures,
+        """Draw both pictures on one page, with their differences below."""
+        metrics = PageMetrics(2)
+        frame = page_frame(
+            metrics,
             title=self.title,
             purpose=self.sentence,
             texts=[(axis_name(axis).capitalize(), abridged(text)) for axis, text in self._shared_texts().items()],
@@ -158,9 +158,9 @@ class Comparison:
                 *missing_glyphs_note((self.left, self.right)),
             ),
         )
-        places = (picture_slot(tile, [tile.prompt_name], measures) for tile in (self.left, self.right))
-        line = PictureRow(tuple(places), measures)
-        return around.page([line, *self._table(measures)], 1, 1)
+        slots = (picture_slot(tile, [tile.prompt_name], metrics) for tile in (self.left, self.right))
+        row = PictureRow(tuple(slots), metrics)
+        return frame.page([row, *self._table(metrics)], 1, 1)
 
     def save(self, path: Path | str) -> Path:
         """Write the page as a PNG and return its path."""
@@ -168,18 +168,18 @@ class Comparison:
         self.image().save(buffer, "PNG")
         return write_whole(Path(path), buffer.getvalue())
 
-    def _table(self, measures: PageMetrics) -> list[Element]:
-        face, rows = measures.face(SMALL), list[Element]()
+    def _table(self, metrics: PageMetrics) -> list[Element]:
+        face, rows = metrics.face(SMALL), list[Element]()
         for axis, values in self.differences.items():
-            told = (
-                paragraph(abridged(value), face, measures.tile, lines=MAX_TEXT_LINES, lead=axis_name(axis))
+            columns = (
+                paragraph(abridged(value), face, metrics.tile, lines=MAX_TEXT_LINES, lead=axis_name(axis))
                 for value in values
             )
-            rows += [Rule(measures.inner), Gap(face.size // 3), SideBySide(tuple(told), measures), Gap(face.size // 3)]
+            rows += [Rule(metrics.inner), Gap(face.size // 3), SideBySide(tuple(columns), metrics), Gap(face.size // 3)]
         return rows
 
     def _shared_line(self) -> str:
-        """All but the long texts, in one line."""
+        """Return everything but the long texts in one line."""
         texts = self._shared_texts()
         shared = (f"{axis_name(axis)} {value}" for axis, value in self.shared.items() if axis not in texts)
         return SEPARATOR.join(shared) or "nothing else that was asked"
@@ -219,7 +219,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class NoComparison:
-    """Stands where two pictures would be, and says why they are not there."""
+    """Takes the place of a comparison, and says why there is none."""
 
     sentence: str
 
@@ -238,24 +238,24 @@ def compare(
     """Put two pictures of a result frame side by side.
 
     Args:
-        frame: what `Sweep.run` or `results.load` gave.
+        frame: what `Sweep.run` or `results.load` returned.
         a: the number of a cell, or a row of such a frame.
-        b: the other one. Without both, the first two cells whose pictures are there.
+        b: the other one. Without both, the first two cells with a picture.
 
     Returns:
-        The comparison; without `a` and `b`, where fewer than two pictures are there, a `NoComparison` that says so.
+        The comparison; without `a` and `b` and with fewer than two pictures, a `NoComparison` that says so.
 
     Raises:
-        ExplorationError: for a number that is not there or there twice, for a cell without a picture, and where only one
+        ExplorationError: for a number that does not exist or is not unique, for a cell without a picture, and if only one
             of the two cells is given.
 
     """
     if a is None and b is None:
         chosen = [tile for tile in cell_views(frame) if tile.path is not None and tile.path.is_file()]
         if len(chosen) < 2:  # noqa: PLR2004 - a comparison has two sides
-            there = f"{len(chosen) or 'none'} of {len(frame)} cell{'' if len(frame) == 1 else 's'}"
+            having = f"{len(chosen) or 'none'} of {len(frame)} cell{'' if len(frame) == 1 else 's'}"
             return NoComparison(
-                f"Nothing to compare: {there} {'has' if len(chosen) == 1 else 'have'} a picture, and it takes two.",
+                f"Nothing to compare: {having} {'has' if len(chosen) == 1 else 'have'} a picture, and it takes two.",
             )
         left, right = chosen[:2]
     elif a is None or b is None:

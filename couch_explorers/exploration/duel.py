@@ -1,6 +1,6 @@
 """A blind comparison in JupyterLab: two unlabelled pictures at a time, and a click or an arrow key for the better one.
 
-The names of the CSS classes are stable: `couch-duel` around all, `couch-duel-stage` with both pictures, which takes the arrow keys,
+The names of the CSS classes are stable: `couch-duel` around everything, `couch-duel-stage` with both pictures, which takes the arrow keys,
 `couch-duel-left` and `couch-duel-right` for the buttons.
 """
 
@@ -30,7 +30,7 @@ HOW_TO_COMPARE = (
     'Compare with a click by running this notebook in JupyterLab (<code style="white-space:nowrap">couch lab</code>).'
 )
 # A click on a picture, or an arrow key while the stage has the focus, presses the button of that side. The next pair takes the focus
-# again where keys are used.
+# again if keys were used.
 PRESS = "this.closest('.couch-duel').querySelector('.couch-duel-{side}').click()"
 KEYS = (
     "const side={ArrowLeft:'left',ArrowRight:'right'}[event.key];if(side){event.preventDefault();event.stopPropagation();"
@@ -52,7 +52,7 @@ STYLE = """<style>
 class DuelPanel:
     """Blind comparisons of a sweep's pictures; displayed by a notebook.
 
-    Each answer is kept at once in the ratings file, so that a reload, or another day, goes on from there.
+    Each answer is saved at once in the ratings file, so that a reload continues where it left off, even days later.
     """
 
     def __init__(self, pictures: pd.DataFrame, target: str, seed: int | None = None) -> None:
@@ -68,16 +68,16 @@ class DuelPanel:
         self.advance()
 
     def advance(self) -> None:
-        """Choose the pair whose comparison teaches most, by what the ratings file says now."""
+        """Choose the most informative pair, given the current ratings file."""
         answers = [duel for duel in self._file.duels() if duel.left in self._cells and duel.right in self._cells]
         self._compared = len(answers)
         self.pair = next_pair(list(self._cells), answers, self._rng)
 
     def choose(self, side: str) -> Duel:
-        """Say that the picture on this side, "left" or "right", is the better one; the next pair follows.
+        """Record the picture on this side, "left" or "right", as the better one, and go to the next pair.
 
         Raises:
-            ExplorationError: there is no such side, or the answer cannot be kept; the pair then stays.
+            ExplorationError: there is no such side, or the answer cannot be saved; the pair then stays.
 
         """
         if side not in SIDES:
@@ -93,8 +93,8 @@ class DuelPanel:
 
     @cached_property
     def widget(self) -> ipywidgets.VBox:
-        """The widgets; made when they are first asked for."""
-        import ipywidgets  # noqa: PLC0415 - where no widgets work, none are made
+        """The widgets, created on first access."""
+        import ipywidgets  # noqa: PLC0415 - not needed where widgets don't work
 
         self.stage, self.count = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = []
@@ -103,9 +103,9 @@ class DuelPanel:
             button.add_class(f"couch-duel-{side}")
             button.on_click(partial(self._press, side))
             buttons.append(button)
-        below = ipywidgets.HBox(buttons)
-        below.add_class("couch-duel-buttons")
-        panel = ipywidgets.VBox([ipywidgets.HTML(STYLE), self.count, self.stage, below])
+        buttons_row = ipywidgets.HBox(buttons)
+        buttons_row.add_class("couch-duel-buttons")
+        panel = ipywidgets.VBox([ipywidgets.HTML(STYLE), self.count, self.stage, buttons_row])
         panel.add_class("couch-duel")
         self._show()
         return panel
@@ -121,7 +121,7 @@ class DuelPanel:
     def _show(self) -> None:
         sides = []
         for side, name in zip(SIDES, self.pair, strict=True):
-            # No words of the prompt: they would tell one picture from the other.
+            # No words of the prompt: they would reveal which picture is which.
             picture = picture_html(self._cells[name].path, f"the picture on the {side}")
             picture = picture.replace("<img", f'<img onload="{FOCUS}"', 1)
             sides.append(f'<div class="couch-duel-side" onclick="{PRESS.format(side=side)}">{picture}</div>')
@@ -129,8 +129,8 @@ class DuelPanel:
             f'<div class="couch-duel-stage" tabindex="0" role="group" aria-label="Two pictures: press the left or right arrow for the '
             f'better one" onkeydown="{KEYS}">{"".join(sides)}</div>'
         )
-        said = formatting.count(self._compared, "comparison").capitalize()
-        self.count.value = f"Which picture is better? Click it, or press an arrow key. {said} so far."
+        comparisons = formatting.count(self._compared, "comparison").capitalize()
+        self.count.value = f"Which picture is better? Click it, or press an arrow key. {comparisons} so far."
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
         if not widgets_work():
@@ -138,7 +138,7 @@ class DuelPanel:
             return {**shown, "text/html": f"{shown['text/html']}<p>{HOW_TO_COMPARE}</p>"}
         self.advance()
         if "widget" in vars(self):
-            # Displayed again; new widgets show the pair by themselves.
+            # Displayed again; new widgets show the pair on creation.
             self._show()
         panel: dict[str, Any] = self.widget._repr_mimebundle_()
         return {**panel, "text/plain": self.ranking.sentence}
@@ -147,19 +147,19 @@ class DuelPanel:
 def duel(
     pictures: pd.DataFrame, target: str | None = None, *, errors: Literal["raise", "show"] = "raise"
 ) -> DuelPanel | NoComparison:
-    """Compare a sweep's pictures blindly, two at a time, unlabelled and on sides drawn by chance.
+    """Compare a sweep's pictures blindly, two at a time, unlabelled and in random order.
 
     Args:
         pictures: a sweep's result; cells without a picture are left out.
         target: whose ratings file takes the answers; by default the frame's.
-        errors: with "show", the sentence of an ExplorationError is returned in the panel's place, so that a notebook goes on.
+        errors: with "show", return the message of an ExplorationError in place of the panel, so that a notebook continues.
 
     Returns:
-        The panel; where no widget works (`couch run`, plain Python) the ranking so far is shown. `ranking(pictures, by="seed")` ranks
-        an axis' values.
+        The panel; where widgets don't work (`couch run`, plain Python), it shows the ranking so far. `ranking(pictures, by="seed")`
+        ranks the values of an axis.
 
     Raises:
-        ExplorationError: the frame is no sweep's result, or it has fewer than two pictures.
+        ExplorationError: the frame is not a sweep's result, or it has fewer than two pictures.
 
     """
     try:

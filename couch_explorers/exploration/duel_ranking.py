@@ -1,8 +1,8 @@
-"""Blind comparisons, two pictures at a time: which pair to show next, and the ranking that the answers give.
+"""Blind comparisons, two pictures at a time: which pair to show next, and the resulting ranking.
 
-The model is Bradley and Terry's: each picture has a strength, and the difference of two is the log-odds with which one is
-preferred. `choix` gives the strengths' mean and covariance by expectation propagation, with a normal prior, so that pictures
-that were never compared have a wide interval rather than none.
+The model is Bradley and Terry's: each picture has a strength, and the difference of two strengths is the log-odds that one is
+preferred. `choix` computes their mean and covariance by expectation propagation, with a normal prior, so that pictures that
+were never compared have a wide interval rather than none.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 PRIOR_PRECISION = 0.5
 # The 95 % interval of a normal distribution.
 STANDARD_ERRORS = 1.959964
-# Of a ranking, a notebook shows so many places; `frame` has all.
+# The most places that a notebook shows; `frame` has all.
 PLACES_SHOWN = 10
-# Of more pictures, so many are drawn for the choice of a pair, so that it takes no longer than a click.
+# From more pictures, this many are sampled to choose a pair, which must be as fast as a click.
 MAX_CANDIDATES = 120
 
 
@@ -52,9 +52,9 @@ class Strength:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The ranking by blind comparisons, the strongest first. A notebook shows it.
+    """The ranking from blind comparisons, strongest first. A notebook shows it.
 
-    `by` is "cell" or the axis whose values are ranked; `answers` counts the comparisons that it rests on.
+    `by` is "cell" or the axis whose values are ranked; `answers` is the number of comparisons behind it.
     """
 
     by: str
@@ -63,7 +63,7 @@ class Ranking:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Columns rank, name, strength, low, high, won, lost."""
+        """The ranking with columns rank, name, strength, low, high, won, lost."""
         import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
         columns = ["rank", "name", "strength", "low", "high", "won", "lost"]
@@ -72,15 +72,15 @@ class Ranking:
 
     @property
     def sentence(self) -> str:
-        """Who leads, and whether the answers are enough to say so."""
+        """The leader, and whether the answers suffice to say so."""
         if not self.answers:
-            return "Nothing was compared yet: duel(pictures) shows two at a time."
+            return "Nothing has been compared yet: duel(pictures) shows two at a time."
         first, *others = self.places
-        rests = f"after {formatting.count(self.answers, 'comparison')}"
-        # Overlap of two intervals is more than chance needs: what does not overlap is safe to say.
+        after = f"after {formatting.count(self.answers, 'comparison')}"
+        # Intervals may overlap for significantly different strengths: without overlap the claim is safe.
         if others and all(first.low > other.high for other in others):
-            return f"{first.name} is preferred to all others, {rests}."
-        return f"{first.name} leads {rests}; its interval still overlaps with others': compare more."
+            return f"{first.name} is preferred to all others, {after}."
+        return f"{first.name} leads {after}; its interval still overlaps with others': compare more."
 
     def __str__(self) -> str:
         return self.sentence
@@ -107,16 +107,16 @@ class Ranking:
 
 
 def ranking(pictures: pd.DataFrame, by: str = "cell", target: str | None = None) -> Ranking:
-    """Rank a sweep's pictures by the answers of blind comparisons.
+    """Rank a sweep's pictures by blind comparisons.
 
     Args:
         pictures: a sweep's result.
-        by: "cell", or an axis such as "seed" or "model": then its values are ranked, by all comparisons between pictures that
+        by: "cell", or an axis such as "seed" or "model", whose values are then ranked by all comparisons of pictures that
             differ in it.
         target: whose ratings file; by default the frame's.
 
     Raises:
-        ExplorationError: the frame is no sweep's result, the axis is none, or the file cannot be read.
+        ExplorationError: the frame is not a sweep's result, the axis does not exist, or the file cannot be read.
 
     """
     cells = pictures_by_id(pictures)
@@ -148,20 +148,20 @@ def ranking(pictures: pd.DataFrame, by: str = "cell", target: str | None = None)
 
 
 def fit(count: int, results: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate strengths from (winner, loser) pairs: their mean, and their covariance; those of the prior where there are none."""
+    """Estimate strengths from (winner, loser) pairs; return their mean and covariance, those of the prior without pairs."""
     if not results:
         return np.zeros(count), np.eye(count) / PRIOR_PRECISION
-    import choix  # noqa: PLC0415 - it brings SciPy, which takes its time
+    import choix  # noqa: PLC0415 - imports SciPy, which is slow
 
     mean, covariance = choix.ep_pairwise(count, list(results), PRIOR_PRECISION, model="logit")
     return np.asarray(mean), np.asarray(covariance)
 
 
 def next_pair(names: Sequence[str], duels: Sequence[Duel], rng: random.Random) -> tuple[str, str]:
-    """Choose the two pictures whose comparison teaches most, and their sides by chance.
+    """Choose the two pictures whose comparison is most informative, in random order.
 
-    An answer teaches much where its outcome is open and the difference of the two strengths is still uncertain: the product of
-    the outcome's variance and the difference's. Pairs that teach equally are drawn by chance.
+    A comparison is informative if its outcome is open and the difference of the strengths uncertain: the score is the product
+    of both variances. Ties are broken at random.
 
     Raises:
         ExplorationError: there are fewer than two pictures.
@@ -170,15 +170,19 @@ def next_pair(names: Sequence[str], duels: Sequence[Duel], rng: random.Random) -
     if len(names) < PAIR:
         raise ExplorationError("A blind comparison takes at least two pictures.")
     candidates = list(names) if len(names) <= MAX_CANDIDATES else rng.sample(list(names), MAX_CANDIDATES)
-    places = {name: place for place, name in enumerate(candidates)}
-    results = [(places[duel.won], places[duel.lost]) for duel in duels if duel.won in places and duel.lost in places]
+    positions = {name: position for position, name in enumerate(candidates)}
+    results = [
+        (positions[duel.won], positions[duel.lost])
+        for duel in duels
+        if duel.won in positions and duel.lost in positions
+    ]
     mean, covariance = fit(len(candidates), results)
     variance = np.diag(covariance)
     uncertainty = variance[:, None] + variance[None, :] - 2 * covariance
     preferred = 1 / (1 + np.exp(mean[None, :] - mean[:, None]))
-    worth = preferred * (1 - preferred) * uncertainty
+    information = preferred * (1 - preferred) * uncertainty
     rows, columns = np.triu_indices(len(candidates), 1)
-    values = worth[rows, columns]
+    values = information[rows, columns]
     best = np.flatnonzero(values >= values.max() * (1 - 1e-9))
     chosen = int(rng.choice(best.tolist()))
     pair = [candidates[rows[chosen]], candidates[columns[chosen]]]
@@ -187,7 +191,7 @@ def next_pair(names: Sequence[str], duels: Sequence[Duel], rng: random.Random) -
 
 
 def pictures_by_id(pictures: pd.DataFrame) -> dict[str, CellView]:
-    """The cells that have a picture, by its id; one that several cells show is taken once."""
+    """Return the cells that have a picture, by picture id; a picture that several cells share counts once."""
     found: dict[str, CellView] = {}
     for cell in cell_views(pictures):
         if cell.path is not None:

@@ -1,6 +1,6 @@
 """The form for an exploration in JupyterLab.
 
-It is a face of `Sweep`: whatever it does, a cell of a notebook or `couch run` does without it.
+It is a front end to `Sweep`: everything it does can also be done in a notebook cell or with `couch run`.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ HOW_TO_OPEN = (
 class ExplorationForm:
     """The form for one workspace; displayed by a notebook. See `explore`."""
 
-    def __init__(self, workspace: Workspace, began: Sweep | None, state: FormState) -> None:
+    def __init__(self, workspace: Workspace, initial: Sweep | None, state: FormState) -> None:
         self.workspace = workspace
         self.state = state
         self.pictures: pd.DataFrame | None = None
-        self._began = began
+        self._initial = initial
 
     @property
     def sweep(self) -> Sweep:
-        """What the form means now; raises ExplorationError where that is no sweep."""
+        """The sweep that the form describes; raises ExplorationError if that is not a valid sweep."""
         return self.state.sweep()
 
     def change(self, state: FormState) -> None:
-        """Take what was typed, and keep it for the next kernel; where it cannot be kept, it still counts here."""
+        """Apply the typed values and save them for the next kernel; if saving fails, they still apply here."""
         self.state = state
-        _save_state(self.workspace.target, self._began, state)
+        _save_state(self.workspace.target, self._initial, state)
 
     @cached_property
     def form(self) -> FormWidgets:
-        """The widgets; made when they are first asked for."""
-        from couch_explorers.exploration.form_widgets import FormWidgets  # noqa: PLC0415 - where no widgets work, none are made
+        """The widgets, created on first access."""
+        from couch_explorers.exploration.form_widgets import FormWidgets  # noqa: PLC0415 - not needed where widgets don't work
 
         return FormWidgets(self)
 
@@ -71,7 +71,7 @@ class ExplorationForm:
             return str(error)
 
     def _static(self) -> str:
-        """Show what would stand in the form, for a page that nobody can type in."""
+        """Render the form's values for a page that is not interactive."""
         try:
             values = self.state.parameters()
             command, trouble = self.state.command(self.workspace.target), ""
@@ -85,49 +85,49 @@ def explore(workspace: Workspace, sweep: Sweep | None = None, **settings: Any) -
     """Explore with a form in JupyterLab: type, see the plan, run, look, and vary what you like.
 
     Args:
-        workspace: whose models are offered and asked.
-        sweep: what stands in the form at first. What was typed after that is kept in `.couch/forms`, and stands there again
-            after a reload or in a new kernel, until the form is opened with another sweep.
-        settings: `via`, `concurrency` and `max_cost_usd` as `Sweep.run` takes them.
+        workspace: the workspace whose models are offered and called.
+        sweep: the form's initial values. Later input is saved in `.couch/forms` and restored after a reload or in a new
+            kernel, until the form is opened with another sweep.
+        settings: `via`, `concurrency` and `max_cost_usd`, as for `Sweep.run`.
 
     Returns:
-        The form. `sweep` is what it means now, `pictures` the result of its last run. Where no widgets work (`couch run`,
-        plain Python) it shows its values, and the line for a shell that runs them.
+        The form. `sweep` is the sweep that it describes, `pictures` the result of its last run. Where widgets don't work
+        (`couch run`, plain Python), it shows its values and the shell command that runs them.
 
     Raises:
-        ExplorationError: for a sweep that the form cannot write.
+        ExplorationError: for a sweep that the form cannot represent.
 
     """
-    if (kept := _saved_state(workspace.target, sweep)) is not None:
-        return ExplorationForm(workspace, sweep, kept)
+    if (saved := _saved_state(workspace.target, sweep)) is not None:
+        return ExplorationForm(workspace, sweep, saved)
     if sweep is not None:
         return ExplorationForm(workspace, sweep, FormState.of(sweep, **settings))
     models = tuple(image_models.get(arn).id for arn in workspace.model_arns[:1] or (DEFAULT_MODEL_ID,))
     return ExplorationForm(workspace, None, FormState(models=models, **settings))
 
 
-def _beginning(sweep: Sweep | None) -> Any:
-    """What tells one opened form from another, as JSON has it."""
+def _form_key(sweep: Sweep | None) -> Any:
+    """Return what identifies a form by its initial sweep, as JSON values."""
     return None if sweep is None else [sweep.axes(), sweep.title, sweep.purpose]
 
 
-def _save_state(target: str, began: Sweep | None, state: FormState) -> None:
+def _save_state(target: str, initial: Sweep | None, state: FormState) -> None:
     path = Home.current().form(target)
     try:
-        write_json(path, {"began": _beginning(began), "state": asdict(state)})
+        write_json(path, {"began": _form_key(initial), "state": asdict(state)})
     except OSError:
-        # A form is no place to lose a keystroke over: the next change tries again.
+        # Not worth interrupting the user: the next change tries again.
         return
 
 
-def _saved_state(target: str, began: Sweep | None) -> FormState | None:
-    """Read what was typed into a form that began with this sweep; None where there is nothing, or nothing whole."""
+def _saved_state(target: str, initial: Sweep | None) -> FormState | None:
+    """Read the saved input of a form that was opened with this sweep; None if there is none, or it is incomplete."""
     if not widgets_work():
         return None
     try:
-        kept = read_json(Home.current().form(target))
-        if kept["began"] != _beginning(began):
+        saved = read_json(Home.current().form(target))
+        if saved["began"] != _form_key(initial):
             return None
-        return FormState(**kept["state"] | {"models": tuple(kept["state"]["models"])})
+        return FormState(**saved["state"] | {"models": tuple(saved["state"]["models"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""What is typed in the form for an exploration, the sweep that this means, and the same as notebook parameters."""
+"""The input of the exploration form, the sweep that it describes, and the same as notebook parameters."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SEED_RANGE = re.compile(r"([0-9]+)\s*-\s*([0-9]+)")
 
 @dataclass(frozen=True)
 class FormState:
-    """What is typed in the form, as plain text.
+    """The form's input, as plain text.
 
-    `prompts` are parted by empty lines; `variables` have one value a line, `text` or `name = text`; `names` gives prompts
-    their names by their texts, where they were given one. `models` are ids; the other axes are lists with commas, the
-    negative prompts one a line. `run` is the folder of the last run.
+    `prompts` are separated by empty lines; `variables` have one value per line, `text` or `name = text`; `names` maps the
+    texts of named prompts to their names. `models` are ids; the other axes are comma-separated, the negative prompts one per
+    line. `run` is the folder of the last run.
     """
 
     prompts: str = ""
@@ -53,21 +53,21 @@ class FormState:
 
     @classmethod
     def of(cls, sweep: Sweep, **more: Any) -> FormState:
-        """Write a sweep as one would type it.
+        """Write a sweep as the user would type it.
 
         Args:
             sweep: its axes, title and purpose.
             more: further fields.
 
         Raises:
-            ExplorationError: the form has no way to write a text: a prompt with an empty line in it, or a variable's value
+            ExplorationError: the form cannot represent a text: a prompt with an empty line in it, or a variable's value
                 with a line break.
 
         """
         for name, text in sweep.prompts.items():
             if _paragraphs(text) != [text]:
                 raise ExplorationError(
-                    f"The form parts prompts by empty lines, and the prompt {shown(name)} has one in it."
+                    f"The form separates prompts by empty lines, and the prompt {shown(name)} has one in it."
                 )
         variables = {
             name: "\n".join(map(_value_line, values, values.values())) for name, values in sweep.variables.items()
@@ -78,7 +78,7 @@ class FormState:
             prompts="\n\n".join(sweep.prompts.values()),
             variables=variables,
             names={text: name for name, text in sweep.prompts.items()},
-            # By their ids: an ARN's region is the workspace's matter.
+            # By their ids: the workspace decides the region.
             models=tuple(image_models.get(name).id for name in sweep.models),
             seeds=", ".join(map(str, sweep.seeds)),
             sizes=", ".join(sweep.sizes),
@@ -93,13 +93,13 @@ class FormState:
 
     @property
     def used_variables(self) -> dict[str, str]:
-        """The values of those variables that the prompts name, in the order in which they do."""
+        """The values of the variables that the prompts name, in order of appearance."""
         return {name: self.variables.get(name, "") for name in prompt_templates.named_variables(self.prompts)}
 
     def axes(self) -> dict[str, Any]:
-        """Read the axes as `Sweep` takes them; raises ExplorationError for seeds or scales that are no numbers.
+        """Return the axes as `Sweep` takes them; raises ExplorationError for seeds or scales that are not numbers.
 
-        Braces are left alone as long as no variable has a value.
+        Braces are left alone while no variable has a value.
         """
         prompts = _paragraphs(self.prompts)
         names = [self.names.get(text) for text in prompts]
@@ -115,11 +115,11 @@ class FormState:
         }
 
     def sweep(self) -> Sweep:
-        """Make the sweep that is meant; raises ExplorationError as `Sweep` does."""
+        """Create the sweep that the form describes; raises ExplorationError like `Sweep`."""
         return Sweep(**self.axes(), title=self.title, purpose=self.purpose)
 
     def varying(self, cell: CellView) -> FormState:
-        """Put the values of one cell into the form; its template stays one, with the cell's value for each variable."""
+        """Return the form with the values of one cell; its template is kept, with the cell's value for each variable."""
         return replace(
             self,
             prompts=cell.prompt_or_template,
@@ -134,18 +134,18 @@ class FormState:
         )
 
     def parameters(self) -> dict[str, Any]:
-        """Give the same as values for the notebook's parameters; raises ExplorationError as `Sweep` does."""
+        """Return the input as values of the notebook's parameters; raises ExplorationError like `Sweep`."""
         sweep = self.sweep()
         rest = {"title": sweep.title, "purpose": sweep.purpose, "via": self.via, "concurrency": self.concurrency}
         return sweep.axes() | rest | {"max_cost_usd": self.max_cost_usd}
 
     def yaml(self) -> str:
-        """Write the parameters for `papermill -f`, one a line; each value is JSON, which YAML includes."""
+        """Write the parameters for `papermill -f`, one per line; each value is JSON, a subset of YAML."""
         values = self.parameters().items()
         return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in values) + "\n"
 
     def command(self, target: str = "local") -> str:
-        """Write the line for a shell that does the same."""
+        """Return the equivalent shell command."""
         words = ["couch", "run", NOTEBOOK, *([] if target == "local" else ["--target", target])]
         for name, value in self.parameters().items():
             words += ["-p", name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
@@ -169,10 +169,10 @@ def _value_line(name: str, text: str) -> str:
 
 
 def _parse_values(text: str) -> dict[str, str]:
-    """Read a variable's values; of one that stands there twice, the last counts."""
+    """Parse a variable's values; of duplicates, the last one counts."""
     values = {}
     for line in text.split("\n"):
-        # The blanks of a text are its own.
+        # The whitespace of a text is significant.
         name, named, value = line.partition(NAMED)
         if not named and line.rstrip().endswith(NAMED.rstrip()):
             name, named = line.rstrip().removesuffix(NAMED.rstrip()), NAMED
@@ -197,7 +197,7 @@ def _parse_scale(text: str) -> float | None:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Read seeds as one types them: "7, 21" or "1-8"; raises ExplorationError for anything else."""
+    """Parse seeds as typed: "7, 21" or "1-8"; raises ExplorationError for anything else."""
     seeds: list[int] = []
     for item in _items(text):
         if (found := _SEED_RANGE.fullmatch(item)) is not None:
@@ -217,9 +217,9 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def drawn_seeds(text: str) -> str:
-    """Draw seeds where so many random ones are asked for ("4 random"), within what every model takes; else the text itself.
+    """Replace "4 random" by that many random seeds that every model accepts; return any other text unchanged.
 
-    They are drawn once and then stand in the form: a run can be repeated.
+    They are drawn once and then stay in the form, so that a run can be repeated.
     """
     wanted = _RANDOM.fullmatch(text)
     if wanted is None or not 1 <= int(wanted[1]) <= MAX_CELLS:

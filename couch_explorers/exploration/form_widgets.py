@@ -1,6 +1,6 @@
-"""The widgets of the exploration form: what is typed, the plan as it stands, Run and Cancel, the pictures, and one of them large.
+"""The widgets of the exploration form: input fields, the current plan, Run and Cancel, the pictures, and one of them enlarged.
 
-Plans and runs happen in threads of their own, so that the form answers meanwhile. The names of the CSS classes are stable:
+Plans and runs have threads of their own, so that the form stays responsive. The names of the CSS classes are stable:
 `couch-form` around everything, `couch-form-prompts`, `couch-form-plan`, `couch-form-run`, `couch-form-cancel`,
 `couch-form-parameters`, `couch-cell` for a picture to open, `couch-enlarged`, `couch-vary` and `couch-close`.
 """
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from couch_explorers.exploration.grid import CellView
 
 
-# Seconds without a keystroke after which the plan is made again.
+# Seconds without a keystroke after which the plan is updated.
 TYPING_PAUSE_S = 0.3
 PAGE_SIZE = 24
-# A picture opened large, in pixels: a notebook's cell is about as wide.
+# The size of an enlarged picture, in pixels: about as wide as a notebook's cell.
 LARGE = (1024, 1024)
 
 STYLE = f"""<style>
@@ -96,10 +96,10 @@ class FormWidgets:
     def __init__(self, form: ExplorationForm) -> None:
         self._form = form
         self._filling = False
-        self._planning: threading.Timer | None = None
+        self._plan_timer: threading.Timer | None = None
         self._plan_number = 0
-        # Held by anyone who makes clients of the workspace's session, which several threads may not do at once.
-        self._asking = threading.Lock()
+        # Held while creating clients from the workspace's session, which is not thread-safe.
+        self._session_lock = threading.Lock()
         self._running: threading.Thread | None = None
         self._cancel = threading.Event()
 
@@ -163,7 +163,7 @@ class FormWidgets:
         self._state = ipywidgets.HTML()
         buttons = ipywidgets.HBox([self._run, self._stop, self._as_parameters, self._progress, self._state])
         buttons.add_class("couch-buttons")
-        # No disabled text areas: the keyboard would not reach them.
+        # Not as disabled text areas, which cannot get the keyboard focus.
         self._yaml, self._command = ipywidgets.HTML(), ipywidgets.HTML()
         self._parameters = ipywidgets.VBox([self._yaml, self._command], layout={"display": "none"})
         self._parameters.add_class("couch-form-parameters")
@@ -177,7 +177,7 @@ class FormWidgets:
         self._connect()
         self._show_running(running=False)
         self._show_last_run(form.state.run)
-        self._plan_now(0)
+        self._schedule_plan(0)
 
     def _connect(self) -> None:
         for name, widget in self._inputs.items():
@@ -189,7 +189,7 @@ class FormWidgets:
         self._as_parameters.observe(self._toggle_parameters, "value")
 
     def _model_labels(self) -> dict[str, str]:
-        """Name each model with its price and whether the target offers it."""
+        """Return each model's name with its price and whether the target offers it."""
         workspace = self._form.workspace
         deployed = {image_models.parse_arn(arn)[1]: image_models.get(arn) for arn in workspace.model_arns}
         models = [deployed.get(name, model) for name, model in image_models.MODELS.items()]
@@ -200,7 +200,7 @@ class FormWidgets:
         }
 
     def _fill(self, state: FormState) -> None:
-        """Show a state in the fields."""
+        """Fill in the fields from a state."""
         self._filling = True
         try:
             for name, widget in self._inputs.items():
@@ -212,11 +212,11 @@ class FormWidgets:
             self._filling = False
 
     def _show_variables(self, state: FormState) -> None:
-        """Give each variable that the prompts name a field for its values; a field that is there keeps the focus."""
-        there = {area.description: area for area in self._variables.children}
+        """Show a field for each variable that the prompts name; an existing field keeps the focus."""
+        existing = {area.description: area for area in self._variables.children}
         fields = []
         for name, values in state.used_variables.items():
-            area = there.get(f"{{{name}}}")
+            area = existing.get(f"{{{name}}}")
             if area is None:
                 area = _area(f"{{{name}}}", "One value a line, or name = text", rows=3)
                 area.observe(partial(self._typed_variable, name), "value")
@@ -231,7 +231,7 @@ class FormWidgets:
             return
         value = change["new"]
         if name == "seeds" and (drawn := drawn_seeds(value)) != value:
-            # Comes back here with the numbers.
+            # Triggers this method again, with the numbers.
             self._seeds.value = drawn
             return
         self._take(replace(self._form.state, **{name: value}))
@@ -252,20 +252,20 @@ class FormWidgets:
             self._show_variables(state)
         finally:
             self._filling = False
-        self._plan_now(TYPING_PAUSE_S)
+        self._schedule_plan(TYPING_PAUSE_S)
 
-    def _plan_now(self, pause_s: float) -> None:
-        """Plan after a pause; somebody who types on is planned for only once."""
-        if self._planning is not None:
-            self._planning.cancel()
+    def _schedule_plan(self, pause_s: float) -> None:
+        """Plan after a pause; further typing postpones it."""
+        if self._plan_timer is not None:
+            self._plan_timer.cancel()
         self._plan_number += 1
-        self._planning = threading.Timer(pause_s, self._show_plan, [self._plan_number, self._form.state])
-        self._planning.daemon = True
-        self._planning.start()
+        self._plan_timer = threading.Timer(pause_s, self._show_plan, [self._plan_number, self._form.state])
+        self._plan_timer.daemon = True
+        self._plan_timer.start()
 
     def _show_plan(self, number: int, state: FormState) -> None:
-        with self._asking:
-            # After a run it is planned again anyway.
+        with self._session_lock:
+            # After a run, the plan is updated anyway.
             if number == self._plan_number and self._running is None:
                 self._make_plan(number, state)
 
@@ -276,11 +276,11 @@ class FormWidgets:
             command = state.command(self._form.workspace.target)
         except ExplorationError as error:
             html, runnable, yaml, command = f"{badge(Verdict.BAD)} {escape(str(error))}", False, "", ""
-        except Exception as error:  # noqa: BLE001 - a thread's error would be seen by nobody
-            text = f"The plan could not be made ({type(error).__name__}: {error}): look whether {self._form.workspace.target} answers."
+        except Exception as error:  # noqa: BLE001 - nobody would see an error in a thread
+            text = f"Planning failed ({type(error).__name__}: {error}): check that {self._form.workspace.target} is reachable."
             html, runnable, yaml, command = f"{badge(Verdict.BAD)} {escape(text)}", False, "", ""
         if number != self._plan_number:
-            # Typed on meanwhile.
+            # The input has changed meanwhile.
             return
         self._plan.value = f'<div role="status" aria-live="polite">{html}</div>'
         self._yaml.value = _code("Parameters for papermill -f (YAML)", yaml)
@@ -306,9 +306,9 @@ class FormWidgets:
         self._say("Cancelling …")
 
     def _work(self, state: FormState, cancel: threading.Event) -> None:
-        """Run the sweep and show what came of it."""
-        with self._asking:
-            # A plan that is being made is let finish.
+        """Run the sweep and show its result."""
+        with self._session_lock:
+            # Wait for a plan that is being made.
             self._say("Planning …")
         try:
             frame = state.sweep().run(
@@ -325,12 +325,12 @@ class FormWidgets:
             self._say("Cancelled; finished pictures are kept." if cancel.is_set() else "Done.")
         except ExplorationError as error:
             self._say(str(error), trouble=True)
-        except Exception as error:  # noqa: BLE001 - a thread's error would be seen by nobody
+        except Exception as error:  # noqa: BLE001 - nobody would see an error in a thread
             self._say(f"The run failed ({type(error).__name__}: {error}). Finished pictures are kept.", trouble=True)
         finally:
             self._running = None
             self._show_running(running=False)
-            self._plan_now(0)
+            self._schedule_plan(0)
 
     def _stepped(self, done: int, total: int) -> None:
         self._progress.max, self._progress.value = max(total, 1), done
@@ -352,7 +352,7 @@ class FormWidgets:
         try:
             frame = results.load(folder)
         except ExplorationError:
-            # Removed since.
+            # Deleted since.
             return
         self._form.pictures = frame
         self._results.show(frame)
@@ -365,7 +365,7 @@ class FormWidgets:
 
 
 class ResultWidgets:
-    """The pictures of a run, page by page, and one of them large; `vary(cell)` is called with the one to be varied."""
+    """The pictures of a run, page by page, and one of them enlarged; `vary(cell)` is called with the one to vary."""
 
     def __init__(self, vary: Any) -> None:
         self._vary = vary
@@ -382,7 +382,7 @@ class ResultWidgets:
         self._saved = ipywidgets.HTML()
         self._pages = ipywidgets.HBox([self._previous, self._place, self._next, self._sheet, self._saved])
         self._pages.add_class("couch-buttons")
-        self._slots = [CellSlot(partial(self._enlarge, place)) for place in range(PAGE_SIZE)]
+        self._slots = [CellSlot(partial(self._enlarge, index)) for index in range(PAGE_SIZE)]
         self._grid = ipywidgets.Box([slot.widget for slot in self._slots])
         self._grid.add_class("couch-grid")
 
@@ -412,7 +412,7 @@ class ResultWidgets:
         self._vary_this.on_click(lambda _: self._vary(self._cells[self._open]))
 
     def show(self, frame: pd.DataFrame) -> None:
-        """Show the pictures of a result from its first page on."""
+        """Show the first page of a result's pictures."""
         self._frame, self._cells, self._first = frame, cell_views(frame), 0
         self._labels = distinguishing_labels(self._cells)
         text = outcome_sentence(self._cells, results.context_of(frame).target)
@@ -483,7 +483,7 @@ class ResultWidgets:
         values = [("cell", str(cell.number)), ("status", f"{cell.status}. {cell.reason}".removesuffix(". "))]
         values += [(axis_name(axis), axis_full_text(axis, cell)) for axis in axes_of([cell])]
         values += [("template", cell.template)] if cell.template is not None else []
-        # Its folder is that of all pictures; `form.pictures` has the whole path.
+        # All pictures are in one folder; `form.pictures` has the full path.
         values += [("file", cell.path.name)] if cell.path is not None else []
         rows = "".join(
             f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in values
@@ -492,7 +492,7 @@ class ResultWidgets:
 
 
 class CellSlot:
-    """The place of one cell: its picture or why there is none, and a button over it that opens it."""
+    """The slot of one cell: its picture, or why there is none, under a button that opens it."""
 
     def __init__(self, enlarge: Any) -> None:
         self._picture = ipywidgets.HTML()
@@ -515,12 +515,12 @@ class CellSlot:
         self.widget.layout.display = "none"
 
     def focus(self) -> None:
-        """Let the keyboard go on from here."""
+        """Move the keyboard focus here."""
         self._button.focus()
 
 
 def _code(title: str, text: str) -> str:
-    """Show a text to be copied."""
+    """Render a text to be copied."""
     return (
         f'<div>{escape(title)}</div><pre tabindex="0" role="region" aria-label="{escape(title)}">{escape(text)}</pre>'
     )

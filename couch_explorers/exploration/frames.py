@@ -1,8 +1,8 @@
-"""The DataFrames of a run and of a plan, which also know what is true of all their rows.
+"""The DataFrames of a run and of a plan, with the context that is common to their rows.
 
-Pandas passes `context` on to whatever is selected from a frame or copied from it ("Extending pandas", "Define original
-properties"). A frame that is built again, by `pd.concat` or from values, has none (`results.context_of` then gives the default). This module imports pandas,
-which takes half a second: import it where a frame is made.
+Pandas propagates `context` to selections and copies of a frame ("Extending pandas", "Define original properties"). A frame that
+is rebuilt, by `pd.concat` or from values, has none (`results.context_of` then returns the default). This module imports pandas,
+which takes half a second: import it only where a frame is created.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RunRow(pd.Series):  # type: ignore[misc]  # pandas has no types here
 
 
 class _ContextFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
-    """A frame whose selections and copies are of its own class and have its `context`."""
+    """A frame whose selections and copies keep its class and its `context`."""
 
     _metadata: ClassVar[list[str]] = ["context"]
 
@@ -49,6 +49,6 @@ class RunFrame(_ContextFrame):
 
 
 class PlanFrame(_ContextFrame):
-    """The rows of a plan, see `plan.plan_frame`; `context` says for whom and how it was planned."""
+    """The rows of a plan, see `plan.plan_frame`; `context` holds its target and settings."""
 
     context: PlanContext | None = None

@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from couch_explorers.exploration.scores import Judgement
 
 
-# Pictures shown of one run, so that a large one does not hide those before it.
+# The most pictures shown per run, so that a large run does not crowd out earlier ones.
 MAX_PICTURES_PER_RUN = 12
 LIMIT = 60
 
 
 @dataclass(frozen=True)
 class GalleryFilter:
-    """Which pictures are asked for; None asks for all.
+    """Which pictures to show; None means all.
 
-    `variables` asks by a variable's name for a part of its value's name or text, "" for any value; `score` for the least mean
+    `variables` maps a variable's name to a part of its value's name or text, "" for any value; `score` is the lowest mean
     score of a judge.
     """
 
@@ -58,10 +58,12 @@ class GalleryFilter:
             raise ExplorationError(
                 f"There is no score {shown(self.score)}: ask for at least {LOWEST_SCORE} to {HIGHEST_SCORE}.",
             )
-        asked = {} if self.variables is None else self.variables
-        if not isinstance(asked, Mapping) or not all(isinstance(text, str) for pair in asked.items() for text in pair):
+        variables = {} if self.variables is None else self.variables
+        if not isinstance(variables, Mapping) or not all(
+            isinstance(text, str) for pair in variables.items() for text in pair
+        ):
             raise ExplorationError(
-                f'The variables {shown(asked)} are none: ask for parts of their values, like {{"medium": "photo"}}.',
+                f'The variables {shown(variables)} are none: ask for parts of their values, like {{"medium": "photo"}}.',
             )
         if self.rating is None or self.rating in VERDICTS:
             return
@@ -70,9 +72,11 @@ class GalleryFilter:
                 f"There is no rating {shown(self.rating)}: ask for {', '.join(VERDICTS)}, or at least 1 to {MAX_STARS} stars.",
             )
 
-    def takes(self, tile: CellView, said: Mapping[str, Rating], judged: Mapping[str, Judgement] | None = None) -> bool:
-        """Tell whether a cell is asked for; by a rating or a score only cells with a picture are."""
-        return self._has_texts(tile) and self._has_rating(tile, said) and self._has_score(tile, judged or {})
+    def matches(
+        self, tile: CellView, ratings: Mapping[str, Rating], judgements: Mapping[str, Judgement] | None = None
+    ) -> bool:
+        """Check whether a cell matches; a rating or a score matches only cells with a picture."""
+        return self._has_texts(tile) and self._has_rating(tile, ratings) and self._has_score(tile, judgements or {})
 
     def _has_texts(self, tile: CellView) -> bool:
         text, model = (self.text or "").casefold(), (self.model or "").casefold()
@@ -82,27 +86,31 @@ class GalleryFilter:
             and all(_has_value(tile, name, part) for name, part in (self.variables or {}).items())
         )
 
-    def _has_rating(self, tile: CellView, said: Mapping[str, Rating]) -> bool:
+    def _has_rating(self, tile: CellView, ratings: Mapping[str, Rating]) -> bool:
         if self.rating is None:
             return True
-        rating = said.get(picture_id(tile)) if tile.path is not None else None
+        rating = ratings.get(picture_id(tile)) if tile.path is not None else None
         if rating is None:
             return False
         return rating.verdict == self.rating if isinstance(self.rating, str) else (rating.stars or 0) >= self.rating
 
-    def _has_score(self, tile: CellView, judged: Mapping[str, Judgement]) -> bool:
-        judgement = judged.get(picture_id(tile)) if tile.path is not None else None
+    def _has_score(self, tile: CellView, judgements: Mapping[str, Judgement]) -> bool:
+        judgement = judgements.get(picture_id(tile)) if tile.path is not None else None
         return self.score is None or (judgement is not None and judgement.mean >= self.score)
 
     def __str__(self) -> str:
-        asked = [f"“{self.text}” in the prompt"] if self.text else []
-        asked += [f"“{self.model}” in the model"] if self.model else []
-        asked += [f"“{part}” as {name}" if part else f"any {name}" for name, part in (self.variables or {}).items()]
+        conditions = [f"“{self.text}” in the prompt"] if self.text else []
+        conditions += [f"“{self.model}” in the model"] if self.model else []
+        conditions += [
+            f"“{part}” as {name}" if part else f"any {name}" for name, part in (self.variables or {}).items()
+        ]
         if self.rating is not None:
-            asked.append(f"rated {self.rating}" if isinstance(self.rating, str) else f"{self.rating} stars or more")
+            conditions.append(
+                f"rated {self.rating}" if isinstance(self.rating, str) else f"{self.rating} stars or more"
+            )
         if self.score is not None:
-            asked.append(f"judged {self.score:g} or more")
-        return ", ".join(asked)
+            conditions.append(f"judged {self.score:g} or more")
+        return ", ".join(conditions)
 
 
 def _has_value(tile: CellView, variable: str, part: str) -> bool:
@@ -112,14 +120,14 @@ def _has_value(tile: CellView, variable: str, part: str) -> bool:
 
 @dataclass(frozen=True)
 class GalleryRun:
-    """A run and those of its cells that are asked for, with a picture or without.
+    """A run and its matching cells, with or without a picture.
 
-    `most` is how many of its pictures are shown; `trouble` says why a run cannot be read.
+    `max_shown` is the most pictures shown of it; `trouble` says why a run cannot be read.
     """
 
     info: RunInfo
     tiles: tuple[CellView, ...] = ()
-    most: int = 0
+    max_shown: int = 0
     trouble: str = ""
 
     @property
@@ -130,31 +138,31 @@ class GalleryRun:
     @property
     def shown(self) -> list[CellView]:
         """The pictures that a notebook shows."""
-        return self.pictures[: self.most]
+        return self.pictures[: self.max_shown]
 
 
 @dataclass(frozen=True)
 class Gallery:
     """Runs, newest first. A notebook shows them with at most `limit` pictures.
 
-    `said` is what people said of pictures and `judged` what a judge scored, by their ids; `older` counts the runs that were not looked at because `limit`
-    was reached.
+    `ratings` and `judgements` are people's and a judge's, by picture id; `older` counts the runs that were skipped because
+    `limit` was reached.
     """
 
     runs: tuple[GalleryRun, ...]
-    wish: GalleryFilter
-    said: Mapping[str, Rating]
+    filter: GalleryFilter
+    ratings: Mapping[str, Rating]
     target: str
     limit: int
     older: int
-    judged: Mapping[str, Judgement] = field(default_factory=dict)
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
 
     @property
     def frame(self) -> RunFrame:
-        """Every picture of these runs once, with the columns of a result and `run`, the name of the run's folder.
+        """Each picture of these runs once, with the columns of a result and `run`, the name of the run's folder.
 
-        `number` counts again, so that the frame can be given to `contact_sheet`, `compare` and `rate`. Raises
-        ExplorationError where there is no picture.
+        `number` is reassigned, so that the frame can be passed to `contact_sheet`, `compare` and `rate`. Raises
+        ExplorationError if there is no picture.
         """
         import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
@@ -192,70 +200,74 @@ def gallery(
     variables: Mapping[str, str] | None = None,
     score: float | None = None,
 ) -> Gallery:
-    """Look through the saved runs of a target, newest first, until `limit` pictures are found.
+    """Search the saved runs of a target, newest first, until `limit` pictures are found.
 
     Args:
-        text: a part of the prompt or its name, in small or capital letters.
+        text: a part of the prompt or its name, case-insensitive.
         model: a part of a model's id or name, likewise.
-        rating: "keep", "reject", or the least number of stars (1 to 5).
-        target: whose runs.
-        limit: the number of pictures; of one run at most twelve are shown.
-        variables: for a template's variable a part of its value's name or text, like {"medium": "photo"}; "" for any.
-        score: the least mean score of a judge (1 to 5).
+        rating: "keep", "reject", or the minimum number of stars (1 to 5).
+        target: the target whose runs to search.
+        limit: the number of pictures; at most twelve per run are shown.
+        variables: a part of the value's name or text for a template's variable, like {"medium": "photo"}; "" for any.
+        score: the minimum mean score of a judge (1 to 5).
 
     Returns:
-        The runs with what was found. A picture that several runs have is shown in each.
+        The runs with matching cells. A picture that several runs have is shown in each.
 
     Raises:
-        ExplorationError: for a rating, a score, a target, a limit or variables that are none.
+        ExplorationError: for an invalid rating, score, target, limit or variables.
 
     """
     if not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 1:
         raise ExplorationError(f"The limit {shown(limit)} is no number of pictures: give 1 or more.")
-    wish = GalleryFilter(text, model, rating, variables, score)
-    said, judged = current_ratings(target), current_scores(target)
-    infos, left = results.runs(target), limit
+    criteria = GalleryFilter(text, model, rating, variables, score)
+    ratings, judgements = current_ratings(target), current_scores(target)
+    infos, remaining = results.runs(target), limit
     found: list[GalleryRun] = []
     for place, info in enumerate(infos):
-        if left <= 0:
-            return Gallery(tuple(found), wish, said, target, limit, len(infos) - place, judged)
-        run = _search_run(info, wish, said, judged, min(left, MAX_PICTURES_PER_RUN))
+        if remaining <= 0:
+            return Gallery(tuple(found), criteria, ratings, target, limit, len(infos) - place, judgements)
+        run = _search_run(info, criteria, ratings, judgements, min(remaining, MAX_PICTURES_PER_RUN))
         if run.tiles or run.trouble:
             found.append(run)
-            left -= len(run.shown)
-    return Gallery(tuple(found), wish, said, target, limit, 0, judged)
+            remaining -= len(run.shown)
+    return Gallery(tuple(found), criteria, ratings, target, limit, 0, judgements)
 
 
 def _search_run(
-    info: RunInfo, wish: GalleryFilter, said: Mapping[str, Rating], judged: Mapping[str, Judgement], most: int
+    info: RunInfo,
+    criteria: GalleryFilter,
+    ratings: Mapping[str, Rating],
+    judgements: Mapping[str, Judgement],
+    max_shown: int,
 ) -> GalleryRun:
     try:
         tiles = cell_views(info.frame())
     except ExplorationError as error:
         return GalleryRun(info, trouble=str(error))
-    return GalleryRun(info, tuple(tile for tile in tiles if wish.takes(tile, said, judged)), most)
+    return GalleryRun(info, tuple(tile for tile in tiles if criteria.matches(tile, ratings, judgements)), max_shown)
 
 
 TITLE_CHARACTERS = 80
 
 
 def gallery_sentence(found: Gallery) -> str:
-    """Say what was found, or that nothing was."""
-    asked = str(found.wish)
+    """Summarize what was found."""
+    criteria = str(found.filter)
     if not found.runs:
-        return f"Nothing was found for {asked}." if asked else "There is no run yet: run a sweep, and it is here."
+        return f"Nothing was found for {criteria}." if criteria else "There is no run yet: run a sweep, and it is here."
     pictures = sum(len(run.pictures) for run in found.runs)
     counts = f"{_count(pictures, 'picture')} in {_count(len(found.runs), 'run')}"
-    return f"{counts}: {asked}." if asked else f"{counts}."
+    return f"{counts}: {criteria}." if criteria else f"{counts}."
 
 
 def run_title(run: GalleryRun) -> str:
-    """Name a run, by its prompts where nobody named it."""
+    """Return a run's title, or else its prompts."""
     return run.info.title or shorten(", ".join(run.info.prompts), TITLE_CHARACTERS, placeholder=" …")
 
 
 def run_facts(run: GalleryRun) -> str:
-    """When a run was, how many pictures it has, and what they cost."""
+    """Return when a run was started, how many pictures it has, and what they cost."""
     info = run.info
     cost = f"{formatting.usd(info.usd, exact=True)} (prices of {PRICES_AS_OF})" if info.usd else ""
     if cost:
@@ -265,7 +277,7 @@ def run_facts(run: GalleryRun) -> str:
 
 
 def gallery_html(found: Gallery) -> str:
-    """Render each run with the pictures that are shown of it (HTML)."""
+    """Render each run with its pictures (HTML)."""
     return render(
         "exploration/gallery.html.j2",
         summary=gallery_sentence(found),
@@ -276,10 +288,10 @@ def gallery_html(found: Gallery) -> str:
 
 
 def _run_values(found: Gallery, run: GalleryRun) -> dict[str, Any]:
-    """Collect what the template shows of a run."""
-    ratings = [found.said.get(picture_id(cell)) or Rating(cell.id) for cell in run.shown]
+    """Return the template's values for a run."""
+    ratings = [found.ratings.get(picture_id(cell)) or Rating(cell.id) for cell in run.shown]
     labels = [
-        with_score(label, found.judged.get(picture_id(cell)))
+        with_score(label, found.judgements.get(picture_id(cell)))
         for label, cell in zip(distinguishing_labels(run.shown), run.shown, strict=True)
     ]
     cards = zip(run.shown, labels, ratings, strict=True)
@@ -296,7 +308,7 @@ def _run_values(found: Gallery, run: GalleryRun) -> dict[str, Any]:
 
 
 def _missing_counts(tiles: Sequence[CellView]) -> str:
-    """Count the cells without a picture by status; empty where there are none."""
+    """Count the cells without a picture by status; empty if there are none."""
     counts = Counter(missing_reason(tile)[0].word.lower() for tile in tiles if tile.path is None)
     return ", ".join(f"{count} {word}" for word, count in counts.items())
 

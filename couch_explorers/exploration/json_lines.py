@@ -1,4 +1,4 @@
-"""Files of JSON lines that several programs only ever append to, so that nothing in them is lost."""
+"""JSON Lines files that several programs append to, so that nothing in them is lost."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Adding a line takes a millisecond: a program that holds the lock for this long hangs.
+# Appending a line takes a millisecond: a program that holds the lock this long hangs.
 LOCK_TIMEOUT_S = 10.0
 
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold a file for oneself while a line is added.
+    """Lock a file while lines are appended.
 
     Args:
-        path: the file; its folder is made where it is missing.
-        what: what the line is, such as "rating", for the error's sentence.
+        path: the file; its folder is created if missing.
+        what: what a line holds, such as "rating", for the error message.
 
     Raises:
-        ExplorationError: another program holds the file for LOCK_TIMEOUT_S, or it cannot be written.
+        ExplorationError: another program holds the lock for LOCK_TIMEOUT_S, or the file cannot be written.
 
     """
     try:
@@ -38,23 +38,23 @@ def locked(path: Path, what: str) -> Iterator[None]:
             yield
     except Timeout as error:
         raise ExplorationError(
-            f"Another program has held {path} for {LOCK_TIMEOUT_S:.0f} s: end it, then try again.",
+            f"Another program has locked {path} for {LOCK_TIMEOUT_S:.0f} s: end it, then try again.",
         ) from error
     except OSError as error:
         raise ExplorationError(
-            f"The {what} is not kept, {path} cannot be written: {error.strerror or error}. Make it writable, then try again.",
+            f"The {what} was not saved, {path} cannot be written: {error.strerror or error}. Make it writable, then try again.",
         ) from error
 
 
 def parse(data: bytes, read: Callable[[bytes], T]) -> tuple[list[T], dict[int, Exception]]:
-    """Read each line that is not blank.
+    """Parse each line that is not blank.
 
     Args:
         data: the content of a file.
-        read: reads one line; raises ValueError or RecursionError for one that it cannot.
+        read: parses one line; raises ValueError or RecursionError if it is invalid.
 
     Returns:
-        What was read, in the file's order, and the errors of the other lines by their numbers, from 1.
+        The parsed lines, in the file's order, and the errors of the others by line number, from 1.
 
     """
     lines: list[T] = []
@@ -70,7 +70,7 @@ def parse(data: bytes, read: Callable[[bytes], T]) -> tuple[list[T], dict[int, E
 
 
 def append(path: Path, texts: Sequence[str]) -> None:
-    """Add lines in one write, on disk when this returns; the caller holds the lock.
+    """Append lines in one write, on disk when this returns; the caller holds the lock.
 
     Raises:
         OSError: the file cannot be written.
@@ -78,13 +78,13 @@ def append(path: Path, texts: Sequence[str]) -> None:
     """
     if not texts:
         return
-    # Half a character pair, which a browser may send, is written as JSON's own escape.
+    # A lone surrogate, which a browser may send, is written as a JSON escape.
     data = "".join(f"{text}\n" for text in texts).encode(errors="backslashreplace")
     with path.open("a+b") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
-                # A line that was cut off by a crash must not take the next one with it.
+                # A line truncated by a crash must not corrupt the next one.
                 data = b"\n" + data
         file.write(data)
         file.flush()

@@ -1,4 +1,4 @@
-"""A vision model as the judge of a sweep's pictures: planned before it is paid, kept, and every failure a row."""
+"""A vision model as the judge of a sweep's pictures: planned before it is paid for, cached, and with a row for each failure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5
 READ_TIMEOUT_S = 120.0
-# What ends a run: every further call would be refused in the same way.
+# Errors that end a run: every further call would fail in the same way.
 FATAL = (AccessDeniedError, PaymentMethodError, RetiredModelError, SubscriptionPendingError)
 FILTER_STOPS = ("content_filtered", "guardrail_intervened")
 NO_RUBRIC = (
@@ -84,7 +84,7 @@ SCORE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Task:
-    """A picture to be judged; `known` is the answer that is here, `trouble` why it cannot be asked about."""
+    """A picture to be judged; `known` is the cached answer, `trouble` why the picture cannot be judged."""
 
     cell: CellView
     picture_id: str
@@ -95,13 +95,13 @@ class Task:
 
     @property
     def new(self) -> bool:
-        """Whether the model has to be asked."""
+        """Whether the model must be called."""
         return self.known is None and not self.trouble
 
 
 @dataclass(frozen=True)
 class JudgeOutcome:
-    """What became of one task; `usd` is what was paid for it in this run."""
+    """The outcome of one task; `usd` is what was paid for it in this run."""
 
     task: Task
     status: JudgeStatus
@@ -113,10 +113,10 @@ class JudgeOutcome:
 
 @dataclass(frozen=True)
 class JudgePlan:
-    """What a judge would be asked, and what that costs, before it is paid. A notebook shows it.
+    """The calls that a judge would make and their cost, before they are paid for. A notebook shows it.
 
-    `calls` are new, `cached` known, `without` cells have no picture; tokens and `usd` are expected, `most_usd` is the cost of
-    the longest answers. `warning` says that the model is deprecated, `refusal` that the target does not offer it.
+    `calls` pictures are new, `cached` have scores, `without` cells have no picture; tokens and `usd` are estimates, `most_usd`
+    is the cost of the longest answers. `warning` says that the model is deprecated, `refusal` that it is not offered.
     """
 
     model: VisionModel
@@ -126,22 +126,22 @@ class JudgePlan:
     without: int = 0
     warning: str = ""
     refusal: str = ""
-    # How much of the scores file was read, in bytes.
+    # The bytes of the scores file that were read.
     read_to: int = field(default=0, repr=False)
 
     @property
     def new(self) -> list[Task]:
-        """The pictures that the model has to be asked about."""
+        """The pictures for which the model must be called."""
         return [task for task in self.tasks if task.new]
 
     @property
     def calls(self) -> int:
-        """How many calls are made, if every first answer is valid."""
+        """The number of calls if every first answer is valid."""
         return len(self.new)
 
     @property
     def cached(self) -> int:
-        """How many pictures have these scores already."""
+        """The number of pictures that have these scores already."""
         return sum(task.known is not None for task in self.tasks)
 
     @property
@@ -170,13 +170,13 @@ class JudgePlan:
 
     @property
     def sentences(self) -> list[str]:
-        """What the plan says, a sentence each."""
-        kept = f"{self.cached} already judged" if self.cached else ""
+        """The plan in sentences."""
+        cached = f"{self.cached} already judged" if self.cached else ""
         missing = f"{self.without} without a picture" if self.without else ""
-        more = ", ".join(filter(None, (kept, missing)))
+        others = ", ".join(filter(None, (cached, missing)))
         criteria = formatting.count(len(self.rubric), "criterion", "criteria")
         lines = [
-            f"{formatting.count(self.calls, 'picture')} to judge by {criteria} with {self.model.name}{f'; {more}' if more else ''}."
+            f"{formatting.count(self.calls, 'picture')} to judge by {criteria} with {self.model.name}{f'; {others}' if others else ''}."
         ]
         if self.calls:
             cost = (
@@ -199,10 +199,10 @@ class JudgePlan:
 
 @dataclass(frozen=True)
 class Judgements:
-    """A judge's scores of a sweep's pictures. A notebook shows them, and what the run came to, with its verdict.
+    """A judge's scores of a sweep's pictures. A notebook shows them with the outcome of the run and its verdict.
 
-    `frame` has SCORE_COLUMNS, one row for each picture and criterion: score is 1 to 5, missing where there is none, and reason
-    then says why; usd is the call's cost, divided among its criteria; stand_in tells scores of the local cloud.
+    `frame` has SCORE_COLUMNS, one row for each picture and criterion: score is 1 to 5, or missing, with the cause as reason;
+    usd is the call's cost, divided among its criteria; stand_in marks scores of the local cloud.
     """
 
     frame: pd.DataFrame
@@ -219,12 +219,12 @@ class Judgements:
 
     @property
     def by_id(self) -> dict[str, Judgement]:
-        """The answers by the picture's id."""
+        """The judgements by picture id."""
         return {found.task.picture_id: found.judgement for found in self.outcomes if found.judgement is not None}
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """BAD where no picture could be judged, WARN where some could not; none where there is no rubric."""
+        """BAD if no picture could be judged, WARN if some could not; empty without a rubric."""
         if not self.rubric:
             return ()
         if not self.outcomes:
@@ -232,13 +232,13 @@ class Judgements:
         judged = len(self.by_id)
         verdict = Verdict.OK if judged == len(self.outcomes) else Verdict.WARN if judged else Verdict.BAD
         reasons = Counter(found.reason for found in self.outcomes if found.judgement is None)
-        told = " ".join(f"{times} x {reason}" for reason, times in reasons.most_common(3))
+        failures = " ".join(f"{times} x {reason}" for reason, times in reasons.most_common(3))
         seconds = sum(found.seconds or 0.0 for found in self.outcomes)
-        return (Check("judge", verdict, round(seconds, 3), f"{self.sentence} {told}".strip()),)
+        return (Check("judge", verdict, round(seconds, 3), f"{self.sentence} {failures}".strip()),)
 
     @property
     def sentence(self) -> str:
-        """What the run came to."""
+        """The outcome of the run."""
         if not self.rubric:
             return self.unstarted
         statuses = Counter(found.status for found in self.outcomes)
@@ -246,8 +246,8 @@ class Judgements:
         paid = sum(found.usd for found in self.outcomes)
         where = "on AWS " if self.target == "local" else ""
         cost = f"{where}{formatting.usd(paid)} (prices of {VISION_PRICES_AS_OF})" if paid else "nothing was paid"
-        said = f"{formatting.count(len(self.outcomes), 'picture')} by {self.model.name}: {counts or 'none'}; {cost}."
-        return f"{said} {STAND_IN_NOTE}" if self.stand_in or self.target == "local" else said
+        summary = f"{formatting.count(len(self.outcomes), 'picture')} by {self.model.name}: {counts or 'none'}; {cost}."
+        return f"{summary} {STAND_IN_NOTE}" if self.stand_in or self.target == "local" else summary
 
     def __str__(self) -> str:
         return self.sentence
@@ -288,17 +288,17 @@ def plan_judging(
     workspace: Workspace | None = None,
     errors: Literal["raise", "show"] = "raise",
 ) -> JudgePlan | NoPlan:
-    """Say what `judge` would ask and pay; asks the target only whether it offers the model.
+    """Plan the calls of `judge` and their cost; only asks the target whether it offers the model.
 
     Args:
         pictures: a sweep's result; cells without a picture are counted and left out.
         rubric: the criteria, as texts or as a mapping from name to text.
-        model: a vision model's id, inference profile, or a VisionModel of one's own (`aws.vision_models`).
-        workspace: the target; by default the one that the pictures come from.
-        errors: with "show", an empty rubric is no error: the plan says that nothing is judged.
+        model: a vision model's id, an inference profile, or a custom VisionModel (`aws.vision_models`).
+        workspace: the target's; by default that of the pictures.
+        errors: with "show", an empty rubric is not an error: the plan says that nothing is judged.
 
     Raises:
-        ExplorationError: the frame, the rubric or the model is none.
+        ExplorationError: the frame, the rubric or the model is invalid.
 
     """
     if not rubric and errors == "show":
@@ -320,8 +320,8 @@ def _plan(
     if any(task.new for task in tasks):
         workspace = workspace or _connect(target)
         found = _lifecycle(workspace, judging_model)
-        told = lifecycle.warning(judging_model, found, vision_models.alternative(judging_model).id)
-        warning, refusal = ("", told) if found.status is LifecycleStatus.GONE else (told, "")
+        warning_text = lifecycle.warning(judging_model, found, vision_models.alternative(judging_model).id)
+        warning, refusal = ("", warning_text) if found.status is LifecycleStatus.GONE else (warning_text, "")
     return JudgePlan(judging_model, criteria, target, tuple(tasks), without, warning, refusal, read_to)
 
 
@@ -335,26 +335,26 @@ def judge(
     max_cost_usd: float | None = None,
     errors: Literal["raise", "show"] = "raise",
 ) -> Judgements:
-    """Let a vision model score each picture of a sweep by each criterion, from 1 to 5 with a reason.
+    """Have a vision model score each picture of a sweep by each criterion, from 1 to 5 with a reason.
 
-    A picture that was judged before by the same rubric, model and prompt version costs nothing. An answer that is not valid
-    is asked for once more. Each answer is kept as soon as it is there, in `Home.scores(target)`.
+    A picture that was judged before with the same rubric, model and prompt version costs nothing. An invalid answer is
+    retried once. Each answer is saved as soon as it arrives, in `Home.scores(target)`.
 
     Args:
         pictures: a sweep's result; cells without a picture are left out.
         rubric: the criteria, as texts or as a mapping from name to text.
-        model: a vision model's id, inference profile, or a VisionModel of one's own (`aws.vision_models`).
-        workspace: the target; by default the one that the pictures come from.
+        model: a vision model's id, an inference profile, or a custom VisionModel (`aws.vision_models`).
+        workspace: the target's; by default that of the pictures.
         concurrency: calls at a time.
-        max_cost_usd: nothing is asked where the plan's `most_usd` is higher; second questions are asked only within it.
-        errors: with "show", what prevents the start becomes the reason of every row, and without a rubric nothing is judged.
+        max_cost_usd: no call is made if the plan's `most_usd` is higher; retries are made only within it.
+        errors: with "show", an error before the start becomes the reason of every row, and without a rubric nothing is judged.
 
     Returns:
-        The scores. A call that fails is a row; where all further calls would fail in the same way, they are not made.
+        The scores. A failed call is a row; if all further calls would fail in the same way, they are not made.
 
     Raises:
-        ExplorationError: before anything is asked: as `plan_judging` does, for a model that the target does not offer, and for
-            a plan over `max_cost_usd`.
+        ExplorationError: before the first call: like `plan_judging`, for a model that the target does not offer, and for a
+            plan over `max_cost_usd`.
 
     """
     if not rubric and errors == "show":
@@ -377,17 +377,17 @@ def judge(
 
 
 def _not_judged(target: str, model: VisionModel) -> Judgements:
-    """Give the result without a rubric: no rows."""
+    """Return the result without a rubric: no rows."""
     return Judgements(_frame((), JudgePlan(model, {}, target, ())), {}, model, target, (), NO_RUBRIC)
 
 
 class _Run:
-    """What the threads of one run share."""
+    """The state shared by the threads of a run."""
 
     def __init__(self, plan: JudgePlan, workspace: Workspace, concurrency: int, max_cost_usd: float | None) -> None:
         self._plan, self._concurrency = plan, concurrency
         self._file = scores_file(plan.target)
-        # Here, because boto3 may use a client in several threads, but not make one.
+        # Created here, because boto3's clients are thread-safe, but creating them is not.
         self._client = generation.bedrock_client(
             plan.model.region,
             attempts=ATTEMPTS,
@@ -396,21 +396,22 @@ class _Run:
             max_pool_connections=concurrency,
         )
         self._lock = threading.Lock()
-        # USD left for second questions.
+        # USD left for retries.
         self._spare = math.inf if max_cost_usd is None else max_cost_usd - plan.most_usd
         self._fatal = ""
         self._added: dict[str, Judgement] = {}
         self._read_to = plan.read_to
 
     def unstarted(self, reason: str) -> list[JudgeOutcome]:
-        """Give the outcomes of a run that is not started: what is known, and the reason wherever something is not."""
+        """Return the outcomes of a run that was not started: cached answers, and the reason for all others."""
         return [
-            self._known(task) or JudgeOutcome(task, JudgeStatus.STOPPED, reason=reason) for task in self._plan.tasks
+            self._without_call(task) or JudgeOutcome(task, JudgeStatus.STOPPED, reason=reason)
+            for task in self._plan.tasks
         ]
 
     def go(self) -> list[JudgeOutcome]:
-        """Judge all that is new, several at a time; an interrupt ends the asking, and what was answered by then is kept."""
-        found = {task.picture_id: known for task in self._plan.tasks if (known := self._known(task)) is not None}
+        """Judge everything new, several at a time; an interrupt stops further calls, and answers so far are kept."""
+        found = {task.picture_id: known for task in self._plan.tasks if (known := self._without_call(task)) is not None}
         waiting = [task for task in self._plan.tasks if task.picture_id not in found]
         if waiting:
             pool = ThreadPoolExecutor(min(self._concurrency, len(waiting)), thread_name_prefix="judge")
@@ -425,28 +426,28 @@ class _Run:
                 pool.shutdown(wait=False, cancel_futures=True)
         return [found[task.picture_id] for task in self._plan.tasks]
 
-    def _known(self, task: Task) -> JudgeOutcome | None:
+    def _without_call(self, task: Task) -> JudgeOutcome | None:
         if task.known is not None:
-            return self._adopt(task, task.known)
+            return self._reuse(task, task.known)
         return JudgeOutcome(task, JudgeStatus.FAILED, reason=task.trouble) if task.trouble else None
 
-    def _adopt(self, task: Task, known: Judgement) -> JudgeOutcome:
-        """Take an answer that is there; where another picture has the same pixels and prompt, this one gets it under its own id."""
+    def _reuse(self, task: Task, known: Judgement) -> JudgeOutcome:
+        """Reuse a cached answer; one for another picture with the same pixels and prompt is saved under this one's id."""
         if known.id != task.picture_id:
             known = replace(known, id=task.picture_id, usd=0.0)
             with self._lock:
                 self._file.add(known)
         return JudgeOutcome(task, JudgeStatus.CACHED, known)
 
-    def _news(self) -> dict[str, Judgement]:
-        """What was added to the file since the run began, by this process or another."""
+    def _added_since(self) -> dict[str, Judgement]:
+        """Return what this or another process has added to the file since the run began."""
         with self._lock:
             lines, self._read_to = self._file.tail(self._read_to)
             self._added.update({line.key: line for line in lines})
             return self._added
 
     def _judge(self, task: Task) -> JudgeOutcome:
-        """Ask about one picture, unless another process is just asking the same; whatever goes wrong is this row's alone."""
+        """Judge one picture, unless another process is doing so; any error affects this row only."""
         if self._fatal:
             return JudgeOutcome(task, JudgeStatus.STOPPED, reason=f"Not asked. {self._fatal}")
         begin = time.monotonic()
@@ -454,15 +455,15 @@ class _Run:
             claim = self._file.path.with_name(f"{task.key}.lock")
             claim.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(claim) as lock:
-                if (known := self._news().get(task.key)) is not None:
-                    return self._adopt(task, known)
+                if (known := self._added_since().get(task.key)) is not None:
+                    return self._reuse(task, known)
                 try:
                     return self._ask(task, begin)
                 finally:
                     with suppress(OSError):
                         claim.unlink(missing_ok=True)
                     lock.release()
-        except Exception as error:  # noqa: BLE001 - any is a failure of this picture
+        except Exception as error:  # noqa: BLE001 - any error is this picture's outcome
             status: dict[type[Exception], JudgeStatus] = {
                 ThrottledError: JudgeStatus.THROTTLED,
                 BlockedError: JudgeStatus.FILTERED,
@@ -476,21 +477,21 @@ class _Run:
         plan, picture = self._plan, task.picture
         if picture is None:
             raise ExplorationError("There is no picture to judge.")
-        asked = judge_question.question(picture, task.cell.prompt, plan.rubric, plan.model)
-        answer = self._converse(asked)
+        request = judge_question.question(picture, task.cell.prompt, plan.rubric, plan.model)
+        answer = self._converse(request)
         usd = _cost(answer, plan.model)
         try:
             scores = judge_question.read_answer(answer, plan.rubric)
         except JudgeAnswerError as problem:
-            if not self._may_ask_again(task):
-                reason = f"{problem} It was not asked again, because of max_cost_usd."
+            if not self._may_retry(task):
+                reason = f"{problem} It was not retried, because of max_cost_usd."
                 return JudgeOutcome(task, JudgeStatus.FAILED, None, reason, _since(begin), usd)
-            answer = self._converse(judge_question.ask_again(asked, answer, str(problem)))
+            answer = self._converse(judge_question.retry_question(request, answer, str(problem)))
             usd += _cost(answer, plan.model)
             try:
                 scores = judge_question.read_answer(answer, plan.rubric)
-            except JudgeAnswerError as again:
-                reason = f"{plan.model.name} was asked twice and gave no valid scores. {again}"
+            except JudgeAnswerError as second:
+                reason = f"{plan.model.name} was called twice and returned no valid scores. {second}"
                 return JudgeOutcome(task, JudgeStatus.FAILED, None, reason, _since(begin), usd)
         return self._keep(task, scores, answer, usd, begin)
 
@@ -512,27 +513,27 @@ class _Run:
             self._file.add(judgement)
         return JudgeOutcome(task, JudgeStatus.JUDGED, judgement, "", _since(begin), usd)
 
-    def _converse(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Call the model; every failure is a GenerationError."""
+    def _converse(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Call the model; raises GenerationError for any failure."""
         model = self._plan.model
         try:
-            answer: dict[str, Any] = self._client.converse(**asked)
+            answer: dict[str, Any] = self._client.converse(**request)
         except (BotoCoreError, ClientError) as error:
             raise model_error(model, error, vision_models.alternative(model).id) from error
         if answer.get("stopReason") in FILTER_STOPS:
             raise BlockedError(f"The content filter of {model.name} withheld the scores.")
         return answer
 
-    def _may_ask_again(self, task: Task) -> bool:
-        """Take the cost of a second question out of what is left."""
+    def _may_retry(self, task: Task) -> bool:
+        """Reserve the cost of a retry; return False if it is over the limit."""
         model, rubric = self._plan.model, self._plan.rubric
         if task.picture is None:
             return False
-        most = judge_question.most_output_tokens(rubric)
-        # The first answer is sent along.
-        read = judge_question.input_tokens(task.picture, task.cell.prompt, rubric, model) + most
+        max_output = judge_question.most_output_tokens(rubric)
+        # The first answer is part of the retry's input.
+        input_tokens = judge_question.input_tokens(task.picture, task.cell.prompt, rubric, model) + max_output
         with self._lock:
-            self._spare -= (cost := model.usd(read, most))
+            self._spare -= (cost := model.usd(input_tokens, max_output))
             if self._spare >= 0:
                 return True
             self._spare += cost
@@ -542,11 +543,11 @@ class _Run:
 def _tasks(
     pictures: pd.DataFrame, rubric: Mapping[str, str], model: VisionModel, known: Mapping[str, Judgement]
 ) -> tuple[list[Task], int]:
-    """Look up what is known of each picture; a picture that several cells show is judged once."""
+    """Look up the cached answer for each picture; a picture that several cells show is judged once."""
     tiles = [tile for tile in cell_views(pictures) if tile.path is not None]
-    once = {picture_id(tile): tile for tile in reversed(tiles)}
+    unique = {picture_id(tile): tile for tile in reversed(tiles)}
     with ThreadPoolExecutor(thread_name_prefix="judge-read") as pool:
-        found = pool.map(lambda item: _task(item[0], item[1], rubric, model, known), reversed(once.items()))
+        found = pool.map(lambda item: _task(item[0], item[1], rubric, model, known), reversed(unique.items()))
         return list(found), len(pictures) - len(tiles)
 
 
@@ -574,7 +575,7 @@ def _find_model(model: str | VisionModel) -> VisionModel:
 
 
 def _connect(target: str) -> Workspace:
-    from couch_explorers import workspace  # noqa: PLC0415 - it brings boto3, which takes its time
+    from couch_explorers import workspace  # noqa: PLC0415 - imports boto3, which is slow
 
     return workspace.connect(target)
 

@@ -1,8 +1,8 @@
-"""What a judge is asked about a picture, and how its answer is read.
+"""The question to a judge about a picture, and the parsing of its answer.
 
-The picture, what is written in it, and the prompt that it was made from are other people's material: the prompt stands as one
-JSON text between tags that it cannot close, and the instructions say that nothing in either counts as one. Whatever the model
-makes of that, only the rubric's own criteria with a whole number from 1 to 5 each are taken from its answer.
+The picture, any writing in it, and the prompt that it was made from are untrusted: the prompt is one JSON string between tags
+that it cannot close, and the instructions say to follow nothing in either. Whatever the model makes of that, only the rubric's
+criteria, each with a whole number from 1 to 5, are accepted from its answer.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
     from couch_explorers.aws.vision_models import VisionModel
 
-# Any change of the instructions, the tool or the order of the question needs another version: it is part of the cache's key.
+# Any change of the instructions, the tool or the question's structure needs another version: it is part of the cache's key.
 PROMPT_VERSION = 1
 TOOL = "record_scores"
 MAX_CRITERIA, MAX_CRITERION_CHARACTERS = 20, 500
 MAX_REASON_CHARACTERS = 300
-# A reason of one sentence, with its key and score; and the call around them.
+# A reason of one sentence with its key and score; and the surrounding tool call.
 TOKENS_PER_CRITERION, TOKENS_AROUND = 60, 40
 MOST_TOKENS_FACTOR = 3
-# Text of rubrics and prompts: English has about four characters a token, many other languages fewer.
+# For rubrics and prompts: English has about four characters per token, many other languages fewer.
 CHARACTERS_PER_TOKEN = 3
-# To what a picture over the model's limits is scaled: the judges scale to about this by themselves.
+# The size to which a picture over the model's limits is scaled: the models scale to about this themselves.
 SCALED_SIDE = 1568
 SMALLEST_SIDE = 256
 
@@ -61,7 +61,7 @@ class JudgeAnswerError(Exception):
 
 @dataclass(frozen=True)
 class PreparedPicture:
-    """A picture as it is sent: a PNG within the model's limits; `note` says how it was changed, empty where it was not."""
+    """A picture as it is sent: a PNG within the model's limits; `note` says how it was changed, empty if it was not."""
 
     png: bytes
     width: int
@@ -71,10 +71,10 @@ class PreparedPicture:
 
 
 def parse_rubric(rubric: Any) -> dict[str, str]:
-    """Read a rubric: criteria as texts, or as a mapping from name to text.
+    """Parse a rubric: criteria as texts, or as a mapping from name to text.
 
     Raises:
-        ExplorationError: there are none, more than MAX_CRITERIA, or one is empty, too long or there twice.
+        ExplorationError: there are none or more than MAX_CRITERIA, or one is empty, too long or a duplicate.
 
     """
     if isinstance(rubric, str) or not isinstance(rubric, Mapping | list | tuple):
@@ -98,10 +98,10 @@ def parse_rubric(rubric: Any) -> dict[str, str]:
 
 
 def prepare_picture(path: Path, model: VisionModel) -> PreparedPicture:
-    """Read a picture, and scale it where it is larger than the model takes.
+    """Read a picture, and scale it down if it exceeds the model's limits.
 
     Raises:
-        ExplorationError: the file is gone, damaged, or no PNG.
+        ExplorationError: the file is missing, damaged, or not a PNG.
 
     """
     try:
@@ -109,7 +109,7 @@ def prepare_picture(path: Path, model: VisionModel) -> PreparedPicture:
         width, height = png.size(picture)
         digest = hashlib.sha256()
         for chunk in png.chunks(picture):
-            # The pixels alone: when it was made, and by whom, makes no other picture of it.
+            # Only the pixels: the metadata does not make it a different picture.
             if chunk.kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
                 digest.update(chunk.data)
     except (OSError, ValueError) as error:
@@ -148,20 +148,20 @@ def _with_parameters(scaled: bytes, original: bytes) -> bytes:
 
 
 def question_key(picture: PreparedPicture, prompt: str, rubric: Mapping[str, str], model: VisionModel) -> str:
-    """Hash all that an answer depends on: the picture's pixels, its prompt, the rubric, the model, and PROMPT_VERSION."""
-    asked = {
+    """Hash everything that an answer depends on: the picture's pixels, its prompt, the rubric, the model, and PROMPT_VERSION."""
+    inputs = {
         "picture": picture.digest,
         "prompt": prompt,
         "rubric": list(rubric.items()),
         "model": model.id,
         "version": PROMPT_VERSION,
     }
-    return hashlib.sha256(canonical_json(asked).encode("utf-8", "backslashreplace")).hexdigest()
+    return hashlib.sha256(canonical_json(inputs).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def question(picture: PreparedPicture, prompt: str, rubric: Mapping[str, str], model: VisionModel) -> dict[str, Any]:
-    """Write the arguments of one Converse call."""
-    # No character of the prompt can end the block: JSON writes each angle bracket as an escape.
+    """Return the arguments of one Converse call."""
+    # The prompt cannot close the block: its angle brackets are escaped in JSON.
     data = json.dumps(prompt).replace("<", "\\u003c").replace(">", "\\u003e")
     criteria = "\n".join(f"{key}: {json.dumps(text, ensure_ascii=False)}" for key, text in _keyed(rubric).items())
     text = (
@@ -182,24 +182,24 @@ def question(picture: PreparedPicture, prompt: str, rubric: Mapping[str, str], m
     }
 
 
-def ask_again(asked: Mapping[str, Any], answer: Mapping[str, Any], problem: str) -> dict[str, Any]:
-    """Write the arguments of the call that asks once more, with what was wrong with the answer."""
+def retry_question(request: Mapping[str, Any], answer: Mapping[str, Any], problem: str) -> dict[str, Any]:
+    """Return the arguments of the retry, with what was wrong with the answer."""
     content = [block for block in _content(answer) if block.get("text", "x").strip()]
     if not content:
-        return dict(asked)
+        return dict(request)
     uses = [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
-    said = f"That was no valid answer. {problem} Call {TOOL} once, with every criterion."
+    message = f"That was no valid answer. {problem} Call {TOOL} once, with every criterion."
     results: list[dict[str, Any]] = [
-        {"toolResult": {"toolUseId": use, "content": [{"text": said}], "status": "error"}} for use in uses
+        {"toolResult": {"toolUseId": use, "content": [{"text": message}], "status": "error"}} for use in uses
     ]
     if not results:
-        results.append({"text": said})
+        results.append({"text": message})
     more = [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
-    return {**asked, "messages": [*asked["messages"], *more]}
+    return {**request, "messages": [*request["messages"], *more]}
 
 
 def read_answer(answer: Mapping[str, Any], rubric: Mapping[str, str]) -> dict[str, Score]:
-    """Read the scores out of Converse's answer, one for each criterion of the rubric, in its order.
+    """Parse the scores from Converse's response, one for each criterion of the rubric, in its order.
 
     Raises:
         JudgeAnswerError: the tool was not used, or its input is not exactly what was asked for.
@@ -217,7 +217,7 @@ def read_answer(answer: Mapping[str, Any], rubric: Mapping[str, str]) -> dict[st
 
 
 def input_tokens(picture: PreparedPicture, prompt: str, rubric: Mapping[str, str], model: VisionModel) -> int:
-    """Estimate the input tokens of a question."""
+    """Estimate a question's input tokens."""
     characters = (
         len(INSTRUCTIONS) + len(prompt) + len(json.dumps(_tool(rubric))) + 2 * sum(map(len, rubric.values())) + 200
     )
@@ -225,12 +225,12 @@ def input_tokens(picture: PreparedPicture, prompt: str, rubric: Mapping[str, str
 
 
 def output_tokens(rubric: Mapping[str, str]) -> int:
-    """Estimate the output tokens of an answer."""
+    """Estimate an answer's output tokens."""
     return TOKENS_AROUND + TOKENS_PER_CRITERION * len(rubric)
 
 
 def most_output_tokens(rubric: Mapping[str, str]) -> int:
-    """The most output tokens that an answer may have."""
+    """Return the most output tokens that an answer may have."""
     return MOST_TOKENS_FACTOR * output_tokens(rubric)
 
 
@@ -239,7 +239,7 @@ def _keyed(rubric: Mapping[str, str]) -> dict[str, str]:
 
 
 def _tool(rubric: Mapping[str, str]) -> dict[str, Any]:
-    """Describe the tool; at the top of the schema Nova takes type, properties and required only."""
+    """Return the tool's specification; at the top level of the schema, Nova accepts only type, properties and required."""
     properties = {
         key: {
             "type": "object",
@@ -263,7 +263,7 @@ def _content(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _read_score(key: str, given: Any) -> Score:
     score = given.get("score") if isinstance(given, dict) else None
-    # 4.0 is how some models write 4.
+    # Some models write 4 as 4.0.
     if isinstance(score, float) and score.is_integer():
         score = int(score)
     if not isinstance(score, int) or isinstance(score, bool) or not LOWEST_SCORE <= score <= HIGHEST_SCORE:

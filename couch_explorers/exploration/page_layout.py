@@ -1,4 +1,4 @@
-"""The page of a contact sheet: its sizes, its elements (paragraphs, rules, rows of pictures), and the head and foot of each page."""
+"""The pages of a contact sheet: their dimensions, elements (paragraphs, rules, rows of pictures), headers and footers."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Parts of the size of the letters: from line to line, and from the upper edge of the letters to their foot.
+# Line height and ascent, as fractions of the font size.
 LINE_HEIGHT, ASCENT = 1.36, 0.93
 REPLACEMENT = "\ufffd"
-# The hairline drawn round strong letters, as a part of their size: quieter than the font's own bold.
+# The stroke around bold letters, as a fraction of the font size: lighter than the font's own bold.
 STRONG_STROKE = 0.018
 
-# Controls and half pairs: no character, and Pillow takes no half pair.
+# Control characters and lone surrogates, which Pillow rejects.
 _UNDRAWABLE = ("Cc", "Cs")
 
 
 @dataclass(frozen=True)
 class Face:
-    """Letters of one size in pixels; `strong` ones are for titles and names."""
+    """A font size in pixels; `strong` is for titles and names."""
 
     size: int
     strong: bool = False
 
     @property
     def stroke(self) -> float:
-        """The width in pixels of the line drawn round each letter."""
+        """The width in pixels of the stroke around each letter."""
         return self.size * STRONG_STROKE if self.strong else 0.0
 
     @property
     def baseline(self) -> float:
-        """Pixels from the upper edge of a line to the foot of its letters."""
+        """Pixels from the top of a line to its baseline."""
         return (self.line - self.size) / 2 + self.size * ASCENT
 
     @property
@@ -55,23 +55,23 @@ class Face:
         return round(self.size * LINE_HEIGHT)
 
     def width(self, text: str) -> float:
-        """Pixels that a clean text takes."""
+        """Return the width of a clean text in pixels."""
         return sum(float(_font(run.file, self.size).getlength(run.text)) for run in fonts.runs(text))
 
     def draw(self, pen: ImageDraw.ImageDraw, x: float, y: float, text: str, colour: str) -> None:
-        """Draw one clean line whose upper edge is y, each part by the font that has it."""
+        """Draw one clean line with its top at y, each part in the font that has its characters."""
         parts, direction = fonts.runs(text), None
         if fonts.is_right_to_left(text):
             parts = parts[::-1]
         elif _joins():
-            # Else Pillow turns a part around that only begins with such a word.
+            # Else Pillow reverses a part that only begins with such a word.
             direction = "ltr"
         for run in parts:
             font = _font(run.file, self.size)
-            # By the baseline, on which strong letters and others, and those of two fonts, stand side by side.
-            place = (x, y + self.baseline)
+            # Aligned on the baseline, which bold and regular letters, and those of two fonts, share.
+            position = (x, y + self.baseline)
             pen.text(
-                place,
+                position,
                 run.text,
                 colour,
                 font,
@@ -93,14 +93,14 @@ def _font(file: Path, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @lru_cache(maxsize=1)
 def _joins() -> bool:
-    """Tell whether this Pillow shapes text; one that does not draws joiners as boxes."""
+    """Check whether this Pillow shapes text; one that does not draws joiners as boxes."""
     return bool(features.check("raqm"))
 
 
 def clean(text: object) -> str:
-    """Make a text of one line that can be drawn.
+    """Turn a text into one line that can be drawn.
 
-    Blanks and line breaks become one blank, half pairs a replacement, and a character that no font has its number.
+    Whitespace becomes one space, a lone surrogate a replacement, and a character that no font has its code point.
     """
     kept = (
         REPLACEMENT if unicodedata.category(character) in _UNDRAWABLE else character
@@ -112,28 +112,28 @@ def clean(text: object) -> str:
 
 PAPER, INK, SOFT, RULE, MAT = "#ffffff", "#1d2733", "#5b6472", "#dfe3e8", "#f3f4f6"
 
-# Width of a picture by the number of columns: one may fill a screen, six still show what they are. A page is at most
-# 2,320 pixels wide, less than a sheet of A4 at 300 dpi.
+# Width of a picture by the number of columns: one may fill a screen, six are still recognizable. A page is at most 2,320
+# pixels wide, less than a sheet of A4 at 300 dpi.
 PICTURE_WIDTHS = {1: 1024, 2: 640, 3: 512, 4: 432, 5: 384, 6: 344}
 MAX_COLUMNS = max(PICTURE_WIDTHS)
-# A page is no higher than a sheet of A4 of its width, so that it prints on one.
+# A page is no taller than a sheet of A4 of its width, so that it prints on one.
 PAPER_RATIO = 2**0.5
-# Up to so many columns leave room for what is said of a row beside its pictures; with more it stands above them.
+# Up to this many columns leave room for a row's heading beside its pictures; with more it is above them.
 COLUMNS_BESIDE_TEXT = 2
-# A line is as high as its highest picture, within these parts of a picture's width: a wide picture's neighbour needs room
-# for its reason, a high one must leave room for further lines. A line of reasons alone has a height of its own.
+# A row is as high as its tallest picture, within these fractions of a picture's width: a cell without a picture needs room for
+# its reason, and a tall picture must leave room for further rows. A row of reasons only has a height of its own.
 MIN_ROW_HEIGHT, MAX_ROW_HEIGHT, REASON_ROW_HEIGHT = 0.55, 1.3, 0.75
-# Letters are parts of the page's width, so that the small ones can be read on A4 (7 points) and on a screen that shows
-# the page 830 pixels wide (10 pixels); on a narrow page, which is shown as it is, they are not smaller than 17 pixels.
+# Font sizes are fractions of the page's width, so that small text is legible on A4 (7 points) and on a screen that shows the
+# page 830 pixels wide (10 pixels); on a narrow page, which is shown unscaled, they are at least 17 pixels.
 TITLE, BODY, SMALL = 1 / 40, 1 / 66, 1 / 78
 MIN_SMALL_PIXELS = 17
 
 
 @dataclass(frozen=True)
 class PageMetrics:
-    """The lengths of a page with this many columns, 1 to MOST_COLUMNS, of pictures.
+    """The dimensions of a page with this many columns of pictures, 1 to MAX_COLUMNS.
 
-    `beside` tells that one more column, at the left, holds what is said of each row.
+    With `beside`, one more column, at the left, holds the row headings.
     """
 
     columns: int
@@ -141,12 +141,12 @@ class PageMetrics:
 
     @property
     def tile(self) -> int:
-        """The width of a picture's place."""
+        """The width of a picture's slot."""
         return PICTURE_WIDTHS[self.columns + self.beside]
 
     @property
     def gap(self) -> int:
-        """Between two pictures."""
+        """The space between two pictures."""
         return round(self.tile * 0.03) + 12
 
     @property
@@ -157,69 +157,69 @@ class PageMetrics:
 
     @property
     def margin(self) -> int:
-        """Around the page."""
+        """The margin of the page."""
         return round(self.inner * 0.032)
 
     @property
     def width(self) -> int:
-        """The whole page's."""
+        """The width of the page."""
         return self.inner + 2 * self.margin
 
     @property
-    def most_height(self) -> int:
-        """The height that a page may have, margins included."""
+    def max_height(self) -> int:
+        """The maximum height of a page, including margins."""
         return round(self.width * PAPER_RATIO)
 
-    def column(self, place: int) -> int:
-        """How far from the margin the pictures' column of this place, counted from 0, begins."""
-        return (place + self.beside) * (self.tile + self.gap)
+    def column(self, index: int) -> int:
+        """Return the offset of a picture column, counted from 0, from the margin."""
+        return (index + self.beside) * (self.tile + self.gap)
 
-    def face(self, part: float, *, strong: bool = False) -> Face:
-        """Letters whose size is this part of the page's width, or what is least legible."""
-        return Face(round(max(part * self.width, MIN_SMALL_PIXELS * part / SMALL)), strong)
+    def face(self, fraction: float, *, strong: bool = False) -> Face:
+        """Return the font at this fraction of the page's width, or the smallest legible size."""
+        return Face(round(max(fraction * self.width, MIN_SMALL_PIXELS * fraction / SMALL)), strong)
 
 
-# Between a strong lead and the text that follows it, as a part of the letters' size.
+# The space between a bold lead and the text after it, as a fraction of the font size.
 LEAD_GAP = 0.8
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A page under the pen; `left` is where its content begins."""
+    """A page being drawn; `left` is the left edge of its content."""
 
     image: Image.Image
     pen: ImageDraw.ImageDraw
     left: int
 
     def write(self, x: float, y: float, text: str, face: Face, colour: str) -> None:
-        """Write one clean line whose upper edge is y."""
+        """Write one clean line with its top at y."""
         face.draw(self.pen, x, y, text, colour)
 
 
 class Element(Protocol):
-    """Something as wide as the page's content and `height` pixels high."""
+    """An element as wide as the page's content and `height` pixels high."""
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """The height in pixels."""
 
     def draw(self, canvas: Canvas, y: int) -> None:
-        """Draw it with its upper edge at y."""
+        """Draw the element with its top at y."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Nothing."""
+    """Vertical space."""
 
     height: int
 
     def draw(self, canvas: Canvas, y: int) -> None:
-        """Leave the paper as it is."""
+        """Draw nothing."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A thin line across."""
+    """A thin horizontal line."""
 
     length: int
     height: int = 2
@@ -231,9 +231,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Broken lines of text.
+    """Wrapped lines of text.
 
-    A strong `lead` stands before the first line; where `hang` is more than 0, it stands in a column of that width.
+    A bold `lead` precedes the first line; if `hang` is more than 0, it is in a column of that width.
     """
 
     lines: tuple[str, ...]
@@ -244,16 +244,16 @@ class Paragraph:
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """The height in pixels."""
         return self.face.line * max(1, len(self.lines))
 
     def draw(self, canvas: Canvas, y: int) -> None:
-        """Write lead and lines."""
+        """Write the lead and the lines."""
         strong = Face(self.face.size, strong=True)
         canvas.write(canvas.left, y, self.lead, strong, SOFT if self.hang else INK)
-        for place, line in enumerate(self.lines):
-            indent = self.hang or (lead_width(self.lead, strong) if place == 0 else 0)
-            canvas.write(canvas.left + indent, y + place * self.face.line, line, self.face, self.colour)
+        for position, line in enumerate(self.lines):
+            indent = self.hang or (lead_width(self.lead, strong) if position == 0 else 0)
+            canvas.write(canvas.left + indent, y + position * self.face.line, line, self.face, self.colour)
 
 
 def paragraph(
@@ -266,7 +266,7 @@ def paragraph(
     lead: str = "",
     hang: float = 0.0,
 ) -> Paragraph:
-    """Break a text, whatever it holds, into a paragraph of at most `lines` lines of `width` pixels."""
+    """Wrap any text into a paragraph of at most `lines` lines of `width` pixels."""
     strong = Face(face.size, strong=True)
     lead = cut(clean(lead), strong.width, hang or width)
     indent = 0.0 if hang else lead_width(lead, strong)
@@ -280,30 +280,30 @@ def paragraph(
 
 
 def lead_width(lead: str, strong: Face) -> float:
-    """Pixels from a lead's beginning to the text after it; 0 without a lead."""
+    """Return the width of a lead with the space after it, in pixels; 0 without a lead."""
     return strong.width(lead) + strong.size * LEAD_GAP if lead else 0.0
 
 
 @dataclass(frozen=True)
 class ColumnHeaders:
-    """What the columns are called, each above its pictures."""
+    """The column headings, each above its pictures."""
 
     names: tuple[str, ...]
-    measures: PageMetrics
+    metrics: PageMetrics
 
     @property
     def height(self) -> int:
-        """In pixels."""
-        return round(self.measures.face(SMALL).line * 1.25)
+        """The height in pixels."""
+        return round(self.metrics.face(SMALL).line * 1.25)
 
     def draw(self, canvas: Canvas, y: int) -> None:
         """Write each name, cut to its column."""
-        face = self.measures.face(SMALL, strong=True)
-        for place, name in enumerate(self.names):
+        face = self.metrics.face(SMALL, strong=True)
+        for position, name in enumerate(self.names):
             canvas.write(
-                canvas.left + self.measures.column(place),
+                canvas.left + self.metrics.column(position),
                 y,
-                cut(clean(name), face.width, self.measures.tile),
+                cut(clean(name), face.width, self.metrics.tile),
                 face,
                 SOFT,
             )
@@ -314,22 +314,22 @@ class SideBySide:
     """Paragraphs in the columns of the pictures."""
 
     paragraphs: tuple[Paragraph, ...]
-    measures: PageMetrics
+    metrics: PageMetrics
 
     @property
     def height(self) -> int:
-        """In pixels, that of the highest."""
+        """The height of the tallest paragraph, in pixels."""
         return max(paragraph.height for paragraph in self.paragraphs)
 
     def draw(self, canvas: Canvas, y: int) -> None:
         """Draw each in its column."""
-        for place, one in enumerate(self.paragraphs):
-            one.draw(replace(canvas, left=canvas.left + self.measures.column(place)), y)
+        for position, one in enumerate(self.paragraphs):
+            one.draw(replace(canvas, left=canvas.left + self.metrics.column(position)), y)
 
 
 @dataclass(frozen=True)
 class StatusMark:
-    """How a cell without a picture is told: a sign beside the colour, for paper and for people who do not see it."""
+    """The mark of a cell without a picture: a symbol besides the colour, for print and for colour-blind readers."""
 
     sign: str
     word: str
@@ -347,87 +347,87 @@ MISSING_MARK = StatusMark("?", "Picture missing", COLOURS[Verdict.BAD])
 
 
 def missing_reason(tile: CellView) -> tuple[StatusMark, str]:
-    """How a cell without a picture is marked, and why there is none."""
+    """Return the mark of a cell without a picture, and the reason."""
     if tile.status in WITH_PICTURE:
         return MISSING_MARK, MISSING_FILE
-    kind, parted, detail = tile.reason.partition(": ")
-    # The mark says it already.
-    said = parted and kind in (BlockedError.reason, ThrottledError.reason)
-    return STATUS_MARKS[tile.status], detail if said else tile.reason
+    kind, separator, detail = tile.reason.partition(": ")
+    # The mark says so already.
+    redundant = separator and kind in (BlockedError.reason, ThrottledError.reason)
+    return STATUS_MARKS[tile.status], detail if redundant else tile.reason
 
 
 @dataclass(frozen=True)
 class PictureSlot:
-    """A cell, and the broken lines that stand beside and below its number."""
+    """A cell, and the wrapped lines of its label beside and below its number."""
 
     tile: CellView
     label: tuple[str, ...]
 
 
-def picture_slot(tile: CellView, values: Sequence[str], measures: PageMetrics) -> PictureSlot:
-    """Break a cell's values to the width of its picture."""
-    face = measures.face(SMALL)
-    # Two equal pictures beside each other ask for a word.
-    told = [*values, tile.reason] if tile.status is Status.SAME and tile.reason else values
+def picture_slot(tile: CellView, values: Sequence[str], metrics: PageMetrics) -> PictureSlot:
+    """Wrap a cell's values to the width of its picture."""
+    face = metrics.face(SMALL)
+    # Two identical pictures need an explanation.
+    parts = [*values, tile.reason] if tile.status is Status.SAME and tile.reason else values
     indent = lead_width(str(tile.number), Face(face.size, strong=True))
     return PictureSlot(
-        tile, tuple(wrap_parts([clean(value) for value in told], face.width, measures.tile, first_indent=indent))
+        tile, tuple(wrap_parts([clean(value) for value in parts], face.width, metrics.tile, first_indent=indent))
     )
 
 
 @dataclass(frozen=True)
 class PictureRow:
-    """Pictures side by side, at most one a column; None leaves a column free. `beside` stands at their left."""
+    """Pictures side by side, at most one per column; None leaves a column empty. `beside` is the heading at their left."""
 
-    places: tuple[PictureSlot | None, ...]
-    measures: PageMetrics
+    slots: tuple[PictureSlot | None, ...]
+    metrics: PageMetrics
     beside: Paragraph | None = None
 
     @property
     def tiles(self) -> list[CellView]:
-        """The cells in it."""
-        return [here.tile for here in self.places if here is not None]
+        """The cells of the row."""
+        return [slot.tile for slot in self.slots if slot is not None]
 
     @cached_property
     def box(self) -> tuple[int, int]:
-        """Width and height of a picture's place."""
-        width = self.measures.tile
+        """Width and height of a picture's slot."""
+        width = self.metrics.tile
         shapes = [tile.picture_size[1] / tile.picture_size[0] for tile in self.tiles if tile.path is not None]
         shape = max(shapes, default=REASON_ROW_HEIGHT)
         return width, round(width * min(max(shape, MIN_ROW_HEIGHT), MAX_ROW_HEIGHT))
 
     @property
     def height(self) -> int:
-        """In pixels, with the labels."""
-        line = self.measures.face(SMALL).line
-        return self.box[1] + line * max(len(here.label) for here in self.places if here is not None) + round(line * 0.9)
+        """The height in pixels, including the labels."""
+        line = self.metrics.face(SMALL).line
+        return self.box[1] + line * max(len(slot.label) for slot in self.slots if slot is not None) + round(line * 0.9)
 
     def draw(self, canvas: Canvas, y: int) -> None:
-        """Draw each picture in the middle of its place, or what stands in for it, and its label."""
+        """Draw each picture centred in its slot, or else the reason why there is none, and its label."""
         if self.beside is not None:
             self.beside.draw(canvas, y)
         paths = list({tile.path for tile in self.tiles if tile.path is not None})
         images = dict(zip(paths, thumbnails(paths, self.box), strict=True))
-        for column, here in enumerate(self.places):
-            if here is None:
+        for column, slot in enumerate(self.slots):
+            if slot is None:
                 continue
-            x = canvas.left + self.measures.column(column)
-            image = images.get(here.tile.path) if here.tile.path is not None else None
+            x = canvas.left + self.metrics.column(column)
+            image = images.get(slot.tile.path) if slot.tile.path is not None else None
             if image is None:
-                self._stand_in(canvas, here.tile, x, y)
+                self._draw_reason(canvas, slot.tile, x, y)
             else:
-                self._picture(canvas, image, x, y)
-            self._label(canvas, here, x, y + self.box[1])
+                self._draw_picture(canvas, image, x, y)
+            self._draw_label(canvas, slot, x, y + self.box[1])
 
-    def _picture(self, canvas: Canvas, image: Image.Image, x: int, y: int) -> None:
+    def _draw_picture(self, canvas: Canvas, image: Image.Image, x: int, y: int) -> None:
         width, height = self.box
         canvas.pen.rectangle((x, y, x + width - 1, y + height - 1), fill=MAT)
         canvas.image.paste(image, (x + (width - image.width) // 2, y + (height - image.height) // 2))
 
-    def _stand_in(self, canvas: Canvas, tile: CellView, x: int, y: int) -> None:
+    def _draw_reason(self, canvas: Canvas, tile: CellView, x: int, y: int) -> None:
         mark, reason = missing_reason(tile)
         width, height = self.box
-        face = self.measures.face(SMALL)
+        face = self.metrics.face(SMALL)
         strong = Face(face.size, strong=True)
         canvas.pen.rectangle((x, y, x + width - 1, y + height - 1), fill=MAT, outline=RULE, width=2)
         canvas.pen.rectangle((x, y, x + max(4, face.size // 4), y + height - 1), fill=mark.colour)
@@ -441,60 +441,60 @@ class PictureRow:
         for count, line in enumerate(wrap(clean(reason), face.width, room, max_lines=lines)):
             canvas.write(x + inset, upper + count * face.line, line, face, INK)
 
-    def _label(self, canvas: Canvas, here: PictureSlot, x: int, y: int) -> None:
-        face = self.measures.face(SMALL)
+    def _draw_label(self, canvas: Canvas, slot: PictureSlot, x: int, y: int) -> None:
+        face = self.metrics.face(SMALL)
         strong = Face(face.size, strong=True)
         upper = y + round(face.line * 0.2)
-        number = str(here.tile.number)
+        number = str(slot.tile.number)
         canvas.write(x, upper, number, strong, INK)
-        for count, line in enumerate(here.label):
+        for count, line in enumerate(slot.label):
             indent = lead_width(number, strong) if count == 0 else 0
             canvas.write(x + indent, upper + count * face.line, line, face, SOFT)
 
 
 MAX_TITLE_LINES, MAX_PURPOSE_LINES, MAX_FACT_LINES, MAX_FOOT_LINES = 3, 4, 2, 3
-# Lines of a text that is told in full: more than the longest prompt of Titan and Nova Canvas (1,024 characters) needs.
+# Lines of a full text: more than the longest prompt of Titan and Nova Canvas (1,024 characters) needs.
 MAX_TEXT_LINES = 10
-# Room for the widest page number, at the right of the foot.
+# Room for the widest page number, at the right of the footer.
 PAGE_NUMBER = "page 888 of 888"
 
 
 @dataclass(frozen=True)
 class PageFrame:
-    """Head and foot, the same on each page, so that each can be read alone."""
+    """Header and footer, the same on each page, so that each can be read by itself."""
 
     head: tuple[Element, ...]
     foot: tuple[Paragraph, ...]
-    measures: PageMetrics
+    metrics: PageMetrics
 
     @property
     def room(self) -> int:
-        """Pixels that they leave on a page for what stands between them."""
+        """The height that they leave for the body of a page, in pixels."""
         taken = sum(element.height for element in (*self.head, *self._foot()))
-        return self.measures.most_height - 2 * self.measures.margin - taken
+        return self.metrics.max_height - 2 * self.metrics.margin - taken
 
     def page(self, body: Sequence[Element], number: int, count: int) -> Image.Image:
-        """Draw a page, as high as its content; its number is told where it is not the only one."""
-        margin = self.measures.margin
+        """Draw a page as high as its content; it is numbered if there are several."""
+        margin = self.metrics.margin
         elements = [*self.head, *body, *self._foot()]
-        image = Image.new("RGB", (self.measures.width, 2 * margin + sum(element.height for element in elements)), PAPER)
+        image = Image.new("RGB", (self.metrics.width, 2 * margin + sum(element.height for element in elements)), PAPER)
         canvas = Canvas(image, ImageDraw.Draw(image), margin)
         y = margin
         for element in elements:
             element.draw(canvas, y)
             y += element.height
-        told, face = f"page {number} of {count}" if count > 1 else "", self.measures.face(SMALL)
+        page_number, face = f"page {number} of {count}" if count > 1 else "", self.metrics.face(SMALL)
         upper = y - sum(element.height for element in self.foot)
-        canvas.write(margin + self.measures.inner - face.width(told), upper, told, face, SOFT)
+        canvas.write(margin + self.metrics.inner - face.width(page_number), upper, page_number, face, SOFT)
         return image
 
     def _foot(self) -> list[Element]:
-        line = self.measures.face(SMALL).line
-        return [Gap(line // 3), Rule(self.measures.inner), Gap(line // 2), *self.foot]
+        line = self.metrics.face(SMALL).line
+        return [Gap(line // 3), Rule(self.metrics.inner), Gap(line // 2), *self.foot]
 
 
 def page_frame(
-    measures: PageMetrics,
+    metrics: PageMetrics,
     *,
     title: str,
     purpose: str,
@@ -502,20 +502,21 @@ def page_frame(
     facts: Sequence[tuple[str, str]],
     foot: Sequence[str],
 ) -> PageFrame:
-    """Break all words to the page's width; `texts` are told in full, of `facts` what two lines hold."""
-    body, small, inner = measures.face(BODY), measures.face(SMALL), measures.inner
-    head: list[Element] = [paragraph(title, measures.face(TITLE, strong=True), inner, lines=MAX_TITLE_LINES)]
+    """Lay out a header and footer to the page's width; `texts` are shown in full, `facts` in at most two lines."""
+    body, small, inner = metrics.face(BODY), metrics.face(SMALL), metrics.inner
+    head: list[Element] = [paragraph(title, metrics.face(TITLE, strong=True), inner, lines=MAX_TITLE_LINES)]
     if purpose.strip():
         head += [paragraph(purpose, body, inner, lines=MAX_PURPOSE_LINES, colour=SOFT)]
     head += [Gap(small.line // 2)]
-    strong = measures.face(SMALL, strong=True)
+    strong = metrics.face(SMALL, strong=True)
     hang = max((strong.width(name) for name, _ in (*texts, *facts)), default=0.0) + strong.size
     for lines, pairs in ((MAX_TEXT_LINES, texts), (MAX_FACT_LINES, facts)):
         head += [paragraph(text, small, inner, lines=lines, colour=INK, lead=name, hang=hang) for name, text in pairs]
     head += [Gap(small.line // 2), Rule(inner), Gap(small.line // 2)]
-    # The page number stands beside the first.
-    rooms = [inner - small.width(PAGE_NUMBER) - small.size] + [inner] * (len(foot) - 1)
-    told = [
-        paragraph(text, small, room, lines=MAX_FOOT_LINES, colour=SOFT) for text, room in zip(foot, rooms, strict=True)
+    # The page number is beside the first line.
+    widths = [inner - small.width(PAGE_NUMBER) - small.size] + [inner] * (len(foot) - 1)
+    footer = [
+        paragraph(text, small, width, lines=MAX_FOOT_LINES, colour=SOFT)
+        for text, width in zip(foot, widths, strict=True)
     ]
-    return PageFrame(tuple(head), tuple(told), measures)
+    return PageFrame(tuple(head), tuple(footer), metrics)

@@ -1,4 +1,4 @@
-"""What a run would do before anything is paid: new, cached and refused cells, the cost and the expected time."""
+"""The plan of a run, before anything is paid for: new, cached and refused cells, the cost and the expected time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 VIAS = ("direct", "queue")
-# What a plan says of each cell, after the columns that tell which one it is.
+# The columns that identify a cell; a plan's own columns follow them.
 CELL_COLUMNS = COLUMNS[: COLUMNS.index("status")]
 PLAN_COLUMNS = (*CELL_COLUMNS, "status", "reason", "usd", "id", "warning")
 PLAN_DTYPES = {"number": "int64", "seed": "int64", "cfg_scale": "float64", "usd": "float64"}
@@ -50,17 +50,17 @@ PLAN_DTYPES = {"number": "int64", "seed": "int64", "cfg_scale": "float64", "usd"
 class Planned(StrEnum):
     """What a run would do with a cell."""
 
-    NEW = "new"  # ask for it, and pay
-    CACHED = "cached"  # take the picture that is here
-    SAME = "same"  # take the picture of an earlier cell, which asks for the same
-    REFUSED = "refused"  # send nothing: the model or the target does not take it
+    NEW = "new"  # request it, and pay
+    CACHED = "cached"  # use the cached picture
+    SAME = "same"  # use the picture of an earlier cell with the same request
+    REFUSED = "refused"  # send nothing: the model or the target does not accept it
 
 
 @dataclass(frozen=True)
 class PlanContext:
-    """For whom and how a plan was made: the `context` of its frame.
+    """The target and settings of a plan: the `context` of its frame.
 
-    `at_a_time` is the number of pictures at once, `seconds_by_model` the seconds that one picture of each model takes.
+    `at_a_time` is the number of concurrent pictures, `seconds_by_model` the seconds per picture of each model.
     """
 
     target: str
@@ -74,8 +74,8 @@ class PlanContext:
 class PlanRow:
     """The plan for one cell.
 
-    `reason` says why it is refused, which cell it is the same as, or why a picture that is here does not count; `usd` is
-    what it would cost, 0 unless new; `warning` is worth knowing and stops nothing; `picture` is the cached one.
+    `reason` says why it is refused, which cell it equals, or why an existing file does not count; `usd` is what it would
+    cost, 0 unless new; `warning` does not prevent the run; `picture` is the cached one.
     """
 
     cell: Cell
@@ -87,7 +87,7 @@ class PlanRow:
 
 
 def make_plan(sweep: SweepSpec, workspace: Workspace, *, via: str = "direct", concurrency: int = 8) -> PlanFrame:
-    """Plan a sweep on a workspace with the cache of its target: see `rows` and `frame`."""
+    """Plan a sweep on a workspace with the cache of its target: see `plan_rows` and `plan_frame`."""
     check_concurrency(concurrency)
     cache = ImageCache(Home.current().images(workspace.target))
     planned = plan_rows(sweep, workspace, cache, via)
@@ -95,25 +95,25 @@ def make_plan(sweep: SweepSpec, workspace: Workspace, *, via: str = "direct", co
 
 
 def plan_rows(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, via: str = "direct") -> list[PlanRow]:
-    """Plan every cell, in order; the models' lifecycles are asked here, once, and only of models with something new.
+    """Plan every cell, in order; the lifecycle of each model with new cells is queried once.
 
-    The job of each row's cell stands in the region where the workspace has its model. Raises ExplorationError for an
-    unknown `via`, and for via="queue" where no queue is deployed.
+    The job of each row's cell is in the region where the workspace has its model. Raises ExplorationError for an unknown
+    `via`, and for via="queue" if no queue is deployed.
     """
     _check_via(via, workspace)
     cells = sweep.cells(workspace.model_arns)
     pictures = {cell.number: cache.find(cell.id) for cell in cells if cell.job is not None and cell.same_as is None}
-    asked = {
+    needed = {
         cell.job.model.id: cell.job.model
         for cell in cells
         if cell.job is not None and cell.same_as is None and pictures[cell.number] is None
     }
-    refusals = _not_in_queue(asked, workspace) if via == "queue" else {}
+    refusals = _not_in_queue(needed, workspace) if via == "queue" else {}
     warnings: dict[str, str] = {}
-    remaining = [model for model in asked.values() if model.id not in refusals]
+    remaining = [model for model in needed.values() if model.id not in refusals]
     for model_id, found in lifecycle.fetch_all(workspace, remaining).items():
         kind = refusals if found.status is LifecycleStatus.GONE else warnings
-        kind[model_id] = lifecycle.warning(asked[model_id], found)
+        kind[model_id] = lifecycle.warning(needed[model_id], found)
 
     planned: list[PlanRow] = []
     for cell in cells:
@@ -133,12 +133,12 @@ def plan_rows(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, via: st
 
 
 def check_cost(planned: Iterable[PlanRow], max_cost_usd: float | None) -> None:
-    """Refuse a plan that costs more than the limit in USD; None is no limit. Raises ExplorationError."""
+    """Raise ExplorationError for a plan that costs more than the limit in USD; None means no limit."""
     check_max_cost(max_cost_usd)
     if max_cost_usd is None:
         return
     new = [row.usd for row in planned if row.status is Planned.NEW]
-    # Summed exactly: ten pictures of $0.01 do not break a limit of $0.10.
+    # Summed exactly: ten pictures of $0.01 do not exceed a limit of $0.10.
     cost = round(math.fsum(new), 6)
     if cost > max_cost_usd:
         pictures = "1 new picture costs" if len(new) == 1 else f"{len(new)} new pictures cost"
@@ -149,7 +149,7 @@ def check_cost(planned: Iterable[PlanRow], max_cost_usd: float | None) -> None:
 
 
 def check_max_cost(max_cost_usd: float | None) -> None:
-    """Refuse a limit that is no amount in USD; None is no limit. Raises ExplorationError."""
+    """Raise ExplorationError for a limit that is not an amount in USD; None means no limit."""
     if max_cost_usd is None:
         return
     if not isinstance(max_cost_usd, Real) or isinstance(max_cost_usd, bool) or not max_cost_usd >= 0:
@@ -157,7 +157,7 @@ def check_max_cost(max_cost_usd: float | None) -> None:
 
 
 def check_concurrency(concurrency: int) -> None:
-    """Refuse a number of pictures at a time that is none; raises ExplorationError."""
+    """Raise ExplorationError unless the concurrency is a whole number of at least 1."""
     if not isinstance(concurrency, Integral) or isinstance(concurrency, bool) or concurrency < 1:
         raise ExplorationError(
             f"concurrency is {shown(concurrency)}: give the number of pictures at a time, 1 or more.",
@@ -173,12 +173,11 @@ def plan_frame(
     concurrency: int = 8,
     title: str = "",
 ) -> PlanFrame:
-    """Lay the plan out as PLAN_COLUMNS, one row a cell.
+    """Return the plan as a frame with PLAN_COLUMNS, one row per cell.
 
     `status` is "new", "cached", "same" or "refused"; `usd` is what the cell would cost, 0 unless new; `cfg_scale` is NaN
-    for the model's own default, `id` and `negative_prompt` are missing where there is none. A sweep with variables has
-    `results.template_columns` besides. The frame's `context` holds
-    what a summary needs beside.
+    for the model's own default, `id` and `negative_prompt` may be missing. A sweep with variables also has
+    `results.template_columns`. The frame's `context` holds what else a summary needs.
     """
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
@@ -191,8 +190,8 @@ def plan_frame(
     }
     variables = results.variables_of(row.cell for row in planned)
     rows = [results.template_values(row.cell, variables) for row in planned]
-    for place, name in enumerate(results.template_columns(variables)):
-        columns[name] = pd.Series([row[place] for row in rows], dtype="str")
+    for index, name in enumerate(results.template_columns(variables)):
+        columns[name] = pd.Series([row[index] for row in rows], dtype="str")
     frame = PlanFrame(columns)
     frame.context = PlanContext(
         target=workspace.target,
@@ -226,51 +225,51 @@ def _check_via(via: str, workspace: Workspace) -> None:
         raise ExplorationError(f'{not_deployed("queue", workspace.target)}, or use via="direct".')
 
 
-def _not_in_queue(asked: Mapping[str, image_models.ImageModel], workspace: Workspace) -> dict[str, str]:
-    """Say of each model that the deployed queue does not take why it is refused."""
-    taken = [image_models.parse_arn(arn)[1] for arn in workspace.model_arns]
+def _not_in_queue(models: Mapping[str, image_models.ImageModel], workspace: Workspace) -> dict[str, str]:
+    """Return why each model that the deployed queue does not accept is refused, by model id."""
+    deployed = [image_models.parse_arn(arn)[1] for arn in workspace.model_arns]
     return {
-        model.id: f"The queue is not deployed for {model.name} ({model.id}), only for {', '.join(taken) or 'no model'}: "
+        model.id: f"The queue is not deployed for {model.name} ({model.id}), only for {', '.join(deployed) or 'no model'}: "
         'use one of them, add it to model_arns and deploy, or use via="direct".'
-        for model in asked.values()
-        if model.id not in taken
+        for model in models.values()
+        if model.id not in deployed
     }
 
 
-# Seconds for one picture where none has been timed yet: locally the median latency of the emulated models, on AWS about ten.
+# Seconds per picture before any was timed: locally the median latency of the emulated models, on AWS about ten.
 TYPICAL_PICTURE_S = {"local": 1.0, "aws": 10.0}
 
 
 def seconds_by_model(cache: ImageCache, models: Iterable[str], target: str) -> dict[str, float]:
-    """Tell the seconds that one picture of each model takes: the median of those in the cache, else what is usual."""
+    """Return the seconds per picture of each model: the median in the cache, or else a typical value."""
     wanted = sorted(set(models))
     timed: dict[str, list[float]] = defaultdict(list)
     for record in cache.records() if wanted else ():
         seconds = record.get("seconds")
         if isinstance(seconds, int | float) and seconds > 0:
             timed[str(record.get("model"))].append(seconds)
-    usual = TYPICAL_PICTURE_S.get(target, TYPICAL_PICTURE_S["aws"])
-    return {model: float(statistics.median(timed[model])) if model in timed else usual for model in wanted}
+    typical = TYPICAL_PICTURE_S.get(target, TYPICAL_PICTURE_S["aws"])
+    return {model: float(statistics.median(timed[model])) if model in timed else typical for model in wanted}
 
 
 def effective_concurrency(workspace: Workspace, concurrency: int, *, via: str) -> int:
-    """Tell how many pictures are made at once: by this process, or by the queue's Lambda, whose limit is asked for."""
+    """Return how many pictures are made concurrently: by this process, or by the queue's Lambda up to its limit."""
     worker = workspace.functions.get("worker")
     if via != "queue" or worker is None:
         return int(concurrency)
     try:
-        answer = workspace.client("lambda").list_event_source_mappings(FunctionName=worker)
+        response = workspace.client("lambda").list_event_source_mappings(FunctionName=worker)
     except (BotoCoreError, ClientError):
         # An estimate is not worth an error.
         return int(concurrency)
-    limits = [mapping.get("ScalingConfig", {}).get("MaximumConcurrency") for mapping in answer["EventSourceMappings"]]
+    limits = [mapping.get("ScalingConfig", {}).get("MaximumConcurrency") for mapping in response["EventSourceMappings"]]
     return next((int(limit) for limit in limits if limit), int(concurrency))
 
 
 def expected_seconds(seconds: Iterable[float], at_once: int) -> float:
-    """Estimate the seconds for pictures of these lengths, so many at once: no less than the longest."""
-    lengths = list(seconds)
-    return max(sum(lengths) / at_once, *lengths) if lengths else 0.0
+    """Estimate the seconds for pictures of these durations, so many at once: at least the longest."""
+    durations = list(seconds)
+    return max(sum(durations) / at_once, *durations) if durations else 0.0
 
 
 REMARKS_SHOWN = 5
@@ -285,7 +284,7 @@ SHORT_HEADINGS = HEADINGS | {Planned.CACHED: "cached", Planned.SAME: "same"}
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """The plan for one model, or for all: how many cells of each kind, and what the new ones cost in USD."""
+    """The plan for one model, or for all: the number of cells of each kind, and the cost of the new ones in USD."""
 
     name: str
     counts: dict[Planned, int]
@@ -294,11 +293,11 @@ class ModelSummary:
 
 @dataclass(frozen=True, repr=False)
 class PlanSummary:
-    """What a run would ask, cost and take. Printed as text, displayed by a notebook as a table.
+    """The calls, cost and time of a run. Printed as text, displayed by a notebook as a table.
 
-    `usd` is what the new pictures cost at AWS's prices of `prices_as_of`, wherever they are made; `seconds` is the
-    expected time with `at_a_time` pictures at once; `warnings` are told once each; `refusals` are pairs of (reason,
-    cells), the most frequent first.
+    `usd` is what the new pictures cost at AWS's prices of `prices_as_of`, wherever they are made; `seconds` is the expected
+    time with `at_a_time` concurrent pictures; `warnings` are unique; `refusals` are pairs of (reason, cells), the most
+    frequent first.
     """
 
     title: str
@@ -319,7 +318,7 @@ class PlanSummary:
 
     @property
     def sentence(self) -> str:
-        """The whole plan in words."""
+        """The plan in one or two sentences."""
         counts = {
             "new": self.new,
             "in the cache": self.cached,
@@ -372,7 +371,7 @@ class PlanSummary:
         )
 
     def _lines(self) -> list[tuple[ModelSummary, str]]:
-        """Give the table's lines with their amounts, all with as many decimals as the finest needs."""
+        """Return the table's lines with their amounts, all with as many decimals as the most precise one needs."""
         lines = self.models
         if len(lines) != 1:
             lines += (
@@ -384,7 +383,7 @@ class PlanSummary:
 
 @dataclass(frozen=True)
 class NoPlan:
-    """Stands where a plan's summary would be, and says why nothing can be planned."""
+    """Takes the place of a plan's summary, and says why nothing can be planned."""
 
     sentence: str
     verdict: Verdict = Verdict.BAD
@@ -397,11 +396,11 @@ class NoPlan:
 
 
 def summarize_plan(plan: pd.DataFrame) -> PlanSummary:
-    """Sum up a plan, or some of its rows: what `Sweep.plan` returned. Raises ExplorationError for another frame."""
+    """Summarize a plan, or some of its rows, as returned by `Sweep.plan`. Raises ExplorationError for any other frame."""
     context = getattr(plan, "context", None)
     if not isinstance(context, PlanContext):
         raise ExplorationError(
-            "The frame is no plan, or was built again from the rows of one: give what Sweep.plan returned, or a part of it.",
+            "The frame is not a plan, or was rebuilt from the rows of one: pass what Sweep.plan returned, or a part of it.",
         )
     counts = Counter(zip(plan["model"], plan["status"], strict=True))
     lines = tuple(
@@ -429,16 +428,16 @@ def summarize_plan(plan: pd.DataFrame) -> PlanSummary:
         seconds=expected_seconds((context.seconds_by_model[model] for model in new["model"]), context.at_a_time),
         at_a_time=context.at_a_time,
         models=lines,
-        # Of a new cell the reason tells why the picture that is here does not count.
+        # The reason of a new cell says why an existing file does not count.
         warnings=tuple(text for text in [*plan["warning"].unique(), *new["reason"].unique()] if text),
         refusals=tuple(Counter(refused).most_common()),
     )
 
 
 def _first_remarks(remarks: Sequence[str], kind: str) -> list[str]:
-    """Keep the first remarks and say how many more there are."""
+    """Return the first remarks, and how many more there are."""
     hidden = len(remarks) - REMARKS_SHOWN
-    more = [f"{hidden:,} more {kind} stand in the rows of the plan."] if hidden > 0 else []
+    more = [f"{hidden:,} more {kind} in the rows of the plan."] if hidden > 0 else []
     return [*remarks[:REMARKS_SHOWN], *more]
 
 

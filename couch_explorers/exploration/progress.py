@@ -21,27 +21,27 @@ LINE_EVERY_S = 5.0
 
 
 class Progress(Protocol):
-    """How far the work is; both may be called from any thread."""
+    """A progress display; both methods may be called from any thread."""
 
     def step(self, n: int = 1) -> None:
         """Count `n` more as done."""
 
     def note(self, text: str) -> None:
-        """Print a line of its own."""
+        """Print a separate line."""
 
 
 @contextmanager
-def track(total: int, label: str, tell: Callable[[int, int], None] | None = None) -> Iterator[Progress]:
-    """Show the progress of `total` steps on standard error, as tqdm's bar or, for anyone who reads it later, as lines.
+def track(total: int, label: str, on_step: Callable[[int, int], None] | None = None) -> Iterator[Progress]:
+    """Show the progress of `total` steps on standard error: a tqdm bar, or lines where nobody watches.
 
     Args:
-        total: how many steps there are.
-        label: stands before them.
-        tell: is called with (done, total) at the beginning and with each step, and nothing is printed then.
+        total: the number of steps.
+        label: the text before them.
+        on_step: called with (done, total) at the start and after each step; then no progress is printed.
 
     """
-    if tell is not None:
-        yield StepCounter(total, tell)
+    if on_step is not None:
+        yield StepCounter(total, on_step)
         return
     if is_watched():
         with _tqdm_class()(total=total, desc=label, unit="picture") as bar:
@@ -55,26 +55,26 @@ def track(total: int, label: str, tell: Callable[[int, int], None] | None = None
 
 
 class StepCounter:
-    """Calls `tell(done, total)` with each step, for anyone who shows the progress otherwise; lines of its own are printed."""
+    """Calls `on_step(done, total)` after each step, for a caller with its own display; notes are printed."""
 
-    def __init__(self, total: int, tell: Callable[[int, int], None]) -> None:
-        self._total, self._tell, self._done = total, tell, 0
+    def __init__(self, total: int, on_step: Callable[[int, int], None]) -> None:
+        self._total, self._on_step, self._done = total, on_step, 0
         self._lock = threading.Lock()
-        tell(0, total)
+        on_step(0, total)
 
     def step(self, n: int = 1) -> None:
         """Count `n` more as done."""
         with self._lock:
             self._done += n
-            self._tell(self._done, self._total)
+            self._on_step(self._done, self._total)
 
     def note(self, text: str) -> None:
-        """Print a line of its own."""
+        """Print a separate line."""
         print_line(text)
 
 
 def print_line(text: str) -> None:
-    """Print a line on standard error, where the progress stands."""
+    """Print a line on standard error, like the progress."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
@@ -97,7 +97,7 @@ class ProgressBar:
 
 
 class ProgressLines:
-    """A line at the beginning, one each few seconds in between, and one at the end."""
+    """Plain lines: one at the start, one every few seconds, and one at the end."""
 
     def __init__(
         self,
@@ -105,13 +105,13 @@ class ProgressLines:
         label: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        tell: Callable[[str], None] = print_line,
+        write: Callable[[str], None] = print_line,
     ) -> None:
-        self._total, self._label, self._clock, self._tell = total, label, clock, tell
+        self._total, self._label, self._clock, self._write = total, label, clock, write
         self._done = 0
         self._begin = self._last = clock()
         self._lock = threading.Lock()
-        tell(f"{label}: {total} to do")
+        write(f"{label}: {total} to do")
 
     def step(self, n: int = 1) -> None:
         """Count `n` more as done."""
@@ -121,9 +121,9 @@ class ProgressLines:
                 self._line()
 
     def note(self, text: str) -> None:
-        """Print a line of its own."""
+        """Print a separate line."""
         with self._lock:
-            self._tell(text)
+            self._write(text)
 
     def end(self) -> None:
         """Print the last line."""
@@ -135,28 +135,28 @@ class ProgressLines:
         took = self._last - self._begin
         left = took / self._done * (self._total - self._done) if self._done else 0.0
         to_go = f", about {formatting.rough_duration(left)} to go" if 0 < self._done < self._total else ""
-        self._tell(f"{self._label}: {self._done} of {self._total} in {formatting.duration(took)}{to_go}")
+        self._write(f"{self._label}: {self._done} of {self._total} in {formatting.duration(took)}{to_go}")
 
 
 def is_watched() -> bool:
-    """Tell whether a bar can be drawn: in a terminal, or in a notebook that somebody works in."""
-    # What `couch run` starts is read later, and a bar would be a heap of half lines.
+    """Check whether somebody can see a bar: in a terminal, or in an interactive notebook."""
+    # The output of `couch run` is read later, where a bar would be a mess of partial lines.
     if os.environ.get(RUN_VARIABLE):
         return False
     return _in_kernel() or sys.stderr.isatty()
 
 
 def _tqdm_class() -> Any:
-    # tqdm.auto decides once in a process, when it is first imported, which may have been by somebody else.
+    # tqdm.auto decides once per process, on its first import, which may have been too early.
     if _in_kernel():
         from tqdm.notebook import tqdm  # noqa: PLC0415 - loads the widgets
     else:
-        from tqdm import tqdm  # noqa: PLC0415 - only for anyone who watches
+        from tqdm import tqdm  # noqa: PLC0415 - only where a bar is shown
     return tqdm
 
 
 def _in_kernel() -> bool:
-    # Only a kernel has loaded IPython before, so that nobody else pays for the import.
+    # In a kernel IPython is already loaded; nobody else has to pay for the import.
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None

@@ -1,4 +1,4 @@
-"""Lists of prompts in files: CSV, JSON lines, or plain text with one prompt a line."""
+"""Lists of prompts in files: CSV, JSON Lines, or plain text with one prompt per line."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# A hundred thousand prompts, the most that a sweep holds, each of 600 characters.
+# A hundred thousand prompts, the most of a sweep, of 600 characters each.
 MAX_FILE_BYTES = 64 << 20
 PROMPT, NAME = "prompt", "name"
 
-# Line, name (None where the prompt has none) and text of a prompt.
+# Line number, name (or None) and text of a prompt.
 Entry = tuple[int, Any, Any]
 
 
 def read_prompts(file: str | Path) -> dict[str, str]:
-    """Read a list of prompts, or of prompt templates, by their names.
+    """Read a list of prompts, or of prompt templates, by name.
 
     Args:
-        file: a path, as seen from the project's folder. The ending says the format, in UTF-8: `.csv` with a header and the
-            columns `prompt` and, where prompts have names, `name`; `.jsonl` with one text or one object with the same
-            fields a line; `.txt` with one prompt a line. Empty lines are left out.
+        file: a path, relative to the project's folder. The extension defines the format, in UTF-8: `.csv` with a header and
+            the columns `prompt` and, optionally, `name`; `.jsonl` with one text, or one object with the same fields, per
+            line; `.txt` with one prompt per line. Empty lines are skipped.
 
     Returns:
         Text by name, in the file's order; a prompt without a name is named by its first words.
 
     Raises:
-        ExplorationError: for a file that cannot be read, has another ending, no prompt, a column or field that is neither
-            of the two, or names only some of its prompts; with the line, and what to do.
+        ExplorationError: for a file that cannot be read, has another extension, no prompt or an unknown column or field, or
+            that names only some of its prompts; with the line, and what to do.
 
     """
     path = paths.resolve(file)
@@ -101,7 +101,7 @@ def _read_csv(path: Path, content: str) -> Iterator[Entry]:
 
 
 def _read_jsonl(path: Path, content: str) -> Iterator[Entry]:
-    # Not by str.splitlines, which also breaks at characters that JSON texts may hold.
+    # Not str.splitlines, which also splits at characters that JSON strings may contain.
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue

@@ -1,7 +1,7 @@
 """Prompt templates: `A {medium} of a cow in {place}` becomes one prompt for each combination of the variables' values.
 
-Braces mean something only where variables are given; `{{` and `}}` then are braces. A template is expanded before
-anything else: whatever comes after sees a prompt like any other.
+Braces have a meaning only if variables are given; `{{` and `}}` are then literal braces. Templates are expanded first:
+everything after that sees ordinary prompts.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# A cell has these names already.
+# A cell's other fields.
 RESERVED_NAMES = ("prompt", "prompt_name", "model", "seed", "size", "cfg_scale", "negative_prompt")
-# Where a picture's parameters keep the template; beside the request, which is what the picture's id is made from.
+# The key of the template in a picture's parameters; outside the request, from which the picture's id is derived.
 TEMPLATE_KEY = "template"
 # A doubled brace, a variable in braces, or a brace that is neither.
 _MARK = re.compile(r"(?P<doubled>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<single>[{}])")
@@ -33,7 +33,7 @@ Variables = Mapping[str, Mapping[str, str]]
 
 
 class VariableValue(NamedTuple):
-    """What a cell has for a variable: the value's name, which labels it, and the text that stands in the prompt."""
+    """A cell's value of a variable: its name, used as the label, and its text in the prompt."""
 
     variable: str
     name: str
@@ -42,7 +42,7 @@ class VariableValue(NamedTuple):
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt as it is sent; `template` is None and `values` are empty where it was not made from a template."""
+    """One prompt as it is sent; without a template, `template` is None and `values` is empty."""
 
     name: str
     text: str
@@ -51,18 +51,18 @@ class Prompt:
 
 
 def parse_variables(given: Any) -> dict[str, dict[str, str]]:
-    """Read the variables of a sweep's templates.
+    """Parse the variables of a sweep's templates.
 
     Args:
         given: a mapping from each variable's name to its values: a mapping from name to text, texts, which are their own
-            names, or a single text. A text may be empty only where it has a name. None is no variable.
+            names, or a single text. Only a named text may be empty. None means no variables.
 
     Returns:
-        Each variable's texts by their names, in the order given.
+        Each variable's texts by name, in the given order.
 
     Raises:
-        ExplorationError: for a variable that cannot be named in braces, or has the name of another axis, for one without
-            values, and for a value that is no text, has no name, or stands there twice.
+        ExplorationError: for a variable whose name cannot be used in braces, or is that of another axis, for one without
+            values, and for a value that is not a text, has no name, or is a duplicate.
 
     """
     if given is None:
@@ -107,13 +107,13 @@ def _parse_values(variable: str, given: Any) -> dict[str, str]:
 
 
 def named_variables(text: str) -> list[str]:
-    """List what a text names in braces as a template would, each once, whether there is such a variable or not."""
+    """List the names in a text's braces, each once, whether there is such a variable or not."""
     names = (mark["name"] for mark in _MARK.finditer(text) if mark["name"] is not None)
     return list(dict.fromkeys(name for name in names if name.isidentifier() and name not in RESERVED_NAMES))
 
 
 def count_prompts(prompts: Mapping[str, str], variables: Variables) -> int:
-    """Count the prompts that templates become, without building them; raises ExplorationError as `expand` does."""
+    """Count the prompts of these templates without building them; raises ExplorationError like `expand`."""
     if not variables:
         return len(prompts)
     return sum(
@@ -122,19 +122,19 @@ def count_prompts(prompts: Mapping[str, str], variables: Variables) -> int:
 
 
 def expand(prompts: Mapping[str, str], variables: Variables) -> Iterator[Prompt]:
-    """Make all prompts of the templates, in order; the value of the last variable changes fastest.
+    """Yield all prompts of the templates, in order; the value of the last variable changes fastest.
 
     Args:
-        prompts: templates by their names, or plain prompts where there are no variables.
-        variables: what `parse_variables` returned. A template has a prompt for each combination of those that it names;
-            one that names none is a prompt itself.
+        prompts: templates by name, or plain prompts if there are no variables.
+        variables: what `parse_variables` returned. A template has a prompt for each combination of the variables that it
+            names; one that names none is a prompt itself.
 
     Yields:
-        The prompts, without the blanks around each.
+        The prompts, without surrounding whitespace.
 
     Raises:
-        ExplorationError: for a template that names another variable, or has a brace that is neither part of a variable nor
-            doubled, and for a variable that no template names.
+        ExplorationError: for a template that names an unknown variable or has a single brace, and for a variable that no
+            template names.
 
     """
     if not variables:
@@ -150,21 +150,21 @@ def expand(prompts: Mapping[str, str], variables: Variables) -> Iterator[Prompt]
 
 
 def _names_by_template(prompts: Mapping[str, str], variables: Variables) -> dict[str, list[str]]:
-    """Tell which variables each template names, in the variables' order; raises ExplorationError as `expand` does."""
+    """Return the variables that each template names, in the variables' order; raises ExplorationError like `expand`."""
     used = {}
     for name, template in prompts.items():
         named = {part for part, literal in _parse_template(name, template, variables) if not literal}
         used[name] = [variable for variable in variables if variable in named]
-    if idle := [name for name in variables if not any(name in names for names in used.values())]:
-        what = f"variable {idle[0]}" if len(idle) == 1 else f"variables {', '.join(idle)}"
-        raise ExplorationError(f"No prompt names the {what}: write {{{idle[0]}}} into one, or leave it out.")
+    if unused := [name for name in variables if not any(name in names for names in used.values())]:
+        what = f"variable {unused[0]}" if len(unused) == 1 else f"variables {', '.join(unused)}"
+        raise ExplorationError(f"No prompt names the {what}: write {{{unused[0]}}} into one, or leave it out.")
     return used
 
 
 def _parse_template(name: str, template: str, variables: Variables) -> list[tuple[str, bool]]:
-    """Take a template apart: (text, True) for what stands as it is, (variable, False) for what is filled in."""
+    """Split a template into (text, True) for literal text and (variable, False) for variables."""
     parts: list[tuple[str, bool]] = []
-    there = " or ".join(f"{{{variable}}}" for variable in variables)
+    choices = " or ".join(f"{{{variable}}}" for variable in variables)
     end = 0
     for mark in _MARK.finditer(template):
         parts.append((template[end : mark.start()], True))
@@ -175,13 +175,13 @@ def _parse_template(name: str, template: str, variables: Variables) -> list[tupl
             brace = mark["single"]
             raise ExplorationError(
                 f"The prompt {shown(name)} has a single {brace} at character {mark.start() + 1}: "
-                f"name a variable, {there}, or write {brace}{brace} for the brace itself.",
+                f"name a variable, {choices}, or write {brace}{brace} for the brace itself.",
             )
         elif mark["name"] not in variables:
             wrong = shown(mark["name"])[1:-1]
             raise ExplorationError(
                 f"The prompt {shown(name)} names {{{wrong}}}, and there is no such variable: "
-                f"use {there}, or write {{{{{wrong}}}}} for the braces themselves.",
+                f"use {choices}, or write {{{{{wrong}}}}} for the braces themselves.",
             )
         else:
             parts.append((mark["name"], False))
@@ -190,7 +190,7 @@ def _parse_template(name: str, template: str, variables: Variables) -> list[tupl
 
 
 def template_parameters(template: str | None, values: tuple[VariableValue, ...]) -> dict[str, Any]:
-    """Tell what a picture keeps of its template, beside its request: nothing for a prompt that had none.
+    """Return the template's part of a picture's parameters: empty for a prompt without one.
 
     Returns:
         {"template": {"text": …, "values": {variable: {"name": …, "text": …}}}}, ready for JSON.
@@ -203,18 +203,18 @@ def template_parameters(template: str | None, values: tuple[VariableValue, ...])
 
 
 def with_template(png: bytes, template: str | None, values: tuple[VariableValue, ...]) -> bytes:
-    """Write a template into a picture that others made of its prompt, such as the queue, which is sent the prompt alone.
+    """Add the template to a picture that was made from the prompt only, as the queue's are.
 
     Args:
         png: a picture with its `couch` parameters.
         template: the template, or None.
-        values: what was filled in.
+        values: the values filled in.
 
     Returns:
-        The picture; unchanged where there is no template, or it keeps one already.
+        The picture; unchanged if there is no template, or it has one already.
 
     Raises:
-        ValueError: the picture is none of ours, or damaged.
+        ValueError: the picture was not made by this project, or is damaged.
 
     """
     if template is None or TEMPLATE_KEY in (parameters := pictures.read_parameters(png)):

@@ -1,4 +1,4 @@
-"""The jobs of a sweep on their way: sent to SQS in batches, and their pictures and error notes read back from the bucket."""
+"""The jobs of a sweep: sent to SQS in batches, and their pictures and error notes read back from the bucket."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# In the cache's record of a request: when its job went to the queue (UTC), and the mark of the note that an earlier try had
-# left in the bucket by then. They go when the answer is known.
+# In the cache's record of a request: when its job was sent (UTC), and the version of the note that an earlier attempt had left
+# in the bucket. Both are removed once the result is known.
 SENT_FIELD = "sent"
 OLD_NOTE_FIELD = "old_note"
 
 
 class Sender(StrEnum):
-    """Who has asked for the picture, in the words that its row says when it comes."""
+    """Who requested the picture; the value becomes the reason in its row."""
 
     THIS_RUN = ""
     NOBODY = "Fetched from the bucket."
@@ -51,9 +51,8 @@ class Sender(StrEnum):
 class QueueJob:
     """A cell and its job on the way through the queue.
 
-    `sent` is when the job went off, as time.monotonic has it or would have had it; None while `sender` is nobody. `recorded`
-    is the same as the cache's record has it. `old_note` is the mark of a note that is no news; `fetching` is set while the
-    answer is read.
+    `sent` is when the job was sent, by time.monotonic; None while `sender` is nobody. `recorded` is the same time in the
+    cache's record. `old_note` is the version of an outdated note; `fetching` is set while the result is being read.
     """
 
     cell: Cell
@@ -71,11 +70,11 @@ class QueueJob:
 
     @property
     def is_sent_by_others(self) -> bool:
-        """Whether the job was sent, and not by this run: then nobody knows for sure that it is in the queue."""
+        """Whether another run sent the job: then it may no longer be in the queue."""
         return self.sender in (Sender.EARLIER_RUN, Sender.OTHER_RUN)
 
     def recall(self, record: dict[str, Any]) -> None:
-        """Take from the cache's record what an earlier run has done."""
+        """Restore from the cache's record what an earlier run has done."""
         self.recorded = _sent_text(record)
         if self.recorded:
             age = (datetime.now(UTC) - datetime.fromisoformat(self.recorded)).total_seconds()
@@ -83,30 +82,30 @@ class QueueJob:
             self.old_note = str(record.get(OLD_NOTE_FIELD, ""))
 
     def begin(self, cache: ImageCache) -> None:
-        """Note, before the job goes off, that it does; raises ExplorationError where the cache takes no note."""
+        """Record the sending before the job is sent; raises ExplorationError if the cache cannot be written."""
         self.recorded = datetime.now(UTC).isoformat()
         old_note = {OLD_NOTE_FIELD: self.old_note} if self.old_note else {}
         cache.note_request(self.job, **{SENT_FIELD: self.recorded}, **old_note)
         self.sender, self.sent = Sender.THIS_RUN, time.monotonic()
 
     def is_begun_elsewhere(self, record: dict[str, Any]) -> bool:
-        """Tell whether another run has noted a sending since this one looked."""
+        """Check whether another run has recorded a sending since this one looked."""
         return _sent_text(record) not in ("", self.recorded)
 
     def leave_to_another_run(self, record: dict[str, Any]) -> None:
-        """Wait for what another run asks for just now."""
+        """Wait for the job that another run is sending."""
         self.recorded = _sent_text(record)
         self.sender, self.sent = Sender.OTHER_RUN, time.monotonic()
 
     def forget(self, cache: ImageCache) -> None:
-        """Note that the job is not in the queue any more, so that the next run sends it."""
+        """Record that the job is no longer in the queue, so that the next run sends it."""
         self.sender, self.sent, self.recorded = Sender.NOBODY, None, ""
         with suppress(ExplorationError):
             cache.note_request(self.job)
 
 
 def _sent_text(record: dict[str, Any]) -> str:
-    """Read when the job went off; empty where it did not, where its picture is known, or where that is no time."""
+    """Return when the job was sent; empty if it was not, if its picture is here, or if the time is invalid."""
     text = record.get(SENT_FIELD)
     if not isinstance(text, str) or "kept" in record:
         return ""
@@ -117,7 +116,7 @@ def _sent_text(record: dict[str, Any]) -> str:
 
 
 class QueueJobs:
-    """The errands that are not finished; each is reported once, from whichever thread."""
+    """The jobs that are not finished; each is reported once, from any thread."""
 
     def __init__(self, cells: Iterable[Cell], report: Callable[[Outcome], None]) -> None:
         self._left = {cell.id: QueueJob(cell, cell.job) for cell in cells if cell.job is not None}
@@ -129,47 +128,47 @@ class QueueJobs:
         return bool(self._left)
 
     def all(self) -> list[QueueJob]:
-        """Those that are left."""
+        """Return the unfinished jobs."""
         with self._guard:
             return list(self._left.values())
 
     def to_look_for(self) -> list[QueueJob]:
-        """Those of which no answer has been seen yet."""
-        return [errand for errand in self.all() if not errand.fetching]
+        """Return the jobs whose result has not been seen yet."""
+        return [queue_job for queue_job in self.all() if not queue_job.fetching]
 
     def get(self, job_id: str) -> QueueJob | None:
-        """The errand of this id, None when it is finished."""
+        """Return the job with this id, None if it is finished."""
         return self._left.get(job_id)
 
     def finish_with(
         self,
-        errand: QueueJob,
+        queue_job: QueueJob,
         picture: CachedPicture,
         status: Status,
         sender: Sender,
         **more: Any,
     ) -> None:
-        """Report an errand that has its picture."""
+        """Report a job that has its picture."""
         size = {"path": picture.path, "width": picture.width, "height": picture.height}
-        self.finish(errand, status, sender.value, **size, **more)
+        self.finish(queue_job, status, sender.value, **size, **more)
 
-    def finish(self, errand: QueueJob, status: Status, reason: str = "", **more: Any) -> None:
-        """Report how an errand ended, unless that was done; `more` are further fields of the Outcome."""
+    def finish(self, queue_job: QueueJob, status: Status, reason: str = "", **more: Any) -> None:
+        """Report the outcome of a job, unless it was reported; `more` are further fields of the Outcome."""
         with self._guard:
-            if self._left.pop(errand.id, None) is None:
+            if self._left.pop(queue_job.id, None) is None:
                 return
-        self._report(Outcome(errand.cell.number, status, reason, **more))
+        self._report(Outcome(queue_job.cell.number, status, reason, **more))
 
 
-# SendMessageBatch takes ten messages (SQS API reference). Together they may have as many bytes as one message of these
-# queues: SQS allows 1 MiB, but version 5 of the Terraform provider makes queues of 256 KiB.
+# SendMessageBatch takes ten messages (SQS API reference). Their total size may be that of one message of these queues: SQS
+# allows 1 MiB, but version 5 of the Terraform provider creates queues with 256 KiB.
 BATCH_MESSAGES = 10
 BATCH_BYTES = 256 * 1024
 
-# Seconds before each further try, on top of botocore's own: long enough for a local cloud to be started again.
+# Seconds before each retry, in addition to botocore's own: long enough for a local cloud to be restarted.
 RETRY_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 
-# What is wrong with the caller or the message stays wrong; but a caller who asks too often is answered 4xx as well.
+# Client errors are permanent, except throttling, which is a 4xx as well.
 _THROTTLING_CODES = {
     "RequestThrottled",
     "ThrottlingException",
@@ -183,89 +182,89 @@ _BAD_MESSAGE_CODES = {"InvalidMessageContents", "BatchRequestTooLong", "InvalidP
 
 
 class JobSender:
-    """Sends errands in threads of its own; `last_sent` is the time (time.monotonic) when the queue last took one."""
+    """Sends jobs in its own threads; `last_sent` is when the queue last accepted one, by time.monotonic."""
 
     def __init__(
         self,
         sqs: Any,
         queue_url: str,
-        errands: QueueJobs,
+        queue_jobs: QueueJobs,
         cache: ImageCache,
         threads: int,
         stop: threading.Event,
     ) -> None:
-        self._sqs, self._queue_url, self._errands, self._cache = sqs, queue_url, errands, cache
+        self._sqs, self._queue_url, self._jobs, self._cache = sqs, queue_url, queue_jobs, cache
         self._stop = stop
         self._threads = ThreadPoolExecutor(threads, "couch-send")
         self.last_sent = time.monotonic()
 
-    def post(self, errands: Iterable[QueueJob]) -> None:
-        """Let the threads send these; who cannot be sent is reported."""
-        for batch in message_batches((errand.id, message_for(errand.job)) for errand in errands):
+    def post(self, queue_jobs: Iterable[QueueJob]) -> None:
+        """Have the threads send these jobs; those that cannot be sent are reported."""
+        for batch in message_batches((queue_job.id, message_for(queue_job.job)) for queue_job in queue_jobs):
             self._threads.submit(self._guarded, batch)
 
     def is_queue_empty(self) -> bool:
-        """Tell whether the queue says that it holds nothing, not even what is postponed or being served."""
+        """Check whether the queue reports no messages, not even delayed or in flight."""
         try:
-            answer = self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=list(DEPTHS))
+            response = self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=list(DEPTHS))
         except (BotoCoreError, ClientError):
-            # Without the right to ask, time alone tells what is lost.
+            # Without the permission, only the time shows which jobs are lost.
             return False
-        return not any(int(answer["Attributes"].get(name, 0)) for name in DEPTHS)
+        return not any(int(response["Attributes"].get(name, 0)) for name in DEPTHS)
 
     def close(self) -> None:
-        """Send nothing more; a call that is under way ends by itself."""
+        """Stop sending; a call in progress ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _guarded(self, batch: dict[str, str]) -> None:
-        """Send one batch; what nobody foresaw ends its errands alone."""
+        """Send one batch; an unexpected error ends its jobs only."""
         try:
             self._send(batch)
-        except Exception as error:  # noqa: BLE001 - any is a failure of the test
-            for errand in filter(None, map(self._errands.get, batch)):
-                self._errands.finish(errand, Status.FAILED, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - any error is the job's outcome
+            for queue_job in filter(None, map(self._jobs.get, batch)):
+                self._jobs.finish(queue_job, Status.FAILED, f"{type(error).__name__}: {error}")
 
     def _send(self, batch: dict[str, str]) -> None:
-        going = {job_id: body for job_id, body in batch.items() if not self._stop.is_set() and self._is_ours(job_id)}
-        if not going:
+        ours = {job_id: body for job_id, body in batch.items() if not self._stop.is_set() and self._is_ours(job_id)}
+        if not ours:
             return
-        refused = send_batch(self._sqs, self._queue_url, going, self._stop.wait)
-        if len(refused) < len(going):
+        refused = send_batch(self._sqs, self._queue_url, ours, self._stop.wait)
+        if len(refused) < len(ours):
             self.last_sent = time.monotonic()
         for job_id, reason in refused.items():
-            if (errand := self._errands.get(job_id)) is not None:
-                errand.forget(self._cache)
+            if (queue_job := self._jobs.get(job_id)) is not None:
+                queue_job.forget(self._cache)
                 if not self._stop.is_set():
-                    self._errands.finish(errand, Status.FAILED, reason)
+                    self._jobs.finish(queue_job, Status.FAILED, reason)
 
     def _is_ours(self, job_id: str) -> bool:
-        """Note that the job goes off now; False when it has an answer, or another run has asked for it meanwhile."""
-        errand = self._errands.get(job_id)
-        if errand is None or errand.fetching:
+        """Record that the job is being sent; False if it has a result, or another run has sent it meanwhile."""
+        queue_job = self._jobs.get(job_id)
+        if queue_job is None or queue_job.fetching:
             return False
         try:
             claim = self._cache.try_claim(job_id)
             if claim is None:
-                errand.leave_to_another_run(self._cache.record(job_id))
+                queue_job.leave_to_another_run(self._cache.record(job_id))
                 return False
             with claim:
                 if (picture := self._cache.find(job_id)) is not None:
-                    self._errands.finish_with(errand, picture, Status.CACHED, Sender.OTHER_RUN)
+                    self._jobs.finish_with(queue_job, picture, Status.CACHED, Sender.OTHER_RUN)
                     return False
                 record = self._cache.record(job_id)
-                if errand.is_begun_elsewhere(record):
-                    errand.leave_to_another_run(record)
+                if queue_job.is_begun_elsewhere(record):
+                    queue_job.leave_to_another_run(record)
                     return False
-                # Before the call: a job that is in the queue without a note of it might be paid twice.
-                errand.begin(self._cache)
+                # Before the call: a job that is in the queue without a record might be paid for twice.
+                queue_job.begin(self._cache)
         except ExplorationError as error:
-            self._errands.finish(errand, Status.FAILED, str(error))
+            self._jobs.finish(queue_job, Status.FAILED, str(error))
             return False
         return True
 
 
 def message_for(job: Job) -> str:
-    """Write the message of a job with every parameter of its request, so that the worker comes to the same one."""
+    """Return a job's message body with every parameter of its request, so that the worker derives the same one."""
     return message_body(
         job.prompt,
         id=job.id,
@@ -278,7 +277,7 @@ def message_for(job: Job) -> str:
 
 
 def message_batches(bodies: Iterable[tuple[str, str]]) -> Iterator[dict[str, str]]:
-    """Part (id, body) pairs into batches {id: body} that one call takes, in their order."""
+    """Split (id, body) pairs into batches {id: body} for one call each, in order."""
     batch: dict[str, str] = {}
     room = BATCH_BYTES
     for job_id, body in bodies:
@@ -293,10 +292,10 @@ def message_batches(bodies: Iterable[tuple[str, str]]) -> Iterator[dict[str, str
 
 
 def send_batch(sqs: Any, queue_url: str, batch: Mapping[str, str], stopped: Callable[[float], bool]) -> dict[str, str]:
-    """Send a batch and return why which ids are not in the queue, as {id: "Reason: sentence"}; empty when all are.
+    """Send a batch and return the reasons of the ids that failed, as {id: "Reason: sentence"}; empty if all succeeded.
 
-    `stopped` waits that many seconds and tells whether to give up meanwhile. An id may have reached the queue although
-    it is among them, where the answer got lost.
+    `stopped` waits that many seconds and returns whether to give up. An id may be in the queue although it is reported as
+    failed, if the response was lost.
     """
     left = dict(batch)
     refused: dict[str, str] = {}
@@ -310,10 +309,10 @@ def send_batch(sqs: Any, queue_url: str, batch: Mapping[str, str], stopped: Call
 
 
 def _send_once(sqs: Any, queue_url: str, batch: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Send once; returns the reasons of the ids that may go later, and of those that never will."""
+    """Send once; return the reasons of the ids that may be retried, and of those that never succeed."""
     entries = [{"Id": job_id, "MessageBody": body} for job_id, body in batch.items()]
     try:
-        answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+        response = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
     except ClientError as error:
         code, status, message = describe(error)
         if _is_transient(code, status):
@@ -325,9 +324,9 @@ def _send_once(sqs: Any, queue_url: str, batch: Mapping[str, str]) -> tuple[dict
         return dict.fromkeys(batch, f"Queue: SQS cannot be reached ({type(error).__name__}): run again."), {}
     passing: dict[str, str] = {}
     permanent: dict[str, str] = {}
-    for entry in answer.get("Failed", []):
-        group = permanent if entry.get("SenderFault") and entry.get("Code") not in _THROTTLING_CODES else passing
-        group[entry["Id"]] = _queue_error(str(entry.get("Code", "")), str(entry.get("Message", "")))
+    for entry in response.get("Failed", []):
+        failures = permanent if entry.get("SenderFault") and entry.get("Code") not in _THROTTLING_CODES else passing
+        failures[entry["Id"]] = _queue_error(str(entry.get("Code", "")), str(entry.get("Message", "")))
     return passing, permanent
 
 
@@ -346,102 +345,102 @@ def _is_transient(code: str, status: int) -> bool:
 
 
 def _queue_error(code: str, message: str) -> str:
-    said = f"{code}: {message}" if message else code
-    return f"Queue: SQS did not take the job ({said.rstrip('.')}): look at the queue, then run again."
+    cause = f"{code}: {message}" if message else code
+    return f"Queue: SQS did not take the job ({cause.rstrip('.')}): look at the queue, then run again."
 
 
-# How a cell ends whose note gives this reason; with any other it is FAILED.
+# The status of a cell by its note's reason; with any other reason it is FAILED.
 STATUS_BY_REASON = {BlockedError.reason: Status.FILTERED, ThrottledError.reason: Status.THROTTLED}
-# Seconds for what is being read when the run is stopped.
+# Seconds to finish reading when the run is stopped.
 GRACE_S = 2.0
 
 
 class ResultReader:
-    """Reads answers in threads of its own.
+    """Reads results in its own threads.
 
-    `heard` is the time (time.monotonic) when the last one was read; `trouble` says why the last attempt failed that a later
-    look repeats.
+    `last_read` is when the last one was read, by time.monotonic; `last_error` says why the last attempt failed that will be
+    retried.
     """
 
-    def __init__(self, s3: Any, workspace: Workspace, errands: QueueJobs, cache: ImageCache, threads: int) -> None:
-        self._place = (s3, workspace.bucket, workspace.prefix)
-        self._errands, self._cache = errands, cache
+    def __init__(self, s3: Any, workspace: Workspace, queue_jobs: QueueJobs, cache: ImageCache, threads: int) -> None:
+        self._location = (s3, workspace.bucket, workspace.prefix)
+        self._jobs, self._cache = queue_jobs, cache
         self._threads = ThreadPoolExecutor(threads, "couch-read")
-        self._under_way: list[Future[None]] = []
-        self.heard = -math.inf
-        self.trouble = ""
+        self._futures: list[Future[None]] = []
+        self.last_read = -math.inf
+        self.last_error = ""
 
-    def read_picture(self, errand: QueueJob) -> None:
-        """Fetch the picture that has been seen in the bucket, and report the errand."""
-        self._read(errand, self._picture)
+    def read_picture(self, queue_job: QueueJob) -> None:
+        """Fetch a picture listed in the bucket, and report the job."""
+        self._read(queue_job, self._picture)
 
-    def read_note(self, errand: QueueJob) -> None:
-        """Fetch the note that has been seen in the bucket, and report the errand."""
-        self._read(errand, self._note)
+    def read_note(self, queue_job: QueueJob) -> None:
+        """Fetch a note listed in the bucket, and report the job."""
+        self._read(queue_job, self._note)
 
     def close(self) -> None:
-        """Read nothing more; a picture that is under way is still kept."""
+        """Stop reading; a picture in progress is still saved."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        wait([future for future in self._under_way if not future.cancelled()], timeout=GRACE_S)
+        wait([future for future in self._futures if not future.cancelled()], timeout=GRACE_S)
 
-    def _read(self, errand: QueueJob, reader: Callable[[QueueJob, float | None], bool]) -> None:
-        errand.fetching = True
-        # The errand ends for anyone who waits when its answer is seen; reading it is this machine's matter.
-        seconds = None if errand.sent is None else round(time.monotonic() - errand.sent, 3)
-        self._under_way.append(self._threads.submit(self._guarded, errand, reader, seconds))
+    def _read(self, queue_job: QueueJob, reader: Callable[[QueueJob, float | None], bool]) -> None:
+        queue_job.fetching = True
+        # Timed until the result is seen: reading it depends on this machine.
+        seconds = None if queue_job.sent is None else round(time.monotonic() - queue_job.sent, 3)
+        self._futures.append(self._threads.submit(self._guarded, queue_job, reader, seconds))
 
     def _guarded(
         self,
-        errand: QueueJob,
+        queue_job: QueueJob,
         reader: Callable[[QueueJob, float | None], bool],
         seconds: float | None,
     ) -> None:
-        """Let one answer be read; what goes wrong ends this errand alone, or leaves it to a later look."""
+        """Read one result; an error ends this job only, or leaves it to a later listing."""
         try:
-            if reader(errand, seconds):
-                self.heard = time.monotonic()
+            if reader(queue_job, seconds):
+                self.last_read = time.monotonic()
             else:
-                errand.fetching = False
+                queue_job.fetching = False
         except GenerationError as error:
             if error.passing:
-                self.trouble = error.detail
-                errand.fetching = False
+                self.last_error = error.detail
+                queue_job.fetching = False
             else:
-                self._errands.finish(errand, Status.FAILED, f"{error.reason}: {error.detail}")
+                self._jobs.finish(queue_job, Status.FAILED, f"{error.reason}: {error.detail}")
         except ExplorationError as error:
-            self._errands.finish(errand, Status.FAILED, f"The picture is in the bucket. {error}")
-        except Exception as error:  # noqa: BLE001 - any is a failure of the test
-            self._errands.finish(errand, Status.FAILED, f"{type(error).__name__}: {error}")
+            self._jobs.finish(queue_job, Status.FAILED, f"The picture is in the bucket. {error}")
+        except Exception as error:  # noqa: BLE001 - any error is the job's outcome
+            self._jobs.finish(queue_job, Status.FAILED, f"{type(error).__name__}: {error}")
 
-    def _picture(self, errand: QueueJob, seconds: float | None) -> bool:
-        """Fetch a picture into the cache; False where it is gone."""
-        s3, name, prefix = self._place
-        png = bucket.fetch_picture(s3, name, prefix, errand.job)
+    def _picture(self, queue_job: QueueJob, seconds: float | None) -> bool:
+        """Fetch a picture into the cache; False if it is gone."""
+        s3, name, prefix = self._location
+        png = bucket.fetch_picture(s3, name, prefix, queue_job.job)
         if png is None:
             return False
-        # The queue is sent the prompt alone.
-        png = with_template(png, errand.cell.template, errand.cell.variables)
-        key = errand.job.key(prefix)
-        if errand.sender not in (Sender.THIS_RUN, Sender.EARLIER_RUN):
-            picture = self._cache.keep(errand.job, png, bucket=name, key=key)
-            self._errands.finish_with(errand, picture, Status.CACHED, errand.sender, key=key)
+        # The queue's messages contain only the prompt.
+        png = with_template(png, queue_job.cell.template, queue_job.cell.variables)
+        key = queue_job.job.key(prefix)
+        if queue_job.sender not in (Sender.THIS_RUN, Sender.EARLIER_RUN):
+            picture = self._cache.keep(queue_job.job, png, bucket=name, key=key)
+            self._jobs.finish_with(queue_job, picture, Status.CACHED, queue_job.sender, key=key)
             return True
-        usd = errand.job.model.price_usd(errand.job.size)
-        # Not as the record's "seconds": those tell how long a model takes, these how long the queue was too.
-        picture = self._cache.keep(errand.job, png, usd=usd, bucket=name, key=key, queue_seconds=seconds)
-        self._errands.finish_with(errand, picture, Status.MADE, errand.sender, seconds=seconds, usd=usd, key=key)
+        usd = queue_job.job.model.price_usd(queue_job.job.size)
+        # Not as the record's "seconds", which time the model: these include the time in the queue.
+        picture = self._cache.keep(queue_job.job, png, usd=usd, bucket=name, key=key, queue_seconds=seconds)
+        self._jobs.finish_with(queue_job, picture, Status.MADE, queue_job.sender, seconds=seconds, usd=usd, key=key)
         return True
 
-    def _note(self, errand: QueueJob, seconds: float | None) -> bool:
-        """Fetch why there is no picture; False where the note is gone."""
-        s3, name, prefix = self._place
-        note = bucket.fetch_note(s3, name, prefix, errand.job)
+    def _note(self, queue_job: QueueJob, seconds: float | None) -> bool:
+        """Fetch the error note; False if it is gone."""
+        s3, name, prefix = self._location
+        note = bucket.fetch_note(s3, name, prefix, queue_job.job)
         if note is None:
             return False
         reason, detail = note
-        errand.forget(self._cache)
-        self._errands.finish(
-            errand,
+        queue_job.forget(self._cache)
+        self._jobs.finish(
+            queue_job,
             STATUS_BY_REASON.get(reason, Status.FAILED),
             f"{reason}: {detail}",
             seconds=seconds,

@@ -1,7 +1,7 @@
 """The widgets of the rating panel: a page of cards, each with a picture, its buttons and its note.
 
-A card is made once and shows another picture when the page is turned: a sweep of thousands costs no more widgets than
-one page. The names of the CSS classes are stable: `couch-rating` for a card, `couch-rate-keep`, `couch-rate-reject`,
+Cards are reused when the page is turned: a sweep of thousands needs no more widgets than one page. The names of the CSS
+classes are stable: `couch-rating` for a card, `couch-rate-keep`, `couch-rate-reject`,
 `couch-rate-star-1` to `-5`, `couch-rate-note` and `couch-rating-state` inside it, `couch-rate-next` and
 `couch-rate-previous` for the pages. A pressed button has Jupyter's own class `mod-active`.
 """
@@ -56,16 +56,16 @@ STYLE = f"""<style>
 
 
 class Panel:
-    """The widgets for the pictures of a sweep, by their ids; `widget` is what a notebook displays."""
+    """The widgets for the pictures of a sweep, by id; `widget` is what a notebook displays."""
 
-    def __init__(self, pictures: Mapping[str, CellView], sidecar: RatingsFile, page_size: int) -> None:
+    def __init__(self, pictures: Mapping[str, CellView], ratings_file: RatingsFile, page_size: int) -> None:
         self._pictures = pictures
-        self._sidecar = sidecar
+        self._file = ratings_file
         self._page_size = page_size
         self._chosen = list(pictures)
         self._first = 0
-        self._said: dict[str, Rating] = {}
-        self._facts = dict(zip(pictures, distinguishing_labels(list(pictures.values())), strict=True))
+        self._ratings: dict[str, Rating] = {}
+        self._labels = dict(zip(pictures, distinguishing_labels(list(pictures.values())), strict=True))
 
         self._summary = ipywidgets.HTML()
         self._show = ipywidgets.Dropdown(options=FILTERS, description="Show", layout={"width": "13em"})
@@ -82,7 +82,7 @@ class Panel:
             [card.widget for card in self._cards],
             layout={"grid_template_columns": "repeat(auto-fill, minmax(15rem, 1fr))", "grid_gap": "14px"},
         )
-        # One below the cards too, where the eye is when a page is done: two views of the same buttons.
+        # Also below the cards, where the eye is at the end of a page: two views of the same buttons.
         foot = [pages] if len(pictures) > page_size else []
         self.widget = ipywidgets.VBox([ipywidgets.HTML(STYLE), head, grid, *foot])
         self.widget.add_class("couch-panel")
@@ -92,15 +92,15 @@ class Panel:
         self._next.on_click(partial(self._turn, page_size))
 
     def refresh(self) -> None:
-        """Show what the ratings file says now."""
-        self._said = {name: rating for name, rating in self._sidecar.current().items() if rating.said}
+        """Show the current ratings."""
+        self._ratings = {name: rating for name, rating in self._file.current().items() if rating.is_set}
         shown = self._chosen[self._first : self._first + self._page_size]
         for place, card in enumerate(self._cards):
             name = shown[place] if place < len(shown) else None
             if name is None:
                 card.hide()
             else:
-                card.show(name, self._pictures[name], self._facts[name], self._said.get(name, Rating(name)))
+                card.show(name, self._pictures[name], self._labels[name], self._ratings.get(name, Rating(name)))
         last = self._first + len(shown)
         several = len(self._chosen) > self._page_size
         numbers = (
@@ -113,15 +113,15 @@ class Panel:
         self._count()
 
     def _count(self) -> None:
-        self._summary.value = escape(count_sentence(self._said, self._pictures))
+        self._summary.value = escape(count_sentence(self._ratings, self._pictures))
 
-    def _rate(self, name: str, sayings: Mapping[str, Any]) -> Rating:
-        rating = self._sidecar.add(name, sayings, current_user())
-        if rating.said:
-            self._said[name] = rating
+    def _rate(self, name: str, values: Mapping[str, Any]) -> Rating:
+        rating = self._file.add(name, values, current_user())
+        if rating.is_set:
+            self._ratings[name] = rating
         else:
-            # All was taken back.
-            self._said.pop(name, None)
+            # Everything was cleared.
+            self._ratings.pop(name, None)
         self._count()
         return rating
 
@@ -130,22 +130,22 @@ class Panel:
         self.refresh()
 
     def _choose(self, _change: Any) -> None:
-        """Choose the pictures to leaf through; what is rated meanwhile stays in its place until the next choice."""
-        said = self._sidecar.current()
-        wanted: dict[str, Callable[[Rating], bool]] = {
+        """Filter the pictures; one that is rated meanwhile stays in place until the filter changes."""
+        ratings = self._file.current()
+        filters: dict[str, Callable[[Rating], bool]] = {
             "all pictures": lambda _: True,
-            "not rated yet": lambda rating: not rating.said,
+            "not rated yet": lambda rating: not rating.is_set,
             "kept": lambda rating: rating.verdict == "keep",
             "rejected": lambda rating: rating.verdict == "reject",
         }
-        wants = wanted[self._show.value]
-        self._chosen = [name for name in self._pictures if wants(said.get(name, Rating(name)))]
+        matches = filters[self._show.value]
+        self._chosen = [name for name in self._pictures if matches(ratings.get(name, Rating(name)))]
         self._first = 0
         self.refresh()
 
 
 class Card:
-    """One picture with its buttons; `rate(id, sayings)` is called with each click and gives back what holds then."""
+    """One picture with its buttons; `rate(id, values)` is called on each click and returns the current rating."""
 
     def __init__(self, rate: Callable[[str, Mapping[str, Any]], Rating]) -> None:
         self._rate = rate
@@ -175,14 +175,14 @@ class Card:
             star.on_click(partial(self._starred, number))
         self._note.observe(self._noted, "value")
 
-    def show(self, name: str, tile: CellView, facts: str, rating: Rating) -> None:
-        """Show a picture and what holds for it."""
+    def show(self, name: str, tile: CellView, label: str, rating: Rating) -> None:
+        """Show a picture with its rating."""
         if name != self._name:
             self._name = name
             self._picture.value = picture_html(tile.path, tile.prompt)
             self._label.value = (
                 f'<span title="{escape(tile.prompt)}"><b>{tile.number}</b> {escape(tile.prompt_name)}</span><br>'
-                f'<span class="couch-quiet">{escape(facts)}</span>'
+                f'<span class="couch-quiet">{escape(label)}</span>'
             )
             self._keep.tooltip, self._reject.tooltip = f"Keep picture {tile.number}", f"Reject picture {tile.number}"
             for number, star in enumerate(self._stars, start=1):
@@ -195,7 +195,7 @@ class Card:
         """Show nothing: the last page has fewer pictures."""
         self.widget.layout.display = "none"
 
-    def _draw(self, rating: Rating, trouble: str = "") -> None:
+    def _draw(self, rating: Rating, error: str = "") -> None:
         self._rating = rating
         self._showing = True
         try:
@@ -207,27 +207,27 @@ class Card:
             self._showing = False
         for css_class, verdict in (("couch-kept", "keep"), ("couch-rejected", "reject")):
             (self.widget.add_class if rating.verdict == verdict else self.widget.remove_class)(css_class)
-        css_class, text = ("couch-trouble", trouble) if trouble else ("couch-quiet", _when(rating))
+        css_class, text = ("couch-trouble", error) if error else ("couch-quiet", _when(rating))
         self._state.value = f'<span class="{css_class}" role="status">{escape(text)}</span>'
 
-    def _say(self, **sayings: Any) -> None:
+    def _save(self, **values: Any) -> None:
         try:
-            self._draw(self._rate(self._name, sayings))
+            self._draw(self._rate(self._name, values))
         except ExplorationError as error:
-            # The buttons go back to what is kept: what they show is what the file says.
+            # The buttons revert to the saved rating.
             self._draw(self._rating, str(error))
 
     def _decided(self, verdict: str, change: Any) -> None:
         if not self._showing:
-            self._say(verdict=verdict if change["new"] else None)
+            self._save(verdict=verdict if change["new"] else None)
 
     def _starred(self, number: int, _button: Any) -> None:
-        # The last of the lit stars, pressed once more, takes them back.
-        self._say(stars=None if self._rating.stars == number else number)
+        # A click on the last filled star clears them.
+        self._save(stars=None if self._rating.stars == number else number)
 
     def _noted(self, change: Any) -> None:
         if not self._showing:
-            self._say(note=change["new"].strip())
+            self._save(note=change["new"].strip())
 
 
 def _button(text: str, tooltip: str, css_class: str) -> ipywidgets.Button:
@@ -243,8 +243,8 @@ def _toggle(text: str, css_class: str) -> ipywidgets.ToggleButton:
 
 
 def _when(rating: Rating) -> str:
-    """Say that the rating is kept, since when, and by whom where that is somebody else."""
-    if not rating.said or rating.at is None:
+    """Return when the rating was saved, and by whom if by another user."""
+    if not rating.is_set or rating.at is None:
         return "Not rated yet"
     at = rating.at.astimezone()
     today = at.date() == datetime.now(at.tzinfo).date()

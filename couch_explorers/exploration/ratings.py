@@ -1,8 +1,8 @@
-"""Ratings of pictures (keep or reject, stars, a note), in a JSON Lines file that is only ever appended to, so that no rating is lost.
+"""Ratings of pictures (keep or reject, stars, a note), in an append-only JSON Lines file, so that no rating is lost.
 
-Each line is an object `{"id", "at", "by"}` with those of `verdict`, `stars` and `note` that were given; null takes one
-back. A picture's rating is read field by field: the latest line that names the field counts. An answer of a blind comparison is
-a line, too: `{"duel": [id, id], "won", "at", "by"}`, of which each counts. Two files are merged by uniting their lines.
+Each line is an object `{"id", "at", "by"}` with those of `verdict`, `stars` and `note` that were given; null clears a field.
+A picture's rating is read field by field: the latest line with the field counts. The answer of a blind comparison is a line,
+too: `{"duel": [id, id], "won", "at", "by"}`; all of them count. Two files are merged as the union of their lines.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class BrokenRatingWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Rating:
-    """What holds for a picture: `stars` are 0 to 5; None, or an empty note, where nobody said; `at` and `by` are the last line's."""
+    """A picture's current rating: `stars` are 0 to 5; unset fields are None, or an empty note; `at` and `by` are the last line's."""
 
     id: str
     verdict: str | None = None
@@ -57,14 +57,14 @@ class Rating:
     by: str = ""
 
     @property
-    def said(self) -> bool:
-        """Whether anything is said that was not taken back."""
+    def is_set(self) -> bool:
+        """Whether any field is set."""
         return self.verdict is not None or self.stars is not None or bool(self.note)
 
 
 @dataclass(frozen=True)
 class Duel:
-    """An answer of a blind comparison: of these two pictures, left and right as they were shown, `won` is the better one."""
+    """The answer of a blind comparison: of two pictures, shown left and right, `won` is the better one."""
 
     left: str
     right: str
@@ -80,27 +80,27 @@ class Duel:
 
 @dataclass(frozen=True, order=True)
 class _Entry:
-    """One line; the order is that of time. Lines of one instant stand in the order of their texts, the same everywhere."""
+    """One line, ordered by time; lines of the same time are ordered by their text, so that the order is the same everywhere."""
 
     at: datetime
     text: str
     id: str = field(compare=False)
     by: str = field(compare=False)
-    sayings: Mapping[str, Any] = field(compare=False)
+    fields: Mapping[str, Any] = field(compare=False)
     duel: Duel | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class RatingsFile:
-    """A ratings file, which need not be there yet. Several programs may add to it at once.
+    """A ratings file, which need not exist yet. Several programs may append to it at once.
 
-    A line that cannot be read is told by a BrokenRatingWarning whenever the file is read, and the others are used.
+    Reading warns of each invalid line with a BrokenRatingWarning, and uses the others.
     """
 
     path: Path
 
     def current(self) -> dict[str, Rating]:
-        """What holds, by the picture's id; the picture that was rated last comes last.
+        """Return the current ratings by picture id, in the order of their last change.
 
         Raises ExplorationError for a file that cannot be read.
         """
@@ -111,36 +111,36 @@ class RatingsFile:
             found[line.id] = _apply(found.pop(line.id, Rating(line.id)), line)
         return found
 
-    def add(self, picture_id: str, sayings: Mapping[str, Any], by: str) -> Rating:
-        """Add a line, in the file when this returns, and give back what holds then for the picture.
+    def add(self, picture_id: str, values: Mapping[str, Any], by: str) -> Rating:
+        """Append a line, on disk when this returns, and return the picture's rating.
 
-        Raises ExplorationError for a value that no rating has, and where the file cannot be written.
+        Raises ExplorationError for an invalid value, and if the file cannot be written.
         """
-        for name, value in sayings.items():
-            if complaint := _invalid_reason(name, value):
-                raise ExplorationError(complaint)
+        for name, value in values.items():
+            if problem := _invalid_reason(name, value):
+                raise ExplorationError(problem)
         with json_lines.locked(self.path, "rating"):
             before = self.current().get(picture_id, Rating(picture_id))
             now = datetime.now(UTC)
             if before.at is not None and before.at >= now:
-                # A colleague's clock was ahead, or this one was set back: what is said now holds all the same.
+                # A colleague's clock was ahead, or this one was set back: the new rating must count all the same.
                 now = before.at + timedelta(microseconds=1)
-            text = canonical_json({"id": picture_id, **sayings, "at": _time_text(now), "by": by})
+            text = canonical_json({"id": picture_id, **values, "at": _time_text(now), "by": by})
             json_lines.append(self.path, [text])
-        return _apply(before, _Entry(now, text, picture_id, by, sayings))
+        return _apply(before, _Entry(now, text, picture_id, by, values))
 
     def duels(self) -> list[Duel]:
-        """All answers of blind comparisons, the oldest first; raises ExplorationError for a file that cannot be read."""
+        """Return all answers of blind comparisons, oldest first; raises ExplorationError for a file that cannot be read."""
         return [line.duel for line in sorted(_read_entries(self.path)) if line.duel is not None]
 
     def add_duel(self, left: str, right: str, won: str, by: str) -> Duel:
-        """Add an answer of a blind comparison, in the file when this returns.
+        """Append the answer of a blind comparison, on disk when this returns.
 
         Args:
             left: the id of the picture that was shown on the left.
-            right: that of the other one.
-            won: the better one's.
-            by: who says so.
+            right: the id of the other one.
+            won: the id of the better one.
+            by: the user's name.
 
         Raises:
             ExplorationError: the winner is neither of them, they are the same, or the file cannot be written.
@@ -157,9 +157,9 @@ class RatingsFile:
         return duel
 
     def merge(self, other: Path) -> int:
-        """Add the lines of another file that are not here yet and count them; whose line is later by time holds.
+        """Append the lines of another file that are missing here, and return their number; the latest line counts.
 
-        Raises ExplorationError for a file that cannot be read or holds no ratings.
+        Raises ExplorationError for a file that cannot be read or has no ratings.
         """
         if not other.is_file():
             raise ExplorationError(f"There is no file {other}: name the ratings file to merge.")
@@ -175,29 +175,29 @@ class RatingsFile:
 
 
 def current_user() -> str:
-    """The name of the person who rates, empty where the system has none."""
+    """Return the current user's name, empty if the system has none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
-        # A container's user may have a number and no name.
+        # A container's user may have an id but no name.
         return ""
 
 
 def _apply(before: Rating, line: _Entry) -> Rating:
-    """What holds for a picture once the line is added."""
-    said: dict[str, Any] = {name: value or "" if name == "note" else value for name, value in line.sayings.items()}
-    return replace(before, **said, at=line.at, by=line.by)
+    """Return a rating with a line applied to it."""
+    changes: dict[str, Any] = {name: value or "" if name == "note" else value for name, value in line.fields.items()}
+    return replace(before, **changes, at=line.at, by=line.by)
 
 
 def _read_entries(path: Path) -> list[_Entry]:
-    """The lines of a file in its order, none where there is no file; warns of those that cannot be read."""
+    """Read the lines of a file in order, none if there is no file; warns of invalid ones."""
     lines, broken = _parse_file(path)
     _warn(broken)
     return lines
 
 
 def _parse_file(path: Path) -> tuple[list[_Entry], list[str]]:
-    """The lines of a file, and a sentence for each that is no rating; raises ExplorationError for no readable file."""
+    """Read the lines of a file, and a sentence for each invalid one; raises ExplorationError if it cannot be read."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -206,7 +206,7 @@ def _parse_file(path: Path) -> tuple[list[_Entry], list[str]]:
         raise ExplorationError(f"The ratings in {path} cannot be read: {error.strerror or error}.") from error
     lines, broken = json_lines.parse(data, _parse_entry)
     return lines, [
-        f"Line {number} of {path} is no rating and is left out: {error} Mend or delete the line."
+        f"Line {number} of {path} is no rating and is left out: {error} Fix or delete the line."
         for number, error in broken.items()
     ]
 
@@ -217,12 +217,12 @@ def _time_text(at: datetime) -> str:
 
 def _warn(sentences: Iterable[str]) -> None:
     for sentence in sentences:
-        # Told as if by the caller of the sidecar.
+        # Attributed to the caller of the RatingsFile's method.
         warnings.warn(sentence, BrokenRatingWarning, stacklevel=4)
 
 
 def _parse_entry(row: bytes) -> _Entry:
-    """Read one line; raises ValueError with a sentence."""
+    """Parse one line; raises ValueError with a sentence."""
     try:
         value = json.loads(row)
     except (ValueError, RecursionError) as error:
@@ -237,10 +237,10 @@ def _parse_entry(row: bytes) -> _Entry:
         raise ValueError(f"its id is {shown(picture_id)}.")
     if not isinstance(by, str):
         raise ValueError(f'its "by" is {shown(by)}.')  # noqa: TRY004 - likewise
-    sayings = {name: value[name] for name in RATING_FIELDS if name in value}
-    for name, saying in sayings.items():
-        if complaint := _invalid_reason(name, saying):
-            raise ValueError(complaint)
+    values = {name: value[name] for name in RATING_FIELDS if name in value}
+    for name, field_value in values.items():
+        if problem := _invalid_reason(name, field_value):
+            raise ValueError(problem)
     try:
         at = datetime.fromisoformat(value["at"])
     except (KeyError, TypeError, ValueError):
@@ -249,11 +249,11 @@ def _parse_entry(row: bytes) -> _Entry:
         raise ValueError(f'its "at" is {shown(value.get("at"))}, no time with a zone.')
     at = at.astimezone(UTC)
     duel = None if pair is None else _parse_duel(pair, value.get("won"), at, by)
-    return _Entry(at, canonical_json(value), picture_id, by, sayings, duel)
+    return _Entry(at, canonical_json(value), picture_id, by, values, duel)
 
 
 def _parse_duel(pair: Any, won: Any, at: datetime, by: str) -> Duel:
-    """Read the pictures of a blind comparison; raises ValueError with a sentence."""
+    """Parse the answer of a blind comparison; raises ValueError with a sentence."""
     names = pair if isinstance(pair, list) else []
     valid = [name for name in names if isinstance(name, str) and ID_PATTERN.fullmatch(name)]
     if len(names) != PAIR or len(set(valid)) != PAIR:
@@ -264,15 +264,15 @@ def _parse_duel(pair: Any, won: Any, at: datetime, by: str) -> Duel:
 
 
 def _invalid_reason(name: str, value: Any) -> str:
-    """Say what is wrong with a saying; empty where nothing is. None is always right: it takes the saying back."""
+    """Return what is wrong with a field's value; empty if nothing is. None is always valid: it clears the field."""
     if value is None:
         return ""
     if name == "verdict" and value not in VERDICTS:
-        return (
-            f"The verdict {shown(value)} is unknown: say {' or '.join(map(shown, VERDICTS))}, or None to take it back."
-        )
+        return f"The verdict {shown(value)} is unknown: use {' or '.join(map(shown, VERDICTS))}, or None to clear it."
     if name == "stars" and not _is_star_count(value):
-        return f"{shown(value)} stars cannot be given: give a whole number from 0 to {MAX_STARS}, or None to take them back."
+        return (
+            f"{shown(value)} stars cannot be given: give a whole number from 0 to {MAX_STARS}, or None to clear them."
+        )
     if name == "note" and not isinstance(value, str):
         return f"The note must be a text, not {shown(value)}."
     return ""
@@ -286,7 +286,7 @@ RATING_COLUMNS = ("id", *RATING_FIELDS, "at", "by")
 
 
 class Unset(Enum):
-    """The default of what a rating leaves as it was; None takes it back."""
+    """The default of a field that a rating leaves unchanged; None clears it."""
 
     UNSAID = "unsaid"
 
@@ -304,31 +304,31 @@ def rate(
     target: str | None = None,
     by: str | None = None,
 ) -> Rating:
-    """Say what you think of a picture, kept when this returns; gives back all that holds for it now.
+    """Rate a picture, on disk when this returns; return its rating.
 
     `picture` is an id, a row of a sweep's result, or, with the result as `frame`, the number of a cell. `verdict` is "keep"
-    or "reject", `stars` 0 to 5; what is left out stays as it was, None takes it back. `target` is the result's where none is
-    given, else "local"; `by` is the user's name. Several programs may rate at once. Raises ExplorationError for a value
-    that no rating has, a picture that is not there, and a file that cannot be written.
+    or "reject", `stars` 0 to 5; omitted fields stay unchanged, None clears a field. `target` defaults to the result's, or
+    else "local"; `by` defaults to the user's name. Several programs may rate at once. Raises ExplorationError for an invalid
+    value, an unknown picture, and a file that cannot be written.
     """
     given = {"verdict": verdict, "stars": stars, "note": note}
-    sayings = {name: value for name, value in given.items() if not isinstance(value, Unset)}
-    if not sayings:
+    values = {name: value for name, value in given.items() if not isinstance(value, Unset)}
+    if not values:
         raise ExplorationError(
-            'Nothing is said of the picture: give verdict="keep" or "reject", stars=0 to 5, or a note.',
+            'The rating is empty: give verdict="keep" or "reject", stars=0 to 5, or a note.',
         )
     if isinstance(stars, SupportsIndex) and not isinstance(stars, bool):
-        # A number out of a frame or an array is one of NumPy's.
-        sayings["stars"] = operator.index(stars)
+        # A number from a frame or an array has a NumPy type.
+        values["stars"] = operator.index(stars)
     target = target or target_of(picture if frame is None else frame)
-    return ratings_file(target).add(_id_of(picture, frame, target), sayings, current_user() if by is None else by)
+    return ratings_file(target).add(_id_of(picture, frame, target), values, current_user() if by is None else by)
 
 
 def ratings(target: str = "local") -> pd.DataFrame:
-    """What holds for each rated picture: columns id, verdict, stars, note, at (UTC), by; the last rated comes first.
+    """Return the current ratings: columns id, verdict, stars, note, at (UTC), by; the last rated comes first.
 
-    Pictures of which everything was taken back are left out; the history stays in the file, `Home.ratings(target)`. A
-    line that cannot be read is told by a BrokenRatingWarning, and the others are used.
+    Pictures whose fields were all cleared are left out; the history stays in the file, `Home.ratings(target)`. An invalid
+    line causes a BrokenRatingWarning, and the others are used.
     """
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
@@ -340,22 +340,22 @@ def ratings(target: str = "local") -> pd.DataFrame:
 
 
 def current_ratings(target: str = "local") -> dict[str, Rating]:
-    """What holds for each rated picture, by its id; raises ExplorationError for a file that cannot be read."""
-    return {name: rating for name, rating in ratings_file(target).current().items() if rating.said}
+    """Return the current ratings by picture id; raises ExplorationError for a file that cannot be read."""
+    return {name: rating for name, rating in ratings_file(target).current().items() if rating.is_set}
 
 
 def merge(other: Path | str, target: str = "local") -> int:
-    """Take over another ratings file, such as a colleague's or another machine's, and count the lines that were new.
+    """Merge another ratings file, such as a colleague's or another machine's, and return the number of new lines.
 
-    Whose line is later by time holds, whichever file was merged first. Raises ExplorationError for a file that is not
-    there or holds no ratings.
+    The latest line counts, whichever file was merged first. Raises ExplorationError for a file that does not exist or has
+    no ratings.
     """
     return ratings_file(target).merge(Path(other))
 
 
 def ratings_file(target: str) -> RatingsFile:
-    """The ratings of a target's pictures; raises ExplorationError for a target that is none."""
-    from couch_explorers.workspace import TARGETS  # noqa: PLC0415 - it brings boto3, which takes its time
+    """Return a target's ratings file; raises ExplorationError for an unknown target."""
+    from couch_explorers.workspace import TARGETS  # noqa: PLC0415 - imports boto3, which is slow
 
     if target not in TARGETS:
         raise ExplorationError(f"There is no target {shown(target)}: use one of {', '.join(TARGETS)}.")
@@ -363,16 +363,16 @@ def ratings_file(target: str) -> RatingsFile:
 
 
 def target_of(result: object) -> str:
-    """Where the pictures of a sweep's result, or of a row of it, were made; "local" where it does not say."""
+    """Return the target of a sweep's result, or of a row of it; "local" if it does not say."""
     return context_of(result).target or "local"
 
 
 def picture_id(tile: CellView) -> str:
-    """The id under which a cell's picture is rated; raises ExplorationError for a cell without one."""
+    """Return the id under which a cell's picture is rated; raises ExplorationError for a cell without one."""
     if tile.path is None:
         reason = f"{tile.status}: {tile.reason}" if tile.reason else f"{tile.status}."
         raise ExplorationError(f"Cell {tile.number} has no picture to rate; {reason}")
-    # Where another cell asked for the same picture in other words, this one shows that one's, under that one's id.
+    # A cell whose request equals another cell's shows that cell's picture, under that id.
     return tile.path.stem if tile.status is Status.SAME else tile.id
 
 
@@ -402,16 +402,16 @@ def _id_of_file(name: str, target: str) -> str:
     raise ExplorationError(f"No picture {shown(name)} is here: give an id of a sweep's column id.")
 
 
-def count_sentence(said: Mapping[str, Rating], pictures: Mapping[str, Any]) -> str:
-    """Say how many of the pictures were kept, rejected, and not rated."""
+def count_sentence(ratings: Mapping[str, Rating], pictures: Mapping[str, Any]) -> str:
+    """Summarize how many of the pictures were kept, rejected, and not rated."""
     if not pictures:
         return "There is no picture to rate."
-    verdicts = [said[name].verdict for name in pictures if name in said]
+    verdicts = [ratings[name].verdict for name in pictures if name in ratings]
     counts = {
         "kept": verdicts.count("keep"),
         "rejected": verdicts.count("reject"),
         "with stars or a note only": verdicts.count(None),
         "not rated": len(pictures) - len(verdicts),
     }
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}: {told}."
+    summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}: {summary}."

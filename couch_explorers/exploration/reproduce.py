@@ -1,4 +1,4 @@
-"""Makes a picture again from the parameters that it carries, and compares the two pixel by pixel."""
+"""Generates a picture again from its embedded parameters, and compares the two pixel by pixel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 REQUEST_FIELDS = ("cfg_scale", "model", "negative_prompt", "prompt", "seed", "size")
-# The file that a picture is made again as, beside it.
+# The suffix of the copy, beside the original.
 COPY_SUFFIX = "-again"
 
 
@@ -35,7 +35,7 @@ COPY_SUFFIX = "-again"
 class Recipe:
     """How a picture was made, read from the picture itself.
 
-    `job` asks for it once more, with the seed that was used; `parameters` are those that it holds; `png` is the picture.
+    `job` requests it again, with the seed that was used; `parameters` are the embedded ones; `png` is the picture.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Recipe:
 
     @property
     def usd(self) -> float:
-        """What it costs to make it again, in USD as of PRICES_AS_OF."""
+        """The cost of generating it again, in USD as of PRICES_AS_OF."""
         return self.job.model.price_usd(self.job.size)
 
     def __str__(self) -> str:
@@ -57,10 +57,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A picture made again: its file, and how it compares with the original; `sentence` says it for a person.
+    """A reproduced picture: its file, and how it compares with the original, which `sentence` summarizes.
 
-    `different_pixels` counts those that differ; None where the sizes differ. `usd` is what was paid, `seconds` are those
-    that the model took.
+    `different_pixels` is None if the sizes differ. `usd` is what was paid, `seconds` the model's time.
     """
 
     path: Path
@@ -76,10 +75,10 @@ class Reproduction:
 
 
 def read_recipe(picture: Path | str) -> Recipe:
-    """Read how a picture was made; nothing is asked or paid. It may be named as seen from the project's folder.
+    """Read how a picture was made, without any calls. The path may be relative to the project's folder.
 
-    Raises ExplorationError in one sentence for a file that is not there or no picture of ours, for a damaged one, and for
-    a request that its model does not take (any more).
+    Raises ExplorationError, with one sentence, for a file that does not exist, is damaged or was not made by this project,
+    and for a request that its model does not accept (any more).
     """
     path = paths.resolve(picture)
     try:
@@ -89,7 +88,7 @@ def read_recipe(picture: Path | str) -> Recipe:
     except OSError as error:
         raise ExplorationError(f"The picture {path} cannot be read: {error.strerror}.") from error
     try:
-        # To the last chunk: a picture that is cut off behind its parameters cannot be compared.
+        # To the last chunk: a picture that is truncated after its parameters cannot be compared.
         for _ in pictures.chunks(png):
             pass
         parameters = pictures.read_parameters(png)
@@ -99,7 +98,7 @@ def read_recipe(picture: Path | str) -> Recipe:
         raise ExplorationError(f"{path}: {error}") from error
     job = _job_from(path, parameters)
     try:
-        # What cannot be written into the new picture is told before that is paid for.
+        # Parameters that cannot be embedded are reported before the new picture is paid for.
         pictures.add_parameters(png, parameters)
     except ValueError as error:
         raise ExplorationError(f"{path}: its couch parameters are no plain JSON; make the picture again.") from error
@@ -107,11 +106,11 @@ def read_recipe(picture: Path | str) -> Recipe:
 
 
 def reproduce(picture: Path | str, workspace: Workspace, out: Path | str | None = None) -> Reproduction:
-    """Make a picture again from its own parameters, and compare the two. Asks the model once, which AWS bills.
+    """Generate a picture again from its own parameters, and compare the two. Calls the model once, which AWS bills.
 
-    It is written to `out`, by default beside the original as `<name>-again.png`, with the parameters of the original, for
-    it claims to be the same picture. Neither the original nor another picture is overwritten. Raises ExplorationError in
-    one sentence for what `read` refuses, for a file in the way, and for a model that gives no picture.
+    It is written to `out`, by default beside the original as `<name>-again.png`, with the parameters of the original.
+    Neither the original nor another picture is overwritten. Raises ExplorationError, with one sentence, like `read_recipe`,
+    for an existing file, and for a model that returns no picture.
     """
     recipe = read_recipe(picture)
     before = _pixels(recipe.png, recipe.path)
@@ -124,12 +123,12 @@ def reproduce(picture: Path | str, workspace: Workspace, out: Path | str | None 
         read_timeout_s=READ_TIMEOUT_S,
         session=workspace.session,
     )
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         png, _ = generation.ask(client, job)
     except GenerationError as error:
         raise ExplorationError(f"{recipe.path} cannot be made again. {error.detail}") from error
-    seconds = round(time.monotonic() - began, 3)
+    seconds = round(time.monotonic() - started, 3)
     png = pictures.add_parameters(png, recipe.parameters)
     try:
         write_whole(target, png)
@@ -151,7 +150,7 @@ def reproduce(picture: Path | str, workspace: Workspace, out: Path | str | None 
 
 
 def _job_from(path: Path, parameters: dict[str, Any]) -> Job:
-    """Build the job from the parameters, and hold it against its model's limits as they are now."""
+    """Create the job from the parameters, and check it against its model's current limits."""
     request, used = parameters.get("request"), parameters.get("seed")
     if not isinstance(request, dict) or not isinstance(parameters.get("id"), str):
         raise ExplorationError(f"{path}: its couch parameters do not contain the request; make the picture again.")
@@ -159,7 +158,7 @@ def _job_from(path: Path, parameters: dict[str, Any]) -> Job:
         raise ExplorationError(f"{path}: its couch parameters lack {', '.join(missing)}; make the picture again.")
     try:
         model = image_models.get(request["model"])
-        # A request for any seed (0 on Stability) was answered with one: that one makes this picture.
+        # For a random seed (0 on Stability), the model returned the one it used, which makes this picture.
         seed = request["seed"] if used is None else used
         values = {name: request[name] for name in ("prompt", "size", "cfg_scale", "negative_prompt")}
         model.check(values["prompt"], seed, values["size"], values["cfg_scale"], values["negative_prompt"])
@@ -169,13 +168,13 @@ def _job_from(path: Path, parameters: dict[str, Any]) -> Job:
 
 
 def _deployed_model(job: Job, workspace: Workspace) -> image_models.ImageModel:
-    """Choose the model as this deploy names it, whose region counts; one that it does not name, where it stands."""
+    """Return the model in the region where this workspace has it; else in its default region."""
     here = (image_models.get(arn) for arn in workspace.model_arns if image_models.parse_arn(arn)[1] == job.model.id)
     return next(here, job.model)
 
 
 def _check_output(target: Path, recipe: Recipe) -> None:
-    """Make sure that the picture can be written and nothing else is lost by it, before anything is paid."""
+    """Check, before anything is paid, that the picture can be written without overwriting another one."""
     if target.is_dir():
         raise ExplorationError(f"{target} is a folder: name the file, {target / recipe.path.name}.")
     if target.exists():
@@ -201,12 +200,12 @@ def _pixels(png: bytes, path: Path) -> Image.Image:
 
 
 def _different_pixels(first: Image.Image, second: Image.Image) -> int | None:
-    """Count the pixels that differ; None for pictures of different sizes."""
+    """Count the pixels that differ; None if the sizes differ."""
     from PIL import ImageChops  # noqa: PLC0415 - only a comparison needs it
 
     if first.size != second.size:
         return None
-    # The largest difference among a pixel's channels: 0 where it is the same.
+    # The largest difference among a pixel's channels: 0 if the pixel is the same.
     largest = functools.reduce(ImageChops.lighter, ImageChops.difference(first, second).split())
     return first.width * first.height - largest.histogram()[0]
 

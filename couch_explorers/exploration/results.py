@@ -1,4 +1,4 @@
-"""The outcome of each cell, the frame of a run, and the saved runs: a folder each, with `run.json` and `results.csv`."""
+"""The outcome of each cell, the frame of a run, and saved runs: one folder each, with `run.json` and `results.csv`."""
 
 from __future__ import annotations
 
@@ -29,54 +29,54 @@ if TYPE_CHECKING:
 class Status(StrEnum):
     """How a cell ended."""
 
-    MADE = "made"  # asked for in this run, and paid
-    CACHED = "cached"  # there already, here or in the bucket; not paid
-    SAME = "same"  # another cell of this sweep asks for the same picture
-    REFUSED = "refused"  # the model does not take it; never sent
+    MADE = "made"  # generated in this run, and paid for
+    CACHED = "cached"  # already existed, locally or in the bucket; not paid for
+    SAME = "same"  # another cell of this sweep requests the same picture
+    REFUSED = "refused"  # the model does not accept it; never sent
     FILTERED = "filtered"  # a content filter withheld it
-    THROTTLED = "throttled"  # the model was asked too often, retries included
+    THROTTLED = "throttled"  # the model was throttled, after retries
     FAILED = "failed"  # anything else
-    STOPPED = "stopped"  # the run was not started, or interrupted before the answer was there
+    STOPPED = "stopped"  # the run was not started, or was interrupted before the result
 
 
-# Those that have a picture.
+# The statuses of cells with a picture.
 WITH_PICTURE = (Status.MADE, Status.CACHED, Status.SAME)
 
-# The columns of a sweep's result, in this order; that of a sweep with variables has those of `columns_of` besides.
+# The columns of a sweep's result, in this order; a sweep with variables has more, see `columns_of`.
 COLUMNS = (
     "number", "prompt_name", "prompt", "model", "seed", "size", "cfg_scale", "negative_prompt",
     "status", "reason", "seconds", "usd", "path", "key", "width", "height", "id",
 )  # fmt: skip
-# The prompt's template, and for each variable the name of its value and the text that stands in the prompt; all three are
-# missing where the prompt had no template or that does not name the variable.
+# The prompt's template, and for each variable its value's name and its text in the prompt; all three are missing if the prompt
+# had no template, or if that does not name the variable.
 TEMPLATE, VARIABLE, VARIABLE_TEXT = "template", "variables.", "texts."
 
 
 def variable_names(columns: Iterable[str]) -> list[str]:
-    """Tell the variables of a frame by its columns, in their order."""
+    """Return the variables of a frame by its columns, in order."""
     return [name.removeprefix(VARIABLE) for name in columns if str(name).startswith(VARIABLE)]
 
 
 def template_columns(variables: Iterable[str]) -> tuple[str, ...]:
-    """Name the columns that a plan or a result with these variables has besides: none where there are none."""
+    """Return the additional columns of a plan or a result with these variables: none without variables."""
     named = tuple(variables)
     return (*(TEMPLATE for _ in named[:1]), *(f"{kind}{name}" for name in named for kind in (VARIABLE, VARIABLE_TEXT)))
 
 
 class Templated(Protocol):
-    """What was made from a template: a cell, or the view of one."""
+    """Something made from a template: a cell, or its view."""
 
     @property
     def template(self) -> str | None:
-        """The template, None where there was none."""
+        """The template, None if there was none."""
 
     @property
     def variables(self) -> tuple[VariableValue, ...]:
-        """What was filled in."""
+        """The values that were filled in."""
 
 
 def template_values(cell: Templated, variables: Sequence[str]) -> tuple[str | None, ...]:
-    """Give a cell's values for `template_columns`, None where there is none."""
+    """Return a cell's values for `template_columns`, None for missing ones."""
     if not variables:
         return ()
     found = {value.variable: (value.name, value.text) for value in cell.variables}
@@ -84,16 +84,16 @@ def template_values(cell: Templated, variables: Sequence[str]) -> tuple[str | No
 
 
 def variables_of(cells: Iterable[Templated]) -> list[str]:
-    """List the variables that cells have a value for, in the order in which they appear."""
+    """List the variables of some cells, in order of appearance."""
     return list(dict.fromkeys(value.variable for cell in cells for value in cell.variables))
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What is true of all rows of a run's frame: its `context`.
+    """What is common to all rows of a run's frame: its `context`.
 
-    `target` is where its pictures were made, "" where that is not known; `run` is the folder of the saved run, None for one that
-    was not saved; `unstarted` says why a run was not started, "" where it was.
+    `target` is where its pictures were made, "" if unknown; `run` is the folder of the saved run, None if it was not saved;
+    `unstarted` says why a run was not started, "" if it was.
     """
 
     target: str = ""
@@ -104,17 +104,17 @@ class RunContext:
 
 
 def context_of(result: object) -> RunContext:
-    """Give the context of a run's frame, or of a part of it; the default for any other object."""
+    """Return the context of a run's frame, or of a part of it; the default for any other object."""
     found = getattr(result, "context", None)
     return found if isinstance(found, RunContext) else RunContext()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the cell of this number ended.
+    """The outcome of the cell with this number.
 
-    `reason` is one sentence wherever there is no picture; `seconds` are the cell's own, from asking to having; `usd` is
-    what was paid for it in this run; `path` is the picture here, `key` the one in the bucket, None where it is not there.
+    `reason` is one sentence if there is no picture; `seconds` is the cell's own time, from request to result; `usd` is what
+    was paid for it in this run; `path` is the local picture, `key` the one in the bucket, None if it is not there.
     """
 
     number: int
@@ -132,7 +132,7 @@ ResultRow = tuple[Any, ...]
 PATH, STATUS, USD = (COLUMNS.index(name) for name in ("path", "status", "usd"))
 
 RUN_FILE, RESULTS_FILE = "run.json", "results.csv"
-# The columns that are no text; nullable whole numbers where a cell may have none.
+# The columns that are not text; nullable integers where a cell may have no value.
 DTYPES = {
     "number": "int64",
     "seed": "int64",
@@ -142,26 +142,26 @@ DTYPES = {
     "width": "Int64",
     "height": "Int64",
 }
-# Texts that a cell may lack; everywhere else an empty text is an empty text.
+# Texts that may be missing; everywhere else, an empty text is an empty text.
 NULLABLE = ("negative_prompt", "path", "key", TEMPLATE)
 MAX_SLUG_CHARACTERS = 40
 STOPPED_REASON = "The run was stopped before the picture was there: run again to go on."
 
 
 def columns_of(cells: Iterable[Cell]) -> tuple[str, ...]:
-    """Name the columns of a result of these cells: COLUMNS, and those of the variables behind them."""
+    """Return the columns of a result of these cells: COLUMNS, and those of their variables."""
     return (*COLUMNS, *template_columns(variables_of(cells)))
 
 
 def result_rows(cells: Sequence[Cell], outcomes: Mapping[int, Outcome]) -> list[ResultRow]:
-    """Make the rows of a sweep's result, one row a cell in the order given.
+    """Return the rows of a sweep's result, one per cell in the given order.
 
     Args:
-        cells: of one sweep.
+        cells: the cells of one sweep.
         outcomes: by the cell's number; a cell without one was stopped.
 
     Returns:
-        The values of `columns_of(cells)`, None for what is not there.
+        The values of `columns_of(cells)`, None for missing ones.
 
     """
     variables = variables_of(cells)
@@ -169,12 +169,12 @@ def result_rows(cells: Sequence[Cell], outcomes: Mapping[int, Outcome]) -> list[
 
 
 def to_frame(cells: Sequence[Cell], outcomes: Mapping[int, Outcome], context: RunContext = RunContext()) -> RunFrame:
-    """Make the result of a sweep: the columns of `columns_of`, one row a cell in the order given; see `result_rows`.
+    """Return the result of a sweep: the columns of `columns_of`, one row per cell in the given order; see `result_rows`.
 
-    `seconds` and `usd` are the cell's own, `path` is a file here, `key` one in the bucket, `width` and `height` are pixels;
-    what is not there is missing (NaN, NA).
+    `seconds` and `usd` are the cell's own, `path` is a local file, `key` an object in the bucket, `width` and `height` are in
+    pixels; missing values are NaN or NA.
     """
-    from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - it brings pandas, which not every caller needs
+    from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - imports pandas, which not every caller needs
 
     columns = columns_of(cells)
     values = RunFrame(result_rows(cells, outcomes), columns=list(columns))
@@ -184,24 +184,24 @@ def to_frame(cells: Sequence[Cell], outcomes: Mapping[int, Outcome], context: Ru
 
 
 def new_run_folder(target: str, title: str, started: datetime) -> Path:
-    """Name the folder of a run that begins now: time in UTC, title, and four digits that tell twins apart."""
+    """Return the folder of a new run: time in UTC, title, and four random digits to keep names unique."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_CHARACTERS].strip("-")
     parts = (started.astimezone(UTC).strftime("%Y%m%d-%H%M%S"), slug, secrets.token_hex(2))
     return Home.current().runs(target) / "-".join(filter(None, parts))
 
 
-# What a spreadsheet takes for a formula or cuts off, and an apostrophe before it: https://owasp.org/www-community/attacks/CSV_Injection
+# What a spreadsheet interprets as a formula or truncates, and an apostrophe before it: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def escape_formula(value: str) -> str:
-    """Write a text for a CSV file so that a spreadsheet shows it instead of running it: with an apostrophe before a formula."""
+    """Prefix a formula with an apostrophe, so that a spreadsheet shows the CSV file's text instead of running it."""
     return f"'{value}" if _FORMULA.match(value) else value
 
 
 def unescape_formula(cell: str) -> str:
-    """Read a text that `escape_formula` wrote."""
+    """Undo `escape_formula`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
@@ -211,11 +211,11 @@ def save_run(
     run: Mapping[str, Any],
     columns: Sequence[str] = COLUMNS,
 ) -> Path:
-    """Save a result's rows as `folder/results.csv` and what is to be known of the run as `folder/run.json`.
+    """Save a result's rows as `folder/results.csv` and the run's properties as `folder/run.json`.
 
     Args:
         found: what `result_rows` returned. Paths are written relative to the home folder, which may move.
-        folder: the run's own; made where it is not there.
+        folder: the run's folder; created if missing.
         run: plain values, among them "title", "purpose", "target" and "started" (ISO, UTC).
         columns: the names of the rows' values, `columns_of` the cells.
 
@@ -228,17 +228,17 @@ def save_run(
     """
     home = Home.current().path
     table = io.StringIO()
-    # Not by the frame: who interrupts a run does not want to wait for its library.
-    # All texts in quotes: Python 3.11 leaves them out around a carriage return, at which a row would end.
+    # Without pandas, so that interrupting a run does not have to wait for its import.
+    # All texts in quotes: Python 3.11 does not quote a carriage return, which would end the row.
     writer = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(columns)
     for row in found:
         plain = (*row[:PATH], _relative_path(row[PATH], home), *row[PATH + 1 :])
         writer.writerow([escape_formula(value) if isinstance(value, str) else value for value in plain])
     try:
-        # A lone half of a character pair, which no file in UTF-8 can hold, comes only with a refused cell.
+        # A lone surrogate, which UTF-8 cannot encode, occurs only in a refused cell.
         write_whole(folder / RESULTS_FILE, table.getvalue().encode("utf-8", "backslashreplace"))
-        # Last, because it makes the folder a run.
+        # Last, because this file marks the folder as a run.
         write_json(folder / RUN_FILE, dict(run))
     except OSError as error:
         raise ExplorationError(
@@ -249,9 +249,9 @@ def save_run(
 
 
 def load(folder: str | Path) -> RunFrame:
-    """Read a saved run as the frame that `Sweep.run` gave; `folder` may be named as seen from the project's folder.
+    """Read a saved run as the frame that `Sweep.run` returned; `folder` may be relative to the project's folder.
 
-    Raises ExplorationError for a folder that is no run.
+    Raises ExplorationError for a folder that is not a run.
     """
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
@@ -261,7 +261,7 @@ def load(folder: str | Path) -> RunFrame:
     info = RunInfo.read(folder)
     try:
         columns = tuple(pd.read_csv(folder / RESULTS_FILE, nrows=0, encoding="utf-8").columns)
-        # An empty text may be a variable's value; only its name tells whether there is one.
+        # A variable's text may be empty; only a missing name means that there is no value.
         nullable = [name for name in columns if name in NULLABLE or name.startswith(VARIABLE)]
         read = pd.read_csv(
             folder / RESULTS_FILE,
@@ -294,7 +294,7 @@ def load(folder: str | Path) -> RunFrame:
 
 
 def runs(target: str = "local") -> list[RunInfo]:
-    """List the saved runs of a target, newest first; a folder that holds no whole run is left out."""
+    """List the saved runs of a target, newest first; folders without a complete run are left out."""
     found = []
     for folder in Home.current().runs(target).glob("*/"):
         try:
@@ -308,8 +308,8 @@ def runs(target: str = "local") -> list[RunInfo]:
 class RunInfo:
     """A saved run without its rows.
 
-    `started` is UTC, `seconds` the whole run's; `requests` counts the cells, `pictures` those that have one, `made` those
-    that were paid for in this run, `usd` what they cost.
+    `started` is UTC, `seconds` the duration of the run; `requests` is the number of cells, `pictures` of those with one,
+    `made` of those paid for in this run, `usd` their cost.
     """
 
     folder: Path
@@ -329,7 +329,7 @@ class RunInfo:
 
     @classmethod
     def read(cls, folder: Path) -> RunInfo:
-        """Read what `save` wrote; raises ExplorationError for a folder that is no run."""
+        """Read what `save_run` wrote; raises ExplorationError for a folder that is not a run."""
         try:
             run: dict[str, Any] = read_json(folder / RUN_FILE) or {}
             return cls(
@@ -343,7 +343,7 @@ class RunInfo:
                 **{name: run["totals"][name] for name in ("requests", "pictures", "made", "usd")},
                 prompts=dict(run["axes"]["prompts"]),
                 models=tuple(run["axes"]["models"]),
-                # Runs saved before there were templates have none.
+                # Runs saved before templates existed have none.
                 variables={name: dict(values) for name, values in run["axes"].get("variables", {}).items()},
             )
         except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
@@ -356,25 +356,25 @@ class RunInfo:
 
 def run_totals(found: Iterable[ResultRow]) -> dict[str, Any]:
     """Count a result's rows: requests, pictures, made (paid for in this run), and usd."""
-    ends = [(Status(row[STATUS]), row[USD]) for row in found]
+    outcomes = [(Status(row[STATUS]), row[USD]) for row in found]
     return {
-        "requests": len(ends),
-        "pictures": sum(status in WITH_PICTURE for status, _ in ends),
-        "made": sum(status is Status.MADE for status, _ in ends),
-        "usd": round(sum(usd for _, usd in ends), 4),
+        "requests": len(outcomes),
+        "pictures": sum(status in WITH_PICTURE for status, _ in outcomes),
+        "made": sum(status is Status.MADE for status, _ in outcomes),
+        "usd": round(sum(usd for _, usd in outcomes), 4),
     }
 
 
 def _result_row(cell: Cell, outcome: Outcome | None) -> ResultRow:
-    asked = (cell.number, cell.prompt_name, cell.prompt, cell.model, cell.seed, cell.size, cell.cfg_scale)
+    request = (cell.number, cell.prompt_name, cell.prompt, cell.model, cell.seed, cell.size, cell.cfg_scale)
     ended = outcome or Outcome(cell.number, Status.STOPPED, STOPPED_REASON)
     path = None if ended.path is None else str(ended.path)
-    told = (str(ended.status), ended.reason, ended.seconds, ended.usd, path, ended.key, ended.width, ended.height)
-    return (*asked, cell.negative_prompt, *told, cell.id)
+    result = (str(ended.status), ended.reason, ended.seconds, ended.usd, path, ended.key, ended.width, ended.height)
+    return (*request, cell.negative_prompt, *result, cell.id)
 
 
 def _relative_path(path: object, home: Path) -> object:
-    """A path as it is written: below the home folder without it, elsewhere whole; missing stays missing."""
+    """Return a path relative to the home folder if it is below it; any other value unchanged."""
     if isinstance(path, str) and Path(path).is_relative_to(home):
         return Path(path).relative_to(home).as_posix()
     return path

@@ -1,7 +1,7 @@
-"""Two runs of the same cells, such as before and after a model was replaced: what stayed the same, and what changed.
+"""Comparison of two runs of the same cells, such as before and after a model was replaced.
 
-Cells are paired by all that they ask for except the model. A pair's pictures are compared by their bytes, and, where these
-differ, by a perceptual hash (pHash): 64 bits of what a picture shows at a glance, of which similar pictures share most.
+Cells are paired by their whole request except the model. A pair's pictures are compared by their pixels and, if these differ,
+by a perceptual hash (pHash): 64 bits that summarize a picture, most of which similar pictures share.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 # (https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html); unrelated ones are about 32 apart.
 NEAR_BITS = 10
 HASH_BITS = 64
-# By how much the mean score of the pairs may fall before it is worth a warning, on a scale from 1 to 5.
+# How far the pairs' mean score may fall without a warning, on a scale from 1 to 5.
 SCORE_TOLERANCE = 0.5
 PAIRS_SHOWN = 24
 PAIRS_A_PAGE = 4
@@ -56,16 +56,16 @@ class Change(StrEnum):
     NEAR = "near"  # at most NEAR_BITS of the perceptual hash
     CHANGED = "changed"
     LOST = "lost"  # the old run has a picture, the new one has none
-    GAINED = "gained"  # the other way round
+    GAINED = "gained"  # the new run has a picture, the old one has none
     MISSING = "missing"  # neither has one
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A cell of the old run and the one of the new run that asks for the same, but for the model.
+    """A cell of the old run and the cell of the new run with the same request, except for the model.
 
-    `distance` is the number of bits in which the perceptual hashes differ, None where there are not two pictures; ratings
-    and judgements are None where there are none.
+    `distance` is the number of bits in which the perceptual hashes differ, None unless both have a picture; missing ratings
+    and judgements are None.
     """
 
     old: CellView
@@ -77,7 +77,7 @@ class Pair:
 
     @property
     def label(self) -> str:
-        """What both ask for."""
+        """The common request: prompt, values, seed and size."""
         variables = (value.name for value in self.old.variables)
         return SEPARATOR.join(
             (self.old.prompt_name, *variables, axis_label("seed", self.old), axis_label("size", self.old))
@@ -85,7 +85,7 @@ class Pair:
 
     @property
     def score_change(self) -> float | None:
-        """By how much the judge's mean score rose."""
+        """The change of the judge's mean score."""
         old, new = self.judgements
         return None if old is None or new is None else new.mean - old.mean
 
@@ -105,16 +105,16 @@ class RunComparison:
 
     @property
     def counts(self) -> dict[Change, int]:
-        """How many pairs there are of each kind; those that do not occur are left out."""
+        """The number of pairs of each kind, without zeros."""
         found = Counter(pair.change for pair in self.pairs)
         return {change: found[change] for change in Change if found[change]}
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a pair.
+        """One row per pair.
 
         Columns: number_old, number_new, prompt_name, seed, size, model_old, model_new, change, distance (bits of 64), verdict_old,
-        verdict_new, stars_old, stars_new, score_old, score_new; missing where there is none.
+        verdict_new, stars_old, stars_new, score_old, score_new; any of them may be missing.
         """
         import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
@@ -142,8 +142,8 @@ class RunComparison:
     def checks(self) -> tuple[Check, ...]:
         """The verdicts that a workflow can fail on, see `checks.raise_for_verdicts` and its `fail_on`.
 
-        BAD: a picture was lost, or a cell is missing in the new run. WARN: a picture has changed, pictures that were kept have
-        changed, or the mean score fell by more than SCORE_TOLERANCE. NO DATA: nothing was judged in both runs.
+        BAD: a picture was lost, or a cell is missing in the new run. WARN: a picture has changed, a kept picture has changed,
+        or the mean score fell by more than SCORE_TOLERANCE. NO DATA: no pair was judged in both runs.
         """
         return (self._pictures(), self._kept(), self._scores(), self._cells())
 
@@ -160,11 +160,11 @@ class RunComparison:
         kept = [pair for pair in self.pairs if pair.ratings[0] is not None and pair.ratings[0].verdict == "keep"]
         if not kept:
             return Check("kept pictures", Verdict.NO_DATA, 0.0, "No picture of the old run was kept.")
-        other = [pair for pair in kept if pair.change not in (Change.SAME, Change.NEAR)]
-        verdict = Verdict.WARN if other else Verdict.OK
-        said = f"{len(kept) - len(other)} of {len(kept)} kept pictures look as before."
-        named = f" Rate again: {'; '.join(pair.label for pair in other[:3])}." if other else ""
-        return Check("kept pictures", verdict, 0.0, said + named)
+        changed = [pair for pair in kept if pair.change not in (Change.SAME, Change.NEAR)]
+        verdict = Verdict.WARN if changed else Verdict.OK
+        summary = f"{len(kept) - len(changed)} of {len(kept)} kept pictures look as before."
+        named = f" Rate again: {'; '.join(pair.label for pair in changed[:3])}." if changed else ""
+        return Check("kept pictures", verdict, 0.0, summary + named)
 
     def _scores(self) -> Check:
         both = [pair for pair in self.pairs if pair.score_change is not None]
@@ -176,20 +176,20 @@ class RunComparison:
         old, new = (fmean(each.mean for pair in both if (each := pair.judgements[side])) for side in (0, 1))
         stand_in = any(each.stand_in for pair in both for each in pair.judgements if each)
         mark = f" ({STAND_IN_MARK}: no model has looked at the pictures)" if stand_in else ""
-        said = f"Mean score {old:.2f} before, {new:.2f} after, in {formatting.count(len(both), 'pair')}{mark}."
-        return Check("judge's scores", Verdict.WARN if fell > SCORE_TOLERANCE else Verdict.OK, 0.0, said)
+        summary = f"Mean score {old:.2f} before, {new:.2f} after, in {formatting.count(len(both), 'pair')}{mark}."
+        return Check("judge's scores", Verdict.WARN if fell > SCORE_TOLERANCE else Verdict.OK, 0.0, summary)
 
     def _cells(self) -> Check:
         if not self.only_old and not self.only_new:
             return Check(
                 "cells", Verdict.OK, 0.0, f"Both runs have the same {formatting.count(len(self.pairs), 'cell')}."
             )
-        told = f"{len(self.only_old)} only in the old run, {len(self.only_new)} only in the new one."
-        return Check("cells", Verdict.BAD if self.only_old else Verdict.WARN, 0.0, told)
+        summary = f"{len(self.only_old)} only in the old run, {len(self.only_new)} only in the new one."
+        return Check("cells", Verdict.BAD if self.only_old else Verdict.WARN, 0.0, summary)
 
     @property
     def sentence(self) -> str:
-        """How many pairs there are of each kind, and between which models."""
+        """The number of pairs of each kind, and the models."""
         counts = ", ".join(f"{count} {change}" for change, count in self.counts.items())
         old, new = (
             " and ".join(dict.fromkeys(each.model_name for each in side))
@@ -202,20 +202,20 @@ class RunComparison:
         return [(pair.old, pair.new) for pair in self.pairs]
 
     def pages(self) -> list[Image.Image]:
-        """Draw the pairs, the old picture left and the new one right, PAIRS_A_PAGE on a page."""
-        measures = PageMetrics(2)
-        parts = [self.pairs[start : start + PAIRS_A_PAGE] for start in range(0, len(self.pairs), PAIRS_A_PAGE)]
-        drawn = []
-        for number, part in enumerate(parts, start=1):
-            around = page_frame(
-                measures,
+        """Draw the pairs, the old picture on the left and the new one on the right, PAIRS_A_PAGE per page."""
+        metrics = PageMetrics(2)
+        groups = [self.pairs[start : start + PAIRS_A_PAGE] for start in range(0, len(self.pairs), PAIRS_A_PAGE)]
+        images = []
+        for number, page_pairs in enumerate(groups, start=1):
+            frame = page_frame(
+                metrics,
                 title="Before and after",
                 purpose=self.sentence,
                 texts=[],
                 facts=[],
                 foot=tuple(
                     origin_sentence(
-                        [pair.old if side == 0 else pair.new for pair in part],
+                        [pair.old if side == 0 else pair.new for pair in page_pairs],
                         self.targets[side],
                         run_date(self.runs[side]),
                     )
@@ -225,15 +225,15 @@ class RunComparison:
             rows = [
                 PictureRow(
                     (
-                        picture_slot(pair.old, [pair.label, pair.old.model_name], measures),
-                        picture_slot(pair.new, [_change_label(pair), pair.new.model_name], measures),
+                        picture_slot(pair.old, [pair.label, pair.old.model_name], metrics),
+                        picture_slot(pair.new, [_change_label(pair), pair.new.model_name], metrics),
                     ),
-                    measures,
+                    metrics,
                 )
-                for pair in part
+                for pair in page_pairs
             ]
-            drawn.append(around.page(rows, number, len(parts)))
-        return drawn
+            images.append(frame.page(rows, number, len(groups)))
+        return images
 
     def save(self, folder: Path | str) -> list[Path]:
         """Write the pages as `pairs-1.png` and so on into a folder, and return their paths."""
@@ -248,7 +248,7 @@ class RunComparison:
         return self.sentence
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
-        # What changed most comes first.
+        # The largest changes come first.
         order = sorted(self.pairs, key=lambda pair: -(HASH_BITS if pair.distance is None else pair.distance))
         shown = render(
             "exploration/run_comparison.html.j2",
@@ -267,39 +267,48 @@ class RunComparison:
 
 
 def compare_runs(old: pd.DataFrame | Path | str, new: pd.DataFrame | Path | str) -> RunComparison:
-    """Pair the cells of two runs by all that they ask for except the model, and say how their pictures differ.
+    """Pair the cells of two runs by their whole request except the model, and compare their pictures.
 
     Args:
         old: a sweep's result, or the folder of a saved run.
         new: likewise. Where a run has several models, each prompt, seed and size is paired in the order of the models.
 
     Raises:
-        ExplorationError: one of them is no result, or they have no cell in common.
+        ExplorationError: one of them is not a result, or they have no cell in common.
 
     """
     frames = [results.load(each) if isinstance(each, str | Path) else each for each in (old, new)]
     targets = [target_of(frame) for frame in frames]
     ratings = [current_ratings(target) for target in targets]
-    judged = [current_scores(target) for target in targets]
-    matched, lone = _match(cell_views(frames[0]), cell_views(frames[1]))
+    judgements = [current_scores(target) for target in targets]
+    matched, unmatched = _match(cell_views(frames[0]), cell_views(frames[1]))
     pairs = []
     for before, after in matched:
         names = [_name(before), _name(after)]
         change, distance = compare_pictures(before, after)
-        said = (ratings[0].get(names[0]), ratings[1].get(names[1]))
-        pairs.append(Pair(before, after, change, distance, said, (judged[0].get(names[0]), judged[1].get(names[1]))))
+        pair_ratings = (ratings[0].get(names[0]), ratings[1].get(names[1]))
+        pairs.append(
+            Pair(
+                before,
+                after,
+                change,
+                distance,
+                pair_ratings,
+                (judgements[0].get(names[0]), judgements[1].get(names[1])),
+            )
+        )
     if not pairs:
         raise ExplorationError(
             "The two runs have no cell in common: give runs with the same prompts, seeds and sizes; only the model may differ.",
         )
     runs = (results.context_of(frames[0]).run, results.context_of(frames[1]).run)
-    return RunComparison(tuple(pairs), tuple(lone[0]), tuple(lone[1]), (targets[0], targets[1]), runs)
+    return RunComparison(tuple(pairs), tuple(unmatched[0]), tuple(unmatched[1]), (targets[0], targets[1]), runs)
 
 
 def compare_pictures(old: CellView, new: CellView) -> tuple[Change, int | None]:
-    """Say how the pictures of two cells differ, and in how many bits of their perceptual hashes.
+    """Compare the pictures of two cells; return the change, and the distance of their perceptual hashes in bits.
 
-    A picture whose file is gone or damaged counts as none.
+    A picture whose file is missing or damaged counts as none.
     """
     images = [load_rgb(cell.path) if cell.path is not None else None for cell in (old, new)]
     if images[0] is None or images[1] is None:
@@ -308,7 +317,7 @@ def compare_pictures(old: CellView, new: CellView) -> tuple[Change, int | None]:
         return (Change.GAINED if images[0] is None else Change.LOST), None
     if images[0].size == images[1].size and images[0].tobytes() == images[1].tobytes():
         return Change.SAME, 0
-    import imagehash  # noqa: PLC0415 - it brings SciPy, which takes its time
+    import imagehash  # noqa: PLC0415 - imports SciPy, which is slow
 
     distance = int(imagehash.phash(images[0]) - imagehash.phash(images[1]))
     return (Change.NEAR if distance <= NEAR_BITS else Change.CHANGED), distance
@@ -317,25 +326,25 @@ def compare_pictures(old: CellView, new: CellView) -> tuple[Change, int | None]:
 def _match(
     old: Sequence[CellView], new: Sequence[CellView]
 ) -> tuple[list[tuple[CellView, CellView]], tuple[list[CellView], list[CellView]]]:
-    """Pair the cells, in the old run's order, and give those that have no counterpart."""
+    """Pair the cells, in the old run's order; also return those without a counterpart."""
 
-    def request(cell: CellView, *, with_strength: bool) -> Hashable:
-        return (cell.prompt, cell.seed, cell.size, cell.negative_prompt, cell.cfg_scale if with_strength else None)
+    def request(cell: CellView, *, with_cfg_scale: bool) -> Hashable:
+        return (cell.prompt, cell.seed, cell.size, cell.negative_prompt, cell.cfg_scale if with_cfg_scale else None)
 
     found: dict[int, CellView] = {}
-    left = list(new)
-    # A strength that only one of the models takes must not keep two cells apart.
-    for with_strength in (True, False):
-        places: dict[Hashable, list[CellView]] = {}
-        for cell in left:
-            places.setdefault(request(cell, with_strength=with_strength), []).append(cell)
-        for place, cell in enumerate(old):
-            there = places.get(request(cell, with_strength=with_strength), [])
-            if place not in found and there:
-                found[place] = there.pop(0)
-        left = [cell for cells in places.values() for cell in cells]
-    pairs = [(cell, found[place]) for place, cell in enumerate(old) if place in found]
-    return pairs, ([cell for place, cell in enumerate(old) if place not in found], left)
+    unmatched = list(new)
+    # A cfg scale that only one of the models accepts must not keep two cells apart.
+    for with_cfg_scale in (True, False):
+        by_request: dict[Hashable, list[CellView]] = {}
+        for cell in unmatched:
+            by_request.setdefault(request(cell, with_cfg_scale=with_cfg_scale), []).append(cell)
+        for index, cell in enumerate(old):
+            candidates = by_request.get(request(cell, with_cfg_scale=with_cfg_scale), [])
+            if index not in found and candidates:
+                found[index] = candidates.pop(0)
+        unmatched = [cell for cells in by_request.values() for cell in cells]
+    pairs = [(cell, found[index]) for index, cell in enumerate(old) if index in found]
+    return pairs, ([cell for index, cell in enumerate(old) if index not in found], unmatched)
 
 
 def _name(cell: CellView) -> str:
@@ -351,15 +360,15 @@ def _both(pair: Pair) -> list[tuple[CellView, Rating | None, Judgement | None]]:
 
 
 def _side(cell: CellView, rating: Rating | None, judgement: Judgement | None) -> Mapping[str, Any]:
-    told = [cell.model_name]
+    details = [cell.model_name]
     if rating is not None and rating.verdict is not None:
-        told.append({"keep": "kept", "reject": "rejected"}[rating.verdict])
+        details.append({"keep": "kept", "reject": "rejected"}[rating.verdict])
     if rating is not None and rating.stars is not None:
-        told.append(formatting.count(rating.stars, "star"))
+        details.append(formatting.count(rating.stars, "star"))
     if judgement is not None:
-        told.append(judgement.label)
+        details.append(judgement.label)
     picture = picture_html(cell.path, cell.prompt) if cell.path is not None else ""
-    return {"picture": picture, "reason": cell.reason or str(cell.status), "told": SEPARATOR.join(told)}
+    return {"picture": picture, "reason": cell.reason or str(cell.status), "details": SEPARATOR.join(details)}
 
 
 def _change_label(pair: Pair) -> str:

@@ -1,4 +1,4 @@
-"""Runs a plan: calls the runner for the new cells in threads of its own, and collects the outcome of every cell."""
+"""Runs a plan: calls a runner for the new cells in threads, and collects the outcome of every cell."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# Threads that store in the bucket what an earlier run could only keep here.
+# Threads that upload pictures that an earlier run could only save locally.
 UPLOAD_THREADS = 8
-# Seconds between two looks at whether somebody wants to stop; on Windows nothing else lets Ctrl-C through.
+# Seconds between two checks for an interrupt; on Windows, nothing else lets Ctrl-C through.
 POLL_S = 0.2
 
 
 class Runner(Protocol):
-    """Makes the pictures of cells: `direct.run` and `queue.run`."""
+    """Makes the pictures of cells: `direct_runner.run` and `queue_runner.run`."""
 
     def __call__(
         self,
@@ -47,18 +47,18 @@ class Runner(Protocol):
 
 
 class Executor:
-    """What is to be done for the rows of a plan, and what became of each; its runners work in other threads.
+    """Executes the rows of a plan and collects the outcome of each; runners work in other threads.
 
-    `trouble` is what ended a runner before its time, None where nothing did.
+    `error` is what ended a runner prematurely, None if nothing did.
     """
 
     def __init__(self, rows: Sequence[PlanRow], workspace: Workspace, cache: ImageCache) -> None:
         self._rows, self._workspace, self._cache = rows, workspace, cache
         self.new = [row.cell for row in rows if row.status is Planned.NEW]
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
         self._planned = {row.cell.number: row.reason for row in rows}
         self._outcomes: dict[int, Outcome] = {}
-        self._only_here: list[Cell] = []
+        self._local_only: list[Cell] = []
         self._lock = threading.Lock()
         for row in rows:
             if row.status is Planned.REFUSED:
@@ -71,14 +71,14 @@ class Executor:
         if picture is None or cell.job is None:
             raise AssertionError("A cached row of a plan has a picture and a job.")
         key = cell.job.key(self._workspace.prefix)
-        there = picture.is_at(self._workspace.bucket, key)
-        if not there:
-            self._only_here.append(cell)
+        in_bucket = picture.is_at(self._workspace.bucket, key)
+        if not in_bucket:
+            self._local_only.append(cell)
         self._outcomes[cell.number] = Outcome(
             cell.number,
             Status.CACHED,
             path=picture.path,
-            key=key if there else None,
+            key=key if in_bucket else None,
             width=picture.width,
             height=picture.height,
         )
@@ -92,23 +92,23 @@ class Executor:
         cancel: threading.Event | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Make what is new and store what is only here, until all is done.
+        """Make the new pictures, and upload those that exist only locally.
 
         Args:
             runner: makes the pictures.
-            concurrency: how many at a time.
-            label: stands before the progress.
-            cancel: ends the waiting once it is set; what was asked for by then is kept when it comes.
+            concurrency: the number of pictures at a time.
+            label: the text before the progress.
+            cancel: ends the wait once it is set; pictures already requested are still saved when they arrive.
             on_step: see `progress.track`.
 
         Raises:
-            KeyboardInterrupt: at once.
+            KeyboardInterrupt: immediately.
 
         """
-        if not self.new and not self._only_here:
+        if not self.new and not self._local_only:
             return
         stop, done = threading.Event(), threading.Event()
-        with progress.track(len(self.new) + len(self._only_here), label, on_step) as shown:
+        with progress.track(len(self.new) + len(self._local_only), label, on_step) as shown:
 
             def report(outcome: Outcome) -> None:
                 if stop.is_set():
@@ -119,7 +119,7 @@ class Executor:
 
             def work() -> None:
                 try:
-                    with self._storing(stop, shown.step):
+                    with self._uploading(stop, shown.step):
                         runner(
                             self.new,
                             workspace=self._workspace,
@@ -128,13 +128,13 @@ class Executor:
                             report=report,
                             stop=stop,
                         )
-                except Exception as error:  # noqa: BLE001 - any is a failure of the test
-                    self.trouble = error
+                except Exception as error:  # noqa: BLE001 - raised by the caller
+                    self.error = error
                 finally:
                     done.set()
 
             try:
-                # In threads of their own: an interrupt then meets this loop, never a runner or an import half-way.
+                # In separate threads, so that an interrupt hits this loop and never a runner or an import.
                 threading.Thread(target=work, name="sweep").start()
                 if not done.wait(POLL_S):
                     threading.Thread(target=_preload_pandas, name="import").start()
@@ -147,9 +147,9 @@ class Executor:
                 raise
 
     def outcomes(self) -> dict[int, Outcome]:
-        """Give what is known by now, by the cell's number: without those that have not ended.
+        """Return the outcomes so far, by cell number, without cells that have not ended.
 
-        Where the run was stopped, pictures that were just being stored are here all the same.
+        After a stop, this includes pictures that were just being uploaded.
         """
         with self._lock:
             known = dict(self._outcomes)
@@ -163,26 +163,26 @@ class Executor:
         return known
 
     def _explained(self, outcome: Outcome) -> Outcome:
-        """Say of a picture that was made again why that was needed."""
+        """Add the reason why a picture was made again."""
         planned = self._planned[outcome.number]
         if outcome.status not in WITH_PICTURE or not planned:
             return outcome
         return replace(outcome, reason=f"{planned} {outcome.reason}".strip())
 
     @contextmanager
-    def _storing(self, stop: threading.Event, step: Callable[[], None]) -> Iterator[None]:
-        """Store what is only here, beside what else is done."""
-        if not self._only_here:
+    def _uploading(self, stop: threading.Event, step: Callable[[], None]) -> Iterator[None]:
+        """Upload pictures that exist only locally, concurrently with the `with` block."""
+        if not self._local_only:
             yield
             return
         s3 = bucket.s3_client(self._workspace, UPLOAD_THREADS)
-        with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="storer") as storers:
-            stored = storers.map(partial(self._store, s3, stop, step), self._only_here)
+        with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload") as pool:
+            uploads = pool.map(partial(self._upload, s3, stop, step), self._local_only)
             yield
-            list(stored)
+            list(uploads)
 
-    def _store(self, s3: Any, stop: threading.Event, step: Callable[[], None], cell: Cell) -> None:
-        """Store a picture that an earlier run could only keep here."""
+    def _upload(self, s3: Any, stop: threading.Event, step: Callable[[], None], cell: Cell) -> None:
+        """Upload a picture that an earlier run could only save locally."""
         job, known = cell.job, self._outcomes[cell.number]
         if job is None or known.path is None or stop.is_set():
             return
@@ -203,19 +203,19 @@ class Executor:
 
 
 def _preload_pandas() -> None:
-    """Spend the half second that it takes while the first pictures are painted, when it costs nothing."""
+    """Import pandas while the first pictures are generated, where its half second costs nothing."""
     import pandas  # noqa: F401, ICN001, PLC0415
 
 
 def _kept_outcome(number: int, picture: CachedPicture) -> Outcome:
-    """Say of a picture that was paid for and is here that nobody got to say more of it."""
+    """Return the outcome of a picture that was paid for and saved, but not reported before the stop."""
     seconds, usd = picture.record.get("seconds"), picture.record.get("usd", 0.0)
-    told = Outcome(number, Status.MADE, "Not in the bucket yet; the next run stores it.", seconds, usd)
-    return replace(told, path=picture.path, width=picture.width, height=picture.height)
+    outcome = Outcome(number, Status.MADE, "Not in the bucket yet; the next run stores it.", seconds, usd)
+    return replace(outcome, path=picture.path, width=picture.width, height=picture.height)
 
 
 def _same_outcome(number: int, leader: Outcome) -> Outcome:
-    """Say of a cell that asks for an earlier cell's picture what became of it; it costs nothing."""
+    """Return the outcome of a cell with the same request as an earlier one; it costs nothing."""
     if leader.status in WITH_PICTURE:
         reason, status = f"The same picture as cell {leader.number}.", Status.SAME
     else:

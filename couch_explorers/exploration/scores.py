@@ -1,6 +1,6 @@
-"""The scores that a judge gave to pictures, in a JSON Lines file: at once what is shown of a picture and the judge's cache.
+"""A judge's scores of pictures, in a JSON Lines file that is also the judge's cache.
 
-Each line is one answer: what was asked (`key`), of which picture (`id`), and a score from 1 to 5 with a reason for each criterion.
+Each line is one answer: the question's hash (`key`), the picture (`id`), and a score from 1 to 5 with a reason for each criterion.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class BrokenScoreWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Score:
-    """What a judge says of a picture by one criterion: 1 (not at all) to 5 (fully), and why."""
+    """A judge's score of a picture by one criterion, 1 (not at all) to 5 (fully), with the reason."""
 
     score: int
     reason: str
@@ -41,8 +41,8 @@ class Score:
 class Judgement:
     """A judge's answer for one picture.
 
-    `scores` are by criterion, in the rubric's order; `usd` is what it cost; `stand_in` says that no model has looked at the
-    picture; `at` is ISO, UTC; `key` is the hash of all that was asked.
+    `scores` are by criterion, in the rubric's order; `usd` is the cost; `stand_in` means that no model has seen the picture;
+    `at` is ISO, UTC; `key` is the hash of the question.
     """
 
     key: str
@@ -61,18 +61,18 @@ class Judgement:
 
     @property
     def label(self) -> str:
-        """The mean as it stands beside a picture, such as "judged 4.3" or "judged 4.3 (stand-in)"."""
+        """The mean as shown beside a picture, such as "judged 4.3" or "judged 4.3 (stand-in)"."""
         return f"judged {self.mean:.1f}{f' ({STAND_IN_MARK})' if self.stand_in else ''}"
 
     def to_json(self) -> dict[str, Any]:
-        """Write the line's object."""
-        # A list, because the keys of an object are sorted.
+        """Return the line's object."""
+        # A list, because the keys of an object are sorted on writing.
         scores = [{"criterion": criterion, **asdict(score)} for criterion, score in self.scores.items()]
         return asdict(self) | {"scores": scores}
 
     @classmethod
     def from_json(cls, value: Any) -> Judgement:
-        """Read a line's object; raises ValueError with a sentence for any other."""
+        """Parse a line's object; raises ValueError with a sentence for any other."""
         try:
             scores = {
                 str(each["criterion"]): Score(int(each["score"]), str(each["reason"])) for each in value["scores"]
@@ -97,19 +97,19 @@ class Judgement:
 
 @dataclass(frozen=True)
 class ScoresFile:
-    """The scores of one target's pictures; the file need not be there yet. Several programs may add to it at once."""
+    """A target's scores file, which need not exist yet. Several programs may append to it at once."""
 
     path: Path
 
     def read(self) -> list[Judgement]:
-        """Read all answers, the newest last; warns and raises as `tail` does."""
+        """Read all answers, newest last; warns and raises like `tail`."""
         return self.tail(0)[0]
 
     def tail(self, start: int) -> tuple[list[Judgement], int]:
-        """Read the answers from a byte on, the newest last; a line that cannot be read is left out, with a BrokenScoreWarning.
+        """Read the answers from a byte offset on, newest last; skips invalid lines with a BrokenScoreWarning.
 
         Returns:
-            The answers, and the byte after the last whole line.
+            The answers, and the offset after the last complete line.
 
         Raises:
             ExplorationError: the file cannot be read.
@@ -135,7 +135,7 @@ class ScoresFile:
         return found, start + len(whole)
 
     def add(self, judgement: Judgement) -> None:
-        """Add an answer, on disk when this returns.
+        """Append an answer, on disk when this returns.
 
         Raises:
             ExplorationError: the file cannot be written.
@@ -146,15 +146,15 @@ class ScoresFile:
 
 
 def with_score(label: str, judgement: Judgement | None) -> str:
-    """Write a picture's label with its score, where a judge gave one."""
+    """Return a picture's label with its score, if there is one."""
     return label if judgement is None else f"{label}{SEPARATOR}{judgement.label}"
 
 
 def scores_file(target: str) -> ScoresFile:
-    """Name the file of a target's scores."""
+    """Return a target's scores file."""
     return ScoresFile(Home.current().scores(target))
 
 
 def current_scores(target: str = "local") -> dict[str, Judgement]:
-    """The newest answer for each picture, by its id; raises as `ScoresFile.read` does."""
+    """Return the newest answer for each picture, by id; raises like `ScoresFile.read`."""
     return {found.id: found for found in scores_file(target).read()}

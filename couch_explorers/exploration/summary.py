@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# A refusal and a filter are answers to the question that was asked; what failed has no answer yet.
+# A refused or filtered cell has its answer; a failed one does not.
 VERDICTS = {
     Status.REFUSED: Verdict.WARN,
     Status.FILTERED: Verdict.WARN,
@@ -29,7 +29,7 @@ MAX_REASONS_SHOWN = 3
 
 @dataclass(frozen=True)
 class SweepSummary:
-    """What a sweep came to. Displayed by a notebook as a table of checks with the sentence above it."""
+    """The outcome of a sweep. Displayed by a notebook as a table of checks with the sentence above it."""
 
     sentence: str
     checks: tuple[Check, ...]
@@ -40,31 +40,31 @@ class SweepSummary:
 
 
 def conclude(pictures: pd.DataFrame) -> SweepSummary:
-    """Judge the result of `Sweep.run`: BAD where a cell failed or the run was not started, WARN where a model or its filter would not, else OK."""
+    """Judge the result of `Sweep.run`: BAD if a cell failed or the run was not started, WARN if a model or its filter refused, else OK."""
     statuses = Counter(Status(status) for status in pictures["status"])
-    there = sum(statuses[status] for status in WITH_PICTURE)
+    available = sum(statuses[status] for status in WITH_PICTURE)
     seconds = float(pictures["seconds"].fillna(0).sum())
     checks = [
         Check(
             "pictures",
-            Verdict.OK if there == len(pictures) else Verdict.WARN if there else Verdict.BAD,
+            Verdict.OK if available == len(pictures) else Verdict.WARN if available else Verdict.BAD,
             round(seconds, 3),
-            f"{there} of {len(pictures)} are there: {', '.join(f'{statuses[s]} {s}' for s in Status if statuses[s])}.",
+            f"{available} of {len(pictures)} are there: {', '.join(f'{statuses[s]} {s}' for s in Status if statuses[s])}.",
         ),
     ]
     unstarted = context_of(pictures).unstarted
     if unstarted:
         checks.append(Check("run started", Verdict.BAD, 0.0, unstarted))
     for status, verdict in VERDICTS.items():
-        # All that is stopped in a run that was not started has the reason that stands there already.
+        # In a run that was not started, all stopped cells have the reason listed above.
         if statuses[status] and not (unstarted and status is Status.STOPPED):
             checks.append(Check(f"{status} cells", verdict, 0.0, _reasons(pictures, status)))
-    return SweepSummary(_sentence(pictures, there, statuses), tuple(checks))
+    return SweepSummary(_sentence(pictures, available, statuses), tuple(checks))
 
 
-def _sentence(pictures: pd.DataFrame, there: int, statuses: Counter[Status]) -> str:
+def _sentence(pictures: pd.DataFrame, available: int, statuses: Counter[Status]) -> str:
     new, paid = statuses[Status.MADE], formatting.usd(float(pictures["usd"].sum()), exact=True)
-    sentence = f"{there} of {len(pictures)} pictures are there"
+    sentence = f"{available} of {len(pictures)} pictures are there"
     if not new:
         return f"{sentence}, none of them new: nothing was paid."
     if context_of(pictures).target == "local":
@@ -73,7 +73,7 @@ def _sentence(pictures: pd.DataFrame, there: int, statuses: Counter[Status]) -> 
 
 
 def _reasons(pictures: pd.DataFrame, status: Status) -> str:
-    """Say why, each reason once, the most frequent first."""
+    """List each reason once, most frequent first."""
     reasons = Counter(pictures.loc[pictures["status"] == status, "reason"])
     shown = [f"{count} x {reason}" for reason, count in reasons.most_common(MAX_REASONS_SHOWN)]
     if len(reasons) > MAX_REASONS_SHOWN:

@@ -1,4 +1,4 @@
-"""A sweep on a target: what it would do, how it is run, and what is kept of the run."""
+"""A sweep on a target: its plan, its run, and the saved result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# An interrupt ends the waiting, not what was asked for already.
+# An interrupt ends the wait, not the requests already sent.
 AFTER_INTERRUPT = {
     "direct": "What is being painted just now is kept when it comes.",
     "queue": "What was sent stays in the queue and will be made and paid for; the next run fetches it.",
@@ -34,14 +34,14 @@ AFTER_INTERRUPT = {
 
 @dataclass(frozen=True, init=False)
 class Sweep(SweepSpec):
-    """A specification that can be planned and run on a workspace; see `SweepSpec` for its arguments."""
+    """A specification that can be planned and run on a workspace; see `SweepSpec` for the arguments."""
 
     def plan(self, workspace: Workspace, via: str = "direct", concurrency: int = 8) -> PlanFrame:
-        """Say what a run would do, before anything is paid: one row a cell, see `plan.frame`.
+        """Plan a run, before anything is paid for: one row per cell, see `plan.plan_frame`.
 
-        Looks into this machine's cache and asks the target for the lifecycle of models, but not into the bucket: a
-        picture that is only there is planned as new and fetched in the run. Raises ExplorationError for an unknown `via`
-        and for via="queue" where no queue is deployed.
+        Checks this machine's cache and the models' lifecycle on the target, but not the bucket: a picture that is only
+        there is planned as new and fetched in the run. Raises ExplorationError for an unknown `via`, and for via="queue"
+        if no queue is deployed.
         """
         return plan.make_plan(self, workspace, via=via, concurrency=concurrency)
 
@@ -53,10 +53,10 @@ class Sweep(SweepSpec):
         *,
         errors: Literal["raise", "show"] = "raise",
     ) -> PlanSummary | NoPlan:
-        """Say in a few lines what a run would ask, cost and take.
+        """Summarize the calls, cost and time of a run.
 
-        Raises ExplorationError as `plan` does; with errors="show" its sentence is returned in the summary's place, so
-        that a notebook goes on.
+        Raises ExplorationError like `plan`; with errors="show", its message is returned in place of the summary, so that a
+        notebook continues.
         """
         try:
             return plan.summarize_plan(self.plan(workspace, via=via, concurrency=concurrency))
@@ -77,26 +77,26 @@ class Sweep(SweepSpec):
         cancel: threading.Event | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> RunFrame:
-        """Make the pictures that are not there yet and return one row a cell, in order, whatever became of it.
+        """Make the missing pictures and return one row per cell, in order, whatever its outcome.
 
         Args:
-            workspace: whose models, queue and bucket are used.
+            workspace: the workspace whose models, queue and bucket are used.
             via: "direct" from this process, or "queue" by the deployed Lambdas.
-            concurrency: how many pictures are asked for at a time; the queue has its own limit.
-            max_cost_usd: a plan that costs more is not started; None is no limit.
-            cache: where pictures are kept, by default the target's.
-            errors: with "show", what keeps a run from being started is no error: the rows are returned, "stopped" with that
-                sentence as their reason unless their picture is in the cache; `conclude` then says BAD.
+            concurrency: the number of pictures requested at a time; the queue has its own limit.
+            max_cost_usd: a plan that costs more is not started; None means no limit.
+            cache: where pictures are saved, by default the target's cache.
+            errors: with "show", an error that prevents the start is not raised: the rows are returned, "stopped" with its
+                message as their reason unless their picture is in the cache; `conclude` then returns BAD.
             cancel: once it is set, from another thread, the run ends within a fraction of a second and is saved; the cells
                 without a picture are "stopped".
-            on_step: is called with (done, total) in place of the progress bar, from any thread.
+            on_step: called with (done, total) in place of the progress bar, from any thread.
 
         Returns:
-            The columns of `results.columns_of`; `seconds` and `usd` (USD) are the cell's own. Its `context` names the
+            The columns of `results.columns_of`; `seconds` and `usd` (USD) are the cell's own. Its `context` has the
             target and the folder of the saved run.
 
         Raises:
-            ExplorationError: before anything is sent: as `plan` does, and where the new pictures cost more than
+            ExplorationError: before anything is sent: like `plan`, and if the new pictures cost more than
                 `max_cost_usd`.
 
         """
@@ -106,8 +106,8 @@ class Sweep(SweepSpec):
             plan.check_concurrency(concurrency)
             planned = plan.plan_rows(self, workspace, cache, via)
             plan.check_cost(planned, max_cost_usd)
-            work = Executor(planned, workspace, cache)
-            if work.new:
+            executor = Executor(planned, workspace, cache)
+            if executor.new:
                 cache.check_writable()
         except ExplorationError as error:
             if errors == "raise":
@@ -117,29 +117,29 @@ class Sweep(SweepSpec):
             progress.print_line(warning)
         interrupted = None
         try:
-            work.do(_runner(via), concurrency, f"{self.title or 'sweep'} ({via})", cancel=cancel, on_step=on_step)
+            executor.do(_runner(via), concurrency, f"{self.title or 'sweep'} ({via})", cancel=cancel, on_step=on_step)
         except KeyboardInterrupt as stopped:
             interrupted = stopped
-        cells, outcomes = [row.cell for row in planned], work.outcomes()
+        cells, outcomes = [row.cell for row in planned], executor.outcomes()
         found = results.result_rows(cells, outcomes)
         about = {"via": via, "concurrency": concurrency, "seconds": round(time.monotonic() - begin, 3)}
         context = _save(found, results.columns_of(cells), self, workspace, started, about)
         if interrupted is not None:
-            here = results.run_totals(found)["pictures"]
-            progress.print_line(f"Stopped: {here} of {len(found)} pictures are here; run again to go on.")
+            available = results.run_totals(found)["pictures"]
+            progress.print_line(f"Stopped: {available} of {len(found)} pictures are here; run again to go on.")
             progress.print_line(AFTER_INTERRUPT[via])
             raise interrupted
-        if work.trouble is not None:
-            raise work.trouble
+        if executor.error is not None:
+            raise executor.error
         return results.to_frame(cells, outcomes, context)
 
 
 def _unstarted(sweep: SweepSpec, workspace: Workspace, cache: ImageCache, reason: str) -> RunFrame:
-    """Give the rows of a run that was not started: what is in the cache, and the reason wherever a picture is missing.
+    """Return the rows of a run that was not started: cached pictures, and the reason for all other cells.
 
-    It is not saved among the runs; `unstarted` of its context has the reason for `conclude`.
+    It is not saved as a run; `unstarted` of its context has the reason for `conclude`.
     """
-    # Whatever was wrong with the way that was asked for: this one only looks into the cache.
+    # "direct", which only looks into the cache, even if the requested `via` was the problem.
     planned = plan.plan_rows(sweep, workspace, cache, via="direct")
     known = Executor(planned, workspace, cache).outcomes()
     cells = [row.cell for row in planned]
@@ -156,9 +156,9 @@ def _save(
     started: datetime,
     about: dict[str, Any],
 ) -> RunContext:
-    """Save the run and return its frame's context; where there is no room for it, say so and lose no row."""
+    """Save the run and return its frame's context; a run that cannot be saved is reported, and loses no row."""
     folder = results.new_run_folder(workspace.target, sweep.title, started)
-    named = {"title": sweep.title, "purpose": sweep.purpose, "target": workspace.target}
+    run = {"title": sweep.title, "purpose": sweep.purpose, "target": workspace.target}
     about |= {
         "candidate": workspace.candidate,
         "started": started.isoformat(timespec="seconds"),
@@ -166,14 +166,14 @@ def _save(
         "totals": results.run_totals(found),
     }
     try:
-        results.save_run(found, folder, named | about, columns)
+        results.save_run(found, folder, run | about, columns)
     except ExplorationError as error:
         progress.print_line(str(error))
     return RunContext(workspace.target, folder, sweep.title, sweep.purpose)
 
 
 def _runner(via: str) -> Runner:
-    # Each brings its own clients and helpers; only the one that is used is loaded.
+    # Only the runner in use is imported, with its clients.
     if via == "queue":
         from couch_explorers.exploration import queue_runner  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
-"""A sweep's cells: one combination of prompt, model, size, cfg scale, negative prompt and seed each.
+"""The specification of a sweep and its cells: one per combination of prompt, model, size, cfg scale, negative prompt and seed.
 
-Values that are wrong for every model are rejected in `axes`; a combination that one model does not accept becomes a refused
+Values that are invalid for every model are rejected in `axes`; a combination that one model does not accept becomes a refused
 cell here.
 """
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "ExplorationError", "SweepSpec", "picture_job"]
 
-# A picture's id is made from its request, so that the same request is the same picture wherever it is asked for. The
-# head tells it from other jobs in the bucket; 160 bits of the hash tell any two requests apart.
+# A picture's id is derived from its request, so that the same request is the same picture everywhere. The prefix distinguishes
+# it from other jobs in the bucket; 160 bits of the hash distinguish any two requests.
 ID_PREFIX = "image-"
 ID_HASH_DIGITS = 40
 
@@ -39,9 +39,9 @@ ID_HASH_DIGITS = 40
 class Cell:
     """One combination, numbered from 1 in the order of the sweep.
 
-    `model` is a model's id; `job` is None where the model does not take the combination, and `refusal` then says why.
-    `same_as` is the number of an earlier cell that asks for the very same picture. `template` is the text that the prompt
-    was made from, None where there was none, and `variables` are the values that were filled in.
+    `model` is a model's id; `job` is None if the model does not accept the combination, and `refusal` says why. `same_as` is
+    the number of an earlier cell with the same request. `template` is the template that the prompt was made from, None if
+    there was none; `variables` are the values filled in.
     """
 
     number: int
@@ -60,7 +60,7 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """The picture's id, empty where there can be none."""
+        """The picture's id, empty for a refused cell."""
         return self.job.id if self.job is not None else ""
 
 
@@ -73,8 +73,8 @@ def picture_job(
     cfg_scale: float | None = None,
     negative_prompt: str | None = None,
 ) -> Job:
-    """Make the job whose id follows from its request; raises InvalidJobError where the model does not take it."""
-    # The worker strips the same way: both must come to one request, hence to one id.
+    """Create the job whose id is derived from its request; raises InvalidJobError if the model does not accept it."""
+    # The worker strips in the same way: both must derive the same request, hence the same id.
     prompt = prompt.strip() if isinstance(prompt, str) else prompt
     negative_prompt = negative_prompt.strip() if isinstance(negative_prompt, str) else negative_prompt
     model.check(prompt, seed, size, cfg_scale, negative_prompt)
@@ -85,27 +85,27 @@ def picture_job(
 
 @dataclass(frozen=True, init=False)
 class SweepSpec:
-    """All combinations of the values on a sweep's axes; each becomes one picture, or one row that says why there is none.
+    """All combinations of the values on a sweep's axes; each becomes a picture, or a row with the reason why there is none.
 
     Args:
-        prompts: a mapping from name to text, (name, text) pairs, or texts, which are then named by their first words.
+        prompts: a mapping from name to text, (name, text) pairs, or texts, which are named by their first words.
         models: ids or ARNs.
         seeds: whole numbers.
         sizes: "WxH" in pixels.
         cfg_scales: numbers; None is the model's own default.
-        negative_prompts: texts; None is none.
-        title: stands over the pictures.
-        purpose: stands below the title.
-        variables: what the prompts' templates are filled with, as `prompt_templates.parse_variables` reads it; each
-            variable is an axis. Without it a prompt is sent exactly as written, braces included.
-        prompts_file: a list of prompts that takes the place of `prompts`, see `prompt_files.read_prompts`.
+        negative_prompts: texts; None means no negative prompt.
+        title: the title of the contact sheet.
+        purpose: the text below the title.
+        variables: the values for the prompts' templates, see `prompt_templates.parse_variables`; each variable is an axis.
+            Without it, prompts are sent exactly as written, braces included.
+        prompts_file: a file with a list of prompts in place of `prompts`, see `prompt_files.read_prompts`.
 
-    A single value may stand without a list around it.
+    A single value need not be in a list.
 
     Raises:
-        ExplorationError: for an axis without values, a value or name that stands there twice, a model that is not known, a
-            value that is wrong whatever the model, a template that names no such variable, a variable that no template
-            names, and more than MAX_CELLS combinations. What one model does not take is no error: see `cells`.
+        ExplorationError: for an axis without values, a duplicate value or name, an unknown model, a value that is invalid for
+            every model, a template that names an unknown variable, a variable that no template names, and more than
+            MAX_CELLS combinations. A value that only one model does not accept is not an error: see `cells`.
 
     """
 
@@ -145,7 +145,7 @@ class SweepSpec:
             "variables": prompt_templates.parse_variables(variables),
         }
         for name, value in values.items():
-            # What is given may take many forms, what is kept has one: hence no generated __init__.
+            # The arguments have many forms, the fields have one: hence no generated __init__.
             object.__setattr__(self, name, value)
         counts = self._counts()
         if (cells := prod(counts.values())) > MAX_CELLS:
@@ -165,7 +165,7 @@ class SweepSpec:
         return counts | {"prompts": prompt_templates.count_prompts(self.prompts, self.variables)}
 
     def axes(self) -> dict[str, Any]:
-        """Give the axes as plain values, ready for JSON; `SweepSpec(**axes)` reads them back."""
+        """Return the axes as plain values for JSON; `SweepSpec(**axes)` accepts them."""
         return {
             "prompts": dict(self.prompts),
             "models": list(self.models),
@@ -177,10 +177,10 @@ class SweepSpec:
         }
 
     def cells(self, model_arns: Sequence[str] = ()) -> tuple[Cell, ...]:
-        """Make the cells in order: prompt, variables, model, size, cfg scale, negative prompt; the seed changes fastest.
+        """Return the cells in order: prompt, variables, model, size, cfg scale, negative prompt; the seed changes fastest.
 
-        A combination that its model does not take has no job and says why. `model_arns` are the models as a workspace
-        has them: where it names one of the sweep's, its region counts.
+        A combination that its model does not accept has no job, and a `refusal`. `model_arns` are a workspace's models: they
+        define the regions of the sweep's models.
         """
         grid = product(
             prompt_templates.expand(self.prompts, self.variables),
@@ -218,9 +218,9 @@ class SweepSpec:
 
 
 def _deployed_model(name: str, model_arns: Sequence[str]) -> ImageModel:
-    """Find a model in the region where the workspace has it, else where its ARN or AWS's list of models puts it."""
+    """Return a model in the region where the workspace has it, else in that of its ARN or its default one."""
     model = image_models.get(name)
-    # By the id in the ARN: a deploy may have models that are not known here.
+    # By the id in the ARN: a deployment may have models that are unknown here.
     return next((image_models.get(arn) for arn in model_arns if image_models.parse_arn(arn)[1] == model.id), model)
 
 
@@ -232,7 +232,7 @@ def _job_or_refusal(
     cfg_scale: float | None,
     negative_prompt: str | None,
 ) -> tuple[Job | None, str]:
-    """Make a cell's job, or say why the model does not take it."""
+    """Return a cell's job, or why the model does not accept it."""
     try:
         job = picture_job(model, prompt, seed=seed, size=size, cfg_scale=cfg_scale, negative_prompt=negative_prompt)
     except InvalidJobError as error:
@@ -241,6 +241,6 @@ def _job_or_refusal(
 
 
 def _bedrock_request(job: Job) -> tuple[str, str]:
-    """Tell what Bedrock would be asked: two requests may come to one, as sizes do that share an aspect ratio."""
+    """Return the request to Bedrock: two jobs may have the same, such as with sizes of the same aspect ratio."""
     body = job.model.build_request(job.prompt, job.seed, job.size, job.cfg_scale, job.negative_prompt)
     return job.model.id, canonical_json(body)

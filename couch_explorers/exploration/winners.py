@@ -1,4 +1,4 @@
-"""The best-rated pictures, with the commands that make them again."""
+"""The best-rated pictures, with the commands that reproduce them."""
 
 from __future__ import annotations
 
@@ -34,39 +34,38 @@ WINNER_COLUMNS = (
 
 
 def best(frame: pd.DataFrame, n: int = 3) -> pd.DataFrame:
-    """Find the `n` best of a sweep's result: those kept first, then by their stars, then by the judge's mean score.
+    """Return the `n` best pictures of a sweep's result: kept ones first, then by stars, then by the judge's mean score.
 
-    A rejected picture is never among them, nor one that is neither kept nor has a star: where nobody has rated, the frame
-    is empty and a notebook says how to rate. Columns are those of the request (of a sweep with variables also
-    `results.template_columns`), verdict, stars, note, score (1 to 5, missing where no judge was asked), judged (the score as
-    text, with "stand-in" where no model has looked), path, key, id, and
-    two lines for a shell: `command` makes the very picture again from its file, or asks for it where the file is gone;
-    `paint_command` asks for it without the file, to be given away. Raises ExplorationError for a frame that is no sweep's
-    result and an `n` below 1.
+    Rejected pictures are excluded, and those neither kept nor with a star: without ratings the frame is empty, and a notebook
+    says how to rate. The columns are those of the request (of a sweep with variables also `results.template_columns`),
+    verdict, stars, note, score (1 to 5, missing without a judge), judged (the score as text, with "stand-in" if no model has
+    seen the picture), path, key, id, and two shell commands: `command` reproduces the picture from its file, or requests it
+    if the file is missing; `paint_command` requests it without the file, on any machine. Raises ExplorationError for a frame
+    that is not a sweep's result, and an `n` below 1.
     """
     if n < 1:
         raise ExplorationError(f"{n} winners cannot be shown: ask for 1 or more.")
     target = target_of(frame)
-    said, judged = current_ratings(target), current_scores(target)
+    ratings, judgements = current_ratings(target), current_scores(target)
     liked: dict[str, tuple[Any, ...]] = {}
     for tile, key in zip(cell_views(frame), frame["key"], strict=True):
-        rating = said.get(picture_id(tile)) if tile.path is not None else None
+        rating = ratings.get(picture_id(tile)) if tile.path is not None else None
         if rating is not None and _is_liked(rating):
-            # Two cells may have come to one picture: it is one winner.
+            # Two cells may share a picture: it is one winner.
             liked.setdefault(rating.id, (rating, tile, key))
-    order = sorted(liked.values(), key=lambda found: _rank(found[0], judged.get(found[0].id)))
+    order = sorted(liked.values(), key=lambda found: _rank(found[0], judgements.get(found[0].id)))
     variables = results.variable_names(frame.columns)
     rows = [
-        (*_winner_row(rating, tile, key, target, judged.get(rating.id)), *results.template_values(tile, variables))
+        (*_winner_row(rating, tile, key, target, judgements.get(rating.id)), *results.template_values(tile, variables))
         for rating, tile, key in order[:n]
     ]
     return _winners_frame(rows, (*WINNER_COLUMNS, *results.template_columns(variables)), results.context_of(frame))
 
 
 def reproduce_command(path: Path, options: Sequence[str] = ()) -> str:
-    """Write the line for a shell that makes a picture again from its file.
+    """Return the shell command that reproduces a picture from its file.
 
-    A file of the project is named as seen from its folder, and found from whatever folder the line is typed in.
+    A file of the project is named relative to its folder, and found from any working directory.
     """
     home = Home.current().path
     elsewhere = "" if home == PROJECT_ROOT / ".couch" else f"COUCH_HOME={shlex.quote(paths.display(home))} "
@@ -74,18 +73,18 @@ def reproduce_command(path: Path, options: Sequence[str] = ()) -> str:
 
 
 def paint_command(tile: CellView, options: Sequence[str] = ()) -> str:
-    """Write the line for a shell that asks for a cell's picture without its file, on whatever machine."""
+    """Return the shell command that requests a cell's picture without its file, on any machine."""
     words = ["couch", "paint", "--model", tile.model, "--seed", str(tile.seed), "--size", tile.size]
     if tile.cfg_scale is not None:
         words += ["--cfg-scale", f"{tile.cfg_scale:g}"]
     if tile.negative_prompt is not None:
         words += ["--negative-prompt", tile.negative_prompt]
-    # The mark keeps a prompt that begins with a dash from being read as an option.
+    # "--" keeps a prompt that begins with a dash from being read as an option.
     return shlex.join([*words, *options, *(["--"] if tile.prompt.startswith("-") else []), tile.prompt])
 
 
 def _target_options(target: str, key: object) -> list[str]:
-    """The options that name the target: its pictures lie under the candidate's number."""
+    """Return the options for the target and candidate of a picture."""
     if target == "local":
         return []
     return ["--target", target, *(["--candidate", key.partition("/")[0]] if isinstance(key, str) else [])]
@@ -116,11 +115,11 @@ def _winner_row(rating: Rating, tile: CellView, key: object, target: str, judgem
 
 @lru_cache(maxsize=1)
 def _frame_class() -> type[pd.DataFrame]:
-    """Make the class of the frame of winners; inside a function, because pandas takes half a second to import."""
-    from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - it brings pandas, which not every caller needs
+    """Create the class of the frame of winners; in a function, because pandas takes half a second to import."""
+    from couch_explorers.exploration.frames import RunFrame  # noqa: PLC0415 - imports pandas, which not every caller needs
 
     class Winners(RunFrame):
-        """A frame of winners; a notebook shows each with its picture and its whole command."""
+        """A frame of winners; a notebook shows each with its picture and its full command."""
 
         @property
         def _constructor(self) -> Any:
@@ -138,7 +137,7 @@ def _frame_class() -> type[pd.DataFrame]:
 
 
 def _winners_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], context: results.RunContext) -> pd.DataFrame:
-    """Make the frame of winners, with the same column types whether it has rows or not."""
+    """Create the frame of winners, with the same column types whether it has rows or not."""
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     frame = pd.DataFrame(rows, columns=list(columns)).astype(
@@ -150,7 +149,7 @@ def _winners_frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], contex
 
 
 def _winner_values(row: dict[str, Any]) -> dict[str, Any]:
-    """Collect what the template shows of a winner: its picture, request, rating and command."""
+    """Return the template's values for a winner: its picture, request, rating and command."""
     import pandas as pd  # noqa: PLC0415 - it takes half a second, and not every caller needs a frame
 
     values = [

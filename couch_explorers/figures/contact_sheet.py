@@ -60,7 +60,7 @@ def make(workspace: Workspace, *, seed: int, max_cost_usd: float) -> RenderedFig
 def _trimmed(sheet: ContactSheet, width: int) -> Picture:
     """Give the sheet's only page without most of its margin, this many pixels wide."""
     page = sheet.pages[0]
-    off = sheet.surround.measures.margin - MARGIN_LEFT
+    off = sheet.frame.metrics.margin - MARGIN_LEFT
     page = page.crop((off, off, page.width - off, page.height - off))
     return page.resize((width, round(page.height * width / page.width)), Image.Resampling.LANCZOS)
 

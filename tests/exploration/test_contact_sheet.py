@@ -106,18 +106,18 @@ def lines_of(body):
 def test_a_row_that_is_too_long_is_broken_into_lines_of_equal_length(seeds, columns, painted):
     paging = paging_of(painted({"jeep": "A jeep"}, seeds=range(1, seeds + 1)))
 
-    assert paging.measures.columns == columns <= MAX_COLUMNS
+    assert paging.metrics.columns == columns <= MAX_COLUMNS
 
 
 @pytest.mark.parametrize(("seeds", "beside"), [((1, 2), True), ((1, 2, 3), False)])
 def test_prompts_stand_beside_few_pictures_and_above_many(seeds, beside, painted):
-    assert paging_of(painted(FOUR, seeds=seeds)).measures.beside is beside
+    assert paging_of(painted(FOUR, seeds=seeds)).metrics.beside is beside
 
 
 def test_a_prompt_too_long_to_stand_beside_stands_above(painted):
     long = FOUR | {"long": "words " * 150}
 
-    assert not paging_of(painted(long, seeds=(1, 2))).measures.beside
+    assert not paging_of(painted(long, seeds=(1, 2))).metrics.beside
 
 
 def test_a_page_ends_before_a_line_that_does_not_fit(painted):
@@ -274,11 +274,11 @@ def test_a_cell_without_a_picture_says_why(status, reason, told, word, painted, 
 def test_a_tile_is_as_large_as_the_picture_beside_it(painted):
     sheet = contact_sheet(painted({"jeep": "A jeep"}, seeds=(7, 21), without={2: (Status.FAILED, "x")}))
 
-    page, measures = sheet.pages[0], PageMetrics(2)
+    page, metrics = sheet.pages[0], PageMetrics(2)
     (line,) = [element for element in sheet.bodies[0].placed if hasattr(element, "box")]
-    assert line.box == (measures.tile, measures.tile)
+    assert line.box == (metrics.tile, metrics.tile)
     # The tile's ground, in its lower right corner.
-    x = measures.margin + measures.column(1) + measures.tile - 8
+    x = metrics.margin + metrics.column(1) + metrics.tile - 8
     colours = {page.getpixel((x, y)) for y in range(page.height)}
     assert tuple(int(MAT[place : place + 2], 16) for place in (1, 3, 5)) in colours
 
@@ -362,12 +362,12 @@ def test_no_page_is_wider_than_paper_nor_higher(count, painted):
 
 @pytest.mark.parametrize("columns", PICTURE_WIDTHS)
 def test_small_letters_stay_legible_on_paper_and_on_screen(columns):
-    measures = PageMetrics(columns)
-    size = measures.face(SMALL).size
+    metrics = PageMetrics(columns)
+    size = metrics.face(SMALL).size
 
     # On the 190 mm between the margins of A4, in points; in an HTML report 830 pixels wide, in pixels.
-    assert size / measures.width * 190 / 25.4 * 72 >= 6.5
-    assert size * min(1, 830 / measures.width) >= 10
+    assert size / metrics.width * 190 / 25.4 * 72 >= 6.5
+    assert size * min(1, 830 / metrics.width) >= 10
 
 
 def test_many_cells_are_dealt_out_to_pages_and_none_is_lost(painted, written):
@@ -384,7 +384,7 @@ def test_many_cells_are_dealt_out_to_pages_and_none_is_lost(painted, written):
 def test_lines_of_a_long_row_are_of_equal_length(painted):
     sheet = contact_sheet(painted({"jeep": "A jeep"}, seeds=range(1, MAX_COLUMNS + 2)))
 
-    assert sheet.paging.measures.columns == 4
+    assert sheet.paging.metrics.columns == 4
 
 
 def test_pages_are_drawn_one_by_one(painted):

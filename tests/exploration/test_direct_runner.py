@@ -63,7 +63,7 @@ def test_what_was_paid_before_the_trouble_stays_said(turn):
 
 
 def test_a_turn_without_a_claim_has_none_to_give_back(turn):
-    turn.give_back_claim()
+    turn.release_claim()
 
 
 def test_a_picture_gives_the_outcome_its_place_and_size():
@@ -343,7 +343,7 @@ def test_nothing_more_is_paid_once_a_picture_can_be_kept_nowhere(run, cache, s3,
     outcomes = run(make_cells(12), concurrency=1)
 
     lost = [outcome for outcome in outcomes.values() if "paid for and is lost" in outcome.reason]
-    spared = [outcome for outcome in outcomes.values() if outcome.reason.startswith("Not asked for")]
+    spared = [outcome for outcome in outcomes.values() if outcome.reason.startswith("Not generated")]
     assert {outcome.status for outcome in outcomes.values()} == {Status.FAILED}
     assert len(lost) == len(models.asked)
     assert len(lost) + len(spared) == 12

@@ -71,5 +71,5 @@ def test_a_state_that_cannot_be_kept_still_counts(workspace, home, in_kernel):
 
 
 def test_a_sweep_that_the_form_cannot_write_is_refused(workspace, home):
-    with pytest.raises(ExplorationError, match="parts prompts by empty lines"):
+    with pytest.raises(ExplorationError, match="separates prompts by empty lines"):
         explore(workspace, Sweep("A cow\n\nA goat"))

@@ -48,7 +48,7 @@ def test_one_row_reads_like_the_frame(pictures):
 
 @pytest.mark.parametrize("frame", [None, pd.DataFrame({"number": [1]}), "results.csv"])
 def test_something_else_is_refused_with_what_to_give(frame):
-    with pytest.raises(ExplorationError, match=r"give what Sweep\.run or results\.load gave back"):
+    with pytest.raises(ExplorationError, match=r"pass what Sweep\.run or results\.load returned"):
         cell_views(frame)
 
 

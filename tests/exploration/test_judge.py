@@ -132,7 +132,7 @@ def test_second_bad_answer_is_a_row(pictures, target):
     assert len(fake.asked) == 2
     assert found.frame["score"].isna().all()
     assert set(found.frame["status"]) == {"failed"}
-    assert "asked twice" in found.frame["reason"][0]
+    assert "called twice" in found.frame["reason"][0]
     assert found.frame["usd"].sum() > 0
     assert current_scores() == {}
 

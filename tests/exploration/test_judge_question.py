@@ -97,7 +97,7 @@ def test_long_reason_is_cut():
 def test_second_question_keeps_to_the_protocol(answer):
     asked = judge_question.question(PICTURE, "A cow", RUBRIC, NOVA)
 
-    again = judge_question.ask_again(asked, answer, "It is wrong.")
+    again = judge_question.retry_question(asked, answer, "It is wrong.")
 
     roles = [message["role"] for message in again["messages"]]
     assert roles in (["user", "assistant", "user"], ["user"])

@@ -462,7 +462,7 @@ def test_many_reasons_are_cut_and_counted():
     shown = text(*[(CORE, "refused", 0.0, f"Reason {number}.") for number in range(12)])
 
     assert shown.count("refused: Reason") == 5
-    assert "! 7 more reasons for refusals stand in the rows of the plan." in shown
+    assert "! 7 more reasons for refusals in the rows of the plan." in shown
 
 
 def test_a_notebook_gets_a_table_in_which_nothing_is_taken_for_html():
@@ -484,7 +484,7 @@ def test_some_rows_of_a_plan_are_summed_up_too():
 
 
 def test_another_frame_is_refused():
-    with pytest.raises(ExplorationError, match="is no plan"):
+    with pytest.raises(ExplorationError, match="is not a plan"):
         plan.summarize_plan(pd.DataFrame({"model": [CORE]}))
 
 

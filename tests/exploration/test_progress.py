@@ -30,7 +30,7 @@ def clock():
 
 @pytest.fixture
 def lines(said, clock):
-    return progress.ProgressLines(40, "savanna", clock=clock, tell=said.append)
+    return progress.ProgressLines(40, "savanna", clock=clock, write=said.append)
 
 
 def test_a_line_stands_at_the_beginning_and_at_the_end(lines, said, clock):

@@ -105,7 +105,7 @@ def test_keep_and_reject_exclude_each_other_and_a_second_press_takes_back(pictur
 
     reject.value = False
     assert (keep.value, reject.value) == (False, False)
-    assert not ratings_file("local").current()[pictures["id"][0]].said
+    assert not ratings_file("local").current()[pictures["id"][0]].is_set
     assert "Not rated yet" in state(card)
 
 

@@ -29,8 +29,8 @@ def sidecar(tmp_path):
     return RatingsFile(tmp_path / "ratings" / "local.jsonl")
 
 
-def line(picture_id=JEEP, at="2026-11-23T08:00:00Z", by="kari", **sayings):
-    return json.dumps({"id": picture_id, "at": at, "by": by, **sayings})
+def line(picture_id=JEEP, at="2026-11-23T08:00:00Z", by="kari", **values):
+    return json.dumps({"id": picture_id, "at": at, "by": by, **values})
 
 
 def write(path, *lines, end="\n"):
@@ -67,15 +67,15 @@ def test_none_takes_back_what_was_said_and_the_history_stays(sidecar):
 
     rating = sidecar.add(JEEP, {"verdict": None, "stars": None, "note": None}, "kari")
 
-    assert not rating.said
+    assert not rating.is_set
     assert rating == sidecar.current()[JEEP]
     assert len(sidecar.path.read_text(encoding="utf-8").splitlines()) == 2
 
 
 @pytest.mark.parametrize(
-    ("sayings", "sentence"),
+    ("values", "sentence"),
     [
-        ({"verdict": "maybe"}, 'The verdict "maybe" is unknown: say "keep" or "reject"'),
+        ({"verdict": "maybe"}, 'The verdict "maybe" is unknown: use "keep" or "reject"'),
         ({"verdict": ["keep"]}, "is unknown"),
         ({"stars": 6}, "6 stars cannot be given: give a whole number from 0 to 5"),
         ({"stars": -1}, "-1 stars cannot be given"),
@@ -84,9 +84,9 @@ def test_none_takes_back_what_was_said_and_the_history_stays(sidecar):
         ({"note": 5}, "The note must be a text, not 5."),
     ],
 )
-def test_a_value_that_no_rating_has_is_refused_and_nothing_is_written(sidecar, sayings, sentence):
+def test_a_value_that_no_rating_has_is_refused_and_nothing_is_written(sidecar, values, sentence):
     with pytest.raises(ExplorationError) as raised:
-        sidecar.add(JEEP, sayings, "kari")
+        sidecar.add(JEEP, values, "kari")
 
     assert sentence in str(raised.value)
     assert not sidecar.path.exists()
@@ -214,15 +214,15 @@ def test_a_file_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
     (tmp_path / "ratings").write_text("a file where the folder should be")
     sidecar = RatingsFile(tmp_path / "ratings" / "local.jsonl")
 
-    with pytest.raises(ExplorationError, match=r"The rating is not kept, .* cannot be written: .* then try again"):
+    with pytest.raises(ExplorationError, match=r"The rating was not saved, .* cannot be written: .* then try again"):
         sidecar.add(JEEP, {"stars": 1}, "kari")
     with pytest.raises(ExplorationError, match=r"The ratings in .* cannot be read"):
         sidecar.current()
 
 
 def test_a_rating_that_says_nothing_is_told_from_one_with_no_stars_at_all():
-    assert not Rating(JEEP).said
-    assert Rating(JEEP, stars=0).said
+    assert not Rating(JEEP).is_set
+    assert Rating(JEEP, stars=0).is_set
 
 
 def test_a_picture_is_rated_by_its_number_its_row_or_its_id(pictures):
@@ -311,9 +311,9 @@ def test_two_cells_with_one_picture_are_rated_as_one(painted):
 
 
 @pytest.mark.parametrize(
-    ("sayings", "sentence"),
+    ("values", "sentence"),
     [
-        ({}, 'Nothing is said of the picture: give verdict="keep" or "reject", stars=0 to 5, or a note.'),
+        ({}, 'The rating is empty: give verdict="keep" or "reject", stars=0 to 5, or a note.'),
         ({"verdict": "great"}, 'The verdict "great" is unknown'),
         ({"stars": 7}, "7 stars cannot be given"),
         ({"stars": "5"}, '"5" stars cannot be given'),
@@ -321,9 +321,9 @@ def test_two_cells_with_one_picture_are_rated_as_one(painted):
         ({"stars": 3, "target": "moon"}, 'There is no target "moon": use one of local, aws.'),
     ],
 )
-def test_what_cannot_be_said_is_refused_in_one_sentence(pictures, home, sayings, sentence):
+def test_what_cannot_be_said_is_refused_in_one_sentence(pictures, home, values, sentence):
     with pytest.raises(ExplorationError) as raised:
-        rate(1, pictures, **sayings)
+        rate(1, pictures, **values)
 
     assert sentence in str(raised.value)
     assert not home.ratings("local").exists()

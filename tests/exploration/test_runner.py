@@ -143,7 +143,7 @@ def test_a_runner_that_breaks_down_leaves_its_error_and_its_reports(make_work):
 
     work.do(runner, 8, "trial")
 
-    assert isinstance(work.trouble, ValueError)
+    assert isinstance(work.error, ValueError)
     assert list(work.outcomes()) == [1]
 
 

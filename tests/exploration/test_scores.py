@@ -51,10 +51,10 @@ def test_winners_with_equal_stars_are_in_the_order_of_their_scores(judged):
 
 @pytest.mark.parametrize(("least", "numbers"), [(1, [1, 2, 3, 4]), (4, [3, 4]), (4.5, [4])])
 def test_gallery_is_filtered_by_the_least_score(judged, least, numbers):
-    wish, scores = GalleryFilter(score=least), current_scores()
+    criteria, scores = GalleryFilter(score=least), current_scores()
 
-    assert [cell.number for cell in cell_views(judged) if wish.takes(cell, {}, scores)] == numbers
-    assert f"judged {least:g} or more" in str(wish)
+    assert [cell.number for cell in cell_views(judged) if criteria.matches(cell, {}, scores)] == numbers
+    assert f"judged {least:g} or more" in str(criteria)
 
 
 @pytest.mark.parametrize("score", [0, 6, True, "4", float("nan")])
@@ -64,4 +64,4 @@ def test_score_that_is_none_is_refused(score):
 
 
 def test_picture_without_a_score_is_not_in_a_gallery_by_score(pictures):
-    assert not GalleryFilter(score=1).takes(cell_views(pictures)[0], {}, {})
+    assert not GalleryFilter(score=1).matches(cell_views(pictures)[0], {}, {})

@@ -73,6 +73,13 @@ def text_files() -> Outcome:
     return Outcome("FAILED" if faults else "passed", "\n".join(faults))
 
 
+def snapshots() -> Outcome:
+    """Each file of snapshots belongs to a module of tests; pytest itself fails for a snapshot that a module does not use."""
+    left = [path for path in tracked(".ambr") if not path.parent.with_name(f"{path.stem}.py").is_file()]
+    faults = [f"{path.relative_to(ROOT)}: {path.stem}.py is gone" for path in left]
+    return Outcome("FAILED" if faults else "passed", "\n".join(faults))
+
+
 def terraform_files() -> Outcome:
     """`terraform fmt` and `validate` on a copy, so that no lock file of a mirror lands in the project."""
     try:
@@ -200,6 +207,7 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
     "shell scripts": shell_texts,
     "notebooks": notebooks_are_stripped,
     "text files": text_files,
+    "snapshots": snapshots,
     "import layers": lambda: command(BIN / "lint-imports", "--no-logo", "--no-cache"),
     "retired names": lambda: command(sys.executable, ROOT / "tools" / "retired_names.py"),
     "measured figures": lambda: command(sys.executable, ROOT / "tools" / "measured.py", "--check"),

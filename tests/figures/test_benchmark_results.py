@@ -4,6 +4,7 @@ from couch_explorers.figures import benchmark_results
 from couch_explorers.figures.figure import FigureError
 from couch_explorers.figures.provenance import Kind
 from tests.metrics.plots import legible
+from tests.wording import numbers
 
 
 def test_a_run_is_read_with_its_figures(saved):
@@ -58,11 +59,10 @@ def test_every_figure_of_the_run_stands_there_with_its_budget(saved, written):
     assert made.source.kind is Kind.SAVED_RUN
 
 
-def test_the_sentence_compares_image_and_exams_client(saved):
-    assert benchmark_results.make(saved()).panel.sentence == (
-        "From its start to the message's id the image takes 0.23 s, a client like the exam's 2.88 s; at most it needs 64.2 MB "
-        "of memory, that one 217 MB; their jars have 6.9 MB and 20.2 MB; every budget is kept."
-    )
+def test_the_sentence_compares_image_and_exams_client(saved, snapshot):
+    sentence = benchmark_results.make(saved()).panel.sentence
+    assert sentence == snapshot
+    assert numbers(sentence) == ["0.23", "2.88", "64.2", "217", "6.9", "20.2"]
 
 
 def test_a_budget_that_is_not_kept_is_named(saved, tmp_path):

@@ -9,6 +9,7 @@ from couch_explorers.figures.provenance import Kind
 from tests.aws_fakes.deployed import MODEL_ARNS, workspace_of
 from tests.figures.conftest import SAVED_RUN
 from tests.metrics.believable import CORE, END
+from tests.wording import numbers
 
 DAY = timedelta(days=1)
 
@@ -93,14 +94,12 @@ def test_pictures_from_aws_name_model_and_region():
     assert source.sentence == "Painted by Stable Image Core on Amazon Bedrock in us-west-9 and someone.new-model."
 
 
-def test_a_saved_run_says_when_at_which_commit_and_on_what():
+def test_a_saved_run_says_when_at_which_commit_and_on_what(snapshot):
     source = provenance.saved(benchmark_results.read("java_client", SAVED_RUN.parent))
 
     assert source.kind is Kind.SAVED_RUN
-    assert source.sentence == (
-        "Saved run of benchmarks/java_client.py, 24 Nov 2026 21:40 UTC, commit 1e6e0283a1b2, 9 runs on "
-        "Example Processor 9 3.0 GHz, 2 cores, 24 GB, Linux x86_64."
-    )
+    assert source.sentence == snapshot
+    assert numbers(source.sentence) == ["24", "2026", "21:40", "9", "9", "3.0", "2", "24"]
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,11 @@ def throttled(cloud, receives, at_s, message_id="m-1", reason="Throttled", detai
     cloud.line("Job postponed", at_s=at_s, **job, reason=reason, detail=detail, seconds=seconds)
 
 
-def test_a_job_is_told_from_its_sending_to_its_picture(cloud, told, sighting):
+def test_a_job_is_told_from_its_sending_to_its_picture(cloud, told, sighting, snapshot):
     throttled(cloud, 1, 1)
     cloud.line("Picture stored", at_s=5, job_id="a", message_id="m-1", receives=2, milliseconds=2310)
 
-    assert told([sighting()]) == [
-        ("queue", "Sent as message m-1."),
-        ("worker", "Receive 1: postponed for 4 s. Throttled: Try again later."),
-        ("worker", "Receive 2: picture made and stored in 2.3 s."),
-    ]
+    assert told([sighting()]) == snapshot
 
 
 def test_the_same_failure_again_is_not_told_in_full_again(cloud, told):
@@ -89,17 +85,11 @@ def test_a_job_that_was_done_before_is_told_as_not_paid(cloud, told):
     assert told() == [("worker", "Receive 1: the picture was there already; nothing was paid.")]
 
 
-def test_a_job_that_was_given_up_is_told_by_worker_letter_and_note(cloud, told, sighting):
+def test_a_job_that_was_given_up_is_told_by_worker_letter_and_note(cloud, told, sighting, snapshot):
     cloud.line("Job given up", at_s=1, job_id="a", message_id="m", receives=1, reason="ContentFiltered", detail="No.")
     cloud.s3.note("a")
 
-    moments = told([sighting(dead=True, reason="ContentFiltered")])
-
-    assert sorted(moments) == [
-        ("DLQ", "Dead-letter message m-1: ContentFiltered."),
-        ("bucket", "Note of why there is no picture: ContentFiltered."),
-        ("worker", "Receive 1: given up. ContentFiltered: No."),
-    ]
+    assert sorted(told([sighting(dead=True, reason="ContentFiltered")])) == snapshot
 
 
 def test_a_message_that_sqs_moved_is_told_with_what_that_means(told, sighting):
@@ -384,29 +374,14 @@ def lines(workspace, stand):
     return told
 
 
-def test_a_painted_job_on_one_screen(cloud, lines, job):
+def test_a_painted_job_on_one_screen(cloud, lines, job, snapshot):
     cloud.s3.paint(job("a", seed=7))
     cloud.line("Job postponed", at_s=1, job_id="a", message_id="m", receives=1, reason="Throttled", detail="Later.")
     cloud.line("Picture stored", at_s=5, job_id="a", message_id="m", receives=2, milliseconds=2310)
 
+    # Another zlib compresses the picture to another size.
     size = len(cloud.s3.objects["42/a.png"].body)
-    assert lines("a") == [
-        "a is painted.",
-        "",
-        "prompt    A fjord",
-        "model     stability.stable-image-core-v1:1, seed 7, 1024x1024",
-        "picture   s3://bucket/42/a.png",
-        f"          48 x 32 pixels, {size} bytes",
-        "",
-        "Wednesday 25 November 2026, UTC",
-        f"09:30:00  bucket        The picture is there: {size} bytes.",
-        "09:30:01  worker        Receive 1: postponed for under a second. Throttled:",
-        "                        Later.",
-        "09:30:05  worker        Receive 2: picture made and stored in 2.3 s.",
-        "",
-        "searched  s3://bucket/42/a.*; the logs of worker and api back to 24 Nov 09:32:00",
-        "          UTC",
-    ]
+    assert "\n".join(lines("a")).replace(f"{size} bytes", "as many bytes") == snapshot
 
 
 def test_days_are_headings(cloud, lines):

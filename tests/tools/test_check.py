@@ -62,6 +62,16 @@ def test_other_programs_are_left_to_others(project):
     assert check.shell_texts() == check.Outcome("passed")
 
 
+def test_snapshots_without_their_tests_are_reported(project):
+    kept = project / "__snapshots__"
+    kept.mkdir()
+    for name in ("test_there", "test_gone"):
+        (kept / f"{name}.ambr").write_text("# serializer version: 1\n")
+    (project / "test_there.py").touch()
+
+    assert check.snapshots() == check.Outcome("FAILED", "__snapshots__/test_gone.ambr: test_gone.py is gone")
+
+
 OPEN_QUEUE = """
 resource "aws_sqs_queue_policy" "open" {
   queue_url = "jobs"

@@ -12,6 +12,7 @@ from couch_explorers.metrics.review_data import ReviewData
 from couch_explorers.metrics.summary import conclude
 from couch_explorers.objective import API_OBJECTIVE, QUEUE_OBJECTIVE
 from tests.metrics.rows import row_of
+from tests.wording import numbers, without_volume
 
 MADE = series.time_to_picture(WORKER, "SampleCount")
 IN_TIME = series.within_objective(WORKER, QUEUE_OBJECTIVE)
@@ -25,26 +26,22 @@ def longer(late_periods, budget=97.0):
     return {"burn": {MADE: [10] * PERIODS, IN_TIME: in_time}, "budget": {MADE: {0: 1000}, IN_TIME: {0: budget}}}
 
 
-def test_a_met_objective_is_ok_and_says_what_is_left(frame_of):
+def test_a_met_objective_is_ok_and_says_what_is_left(frame_of, snapshot):
     row = row_of(frame_of(longer=longer(0)), CHECK)
 
     assert (row.verdict, row.value, row.threshold, row.unit) == (Verdict.OK, 0.0, pytest.approx(5.0), "%")
-    assert "had a picture within 60 s (objective 95 %)." in row.reason
-    assert "40 % of the 28-day error budget is left." in row.reason
-    assert "Burn rate 0 over 1 h, 0 over 6 h and 0 over 3 days (at 1 the budget lasts 28 days)." in row.reason
+    assert without_volume(row.reason) == snapshot
 
 
-def test_a_missed_objective_warns_with_what_was_missed_and_how_to_replay_it(frame_of):
+def test_a_missed_objective_warns_with_what_was_missed_and_how_to_replay_it(frame_of, snapshot):
     now = {MADE: {0: 80}, IN_TIME: {0: 87.5}, series.FAILED_JOBS: {1: 5}, series.failed_jobs("ContentFiltered"): {1: 2}}
 
     row = row_of(frame_of(now, calm=False), CHECK)
 
     assert row.verdict == Verdict.WARN
     assert row.value == pytest.approx(100 * 13 / 83)
-    assert row.reason == (
-        "84 % of 83 jobs had a picture within 60 s (objective 95 %): 10 late, 3 failed."
-        " 2 blocked or invalid prompts are not counted."
-    )
+    assert row.reason == snapshot
+    assert numbers(row.reason) == ["84", "83", "60", "95", "10", "3", "2"]
     assert "`couch run capacity_planning -p replay_hours 24`" in row.action
 
 
@@ -54,18 +51,19 @@ def test_on_aws_the_replay_names_target_and_candidate(frame_of):
     assert "-p replay_hours 24 -p target aws -p candidate 42`" in row.action
 
 
-def test_a_fast_burn_needs_somebody_now(frame_of):
+def test_a_fast_burn_needs_somebody_now(frame_of, snapshot):
     row = row_of(frame_of(longer=longer(12)), CHECK)
 
     assert row.verdict == Verdict.BAD
-    assert "Burn rate 20 over 1 h, 3.3 over 6 h" in row.reason
+    assert without_volume(row.reason) == snapshot
+    assert {"20", "3.3"} <= set(numbers(row.reason))
 
 
-def test_a_spent_budget_warns(frame_of):
+def test_a_spent_budget_warns(frame_of, snapshot):
     row = row_of(frame_of(longer=longer(0, budget=90.0)), CHECK)
 
     assert row.verdict == Verdict.WARN
-    assert "The 28-day error budget is overdrawn by 100 %." in row.reason
+    assert without_volume(row.reason) == snapshot
 
 
 def test_the_summary_names_the_budget_where_the_window_itself_met_the_objective(frame_of):
@@ -93,7 +91,7 @@ def test_without_its_failures_a_share_is_not_known(frame_of):
     assert row.reason.startswith("Denied: ")
 
 
-def test_the_apis_refusals_count(frame_of):
+def test_the_apis_refusals_count(frame_of, snapshot):
     made, in_time = (
         series.time_to_picture(API_FUNCTION, "SampleCount"),
         series.within_objective(API_FUNCTION, API_OBJECTIVE),
@@ -102,9 +100,7 @@ def test_the_apis_refusals_count(frame_of):
     row = row_of(frame_of({made: {0: 50}, in_time: {0: 100.0}, series.API_4XX: {0: 50}}, calm=False), API_CHECK)
 
     assert row.verdict == Verdict.WARN
-    assert row.reason.startswith(
-        "50 % of 100 requests had a picture within 20 s (objective 95 %): 50 were answered with an error."
-    )
+    assert row.reason == snapshot
 
 
 def test_the_caption_says_the_rows_share_and_the_budget_of_both_paths(frame_of):

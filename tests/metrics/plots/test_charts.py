@@ -8,6 +8,7 @@ from couch_explorers.metrics import captions, plots, series, thresholds
 from couch_explorers.metrics.model import API_FUNCTION, WORKER, FunctionConfiguration, SeriesState
 from couch_explorers.metrics.plots import artists, charts
 from couch_explorers.metrics.review_data import ReviewData
+from tests.wording import numbers
 
 pytestmark = pytest.mark.drawing
 
@@ -51,16 +52,15 @@ def test_without_an_alarm_there_is_no_threshold(frame_of, ax, written):
     assert "alarm" not in caption("age", frame_of(alarms=()))
 
 
-def test_the_sentence_compares_with_threshold_and_day_before_and_tells_the_dead_letters(frame_of):
+def test_the_sentence_compares_with_threshold_and_day_before_and_tells_the_dead_letters(frame_of, snapshot):
     frame = frame_of(
         {series.AGE: {1062: 912, 1439: 4}, series.DEAD_LETTERS_VISIBLE: {1000: 3, 1439: 0}},
         before={series.AGE: {3: 12}},
     )
 
-    assert caption("age", frame) == (
-        "The oldest job had waited at most 912 s (02:42, 3 times its alarm's 300 s), 4 s at the end; "
-        "the day before at most 12 s; dead-letter queue: at most 3 (01:40), 0 at the end."
-    )
+    sentence = caption("age", frame)
+    assert sentence == snapshot
+    assert numbers(sentence) == ["912", "02:42", "3", "300", "4", "12", "3", "01:40", "0"]
 
 
 def test_the_sentence_says_when_the_alarm_rang(frame_of):
@@ -71,16 +71,13 @@ def test_an_age_that_was_last_measured_long_before_the_end_is_not_told_as_the_en
     assert "5 s when last measured, 09:10" in caption("age", frame_of({series.AGE: {10: 5}}))
 
 
-def test_a_queue_without_points_says_why_and_still_tells_the_dead_letters(frame_of, ax, written):
+def test_a_queue_without_points_says_why_and_still_tells_the_dead_letters(frame_of, ax, written, snapshot):
     frame = frame_of({series.DEAD_LETTERS_VISIBLE: [0] * 1440}, states={series.AGE: SeriesState.MISSING}, compare=None)
 
     charts.draw_age(frame, ax)
 
     assert "Nothing to show, the queue is not deployed." in written(ax)
-    assert (
-        caption("age", frame)
-        == "Age of the oldest job: nothing to show, the queue is not deployed; dead-letter queue: none."
-    )
+    assert caption("age", frame) == snapshot
 
 
 def test_an_age_of_zero_is_drawn_as_a_line_and_not_as_a_gap(frame_of, ax, written):
@@ -103,14 +100,14 @@ def test_both_parts_draw_on_any_axes(frame_of, ax):
     assert charts.draw_dead_letters(frame_of(), ax) is ax
 
 
-def test_the_sentence_tells_the_highest_and_the_end_of_both(frame_of):
+def test_the_sentence_tells_the_highest_and_the_end_of_both(frame_of, snapshot):
     frame = frame_of(
         {series.VISIBLE: {1000: 184, 1439: 0}, series.DEAD_LETTERS_VISIBLE: 0}, before={series.VISIBLE: {5: 12}}
     )
 
-    assert caption("backlog", frame) == (
-        "Jobs that waited: at most 184 (01:40), 0 at the end; the day before at most 12; dead-letter queue: none."
-    )
+    sentence = caption("backlog", frame)
+    assert sentence == snapshot
+    assert numbers(sentence) == ["184", "01:40", "0", "12"]
 
 
 def test_an_idle_queue_is_not_a_queue_without_backlog(frame_of):
@@ -153,16 +150,15 @@ def test_where_all_is_done_at_once_nothing_is_marked(frame_of, ax, written):
     assert "backlog grows" not in written(ax)
 
 
-def test_the_sentence_tells_both_sums_and_where_they_part(frame_of):
+def test_the_sentence_tells_both_sums_and_where_they_part(frame_of, snapshot):
     frame = frame_of(
         {series.SENT: [1] * 1000 + [0] * 440, series.DELETED: [1] * 900 + [0] * 10 + [1] * 80 + [2] * 10 + [0] * 440},
         before={series.SENT: [1] * 1440},
     )
 
-    assert caption("flow", frame) == (
-        "1,000 jobs sent (the day before 1,440); 1,000 jobs done; "
-        "the backlog grew most 00:00\u201300:10, with 10 more sent than done."
-    )
+    sentence = caption("flow", frame)
+    assert sentence == snapshot
+    assert numbers(sentence) == ["1,000", "1,440", "1,000", "00:00", "00:10", "10"]
 
 
 def test_a_day_before_that_was_measured_for_a_part_only_is_not_told_as_a_whole(frame_of):
@@ -245,16 +241,13 @@ def test_a_percentile_of_too_few_runs_is_neither_drawn_nor_told(frame_of, ax, wr
     assert "p95 needs 20 and" not in worker
 
 
-def test_a_function_that_did_not_run_says_so(frame_of, ax, written):
+def test_a_function_that_did_not_run_says_so(frame_of, ax, written, snapshot):
     frame = frame_of(calm=False)
 
     charts.draw_duration(frame, ax)
 
     assert "Nothing was measured, the worker was idle." in written(ax)
-    assert caption("duration", frame) == (
-        "The worker's duration: nothing was measured, the worker was idle; "
-        "the API's function's duration: nothing was measured, the API's function was idle."
-    )
+    assert caption("duration", frame) == snapshot
 
 
 def test_without_facts_about_the_function_there_is_no_time_out(frame_of, ax, written):
@@ -312,7 +305,7 @@ def test_a_day_without_failed_jobs_has_one_row_for_them(frame_of, ax):
     assert [name for name in rows(ax) if name.startswith("Failed")] == ["Failed jobs"]
 
 
-def test_the_sentence_tells_reasons_times_and_the_day_before(frame_of):
+def test_the_sentence_tells_reasons_times_and_the_day_before(frame_of, snapshot):
     frame = frame_of(
         {
             THROTTLED: {1055: 4}, FILTERED: {1056: 3}, series.FAILED_JOBS: {1055: 4, 1056: 3}, series.POSTPONED_JOBS: None,
@@ -321,10 +314,9 @@ def test_the_sentence_tells_reasons_times_and_the_day_before(frame_of):
         before={series.FAILED_JOBS: {7: 1}, series.errors(WORKER): 0},
     )  # fmt: skip
 
-    assert caption("failures", frame) == (
-        "7 jobs failed for good (4 Throttled and 3 ContentFiltered; 02:30\u201302:40, the day before 1); "
-        "no jobs were postponed; 1 worker error (10:40\u201310:50, the day before none); no API function errors."
-    )
+    sentence = caption("failures", frame)
+    assert sentence == snapshot
+    assert numbers(sentence) == ["7", "4", "3", "02:30", "02:40", "1", "1", "10:40", "10:50"]
 
 
 def test_the_sentence_names_the_alarms_that_rang(frame_of):
@@ -366,17 +358,15 @@ def test_shorter_time_out_of_the_function_is_the_limit_as_in_the_table(frame_of,
     assert "function ends at 28 s" in written(ax).replace("\n", " ")
 
 
-def test_the_sentence_tells_latency_and_what_went_wrong(frame_of):
+def test_the_sentence_tells_latency_and_what_went_wrong(frame_of, snapshot):
     frame = frame_of(
         {LATENCY_P50: [8000] * 24, LATENCY_P95: [9000] * 23 + [14_500], series.API_COUNT: 1, series.API_5XX: {1055: 5}, series.API_4XX: {1: 1, 900: 1}},
         before={LATENCY_P95: [9900] * 24, series.API_COUNT: 1, series.API_5XX: 0, series.API_4XX: {1: 7}},
     )  # fmt: skip
 
-    assert caption("latency", frame) == (
-        "1,440 requests, p95 at most 14.5 s (08:00\u201309:00), 52 % of the 28 s after which people get an error; "
-        "the day before at most 9.9 s; 5 failed with 5XX (02:30\u201302:40, the day before none); "
-        "2 were refused with 4XX (the day before 7)."
-    )
+    sentence = caption("latency", frame)
+    assert sentence == snapshot
+    assert numbers(sentence) == ["1,440", "14.5", "08:00", "09:00", "52", "28", "9.9", "5", "02:30", "02:40", "2", "7"]
 
 
 def test_few_requests_carry_no_percentile(frame_of):

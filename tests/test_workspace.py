@@ -29,24 +29,22 @@ def no_user_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("COUCH_HOME", str(tmp_path / "home"))
 
 
-def test_an_unknown_target_is_told_with_the_known_ones():
-    with pytest.raises(WorkspaceError, match=r"'azure'. Known: local, aws"):
-        connect("azure")
-
-
-def test_a_stopped_local_cloud_is_told_with_the_command_that_starts_it():
-    with pytest.raises(WorkspaceError, match="couch up"):
-        connect("local")
-
-
-def test_aws_demands_a_candidate_number():
-    with pytest.raises(WorkspaceError, match="COUCH_CANDIDATE"):
-        connect("aws")
-
-
-def test_aws_without_credentials_is_told_how_to_give_them():
-    with pytest.raises(WorkspaceError, match="No AWS credentials were found"):
-        connect("aws", 42)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("azure",), r"'azure'. Known: local, aws"),
+        (("local",), "couch up"),
+        (("aws",), "COUCH_CANDIDATE"),
+        (("aws", 42), "No AWS credentials were found"),
+        *[
+            (("aws", 42, region), f"like eu-west-1, not '{region}'")
+            for region in ("eu", "EU-WEST-1", "eu-west-1/x", "arn:aws:iam")
+        ],
+    ],
+)
+def test_connection_is_refused_with_what_is_missing(arguments, told):
+    with pytest.raises(WorkspaceError, match=told):
+        connect(*arguments)
 
 
 @pytest.mark.parametrize("candidate", ["", "4a", "-1", "42/43", "12345678901", "٤٢"])
@@ -57,12 +55,6 @@ def test_a_malformed_candidate_number_is_refused_with_its_value(candidate):
 
 def test_a_candidate_number_may_be_an_integer():
     assert check_candidate(42) == "42"
-
-
-@pytest.mark.parametrize("region", ["eu", "EU-WEST-1", "eu-west-1/x", "arn:aws:iam"])
-def test_malformed_region_is_refused_with_its_value(region):
-    with pytest.raises(WorkspaceError, match=f"like eu-west-1, not '{region}'"):
-        connect("aws", 42, region)
 
 
 def test_malformed_region_of_the_environment_is_refused_with_the_variables_name(monkeypatch):

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,65 +10,21 @@ from typer.testing import CliRunner
 from couch_explorers import cli, paths
 from couch_explorers.deliverables.model import NOTHING_DEPLOYED
 from couch_explorers.deliverables.render import POSTMAN_COLLECTION, in_language, markdown
-
-pytestmark = pytest.mark.programs
-
-COUCH = str(Path(sys.executable).with_name("couch"))
-
-
-@pytest.fixture
-def couch(tmp_path, monkeypatch):
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "COUCH_CANDIDATE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COUCH_HOME", str(tmp_path))
-    return lambda *words: subprocess.run(
-        [COUCH, "deliverables", *words], capture_output=True, text=True, check=False, timeout=60
-    )
+from tests.command_line import couch
 
 
 @pytest.mark.parametrize("language", ["en", "nb"])
-def test_the_list_before_any_deploy_needs_nothing_but_the_command(couch, language):
-    done = couch("--empty", "--language", language)
+def test_the_list_before_any_deploy_needs_nothing_but_the_command(language):
+    done = couch("deliverables", "--empty", "--language", language)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == markdown(NOTHING_DEPLOYED, in_language(language))
 
 
-def test_a_program_gets_json(couch):
-    done = couch("--empty", "--json")
+def test_a_program_gets_json():
+    done = couch("deliverables", "--empty", "--json")
 
     assert [task["task"] for task in json.loads(done.stdout)["tasks"]] == [1, 2, 3, 4, 5]
-
-
-def test_a_stopped_local_cloud_is_one_sentence_with_the_command_that_starts_it(couch):
-    done = couch()
-
-    assert done.returncode == 1
-    assert "couch up" in done.stderr
-
-
-def test_aws_without_a_candidate_number_is_one_sentence(couch):
-    done = couch("--target", "aws")
-
-    assert done.returncode == 1
-    assert "COUCH_CANDIDATE" in done.stderr
-
-
-def test_addresses_of_this_machine_are_not_written_into_the_pages(couch):
-    done = couch("--write")
-
-    assert done.returncode == 2
-    assert "couch deliverables --target aws --write" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "name", ["couch", "octocat/couch/more", "octocat/..", "octo cat/couch", "https://github.com/octocat/couch"]
-)
-def test_a_repository_that_is_none_is_a_usage_error(couch, name):
-    done = couch("--target", "aws", "--repository", name)
-
-    assert done.returncode == 2
-    assert "OWNER/NAME" in done.stderr
 
 
 def test_what_was_written_and_what_is_still_empty_is_told_apart_from_the_list(monkeypatch, tmp_path):

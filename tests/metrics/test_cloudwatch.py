@@ -430,33 +430,21 @@ def test_a_caller_without_the_right_gets_nothing_and_the_name_of_the_right(aws, 
     assert answer.notes == ["No right to read metrics: allow cloudwatch:GetMetricData."]
 
 
-def test_throttling_to_the_end_says_what_to_do(aws):
-    aws.errors["GetMetricData"] = client_error("Throttling", "Rate exceeded", "GetMetricData")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (client_error("Throttling", "Rate exceeded"), r"throttled GetMetricData.*wait a minute.*Service Quotas"),
+        (client_error("ValidationError", "StartTime is wrong."), r"refused GetMetricData \(ValidationError\): StartTime is wrong\."),
+        # Not a missing right.
+        (client_error("ExpiredToken", "It has expired", status=403), r"ExpiredToken.*Check the credentials"),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), r"could not be reached.*couch status"),
+    ],
+    ids=["throttled", "refused", "expired", "out of reach"],
+)  # fmt: skip
+def test_failure_of_cloudwatch_says_what_to_do(aws, error, told):
+    aws.errors["GetMetricData"] = error
 
-    with pytest.raises(MetricsError, match=r"throttled GetMetricData.*wait a minute.*Service Quotas"):
-        ask(aws)
-
-
-def test_a_refusal_quotes_what_cloudwatch_says(aws):
-    aws.errors["GetMetricData"] = client_error("ValidationError", "The parameter StartTime is wrong.", "GetMetricData")
-
-    with pytest.raises(
-        MetricsError, match=r"refused GetMetricData \(ValidationError\): The parameter StartTime is wrong\."
-    ):
-        ask(aws)
-
-
-def test_credentials_that_have_expired_are_no_missing_right(aws):
-    aws.errors["GetMetricData"] = client_error("ExpiredToken", "The security token has expired", "GetMetricData", 403)
-
-    with pytest.raises(MetricsError, match=r"ExpiredToken.*Check the credentials"):
-        ask(aws)
-
-
-def test_a_cloud_out_of_reach_says_where_to_look(aws):
-    aws.errors["GetMetricData"] = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-
-    with pytest.raises(MetricsError, match=r"could not be reached.*couch status"):
+    with pytest.raises(MetricsError, match=told):
         ask(aws)
 
 

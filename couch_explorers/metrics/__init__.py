@@ -1,4 +1,4 @@
-"""CloudWatch to frame, to verdicts, to figures: what `notebooks/metric_review.ipynb` shows."""
+"""From CloudWatch to a frame, verdicts and figures, as `notebooks/metric_review.ipynb` shows them."""
 
 from couch_explorers.metrics.cloudwatch import fetch, fetch_hours
 from couch_explorers.metrics.model import context_of as facts_of

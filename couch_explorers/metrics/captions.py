@@ -1,4 +1,4 @@
-"""The captions of the figures: one sentence each, made of what the checks found, so that no caption contradicts the table."""
+"""The captions of the figures: one sentence each, built from the checks' findings, so that no caption contradicts the table."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 # The alarms of the figure of failures.
 FAILURE_ALARMS = (functions.ALARMS[WORKER], queue.FAILED_JOBS_ALARM)
-# From this share on, two windows were measured for as good as the same time.
+# From this share on, two windows count as measured for the same time.
 NEARLY_ALL = 0.9
 
 
 def time_to_picture(data: ReviewData) -> str:
-    """Say for both paths the share within the objective, what is left of the error budget, and how fast it burns."""
+    """Describe for both paths the share within the objective, the error budget left, and how fast it burns."""
     keys = {
         resource: [series.time_to_picture(resource, statistic) for statistic in series.TIME_PERCENTILES]
         for resource in (WORKER, API_FUNCTION)
@@ -46,22 +46,22 @@ def time_to_picture(data: ReviewData) -> str:
 
 
 def age(data: ReviewData) -> str:
-    """Say how old the oldest job became and when, against threshold and window before; and the dead-letter queue.
+    """Describe the highest age and its time, compared with the threshold and the previous window; and the dead-letter queue.
 
-    An age alone deceives: a job that was received three times no longer counts (SQS developer guide, "Available CloudWatch
+    The age alone is misleading: a job that was received three times no longer counts (SQS developer guide, "Available CloudWatch
     metrics for Amazon SQS", ApproximateAgeOfOldestMessage).
     """
-    letters = data.level(series.DEAD_LETTERS_VISIBLE).depth()
+    depth = data.level(series.DEAD_LETTERS_VISIBLE).depth()
     return formatting.sentence(
         _captions(data, queue.AGE_CHECK),
         data.alarm_clause(queue.AGE_ALARM) if data.level(series.AGE).peak else "",
-        f"dead-letter queue: {letters}" if letters else "",
+        f"dead-letter queue: {depth}" if depth else "",
         data.partial_note(series.AGE),
     )
 
 
 def backlog(data: ReviewData) -> str:
-    """Say how many jobs waited at most and wait at the end, against the window before; and the dead-letter queue."""
+    """Describe the backlog's peak and end, compared with the previous window; and the dead-letter queue."""
     return formatting.sentence(
         _captions(data, queue.BACKLOG_CHECK, queue.DEAD_LETTERS_CHECK),
         data.alarm_clause(queue.DEAD_LETTERS_ALARM, "their alarm"),
@@ -70,8 +70,8 @@ def backlog(data: ReviewData) -> str:
 
 
 def flow(data: ReviewData) -> str:
-    """Say how many jobs were sent and done, against the window before, and when the backlog grew fastest."""
-    period_s = resampling.coarser_period_s(data.context, resampling.MOST_STEPS)
+    """Describe how many jobs were sent and done, compared with the previous window, and when the backlog grew fastest."""
+    period_s = resampling.coarser_period_s(data.context, resampling.MAX_STEPS)
     sent, done = data.curve(series.SENT, period_s), data.curve(series.DELETED, period_s)
     if sent.empty and done.empty:
         return formatting.sentence(f"jobs sent and done: {data.why_no_data(series.SENT)}")
@@ -84,7 +84,7 @@ def flow(data: ReviewData) -> str:
 
 
 def duration(data: ReviewData) -> str:
-    """Say for both functions the median, the worst p95 and the longest run, against time-out and window before."""
+    """Describe both functions' median, worst p95 and longest run, compared with the timeout and the previous window."""
     statistics: tuple[series.DurationStatistic, ...] = ("p95", "p99")
     left_out = [
         resampling.missing_percentiles(
@@ -97,7 +97,7 @@ def duration(data: ReviewData) -> str:
 
 
 def failures(data: ReviewData) -> str:
-    """Say how many jobs failed and why, how many were postponed, how often functions crashed; against the window before."""
+    """Describe failed jobs with reasons, postponed jobs and function errors, compared with the previous window."""
     return formatting.sentence(
         _captions(
             data,
@@ -112,7 +112,7 @@ def failures(data: ReviewData) -> str:
 
 
 def latency(data: ReviewData) -> str:
-    """Say how many requests there were, how slow, how many failed or were refused, against limit and window before."""
+    """Describe the requests, their latency, failures and refusals, compared with the limit and the previous window."""
     key, counted = series.api_latency("p95"), series.API_COUNT
     if data.curve(counted).empty and data.percentile(key).value is None:
         return formatting.sentence(_captions(data, api.LATENCY_CHECK))
@@ -137,7 +137,7 @@ CAPTIONS = {
 
 
 def _captions(data: ReviewData, *checks: str) -> str:
-    """Join what checks say for a caption."""
+    """Join the caption clauses of some checks."""
     return "; ".join(filter(None, (findings_of(data)[check].caption for check in checks)))
 
 
@@ -148,7 +148,7 @@ def _flow_total(data: ReviewData, key: SeriesKey, what: str) -> str:
 
 
 def _sent_before(data: ReviewData, sent: Curve) -> str:
-    """Say how many were sent in the window before, and where it was measured for a shorter time, for how long."""
+    """Describe how many were sent in the previous window, and for how long it was measured if that was shorter."""
     before = resampling.resample_before(data.frame, series.SENT, period_s=sent.period_s)
     previous = data.tally(series.SENT).previous
     if before is None or np.isnan(previous) or sent.empty:
@@ -160,12 +160,12 @@ def _sent_before(data: ReviewData, sent: Curve) -> str:
 
 
 def _surplus(data: ReviewData, sent: Curve, done: Curve) -> str:
-    """Say when the backlog grew fastest."""
+    """Describe when the backlog grew fastest."""
     surplus = sent.points - done.points
     if np.isnan(surplus).all():
         return ""
     if np.nanmax(surplus) <= 0:
         return "always done as fast as sent"
-    place = int(np.nanargmax(surplus))
-    more = formatting.number(float(surplus[place]))
-    return f"the backlog grew most {data.context.format_interval(*sent.at(place))}, with {more} more sent than done"
+    index = int(np.nanargmax(surplus))
+    more = formatting.number(float(surplus[index]))
+    return f"the backlog grew most {data.context.format_interval(*sent.at(index))}, with {more} more sent than done"

@@ -1,6 +1,6 @@
-"""What stands around the points of a review: alarms, functions, logs and deploys, asked side by side.
+"""The context of a review's points: alarms, functions, logs and deploys, fetched concurrently.
 
-Nothing of it is indispensable: what AWS refuses or cannot answer is left out, and a sentence says so.
+None of it is essential: what AWS denies or cannot return is left out, with a note.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 T = TypeVar("T")
-AT_A_TIME = 10
+MAX_CONCURRENCY = 10
 
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html: what an alarm did is kept 30 days.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html: alarm history is kept 30 days.
 ALARM_HISTORY_KEPT = timedelta(days=30)
 
 
 class Clients(NamedTuple):
-    """A client for each service that is asked, made in one thread: boto3 may use a client in several, but not make one."""
+    """A client per service, all created in one thread: boto3's clients are thread-safe, creating them is not."""
 
     cloudwatch: Any
     functions: Any
@@ -60,15 +60,15 @@ class Clients(NamedTuple):
 
     @classmethod
     def of(cls, workspace: Workspace) -> Clients:
-        """Make the clients of a workspace."""
+        """Create the clients of a workspace."""
         return cls(*(workspace.client(service) for service in ("cloudwatch", "lambda", "logs", "sqs")))
 
 
 @dataclass(frozen=True)
 class SystemContext:
-    """What was found; `missing` lists the parts that are not there though the workspace names them.
+    """The context that was found; `missing` lists the parts that the workspace names but that do not exist.
 
-    `unanswered` gives, by IAM action, the sentence that says why AWS did not answer; `notes` tell what was cut off.
+    `error_notes` has, by IAM action, the reason why AWS returned nothing; `notes` say what was truncated.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -80,7 +80,7 @@ class SystemContext:
     notes: tuple[str, ...] = ()
 
 
-# By resource: what was read of a function, None where there is none, or where the sentence beside it says why nobody knows.
+# By resource: a function's configuration, None if it does not exist, or if the note beside it says why it is unknown.
 FunctionAnswers = Mapping[str, tuple[FunctionConfiguration | None, str]]
 
 
@@ -92,84 +92,89 @@ def load(
     now: datetime,
     functions: FunctionAnswers,
 ) -> SystemContext:
-    """Ask for everything else at once.
+    """Fetch the context concurrently.
 
     Args:
-        workspace: Where the system is deployed.
-        names: What its parts are called.
-        clients: Of the workspace.
-        windows: They begin with the window now, for which alarms and logs are read.
-        now: When that is.
-        functions: What `read_functions` gave.
+        workspace: The workspace of the system.
+        names: The names of its parts.
+        clients: The workspace's clients.
+        windows: The windows, the first of which is `now`, for which alarms and logs are read.
+        now: The current time.
+        functions: What `read_functions` returned.
 
     """
-    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="context") as pool:
+    with ThreadPoolExecutor(MAX_CONCURRENCY, thread_name_prefix="context") as pool:
         return _ContextLoader(pool, names, clients, windows[0]).all(workspace, windows, now, functions)
 
 
 class _ContextLoader:
-    """One look around; `why` collects, by IAM action, why there was no answer."""
+    """Fetches the context once; `error_notes` collects, by IAM action, why there was no response."""
 
     def __init__(self, pool: ThreadPoolExecutor, names: Names, clients: Clients, window: Window) -> None:
         self.pool, self.names, self.clients, self.window = pool, names, clients, window
-        self.why: dict[str, str] = {}
+        self.error_notes: dict[str, str] = {}
 
     def all(
         self, workspace: Workspace, windows: Sequence[Window], now: datetime, functions: FunctionAnswers
     ) -> SystemContext:
-        """Ask, and put the answers together."""
+        """Fetch everything, and combine the results."""
         deployed = self.names.deployed
         alarms = self.start(
             lambda: read_alarms(self.clients.cloudwatch, self.names.candidate),
             DESCRIBE_ALARMS, "read the alarms",
         )  # fmt: skip
-        bound = self._concurrency() if WORKER in deployed else None
-        lines = [self._logs(resource) for resource in FUNCTIONS if resource in deployed]
+        concurrency = self._concurrency() if WORKER in deployed else None
+        log_futures = [self._logs(resource) for resource in FUNCTIONS if resource in deployed]
         queues = {resource: self._queue(resource) for resource in (QUEUE, DEAD_LETTERS) if resource in deployed}
-        rung = self._with_history(alarms.result() or ())
+        alarms_with_history = self._with_history(alarms.result() or ())
 
         for _, note in functions.values():
             if note:
-                self.why[GET_FUNCTION] = note
-        limits = [
-            replace(limit, maximum_concurrency=bound.result()) if bound and limit.resource == WORKER else limit
-            for limit, _ in functions.values()
-            if limit is not None
+                self.error_notes[GET_FUNCTION] = note
+        configurations = [
+            replace(configuration, maximum_concurrency=concurrency.result())
+            if concurrency and configuration.resource == WORKER
+            else configuration
+            for configuration, _ in functions.values()
+            if configuration is not None
         ]
         deploys = recorded_deploys(Home.current()) if workspace.target == "local" else ()
-        deploys = deploys or deploys_from_functions(limits)
-        logs = tuple(said for answer in lines if (said := answer.result()) is not None)
-        gone = {resource for resource, (limit, note) in functions.items() if limit is None and not note}
-        gone |= {resource for resource, answer in queues.items() if answer.result() is False}
+        deploys = deploys or deploys_from_functions(configurations)
+        logs = tuple(log for future in log_futures if (log := future.result()) is not None)
+        missing = {
+            resource for resource, (configuration, note) in functions.items() if configuration is None and not note
+        }
+        missing |= {resource for resource, future in queues.items() if future.result() is False}
         return SystemContext(
-            alarms=rung,
+            alarms=alarms_with_history,
             functions=tuple(
-                replace(limit, commit=limit.commit or _commit(limit.resource, deploys)) for limit in limits
+                replace(configuration, commit=configuration.commit or _commit(configuration.resource, deploys))
+                for configuration in configurations
             ),
             logs=logs,
             deploys=deploys_inside(deploys, windows),
-            missing=frozenset(gone),
-            error_notes=dict(sorted(self.why.items())),
-            notes=tuple(self._cut_off(logs, now)),
+            missing=frozenset(missing),
+            error_notes=dict(sorted(self.error_notes.items())),
+            notes=tuple(self._truncation_notes(logs, now)),
         )
 
-    def _cut_off(self, logs: Sequence[LogSummary], now: datetime) -> Iterator[str]:
+    def _truncation_notes(self, logs: Sequence[LogSummary], now: datetime) -> Iterator[str]:
         if now - self.window.start > ALARM_HISTORY_KEPT:
-            yield f"CloudWatch keeps what an alarm did for {ALARM_HISTORY_KEPT.days} days: what it did earlier is not shown."
+            yield f"CloudWatch keeps the history of an alarm for {ALARM_HISTORY_KEPT.days} days: earlier changes are not shown."
         for each in logs:
             if not each.complete:
                 yield f"Not all log lines of the {each.resource} were read: its figures are those of {each.reports:,} runs."
 
-    def start(self, question: Callable[[], T], action: str, to: str) -> Future[T | None]:
-        """Put a question; its answer is None where AWS gave none."""
+    def start(self, call: Callable[[], T], action: str, to: str) -> Future[T | None]:
+        """Start a call; its result is None if AWS returned none."""
 
-        def put() -> T | None:
-            answer, note = errors.call_optional(question, action=action, to=to)
+        def run() -> T | None:
+            result, note = errors.call_optional(call, action=action, to=to)
             if note:
-                self.why[action] = note
-            return answer
+                self.error_notes[action] = note
+            return result
 
-        return self.pool.submit(put)
+        return self.pool.submit(run)
 
     def _concurrency(self) -> Future[int | None]:
         return self.start(
@@ -192,27 +197,27 @@ class _ContextLoader:
         )  # fmt: skip
 
     def _with_history(self, alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
-        """Add to each alarm when it rang, as far as that is answered."""
+        """Add to each alarm when it was in ALARM, as far as AWS returns it."""
 
-        def ask(alarm: Alarm) -> Future[Alarm | None]:
+        def start(alarm: Alarm) -> Future[Alarm | None]:
             return self.start(
                 lambda: with_history(self.clients.cloudwatch, alarm, self.window),
                 DESCRIBE_ALARM_HISTORY, "read the alarms' history",
             )  # fmt: skip
 
-        asked = [(alarm, ask(alarm)) for alarm in alarms]
-        return tuple(answer.result() or alarm for alarm, answer in asked)
+        futures = [(alarm, start(alarm)) for alarm in alarms]
+        return tuple(future.result() or alarm for alarm, future in futures)
 
 
 def _commit(resource: str, deploys: Sequence[Deploy]) -> str:
-    """Name the commit that a function was last deployed from, as far as that was noted."""
+    """Return the commit that a function was last deployed from, if recorded."""
     return next((deploy.commit for deploy in reversed(deploys) if resource in deploy.resources), "")
 
 
 DESCRIBE_ALARMS, DESCRIBE_ALARM_HISTORY = "cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"
 IN_ALARM = "ALARM"
 
-# The summary of a change, for a history whose data cannot be read: "Alarm updated from OK to ALARM".
+# The summary of a change, used if its data cannot be read: "Alarm updated from OK to ALARM".
 SUMMARY = re.compile(r"from (\w+) to (\w+)")
 
 Change = tuple[datetime, str, str]
@@ -228,9 +233,9 @@ def read_alarms(cloudwatch: Any, candidate: str) -> tuple[Alarm, ...]:
 
 
 def with_history(cloudwatch: Any, alarm: Alarm, window: Window) -> Alarm:
-    """Add to an alarm when it rang in a window.
+    """Add to an alarm when it was in ALARM in a window.
 
-    The history is read from the window's start until now: a later change tells how the alarm stood when the window ended.
+    The history is read from the window's start until now: a later change reveals the state at the window's end.
     """
     pages = cloudwatch.get_paginator("describe_alarm_history").paginate(
         AlarmName=alarm.name, HistoryItemType="StateUpdate", StartDate=window.start, ScanBy="TimestampAscending"
@@ -245,33 +250,33 @@ def with_history(cloudwatch: Any, alarm: Alarm, window: Window) -> Alarm:
 
 
 def alarm_intervals(changes: Iterable[Change], alarm: Alarm, window: Window) -> Iterable[tuple[datetime, datetime]]:
-    """Tell the stretches of a window in which an alarm rang, from its changes since the window's start, in order of time."""
+    """Yield the intervals of a window in ALARM, from the changes since the window's start, in order of time."""
     since: datetime | None = None
     is_first = True
-    for moment, old, new in changes:
+    for time, old, new in changes:
         if is_first and old == IN_ALARM:
             since = window.start
         is_first = False
         if new == IN_ALARM:
-            since = since or moment
+            since = since or time
         elif since is not None:
             if since < window.end:
-                yield since, min(moment, window.end)
+                yield since, min(time, window.end)
             since = None
     if is_first and alarm.state == IN_ALARM:
-        # No change since the window's start: it rang before, or its history is not kept any more.
+        # No change since the window's start: it was in ALARM before, or its history is no longer kept.
         since = max(window.start, alarm.since or window.start)
     if since is not None and since < window.end:
         yield since, window.end
 
 
 def _read_alarm(alarm: dict[str, Any], stem: str) -> Alarm:
-    # The update's time moves with every new reason, the transition's only with the state.
+    # The update's time changes with every new reason, the transition's only with the state.
     since = alarm.get("StateTransitionedTimestamp") or alarm.get("StateUpdatedTimestamp")
     return Alarm(
         name=alarm["AlarmName"],
         short_name=alarm["AlarmName"].removeprefix(stem),
-        # Anomaly bands and expressions have none.
+        # Anomaly bands and expressions have no threshold.
         threshold=float(alarm.get("Threshold", math.nan)),
         state=alarm["StateValue"],
         reason=alarm.get("StateReason", ""),
@@ -283,10 +288,10 @@ def _read_alarm(alarm: dict[str, Any], stem: str) -> Alarm:
 
 
 def read_state_change(item: dict[str, Any]) -> Change | None:
-    """Read an item of DescribeAlarmHistory, by its data or else by its summary.
+    """Parse an item of DescribeAlarmHistory, from its data or else its summary.
 
     Returns:
-        Time, old and new state; None where neither says what changed.
+        Time, old and new state; None if neither has the states.
 
     """
     try:
@@ -300,15 +305,15 @@ def read_state_change(item: dict[str, Any]) -> Change | None:
     return item["Timestamp"].astimezone(UTC), str(old), str(new)
 
 
-# What `couch up` calls the parts of the system.
+# The names of the parts in `couch up`.
 DEPLOYED_PARTS = {"queue": WORKER, "api": API_FUNCTION}
 
-# Two functions that change within a deploy do not change in the same second.
+# Functions of one deploy do not change in the same second.
 ONE_DEPLOY = timedelta(minutes=10)
 
 
 def recorded_deploys(home: Home) -> tuple[Deploy, ...]:
-    """Read the deploys of the local cloud, oldest first; none where nothing was noted. What cannot be read is left out."""
+    """Read the deploys of the local cloud, oldest first; empty if none are recorded. Invalid entries are left out."""
     deployment = read_json(home.deployment_file)
     entries = deployment.get("deploys", []) if isinstance(deployment, dict) else []
     found = [deploy for entry in entries if (deploy := _read_deploy(entry)) is not None]
@@ -316,24 +321,24 @@ def recorded_deploys(home: Home) -> tuple[Deploy, ...]:
 
 
 def deploys_from_functions(functions: Iterable[FunctionConfiguration]) -> tuple[Deploy, ...]:
-    """Tell the latest deploys from when each function was last changed, oldest first; a change of settings counts too.
+    """Derive the latest deploys from the functions' last changes, oldest first; a change of settings counts, too.
 
-    Functions that changed together, from one commit, are one deploy; one that names no commit goes with the other.
+    Functions that changed together, from one commit, are one deploy; a function without a commit joins the other.
     """
     deploys: list[Deploy] = []
     changed = [(each.updated, each) for each in functions if each.updated is not None]
-    for moment, function in sorted(changed, key=lambda pair: pair[0]):
+    for time, function in sorted(changed, key=lambda pair: pair[0]):
         last = deploys[-1] if deploys else None
         commits = {commit for commit in (last.commit if last else "", function.commit) if commit}
-        if last and len(commits) <= 1 and moment - last.time <= ONE_DEPLOY:
+        if last and len(commits) <= 1 and time - last.time <= ONE_DEPLOY:
             deploys[-1] = Deploy(last.time, (*last.resources, function.resource), last.commit or function.commit)
         else:
-            deploys.append(Deploy(moment, (function.resource,), function.commit))
+            deploys.append(Deploy(time, (function.resource,), function.commit))
     return tuple(deploys)
 
 
 def deploys_inside(deploys: Iterable[Deploy], windows: Sequence[Window]) -> tuple[Deploy, ...]:
-    """Keep the deploys of these windows, oldest first."""
+    """Return the deploys in these windows, oldest first."""
     kept = [deploy for deploy in deploys if any(window.start <= deploy.time < window.end for window in windows)]
     return tuple(sorted(kept, key=lambda deploy: deploy.time))
 
@@ -358,10 +363,10 @@ COMMIT_TAG = "commit"
 GONE = ("ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 
-def exists(question: Callable[[], object]) -> bool:
-    """Whether what a question is about exists; raises what AWS answers otherwise."""
+def exists(call: Callable[[], object]) -> bool:
+    """Return whether the resource of a call exists; raises any other error."""
     try:
-        question()
+        call()
     except ClientError as error:
         if describe(error)[0] in GONE:
             return False
@@ -370,7 +375,7 @@ def exists(question: Callable[[], object]) -> bool:
 
 
 def read_function(functions: Any, resource: str, name: str) -> FunctionConfiguration | None:
-    """Read a function's limits; None where there is no such function."""
+    """Read a function's configuration; None if there is no such function."""
     found: dict[str, Any] = {}
     if not exists(lambda: found.update(functions.get_function(FunctionName=name))):
         return None
@@ -380,15 +385,15 @@ def read_function(functions: Any, resource: str, name: str) -> FunctionConfigura
         name=name,
         timeout_s=float(configuration["Timeout"]),
         memory_mb=int(configuration["MemorySize"]),
-        updated=_moment(configuration.get("LastModified", "")),
+        updated=_parse_time(configuration.get("LastModified", "")),
         objective=read_objective(configuration),
-        # Tags come only to a caller with lambda:ListTags.
+        # Tags are returned only to a caller with lambda:ListTags.
         commit=found.get("Tags", {}).get(COMMIT_TAG, ""),
     )
 
 
 def read_objective(configuration: dict[str, Any]) -> Objective | None:
-    """Read a path's objective from its function's environment; None where it says none that makes sense."""
+    """Read a path's objective from its function's environment; None if there is no valid one."""
     variables = configuration.get("Environment", {}).get("Variables", {})
     try:
         found = Objective(float(variables["OBJECTIVE_S"]), float(variables["OBJECTIVE_PERCENT"]) / 100)
@@ -398,7 +403,7 @@ def read_objective(configuration: dict[str, Any]) -> Objective | None:
 
 
 def read_functions(functions: Any, names: Names) -> FunctionAnswers:
-    """Read the limits of each function that the workspace names, without how many runs the queue's mapping allows."""
+    """Read the configuration of each function of the workspace, without the concurrency of the queue's mapping."""
     return {
         resource: errors.call_optional(
             partial(read_function, functions, resource, names.function(resource)),
@@ -411,13 +416,13 @@ def read_functions(functions: Any, names: Names) -> FunctionAnswers:
 
 
 def objectives_of(functions: FunctionAnswers) -> dict[str, Objective]:
-    """Give the objective of each path: what its function says, or the stack's default."""
-    said = {resource: found.objective for resource, (found, _) in functions.items() if found and found.objective}
-    return {**OBJECTIVES, **said}
+    """Return the objective of each path: its function's, or the stack's default."""
+    configured = {resource: found.objective for resource, (found, _) in functions.items() if found and found.objective}
+    return {**OBJECTIVES, **configured}
 
 
 def maximum_concurrency(functions: Any, name: str) -> int | None:
-    """Read how many runs the queue's mapping allows at once, the sum of several; None where nothing bounds them."""
+    """Read the maximum concurrency of the queue's mappings, summed; None if it is unlimited."""
     mappings: list[dict[str, Any]] = []
 
     def read_pages() -> None:
@@ -425,12 +430,12 @@ def maximum_concurrency(functions: Any, name: str) -> int | None:
             mappings.extend(page["EventSourceMappings"])
 
     exists(read_pages)
-    bounds = [mapping.get("ScalingConfig", {}).get("MaximumConcurrency") for mapping in mappings]
-    return sum(bounds) if bounds and None not in bounds else None
+    limits = [mapping.get("ScalingConfig", {}).get("MaximumConcurrency") for mapping in mappings]
+    return sum(limits) if limits and None not in limits else None
 
 
-def _moment(text: str) -> datetime | None:
-    """Read Lambda's time, such as 2026-11-24T23:51:07.000+0000."""
+def _parse_time(text: str) -> datetime | None:
+    """Parse Lambda's time format, such as 2026-11-24T23:51:07.000+0000."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
@@ -439,28 +444,28 @@ def _moment(text: str) -> datetime | None:
 
 FILTER_LOG_EVENTS = "logs:FilterLogEvents"
 
-# What each line looks like: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html, "REPORT line data fields".
+# Format of the lines: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html, "REPORT line data fields".
 REPORT_FILTER = '"REPORT RequestId: "'
 REPORT = re.compile(r"REPORT RequestId: \S+\s+Duration: ")
 BILLED = re.compile(r"Billed Duration: ([\d.]+) ms")
 MEMORY = re.compile(r"Max Memory Used: ([\d.]+) MB")
 INIT = re.compile(r"Init Duration: ([\d.]+) ms")
 
-# A page holds at most 10,000 events and takes about a second, and may be empty though more follow:
+# A page has at most 10,000 events and takes about a second; it may be empty although more follow:
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-# What lies beyond is left: shares and maxima of some ten thousand runs do not change by it, and the standup does not wait.
+# The rest is skipped: it hardly changes the shares and maxima of ten thousand runs, and the standup does not wait.
 MAX_LOG_PAGES = 12
 EVENTS_A_PAGE = 10_000
 
 
 def read_logs(logs: Any, resource: str, function: str, window: Window) -> LogSummary:
-    """Read what the REPORT lines of a window say; no line where the function has never run."""
+    """Summarize the REPORT lines of a window; no lines if the function has never run."""
     messages: list[str] = []
     complete = True
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{function}",
         startTime=int(window.start.timestamp() * 1000),
-        endTime=int(window.end.timestamp() * 1000) - 1,  # the end belongs to the window here
+        endTime=int(window.end.timestamp() * 1000) - 1,  # the end is inclusive here
         filterPattern=REPORT_FILTER,
     )
     try:
@@ -470,7 +475,7 @@ def read_logs(logs: Any, resource: str, function: str, window: Window) -> LogSum
                 complete = False
                 break
             if len(page.get("events", ())) >= EVENTS_A_PAGE and not page.get("nextToken"):
-                # The local cloud cuts a page there and gives no token for the rest.
+                # The local cloud truncates a page there and returns no token for the rest.
                 complete = False
     except ClientError as error:
         if describe(error)[0] != "ResourceNotFoundException":
@@ -479,7 +484,7 @@ def read_logs(logs: Any, resource: str, function: str, window: Window) -> LogSum
 
 
 def summarize_reports(resource: str, messages: Iterable[str], *, complete: bool) -> LogSummary:
-    """Sum REPORT lines up; what no line gives is None. A memory of 0 MB is no measurement."""
+    """Summarize REPORT lines; figures that no line has are None. A memory of 0 MB is not a measurement."""
     reports = [message for message in messages if REPORT.match(message)]
     inits = _figures(INIT, reports)
     memory = [megabytes for megabytes in _figures(MEMORY, reports) if megabytes > 0]
@@ -488,7 +493,7 @@ def summarize_reports(resource: str, messages: Iterable[str], *, complete: bool)
         resource=resource,
         reports=len(reports),
         complete=complete,
-        # Only the run that a cold start was for has the figure.
+        # Only an invocation with a cold start has the figure.
         cold_starts=len(inits) if reports else None,
         longest_init_ms=max(inits, default=None),
         highest_memory_mb=max(memory, default=None),
@@ -500,38 +505,38 @@ def _figures(pattern: re.Pattern[str], reports: Iterable[str]) -> list[float]:
     return [float(match[1]) for report in reports if (match := pattern.search(report))]
 
 
-def synthetic_intervals(marks: Iterable[Points]) -> tuple[tuple[datetime, datetime], ...]:
-    """Return from when to when points are synthetic, each stretch as long as no period is missing."""
-    return tuple(_joined(sorted(_spans(marks))))
+def synthetic_intervals(markers: Iterable[Points]) -> tuple[tuple[datetime, datetime], ...]:
+    """Return the intervals with synthetic points; a missing period ends an interval."""
+    return tuple(_joined(sorted(_spans(markers))))
 
 
-def synthetic_deploys(marks: Iterable[Points]) -> tuple[Deploy, ...]:
+def synthetic_deploys(markers: Iterable[Points]) -> tuple[Deploy, ...]:
     """Return the deploys of the synthetic metrics, oldest first."""
     times = {
         datetime.fromtimestamp(time_s, UTC)
-        for mark in marks
-        if mark.series.metric == SYNTHETIC_DEPLOY
-        for time_s in mark.times_s
+        for marker in markers
+        if marker.series.metric == SYNTHETIC_DEPLOY
+        for time_s in marker.times_s
     }
     return tuple(Deploy(time, (WORKER, API_FUNCTION), synthetic=True) for time in sorted(times))
 
 
-def _spans(marks: Iterable[Points]) -> Iterator[tuple[datetime, datetime]]:
-    for mark in marks:
-        if mark.series.metric == SYNTHETIC_HISTORY:
-            for time_s in mark.times_s:
-                begin = datetime.fromtimestamp(time_s, UTC)
-                yield begin, begin + timedelta(seconds=mark.series.period_s)
+def _spans(markers: Iterable[Points]) -> Iterator[tuple[datetime, datetime]]:
+    for marker in markers:
+        if marker.series.metric == SYNTHETIC_HISTORY:
+            for time_s in marker.times_s:
+                start = datetime.fromtimestamp(time_s, UTC)
+                yield start, start + timedelta(seconds=marker.series.period_s)
 
 
 def _joined(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
     current: tuple[datetime, datetime] | None = None
-    for begin, end in spans:
-        if current is not None and begin <= current[1]:
+    for start, end in spans:
+        if current is not None and start <= current[1]:
             current = current[0], max(current[1], end)
             continue
         if current is not None:
             yield current
-        current = begin, end
+        current = start, end
     if current is not None:
         yield current

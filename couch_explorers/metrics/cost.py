@@ -1,4 +1,4 @@
-"""What a window cost: pictures by model, Lambda, SQS and API requests, at list prices and without free tiers."""
+"""The cost of a window: pictures by model, Lambda, SQS and API requests, at list prices and without free tiers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ MILLISECONDS_A_SECOND = 1000
 
 @dataclass(frozen=True)
 class Cost:
-    """USD of a window by what was paid for; NaN for a part whose numbers, or price, are not known.
+    """The cost of a window in USD, by part; NaN for a part with unknown numbers or price.
 
-    `unpriced` names models that have no price here; their pictures are not in the sum. `unnamed` counts pictures whose
-    model CloudWatch does not list yet (a new one takes up to 15 minutes): they are priced as the default model's.
+    `unpriced` lists models without a price; their pictures are not included. `unnamed` counts pictures whose model CloudWatch
+    does not list yet (a new one takes up to 15 minutes): they are priced as the default model's.
     """
 
     pictures: float
@@ -46,47 +46,47 @@ class Cost:
 
     @property
     def total(self) -> float:
-        """All parts that are known; NaN where none is."""
+        """The sum of the known parts; NaN if there are none."""
         parts = [part for part in (self.pictures, self.functions, self.queue, self.api) if not math.isnan(part)]
         return sum(parts) if parts else math.nan
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The parts that are not known."""
+        """The parts with unknown cost."""
         parts = {"pictures": self.pictures, "Lambda": self.functions, "queue": self.queue, "API": self.api}
         return tuple(name for name, part in parts.items() if math.isnan(part))
 
 
 def cost_of_window(frame: pd.DataFrame, window: str = "now") -> Cost:
-    """Price a window. A picture is taken to be of the default size; S3, logs and metrics are not in it."""
-    facts = model.context_of(frame)
-    painted = [_pictures(frame, facts, resource, window) for resource in series.FUNCTIONS]
+    """Return the cost of a window. Pictures are assumed to have the default size; S3, logs and metrics are not included."""
+    context = model.context_of(frame)
+    pictures = [_pictures(frame, context, resource, window) for resource in series.FUNCTIONS]
     return Cost(
-        pictures=_sum(usd for usd, _, _ in painted),
+        pictures=_sum(usd for usd, _, _ in pictures),
         functions=_sum(function_cost(frame, resource, window) for resource in series.FUNCTIONS),
-        queue=_queue(frame, facts, window),
+        queue=_queue(frame, context, window),
         api=count_of(frame, series.API_COUNT, window) * API_REQUEST,
-        unpriced=tuple(sorted({model for _, models, _ in painted for model in models})),
-        unnamed=sum(unnamed for _, _, unnamed in painted if not math.isnan(unnamed)),
+        unpriced=tuple(sorted({model for _, models, _ in pictures for model in models})),
+        unnamed=sum(unnamed for _, _, unnamed in pictures if not math.isnan(unnamed)),
     )
 
 
-def cost_series(facts: Context) -> tuple[SeriesKey, ...]:
-    """Name the series that a cost is made of."""
-    painted = [
+def cost_series(context: Context) -> tuple[SeriesKey, ...]:
+    """Return the series that a cost is computed from."""
+    pictures = [
         series.pictures(resource, model)
         for resource in series.FUNCTIONS
-        for model in ("", *series.models(facts, resource))
+        for model in ("", *series.models(context, resource))
     ]
-    ran = [series.invocations(model.API_FUNCTION), *(series.duration(each, "Average") for each in series.FUNCTIONS)]
-    return (*QUEUE_KEYS, *painted, *ran, series.API_COUNT)
+    runs = [series.invocations(model.API_FUNCTION), *(series.duration(each, "Average") for each in series.FUNCTIONS)]
+    return (*QUEUE_KEYS, *pictures, *runs, series.API_COUNT)
 
 
-def _pictures(frame: pd.DataFrame, facts: Context, resource: str, window: str) -> tuple[float, list[str], float]:
-    """USD of a function's pictures, the models without a price, and the pictures without a model."""
+def _pictures(frame: pd.DataFrame, context: Context, resource: str, window: str) -> tuple[float, list[str], float]:
+    """Return the cost of a function's pictures, the models without a price, and the number of pictures without a model."""
     made = count_of(frame, series.pictures(resource), window)
     by_model = {
-        model: count_of(frame, series.pictures(resource, model), window) for model in series.models(facts, resource)
+        model: count_of(frame, series.pictures(resource, model), window) for model in series.models(context, resource)
     }
     unnamed = max(0.0, made - sum(each for each in by_model.values() if not math.isnan(each)))
     usd = unnamed * _price(image_models.DEFAULT_MODEL_ID)
@@ -99,7 +99,7 @@ def _pictures(frame: pd.DataFrame, facts: Context, resource: str, window: str) -
 
 
 def count_of(frame: pd.DataFrame, key: SeriesKey, window: str = "now") -> float:
-    """Sum up a series: 0 for what is not deployed, since that costs nothing; NaN for what is not known."""
+    """Return the sum of a series: 0 if it is not deployed, which costs nothing; NaN if unknown."""
     if model.context_of(frame).state(key, window) is SeriesState.MISSING:
         return 0.0
     return statistics.total(frame, key, window)
@@ -113,12 +113,12 @@ def _price(model: str) -> float:
 
 
 def function_cost(frame: pd.DataFrame, resource: str, window: str = "now") -> float:
-    """USD of a function's runs: the time that its handler took, by its memory, and a price for each run."""
-    facts = model.context_of(frame)
+    """Return the cost of a function's runs in USD: duration times memory, and a price per request."""
+    context = model.context_of(frame)
     runs = model.points(frame, series.invocations(resource), window)
     if runs.sum() == 0:
         return count_of(frame, series.invocations(resource), window)
-    function = facts.function(resource)
+    function = context.function(resource)
     if function is None:
         return math.nan
     seconds = run_seconds(frame, resource, window)
@@ -126,40 +126,40 @@ def function_cost(frame: pd.DataFrame, resource: str, window: str = "now") -> fl
 
 
 def run_seconds(frame: pd.DataFrame, resource: str, window: str = "now") -> float:
-    """Sum up the time that a function's handler took in all of its runs."""
+    """Return the total duration of a function's runs in seconds."""
     runs = model.points(frame, series.invocations(resource), window)
     took_ms = model.points(frame, series.duration(resource, "Average"), window)
     return float((runs * took_ms).sum()) / MILLISECONDS_A_SECOND
 
 
-def _queue(frame: pd.DataFrame, facts: Context, window: str) -> float:
-    """USD of the queue's requests: sends, receives, deletions, jobs postponed, and Lambda's looks into it, busy or not."""
-    if facts.state(series.SENT, window) is SeriesState.MISSING:
+def _queue(frame: pd.DataFrame, context: Context, window: str) -> float:
+    """Return the cost of the queue's requests in USD: sends, receives, deletions, postponements, and Lambda's polling."""
+    if context.state(series.SENT, window) is SeriesState.MISSING:
         return 0.0
-    looks = idle_requests(facts.window(window).length.total_seconds())
-    return (queue_requests(frame, window) + looks) * SQS_REQUEST
+    polls = idle_requests(context.window(window).length.total_seconds())
+    return (queue_requests(frame, window) + polls) * SQS_REQUEST
 
 
 def queue_requests(frame: pd.DataFrame, window: str = "now") -> float:
-    """Count the requests that the jobs of a window caused: sends, receives, deletions, jobs postponed."""
+    """Count the requests caused by the jobs of a window: sends, receives, deletions, postponements."""
     return sum(count_of(frame, key, window) for key in QUEUE_KEYS)
 
 
 def idle_requests(seconds: float) -> float:
-    """Count Lambda's looks into a queue in this time, which it takes whether there is anything in it or not."""
+    """Count Lambda's polls of a queue in this time, which happen whether it has messages or not."""
     return POLLERS * seconds / POLL_S
 
 
 def _sum(parts: Iterator[float]) -> float:
-    """Sum up what is known; NaN where nothing is."""
-    given = [part for part in parts if not math.isnan(part)]
-    return sum(given) if given else math.nan
+    """Return the sum of the known parts; NaN if there are none."""
+    known = [part for part in parts if not math.isnan(part)]
+    return sum(known) if known else math.nan
 
 
-# Collected in November 2026; what is billed stands on the pages named.
+# Collected in November 2026; the pages below say what is billed.
 PRICES_AS_OF = "2026-11-25"
 
-# By what is paid for.
+# By service.
 SOURCES = {
     "Lambda": "https://aws.amazon.com/lambda/pricing/",
     "SQS": "https://aws.amazon.com/sqs/pricing/",
@@ -176,7 +176,7 @@ SQS_REQUEST = 0.40 / 1e6
 # API Gateway: REST APIs, the first 333 million requests of a month.
 API_REQUEST = 3.50 / 1e6
 
-# Lambda asks a queue all the time, whether there is anything in it or not: with 5 pollers, and each asks for up to 20 s.
+# Lambda polls a queue all the time, whether it has messages or not: with 5 pollers, each with a wait of up to 20 s.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html and
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
 POLLERS = 5

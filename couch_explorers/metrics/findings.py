@@ -1,4 +1,4 @@
-"""The facts of a review, each computed once, and what each check found: a row of the table, a clause of a caption, a headline."""
+"""The facts of a review, each computed once, and each check's finding: a table row, a caption's clause, a headline."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ RUN_AGAIN = "Run the review again in a minute."
 
 # More intervals than these are counted, not listed: in the table, in captions and above the axes.
 MAX_INTERVALS = 3
-SHARE = "%"  # a value with this unit is a share in per cent, and its change is told in points
+SHARE = "%"  # a value with this unit is a share in per cent, and its change is in percentage points
 USD = "USD"
-# One of them is called the same.
+# Units with the same singular.
 UNCHANGED = ("s", "series")
 MINUS, TIMES = "\u2212", "\u00d7"
-# Changes smaller than this are noise, larger than that are told as a multiple.
+# Smaller changes are noise, larger ones are shown as a multiple.
 NOTICEABLE, MULTIPLE = 0.01, 10.0
 NOTICEABLE_POINTS = 0.05
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The highest value of a window, and the period that has it (the last of several); `when` is that period in words."""
+    """The highest value of a window, and its period (the last of several); `when` is that period in words."""
 
     value: float
     start: datetime
@@ -41,23 +41,23 @@ class Peak:
 
 @dataclass(frozen=True)
 class Latest:
-    """The last value of a window; `is_current` says whether it was measured late enough to tell how things are at its end."""
+    """The last value of a window; `is_current` says whether it is recent enough to describe the window's end."""
 
     value: float
     when: str
     is_current: bool
 
     def clause(self, formatted: Callable[[float], str] = formatting.number) -> str:
-        """Say the last value: "3 at the end", or when it was measured where that is not the end."""
+        """Describe the last value: "3 at the end", or when it was measured if that is not the end."""
         value = formatted(self.value)
         return f"{value} at the end" if self.is_current else f"{value} when last measured, {self.when}"
 
 
 @dataclass(frozen=True)
 class Level:
-    """A level that is measured each period, such as an age or a depth; `previous` is the highest of the window compared with.
+    """A level that is measured each period, such as an age or a depth; `previous` is the highest of the compared window.
 
-    `peak` and `latest` are None where nothing was measured, `previous` is NaN where it is not known.
+    `peak` and `latest` are None if nothing was measured; `previous` is NaN if unknown.
     """
 
     peak: Peak | None
@@ -65,11 +65,11 @@ class Level:
     previous: float
 
     def at_most(self, formatted: Callable[[float], str] = formatting.number) -> str:
-        """Say the highest value and when it was: "at most 5 (08:58)"; empty where nothing was measured."""
+        """Describe the highest value and its time: "at most 5 (08:58)"; empty if nothing was measured."""
         return f"at most {formatted(self.peak.value)} ({self.peak.when})" if self.peak else ""
 
     def depth(self) -> str:
-        """Say how many there were: "none", "at most 3 (01:40), 0 at the end"; empty where nothing was measured."""
+        """Describe a depth: "none", "at most 3 (01:40), 0 at the end"; empty if nothing was measured."""
         if self.peak is None or self.latest is None:
             return ""
         return "none" if self.peak.value == 0 else f"{self.at_most()}, {self.latest.clause()}"
@@ -77,9 +77,9 @@ class Level:
 
 @dataclass(frozen=True)
 class Tally:
-    """What is counted in a window: the sum now and in the window compared with, NaN where it is not known.
+    """A count in a window: the sum now and in the compared window, NaN if unknown.
 
-    `busiest` is the period of those that figures show in which most were counted; None where there were none.
+    `busiest` is the period, as figures show it, with the highest count; None if there were none.
     """
 
     total: float
@@ -89,14 +89,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class AlarmActivity:
-    """When an alarm was in state ALARM, in words: since when it is, and from when to when it was before."""
+    """When an alarm was in state ALARM, in words: since when it is now, and the past intervals."""
 
     is_in_alarm: bool
     since: str
     past: tuple[str, ...]
 
     def clause(self, name: str) -> str:
-        """Say what the alarm did, for a caption; empty where it was never in ALARM."""
+        """Describe the alarm's activity for a caption; empty if it was never in ALARM."""
         if self.is_in_alarm:
             before = f", and was {formatting.count(len(self.past), 'time')} before" if self.past else ""
             return f"{name} has been in ALARM{self.since}{before}"
@@ -104,7 +104,7 @@ class AlarmActivity:
 
     @property
     def past_intervals(self) -> str:
-        """List the intervals that are over, or count them where they are many."""
+        """The past intervals, or their count if there are many."""
         if len(self.past) > MAX_INTERVALS:
             return f"{formatting.count(len(self.past), 'time')}, last {self.past[-1]}"
         return formatting.join(self.past)
@@ -112,19 +112,19 @@ class AlarmActivity:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: rendered as a row of the table, a clause of a figure's caption, and a part of the summary.
+    """The result of one check: rendered as a table row, a clause of a figure's caption, and a part of the summary.
 
     Attributes:
         check: the check's name.
-        verdict: how it ended.
+        verdict: the verdict.
         reason: sentences for the table.
         value: the worst of the window, in `unit`; NaN for none.
         unit: such as "s", "jobs", SHARE, USD.
         threshold: above it the value is no longer OK; NaN for none.
-        before: the value of the window compared with; NaN where it is not known.
-        action: what to do, where the verdict is not OK.
-        caption: clauses for the caption of the check's figure, without a full stop; empty for none.
-        concern: a clause for the summary where something else than the value is wrong; empty otherwise.
+        before: the value of the compared window; NaN if unknown.
+        action: what to do if the verdict is not OK.
+        caption: clauses for the caption of the check's figure, without a full stop; may be empty.
+        concern: a clause for the summary if the problem is not the value; empty otherwise.
 
     """
 
@@ -141,17 +141,17 @@ class Finding:
 
     @property
     def change(self) -> str:
-        """The value against before."""
+        """The change since the compared window."""
         return format_change(self.value, self.before, self.unit)
 
     def record(self) -> dict[str, object]:
-        """Give the row as the frame of verdicts has it; a check that is OK asks for nothing."""
+        """Return the row of the frame of verdicts; a check that is OK has no action."""
         cells = {name: getattr(self, name) for name in COLUMNS}
         return cells | {"action": "" if self.verdict is Verdict.OK else self.action}
 
     @property
     def headline(self) -> str:
-        """Name the check with its value, for the summary: "oldest job waiting 640 s (threshold 300 s)"."""
+        """The check with its value, for the summary: "oldest job waiting 640 s (threshold 300 s)"."""
         if self.concern:
             return f"{self.check} ({self.concern})"
         value, threshold = (format_amount(each, self.unit) for each in (self.value, self.threshold))
@@ -159,19 +159,19 @@ class Finding:
         return f"{self.check} {value}{beyond}".strip()
 
     def downgraded(self, doubt: str) -> Finding:
-        """Give the row for numbers that are not all there: what is wrong stays wrong, but OK is not proven."""
+        """Return the finding for partial data: a problem stays a problem, but OK is not proven."""
         verdict = Verdict.NO_DATA if self.verdict is Verdict.OK else self.verdict
         action = self.action if verdict is not Verdict.NO_DATA else RUN_AGAIN
         return replace(self, verdict=verdict, reason=f"{self.reason} {doubt}", action=action)
 
 
 def verdict(*, bad: bool, warn: bool) -> Verdict:
-    """Choose the verdict."""
+    """Return the verdict: BAD, else WARN, else OK."""
     return Verdict.BAD if bad else Verdict.WARN if warn else Verdict.OK
 
 
 def format_change(now: float, before: float, unit: str = "") -> str:
-    """Tell a change: "+12 %", as a multiple from ten times on, "same", "new", "gone"; in points for shares; empty where one of both is not known."""
+    """Describe a change: "+12 %", a multiple from ten times on, "same", "new", "gone"; points for shares; empty if either is unknown."""
     if math.isnan(now) or math.isnan(before):
         return ""
     if before == 0 or now == 0:
@@ -192,7 +192,7 @@ def _sign(difference: float) -> str:
 
 
 def format_amount(value: float, unit: str) -> str:
-    """Write a value with its unit: "640 s", "$16.48", "0.3 %", "1 job"; empty for none."""
+    """Format a value with its unit: "640 s", "$16.48", "0.3 %", "1 job"; empty for NaN."""
     if math.isnan(value):
         return ""
     if unit == USD:

@@ -1,4 +1,4 @@
-"""The review's model: windows, series, thresholds, alarms, functions and deploys, the context of all, and the frame of points."""
+"""The review's model: windows, series, thresholds, alarms, functions and deploys, their context, and the frame of points."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SERIES_COLUMNS = ["window", "resource", "metric", "statistic"]
 
 # The parts of the system, as the column `resource` names them.
 QUEUE, DEAD_LETTERS, WORKER, API_FUNCTION, API = "queue", "dead-letter queue", "worker", "api function", "api"
-# As a sentence names them.
+# Their names in a sentence.
 PARTS = {
     QUEUE: "the queue",
     DEAD_LETTERS: "the dead-letter queue",
@@ -52,18 +52,18 @@ T = TypeVar("T")
 
 
 class SeriesState(StrEnum):
-    """How CloudWatch answered for one series in one window. A value of zero is data: such a series is COMPLETE."""
+    """CloudWatch's response for one series in one window. A value of zero is data: such a series is COMPLETE."""
 
     COMPLETE = "complete"
-    PARTIAL = "partial"  # CloudWatch said that it gave only a part, or failed inside
-    IDLE = "idle"  # the resource is there, and nothing was measured
-    MISSING = "missing"  # the resource is not there
-    DENIED = "denied"  # the caller has no right to ask
+    PARTIAL = "partial"  # CloudWatch returned only part of the data, or had an internal error
+    IDLE = "idle"  # the resource exists, and nothing was measured
+    MISSING = "missing"  # the resource does not exist
+    DENIED = "denied"  # the caller has no permission
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time from `start` (included) to `end` (not included), both UTC."""
+    """A time interval from `start` (inclusive) to `end` (exclusive), both UTC."""
 
     name: WindowName
     start: datetime
@@ -71,13 +71,13 @@ class Window:
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """The length of the interval."""
         return self.end - self.start
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line of numbers that CloudWatch is asked for; `period_s` is the time that one point stands for."""
+    """One series requested from CloudWatch; `period_s` is the time that one point covers."""
 
     resource: str
     metric: str
@@ -90,35 +90,35 @@ class Series:
 
     @property
     def key(self) -> SeriesKey:
-        """How the frame names it."""
+        """The key of the series in the frame."""
         return (self.resource, self.metric, self.statistic)
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A line that a value must not cross; `comparison` is CloudWatch's name for what lies beyond it."""
+    """A threshold; `comparison` is CloudWatch's operator for values that breach it."""
 
     value: float
     comparison: str = GREATER
 
     @property
     def sign(self) -> str:
-        """The sign of what lies beyond the line, such as ">"."""
+        """The comparison's sign, such as ">"."""
         return self._comparison.sign
 
     def is_breached_by(self, value: float) -> bool:
-        """Whether a value lies beyond the line; NaN never does."""
+        """Check whether a value breaches the threshold; NaN never does."""
         return self._comparison.is_beyond(value, self.value)
 
     @property
     def _comparison(self) -> Comparison:
-        # Anomaly bands compare otherwise; they have no threshold either, and nothing lies beyond NaN.
+        # Anomaly bands have other operators, but no threshold either, and NaN is never breached.
         return COMPARISONS.get(self.comparison, COMPARISONS[GREATER])
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A deployed alarm: what it watches, its threshold, how it stands, and when it rang inside the window `now`."""
+    """A deployed alarm: its threshold, its state, and when it was in ALARM inside the window `now`."""
 
     name: str
     short_name: str  # without the stem: "oldest-message-age", "dead-letters", "worker-errors", "failed-jobs"
@@ -128,14 +128,13 @@ class Alarm:
     since: datetime | None
     period_s: int
     actions_enabled: bool = True
-    alarm_intervals: tuple[
-        tuple[datetime, datetime], ...
-    ] = ()  # from and to, UTC; one that still rings ends with the window
+    # Start and end, UTC; an interval that is still open ends with the window.
+    alarm_intervals: tuple[tuple[datetime, datetime], ...] = ()
     comparison: str = GREATER
 
     @property
     def line(self) -> Threshold:
-        """The line that it watches over."""
+        """Its threshold with the comparison."""
         return Threshold(self.threshold, self.comparison)
 
 
@@ -155,11 +154,11 @@ class FunctionConfiguration:
 
 @dataclass(frozen=True)
 class LogSummary:
-    """What the REPORT lines of a function's log say about the window `now`; None where no line gives the figure."""
+    """The figures of the REPORT lines in a function's log for the window `now`; None if no line has the figure."""
 
     resource: str
     reports: int  # REPORT lines read
-    complete: bool  # whether all of the window's were read
+    complete: bool  # whether all lines of the window were read
     cold_starts: int | None = None
     longest_init_ms: float | None = None
     highest_memory_mb: float | None = None
@@ -168,7 +167,7 @@ class LogSummary:
 
 @dataclass(frozen=True)
 class Deploy:
-    """A change of what runs."""
+    """A deployment that changed some resources."""
 
     time: datetime
     resources: tuple[str, ...]
@@ -178,14 +177,14 @@ class Deploy:
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that a review knows beside the points."""
+    """Everything that a review knows besides the points."""
 
     target: str
     candidate: str
     timezone: str
     fetched: datetime
     windows: tuple[Window, ...]
-    compare: WindowName | None  # which window the changes are told against; None for none
+    compare: WindowName | None  # the window to compare with; None for none
     period_s: int
     percentile_period_s: int
     series: tuple[Series, ...] = ()
@@ -194,53 +193,52 @@ class Context:
     functions: tuple[FunctionConfiguration, ...] = ()
     logs: tuple[LogSummary, ...] = ()
     deploys: tuple[Deploy, ...] = ()
-    synthetic: tuple[tuple[datetime, datetime], ...] = ()  # stretches whose points are synthetic
+    synthetic: tuple[tuple[datetime, datetime], ...] = ()  # intervals with synthetic points
     metrics_requested: int = 0
     calls: int = 0
     cost_usd: float = 0.0
-    error_notes: dict[str, str] = field(
-        default_factory=dict
-    )  # by IAM action, the sentence that says why there is no answer
-    notes: tuple[str, ...] = ()  # sentences for the reader: what was denied, cut off, or could not be asked
+    # By IAM action, the sentence that says why there is no response.
+    error_notes: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # sentences for the reader: what was denied, truncated, or unavailable
     objectives: dict[str, Objective] = field(default_factory=dict)  # by WORKER and API_FUNCTION
-    objective_windows: tuple[Window, ...] = ()  # of "burn" and "budget", those that were answered
+    objective_windows: tuple[Window, ...] = ()  # "burn" and "budget", as far as their data was returned
 
     def window(self, name: str = "now") -> Window:
-        """Give a window by its name; KeyError where it was not asked for."""
+        """Return a window by name; raises KeyError if it was not requested."""
         return {window.name: window for window in (*self.windows, *self.objective_windows)}[name]  # type: ignore[index]
 
     def alarm(self, short_name: str) -> Alarm | None:
-        """Give an alarm by its short name."""
+        """Return an alarm by its short name, None if there is none."""
         return next((alarm for alarm in self.alarms if alarm.short_name == short_name), None)
 
     def line(self, short_name: str) -> Threshold | None:
-        """Give the line of an alarm; None where there is no such alarm, or where it watches a band and holds none."""
+        """Return an alarm's threshold; None if there is no such alarm, or if it has no threshold."""
         alarm = self.alarm(short_name)
         return alarm.line if alarm and not math.isnan(alarm.threshold) else None
 
     def function(self, resource: str) -> FunctionConfiguration | None:
-        """Give a function by its resource."""
+        """Return a function by its resource, None if there is none."""
         return next((function for function in self.functions if function.resource == resource), None)
 
     def state(self, key: SeriesKey, window: str = "now") -> SeriesState:
-        """How a series answered; MISSING for one that was never asked for."""
+        """Return the state of a series; MISSING if it was never requested."""
         return self.states.get((window, key), SeriesState.MISSING)
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone in which times are shown."""
+        """The time zone of displayed times."""
         return ZoneInfo(self.timezone)
 
     @property
     def previous_name(self) -> str:
-        """Name the window compared with: "the day before", "the week before", "3 days before"; empty where there is none."""
+        """The name of the compared window: "the day before", "the week before", "3 days before"; empty without one."""
         if self.compare is None or self.compare not in {window.name for window in self.windows}:
             return ""
         days = round((self.window().start - self.window(self.compare).start) / DAY)
         return {1: "the day before", WEEK_DAYS: "the week before"}.get(days, f"{days} days before")
 
     def format_time(self, time: datetime) -> str:
-        """Format a time in the review's time zone, with the day where the window is longer than one: "03:42", "Tue 03:42"."""
+        """Format a time in the review's time zone, with the day if the window is longer than one: "03:42", "Tue 03:42"."""
         local = time.astimezone(self.zone)
         length = self.window().length
         if length <= DAY:
@@ -249,7 +247,7 @@ class Context:
         return f"{day} {formatting.clock(local)}"
 
     def format_interval(self, start: datetime, end: datetime) -> str:
-        """Format an interval with a dash: "03:12-04:05"; the day of the end only where it is another one."""
+        """Format an interval with a dash: "03:12-04:05"; with the day of the end only if it differs."""
         first, last = start.astimezone(self.zone), end.astimezone(self.zone)
         until = formatting.clock(last) if first.date() == last.date() else self.format_time(end)
         return f"{self.format_time(start)}{formatting.DASH}{until}"
@@ -260,17 +258,17 @@ class MetricsError(Exception):
 
 
 class MetricsParameterError(MetricsError):
-    """What was asked for makes no sense, such as a window in the future; the message says what is taken."""
+    """A parameter is invalid, such as a window in the future; the message says what is accepted."""
 
 
 class MetricFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
     """The points of a review: index `time` (UTC, the start of each period), columns `COLUMNS`.
 
-    `context` says in which context they were measured. Copies and parts of a frame keep it. A frame made of values alone
-    has none. What is computed of a frame by `memo` is kept with it, and is not passed on to copies and parts.
+    `context` is the Context of the measurement. Copies and selections keep it; a frame made from values only has none. Results
+    of `memo` are stored with the frame, and are not propagated to copies and selections.
     """
 
-    # pandas, "Extending pandas", "Define original properties": the first are passed on to what is made of a frame, the others are not.
+    # pandas, "Extending pandas", "Define original properties": `_metadata` is propagated to derived frames, internal names are not.
     _metadata: ClassVar[list[str]] = ["context"]
     _internal_names: ClassVar[list[str]] = [*pd.DataFrame._internal_names, "_memos"]  # noqa: SLF001 - pandas documents it
     _internal_names_set: ClassVar[set[str]] = set(_internal_names)
@@ -283,7 +281,7 @@ class MetricFrame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types he
         return MetricFrame
 
     def memo(self, make: Callable[[MetricFrame], T]) -> T:
-        """Compute something of this frame once; again where rows were added or the context was replaced since."""
+        """Compute a function of this frame once; again after rows were added or the context was replaced."""
         memos = self._memos
         if memos is None or memos.rows != len(self.index) or memos.context is not self.context:
             memos = self._memos = _Memos(len(self.index), self.context)
@@ -301,7 +299,7 @@ class _Memos:
 
 
 def context_of(frame: pd.DataFrame) -> Context:
-    """Give the context that a frame's points were measured in.
+    """Return the context of a frame's points.
 
     Raises:
         ValueError: the frame has none, since it was not made by `metrics.fetch`.
@@ -309,20 +307,20 @@ def context_of(frame: pd.DataFrame) -> Context:
     """
     found = getattr(frame, "context", None)
     if not isinstance(found, Context):
-        said = "This frame has no context: use what metrics.fetch returned, not a copy made from its values."
-        raise ValueError(said)  # noqa: TRY004 - the frame has the right type, and lacks something
+        message = "This frame has no context: use what metrics.fetch returned, not a copy made from its values."
+        raise ValueError(message)  # noqa: TRY004 - the frame has the right type, and lacks something
     return found
 
 
 def points(frame: pd.DataFrame, key: SeriesKey, window: str = "now") -> pd.Series:
-    """Give one series of one window: values by time (UTC, the start of each period); empty where there is none."""
+    """Return one series of one window: values by time (UTC, the start of each period); empty if there is none."""
     return frame["value"].iloc[rows_of(frame, (window, *key))].sort_index()
 
 
 def rows_of(frame: pd.DataFrame, named: NamedSeries) -> NDArray[np.intp]:
-    """Give the places of the rows of one series of one window, in the frame's order; none where there is no such series.
+    """Return the row positions of one series of one window, in the frame's order; empty if there is no such series.
 
-    A frame is asked for some forty series hundreds of times and has some fifty thousand rows: they are grouped once.
+    About forty series are selected hundreds of times from about fifty thousand rows: the rows are grouped once.
     """
     groups = frame.memo(_rows_by_series) if isinstance(frame, MetricFrame) else _rows_by_series(frame)
     return groups.get(named, NO_ROWS)
@@ -335,7 +333,7 @@ def _rows_by_series(frame: pd.DataFrame) -> dict[NamedSeries, NDArray[np.intp]]:
 
 @dataclass
 class Points:
-    """What one series measured in one window: `times_s` is Unix time, the start of each period, in ascending order."""
+    """The points of one series in one window: `times_s` is Unix time, the start of each period, in ascending order."""
 
     window: str
     series: Series
@@ -344,26 +342,26 @@ class Points:
 
 
 def build_frame(points: Iterable[Points], context: Context) -> MetricFrame:
-    """Put points into a frame.
+    """Build the frame from points.
 
     Args:
-        points: one a series and window; the rows stand in this order.
-        context: what the frame's `context` is to be.
+        points: one per series and window; the rows are in this order.
+        context: the frame's `context`.
 
     Returns:
-        A frame whose labels are categories: a day has some hundred thousand rows, and a series is picked out of them often.
+        A frame with categorical labels: a day has about a hundred thousand rows, from which series are often selected.
 
     """
-    given = list(points)
-    counts = [len(each.times_s) for each in given]
+    all_points = list(points)
+    counts = [len(each.times_s) for each in all_points]
     labels = [
         (each.window, each.series.resource, each.series.metric, each.series.statistic, each.series.unit)
-        for each in given
+        for each in all_points
     ]
-    times = np.concatenate([np.asarray(each.times_s, dtype="float64") for each in given] or [np.empty(0)])
-    values = [np.asarray(each.values, dtype="float64") for each in given]
+    times = np.concatenate([np.asarray(each.times_s, dtype="float64") for each in all_points] or [np.empty(0)])
+    values = [np.asarray(each.values, dtype="float64") for each in all_points]
     columns: dict[str, object] = {
-        name: _repeated([label[place] for label in labels], counts) for place, name in enumerate(LABEL_COLUMNS)
+        name: _repeated([label[position] for label in labels], counts) for position, name in enumerate(LABEL_COLUMNS)
     }
     columns["value"] = np.concatenate(values or [np.empty(0)])
     index = pd.DatetimeIndex((times * 1_000_000).round().astype("datetime64[us]"), name="time").tz_localize("UTC")
@@ -373,7 +371,7 @@ def build_frame(points: Iterable[Points], context: Context) -> MetricFrame:
 
 
 def _repeated(labels: list[str], counts: list[int]) -> pd.Categorical:
-    """Repeat each label as often as its series has points; the categories stand in the order of their first series."""
+    """Repeat each label for each point of its series; the categories are in order of appearance."""
     categories = list(dict.fromkeys(labels))
     codes = np.array([categories.index(label) for label in labels], dtype="int16")
     return pd.Categorical.from_codes(np.repeat(codes, counts), categories=pd.Index(categories, dtype="str"))

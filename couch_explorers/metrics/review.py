@@ -1,4 +1,4 @@
-"""The review: each check of a window's numbers as a row with its verdict, reason and what to do."""
+"""The review: each check of a window as a row with its verdict, reason and action."""
 
 from __future__ import annotations
 
@@ -56,29 +56,29 @@ CHECKS: dict[str, Callable[[ReviewData], Finding]] = {
 
 
 def findings_of(data: ReviewData) -> dict[str, Finding]:
-    """Give what each check found, by its name and in the order of the rows; each check is made once."""
+    """Return the finding of each check, by name and in the order of the rows; each check is made once."""
     return data.once("findings", lambda: {name: check(data) for name, check in CHECKS.items()})
 
 
 def review(frame: pd.DataFrame) -> pd.DataFrame:
-    """Judge a frame of `metrics.fetch`; one row a check, by topic, columns `findings.COLUMNS`.
+    """Judge a frame of `metrics.fetch`; one row per check, by topic, columns `findings.COLUMNS`.
 
     `verdict` is a checks.Verdict: BAD needs attention now; WARN happened in the window and is over, or comes near a threshold;
-    NO DATA says which it is of denied, missing, partial and idle, or too few samples; OK is the rest. A service that
-    nobody used is OK where things are counted. `value` is the worst of the window, `before` that of the window compared
-    with, `threshold` the line above which it is no longer OK; NaN where there is none.
+    NO DATA is denied, missing, partial or idle, or has too few samples; OK is the rest. Counts of an unused service are OK.
+    `value` is the worst of the window, `before` that of the compared window, `threshold` the value above which it is no longer
+    OK; NaN if there is none.
     """
     findings = findings_of(ReviewData.of(frame)).values()
     return pd.DataFrame([finding.record() for finding in findings], columns=list(COLUMNS))
 
 
-# Trouble first; within a verdict the checks keep their order.
+# Worst first; within a verdict the checks keep their order.
 ORDER = (Verdict.BAD, Verdict.WARN, Verdict.NO_DATA, Verdict.OK, Verdict.SKIPPED)
 
 
 @dataclass(frozen=True)
 class Review:
-    """Verdicts, shown: HTML for people, text for terminals, checks for `couch run`."""
+    """The verdicts for display: HTML for notebooks, text for terminals, checks for `couch run`."""
 
     verdicts: pd.DataFrame
 
@@ -99,7 +99,7 @@ def show(verdicts: pd.DataFrame) -> Review:
 
 
 def as_checks(verdicts: pd.DataFrame) -> list[Check]:
-    """Make checks of verdicts, the worst first; the detail is the reason and what to do."""
+    """Convert verdicts to checks, worst first; the detail is the reason and the action."""
     return [
         Check(row["check"], Verdict(row["verdict"]), 0.0, " ".join(filter(None, (row["reason"], row["action"]))))
         for row in _ordered(verdicts)
@@ -117,7 +117,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _amounts(row: dict[str, Any]) -> dict[str, str]:
-    """Write value and threshold with their unit; a threshold of nothing goes without saying."""
+    """Format value and threshold with their unit; a threshold of 0 is omitted."""
     return {
         "amount": format_amount(row["value"], row["unit"]),
         "limit": format_amount(row["threshold"] or math.nan, row["unit"]),
@@ -125,22 +125,22 @@ def _amounts(row: dict[str, Any]) -> dict[str, str]:
 
 
 POINTS_FILE, VERDICTS_FILE = "metric_review.csv", "metric_review_verdicts.json"
-HEAD = f"time,{','.join(model.LABEL_COLUMNS)},value,synthetic\n"
+HEADER = f"time,{','.join(model.LABEL_COLUMNS)},value,synthetic\n"
 
 
 class Saved(list[Path]):
-    """The files that were written; a notebook shows links to them and what asking CloudWatch cost."""
+    """The files that were written; a notebook shows links to them and the cost of the CloudWatch calls."""
 
-    def __init__(self, files: list[Path], cost: str, trouble: str = "") -> None:
-        """`trouble` says why there are no files."""
+    def __init__(self, files: list[Path], cost: str, problem: str = "") -> None:
+        """Take the files; `problem` says why there are none."""
         super().__init__(files)
-        self.cost, self.trouble = cost, trouble
+        self.cost, self.problem = cost, problem
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
-        if self.trouble:
+        if self.problem:
             return {
-                "text/html": f"<p>{escape(self.trouble)} {escape(self.cost)}</p>",
-                "text/plain": f"{self.trouble}\n{self.cost}",
+                "text/html": f"<p>{escape(self.problem)} {escape(self.cost)}</p>",
+                "text/plain": f"{self.problem}\n{self.cost}",
             }
         links = html.render("metrics/files.html.j2", names=[file.name for file in self], cost=self.cost)
         where = f"{output_dir.shown(self[0].parent)}: {', '.join(file.name for file in self)}"
@@ -150,70 +150,68 @@ class Saved(list[Path]):
 def save(frame: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str | None = None) -> Saved:
     """Write the points (ISO times, UTC; `synthetic` is 1 for points of `couch seed-metrics`) and the verdicts.
 
-    Without a folder they go beside the report that `couch run` makes, else into `metric_review` of the local home; where
-    that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
+    Without a folder, they are written beside the report of `couch run`, or else to `metric_review` in the local home; if that
+    cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
     """
     into = Path(folder or output_dir.folder("metric_review"))
-    facts = model.context_of(frame)
-    cost = cloudwatch.request_sentence(facts)
+    context = model.context_of(frame)
+    cost = cloudwatch.request_sentence(context)
     try:
-        points = write_whole(into / POINTS_FILE, _csv(frame, facts))
-        return Saved([points, write_json(into / VERDICTS_FILE, _plain(_verdicts(frame, verdicts, facts)))], cost)
+        points = write_whole(into / POINTS_FILE, _csv(frame, context))
+        return Saved([points, write_json(into / VERDICTS_FILE, _plain(_verdicts(frame, verdicts, context)))], cost)
     except OSError as error:
         if folder is not None:
             raise
         return Saved([], cost, f"The files could not be written into {into}: {reason(error)}.")
 
 
-def _csv(frame: pd.DataFrame, facts: Context) -> str:
-    """Write the points by hand: pandas formats each of some hundred thousand times again, though few differ."""
-    moments = {
-        moment: (_iso(moment.to_pydatetime()), int(_is_synthetic(moment, facts))) for moment in frame.index.unique()
-    }
-    times = [moments[moment] for moment in frame.index]
+def _csv(frame: pd.DataFrame, context: Context) -> str:
+    """Format the points without pandas, which formats each of a hundred thousand times again, although few differ."""
+    marked = {time: (_iso(time.to_pydatetime()), int(_is_synthetic(time, context))) for time in frame.index.unique()}
+    times = [marked[time] for time in frame.index]
     labels = list(zip(*(frame[name].tolist() for name in model.LABEL_COLUMNS), strict=True))
     written = {label: ",".join(map(_quoted, label)) for label in set(labels)}
     rows = zip(times, labels, frame["value"].tolist(), strict=True)
-    return HEAD + "".join(f"{time},{written[label]},{value!r},{mark}\n" for (time, mark), label, value in rows)
+    return HEADER + "".join(f"{time},{written[label]},{value!r},{mark}\n" for (time, mark), label, value in rows)
 
 
 def _quoted(text: str) -> str:
     return f'"{text.replace(chr(34), chr(34) * 2)}"' if any(character in text for character in ',"\r\n') else text
 
 
-def _is_synthetic(moment: pd.Timestamp, facts: Context) -> bool:
-    return any(begin <= moment < end for begin, end in facts.synthetic)
+def _is_synthetic(time: pd.Timestamp, context: Context) -> bool:
+    return any(begin <= time < end for begin, end in context.synthetic)
 
 
-def _verdicts(frame: pd.DataFrame, verdicts: pd.DataFrame, facts: Context) -> dict[str, Any]:
-    window = facts.window()
+def _verdicts(frame: pd.DataFrame, verdicts: pd.DataFrame, context: Context) -> dict[str, Any]:
+    window = context.window()
     spent = cost.cost_of_window(frame)
     return {
-        "target": facts.target,
-        "candidate": facts.candidate,
-        "fetched": facts.fetched,
-        "timezone": facts.timezone,
-        "compare": facts.compare,
-        "windows": {each.name: {"start": each.start, "end": each.end} for each in facts.windows},
-        "period_s": facts.period_s,
-        "percentile_period_s": facts.percentile_period_s,
-        "synthetic": any(begin < window.end and end > window.start for begin, end in facts.synthetic),
-        "synthetic_stretches": facts.synthetic,
+        "target": context.target,
+        "candidate": context.candidate,
+        "fetched": context.fetched,
+        "timezone": context.timezone,
+        "compare": context.compare,
+        "windows": {each.name: {"start": each.start, "end": each.end} for each in context.windows},
+        "period_s": context.period_s,
+        "percentile_period_s": context.percentile_period_s,
+        "synthetic": any(begin < window.end and end > window.start for begin, end in context.synthetic),
+        "synthetic_stretches": context.synthetic,
         "verdicts": [{name: row[name] for name in COLUMNS} for row in verdicts.to_dict("records")],
         "cost_usd": asdict(spent) | {"total": spent.total},
-        "alarms": [asdict(alarm) for alarm in facts.alarms],
-        "functions": [asdict(function) for function in facts.functions],
-        "logs": [asdict(log) for log in facts.logs],
-        "deploys": [asdict(deploy) for deploy in facts.deploys],
-        "states": {" ".join(key): str(state) for (name, key), state in facts.states.items() if name == window.name},
-        "unanswered": facts.error_notes,
-        "notes": facts.notes,
-        "request": {"calls": facts.calls, "metrics": facts.metrics_requested, "cost_usd": facts.cost_usd},
+        "alarms": [asdict(alarm) for alarm in context.alarms],
+        "functions": [asdict(function) for function in context.functions],
+        "logs": [asdict(log) for log in context.logs],
+        "deploys": [asdict(deploy) for deploy in context.deploys],
+        "states": {" ".join(key): str(state) for (name, key), state in context.states.items() if name == window.name},
+        "unanswered": context.error_notes,
+        "notes": context.notes,
+        "request": {"calls": context.calls, "metrics": context.metrics_requested, "cost_usd": context.cost_usd},
     }
 
 
 def _plain(value: Any) -> Any:
-    """Make JSON of it: times as ISO in UTC, NaN and inf as null, tuples as lists."""
+    """Convert a value for JSON: times as ISO in UTC, NaN and inf as null, tuples as lists."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -225,5 +223,5 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int)) else str(value)
 
 
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

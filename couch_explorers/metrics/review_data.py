@@ -1,4 +1,4 @@
-"""What the checks of a review ask a frame: values now and before, how fresh they are, and why there are none."""
+"""The data behind a review's checks: values now and before, how current they are, and why there are none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STACK: dict[str, Literal["queue", "API"]] = {
     API_FUNCTION: "API",
 }
 
-# How each of CloudWatch's five answers is named; the fifth is a number, be it zero.
+# The names of four of CloudWatch's five responses; the fifth is a number, even if it is zero.
 DENIED, MISSING, PARTIAL, IDLE = "Denied", "Missing", "Partial", "Idle"
 DOUBT = f"{PARTIAL}: CloudWatch gave only a part of the points."
 
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 
 def no_data_reason(context: Context, key: SeriesKey) -> str:
-    """Say in a clause, without a full stop, why a series has no points."""
+    """Return why a series has no points, as a clause without a full stop."""
     part = PARTS.get(key[0], key[0])
     return {
         SeriesState.DENIED: f"not known, these credentials may not ask CloudWatch about {part} (cloudwatch:GetMetricData)",
@@ -66,7 +66,7 @@ def no_data_reason(context: Context, key: SeriesKey) -> str:
 
 
 def partial_note(context: Context, *keys: SeriesKey) -> str:
-    """Say so where CloudWatch gave only a part of some series; empty otherwise."""
+    """Return a note if CloudWatch returned only part of some series; empty otherwise."""
     partial = any(context.state(key) is SeriesState.PARTIAL for key in keys)
     return "CloudWatch gave only a part of the points" if partial else ""
 
@@ -75,7 +75,7 @@ class ReviewData:
     """The facts of one frame, each computed once by one rule: verdicts, captions and summary all read them here."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        """Take a frame of `metrics.fetch`; ValueError where it has no context."""
+        """Take a frame of `metrics.fetch`; raises ValueError if it has no context."""
         self.frame = frame
         self._facts: dict[object, Any] = {}
         self.context = model.context_of(frame)
@@ -85,51 +85,51 @@ class ReviewData:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> ReviewData:
-        """Give the review's data of a frame, made once for each frame."""
+        """Return the review's data of a frame, created once per frame."""
         return frame.memo(cls) if isinstance(frame, MetricFrame) else cls(frame)
 
     def points(self, key: SeriesKey, window: str = "now") -> pd.Series:
-        """One series of one window."""
+        """Return one series of one window."""
         return model.points(self.frame, key, window)
 
     def total(self, key: SeriesKey) -> float:
-        """The sum now; NaN where it is not known."""
+        """Return the sum now; NaN if unknown."""
         return statistics.total(self.frame, key)
 
     def total_before(self, key: SeriesKey) -> float:
-        """The sum of the window compared with; NaN without one, or where only a part of it is known."""
+        """Return the sum of the compared window; NaN without one, or with partial data."""
         return statistics.total(self.frame, key, str(self.compared)) if self.is_whole_before(key) else math.nan
 
     def highest_before(self, key: SeriesKey) -> float:
-        """The highest value of the window compared with; NaN without one, or where only a part of it is known."""
+        """Return the highest value of the compared window; NaN without one, or with partial data."""
         return statistics.highest(self.frame, key, str(self.compared)) if self.is_whole_before(key) else math.nan
 
     def percentile_before(self, key: SeriesKey) -> float | None:
-        """The worst percentile of the window compared with that its samples carry; None otherwise, and for a part of it."""
+        """Return the worst percentile with enough samples of the compared window; None without one, or with partial data."""
         if not self.is_whole_before(key):
             return None
         return statistics.worst_percentile(self.frame, key, str(self.compared)).value
 
     def is_whole_before(self, *keys: SeriesKey) -> bool:
-        """Whether there is a window to compare with, and none of some series came in part there."""
+        """Check that there is a window to compare with, and that none of these series is partial there."""
         if self.compared is None:
             return False
         return all(self.context.state(key, self.compared) is not SeriesState.PARTIAL for key in keys)
 
     def line(self, short_name: str, otherwise: ReviewThreshold) -> Threshold:
-        """The line that an alarm holds; of an own threshold where there is none."""
+        """Return an alarm's threshold; without the alarm, the review's own."""
         return self.context.line(short_name) or otherwise.line
 
     def recent(self, key: SeriesKey, seconds: float = RECENT_S) -> pd.Series:
-        """The points that tell how things stand at the end."""
+        """Return the points that describe the window's end."""
         return statistics.recent(self.frame, key, seconds)
 
     def curve(self, key: SeriesKey, period_s: int | None = None) -> Curve:
-        """Give a series of the window now on its grid, as `resampling.resample` does."""
+        """Return a series of the window now on its grid, like `resampling.resample`."""
         return self.once(("curve", key, period_s), lambda: resampling.resample(self.frame, key, period_s=period_s))
 
     def level(self, key: SeriesKey) -> Level:
-        """Give the facts of a level: its peak, its last value and the peak of the window compared with."""
+        """Return the facts of a level: its peak, its last value and the peak of the compared window."""
         return self.once(("level", key), lambda: self._level(key))
 
     def _level(self, key: SeriesKey) -> Level:
@@ -142,24 +142,24 @@ class ReviewData:
         return Level(self._peak(curve), latest, previous)
 
     def tally(self, key: SeriesKey) -> Tally:
-        """Give the facts of something counted: the sum, that of the window compared with, and the busiest period."""
+        """Return the facts of a count: its sum, that of the compared window, and the busiest period."""
         return self.once(("tally", key), lambda: self._tally(key))
 
     def _tally(self, key: SeriesKey) -> Tally:
-        curve = self.curve(key, resampling.coarser_period_s(self.context, resampling.MOST_STEPS))
+        curve = self.curve(key, resampling.coarser_period_s(self.context, resampling.MAX_STEPS))
         busiest = self._peak(curve) if curve.total > 0 else None
         return Tally(self.total(key), self.total_before(key), busiest)
 
     def percentile(self, key: SeriesKey) -> Percentile:
-        """Give the worst period of a percentile in the window now."""
+        """Return the worst period of a percentile in the window now."""
         return self.once(("percentile", key), lambda: statistics.worst_percentile(self.frame, key))
 
     def cost(self) -> Cost:
-        """Give what the window now cost."""
+        """Return the cost of the window now."""
         return self.once(("cost",), lambda: cost_of_window(self.frame))
 
     def alarm(self, short_name: str) -> AlarmActivity | None:
-        """Give what an alarm did in the window now; None where there is no such alarm."""
+        """Return an alarm's activity in the window now; None if there is no such alarm."""
         alarm = self.context.alarm(short_name)
         if alarm is None:
             return None
@@ -172,12 +172,12 @@ class ReviewData:
         )
 
     def alarm_clause(self, short_name: str, name: str = "its alarm") -> str:
-        """Say what an alarm did, for a caption; empty where it did nothing or is not there."""
+        """Describe an alarm's activity for a caption; empty if there is none, or no such alarm."""
         activity = self.alarm(short_name)
         return activity.clause(name) if activity else ""
 
     def format_period(self, start: datetime, end: datetime) -> str:
-        """Format a period: a minute by its beginning, a longer one from when to when."""
+        """Format a period: a minute by its start, a longer one as an interval."""
         return self.at(start) if end - start <= timedelta(minutes=1) else self.context.format_interval(start, end)
 
     def _peak(self, curve: Curve) -> Peak:
@@ -185,28 +185,28 @@ class ReviewData:
         return Peak(curve.highest, start, end, self.format_period(start, end))
 
     def once(self, named: object, make: Callable[[], T]) -> T:
-        """Compute a fact at its first use, and keep it."""
+        """Compute a fact on its first use, and store it."""
         if named not in self._facts:
             self._facts[named] = make()
         fact: T = self._facts[named]
         return fact
 
     def why_no_data(self, key: SeriesKey) -> str:
-        """Say in a clause, without a full stop, why a series has no points."""
+        """Return why a series has no points, as a clause without a full stop."""
         return no_data_reason(self.context, key)
 
     def partial_note(self, *keys: SeriesKey) -> str:
-        """Say so where CloudWatch gave only a part of some series; empty otherwise."""
+        """Return a note if CloudWatch returned only part of some series; empty otherwise."""
         return partial_note(self.context, *keys)
 
     def previous_clause(self, level: Level, formatted: Callable[[float], str] = formatting.number) -> str:
-        """Say the highest value of the window compared with; empty where it is not known."""
+        """Describe the highest value of the compared window; empty if unknown."""
         if math.isnan(level.previous):
             return ""
         return f"{self.context.previous_name} " + (f"at most {formatted(level.previous)}" if level.previous else "none")
 
     def count_clause(self, key: SeriesKey, one: str, many: str, *, none: str = "no", detail: str = "") -> str:
-        """Say how many, when most of them, and how many before: "7 jobs failed (most 03:30-03:40, the day before none)"."""
+        """Describe a count with its busiest period and the previous count: "7 jobs failed (most 03:30-03:40, the day before none)"."""
         if self.is_unknown(key):
             return f"{many}: {self.why_no_data(key)}"
         tally = self.tally(key)
@@ -214,41 +214,41 @@ class ReviewData:
         if not math.isnan(tally.previous):
             number_before = formatting.number(tally.previous) if tally.previous else "none"
             previous = f"{self.context.previous_name} {number_before}"
-        beside = [self.busiest_clause(tally), previous]
-        told = "; ".join(filter(None, (detail, ", ".join(filter(None, beside)))))
-        shown = told and (tally.total or (previous and tally.previous))
+        context = [self.busiest_clause(tally), previous]
+        notes = "; ".join(filter(None, (detail, ", ".join(filter(None, context)))))
+        shown = notes and (tally.total or (previous and tally.previous))
         number = formatting.number(tally.total) if tally.total else none
-        return f"{number} {one if tally.total == 1 else many}{f' ({told})' if shown else ''}"
+        return f"{number} {one if tally.total == 1 else many}{f' ({notes})' if shown else ''}"
 
     def is_unknown(self, key: SeriesKey) -> bool:
-        """Tell whether a series has no points because it could not be read, and not because there was nothing."""
+        """Check whether a series has no points because it could not be read, rather than because there was nothing."""
         return self.curve(key).empty and self.context.state(key) not in KNOWN
 
     def busiest_clause(self, tally: Tally) -> str:
-        """Say when most of what was counted fell; empty where it came one at a time."""
+        """Describe when the count was highest; empty if they came one at a time."""
         if tally.busiest is None:
             return ""
         if tally.busiest.value == tally.total:
             return tally.busiest.when
         return f"most {tally.busiest.when}" if tally.busiest.value > 1 else ""
 
-    def at(self, moment: datetime) -> str:
-        """Say a time in the review's time zone."""
-        return self.context.format_time(moment)
+    def at(self, time: datetime) -> str:
+        """Format a time in the review's time zone."""
+        return self.context.format_time(time)
 
     def latest(self, key: SeriesKey) -> float:
-        """The last value now; 0 without any: a queue that has messages is measured each minute."""
+        """Return the last value now; 0 without any: a queue with messages is measured each minute."""
         values = self.points(key)
         return float(values.iloc[-1]) if len(values) else 0.0
 
     def state(self, *keys: SeriesKey) -> SeriesState:
-        """The worst answer for some series: denied, then missing, then partial, then idle; complete only if all are."""
+        """Return the worst state of some series: denied, then missing, partial, idle; complete only if all are."""
         states = {self.context.state(key) for key in keys}
         order = (SeriesState.DENIED, SeriesState.MISSING, SeriesState.PARTIAL, SeriesState.IDLE)
         return next((state for state in order if state in states), SeriesState.COMPLETE)
 
     def no_data_row(self, check: str, *keys: SeriesKey, caption: str = "") -> Finding | None:
-        """The row of a check that cannot be made: its series were denied, are missing, or came back empty and cut short."""
+        """Return the finding of a check that cannot be made, because its series are denied, missing, or partial and empty."""
         for key in keys:
             state = self.context.state(key)
             part = PARTS[key[0]]
@@ -266,22 +266,22 @@ class ReviewData:
         return None
 
     def with_partial_data(self, row: Finding, *keys: SeriesKey) -> Finding:
-        """Give the row, doubted where one of its series is only partly there."""
+        """Return the finding, downgraded if one of its series is partial."""
         partial = any(self.context.state(key) is SeriesState.PARTIAL for key in keys)
         return row.downgraded(DOUBT) if partial else row
 
     def deploy(self, resource: str) -> str:
-        """Say how a part is deployed."""
+        """Return how to deploy a part, as a sentence."""
         how = HOW_TO_DEPLOY.get((STACK[resource], self.context.target), "deploy it")
         return f"{how[:1].upper()}{how[1:]}."
 
     def command(self, arguments: str) -> str:
-        """Write a command of `couch` for this target."""
+        """Return a `couch` command for this target."""
         if self.context.target == "local":
             return f"`couch {arguments}`"
         return f"`couch {arguments} --target {self.context.target} --candidate {self.context.candidate}`"
 
     def log(self, resource: str) -> str:
-        """Name the log of a function."""
+        """Return the name of a function's log group."""
         function = self.context.function(resource)
         return f"/aws/lambda/{function.name}" if function else f"{PARTS[resource]}'s log"

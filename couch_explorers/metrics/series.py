@@ -1,7 +1,7 @@
-"""The series of a review: how a frame names each, and what CloudWatch is asked for it.
+"""The series of a review: their keys in a frame, and their CloudWatch metrics.
 
-A key is (resource, metric, statistic). The metric is CloudWatch's own name; where it is told by reason or by model, that
-stands behind a space: "FailedJobs ContentFiltered". Sources, in the AWS documentation:
+A key is (resource, metric, statistic). The metric is CloudWatch's name, followed by a space and the reason or model if the
+series is for one: "FailedJobs ContentFiltered". Sources, in the AWS documentation:
 
 - "Available CloudWatch metrics for Amazon SQS", AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 - "Types of metrics for Lambda functions", lambda/latest/dg/monitoring-metrics-types.html
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 QUEUE_NAMESPACE, FUNCTION_NAMESPACE, API_NAMESPACE = "AWS/SQS", "AWS/Lambda", "AWS/ApiGateway"
 OWN_NAMESPACE = "CouchExplorers"
-# What marks synthetic points; no such metric exists on AWS.
+# The metrics that mark synthetic points; they do not exist on AWS.
 LOCAL_NAMESPACE, SYNTHETIC_HISTORY, SYNTHETIC_DEPLOY = "CouchExplorers/Local", "SyntheticHistory", "SyntheticDeploy"
 
 COUNT, SECONDS, MILLISECONDS, PERCENT = "Count", "Seconds", "Milliseconds", "Percent"
 FUNCTIONS = (WORKER, API_FUNCTION)
-# The objective of each path, where the function does not say another.
+# The default objective of each path, unless its function has another.
 OBJECTIVES: Mapping[str, Objective] = {WORKER: QUEUE_OBJECTIVE, API_FUNCTION: API_OBJECTIVE}
 
 DurationStatistic = Literal["Average", "p50", "p95", "p99", "Maximum"]
@@ -58,47 +58,47 @@ API_5XX: SeriesKey = (API, "5XXError", "Sum")
 
 
 def invocations(resource: str) -> SeriesKey:
-    """How often a function ran."""
+    """Return the series of a function's invocations."""
     return (resource, "Invocations", "Sum")
 
 
 def errors(resource: str) -> SeriesKey:
-    """How many of a function's runs ended in an error: a crash or a time-out."""
+    """Return the series of invocations that ended in an error: a crash or a timeout."""
     return (resource, "Errors", "Sum")
 
 
 def throttles(resource: str) -> SeriesKey:
-    """How often a function was refused a run for want of concurrency; such a call is no invocation."""
+    """Return the series of calls throttled for lack of concurrency, which are not invocations."""
     return (resource, "Throttles", "Sum")
 
 
 def concurrency(resource: str) -> SeriesKey:
-    """How many runs of a function were under way at once."""
+    """Return the series of concurrent executions."""
     return (resource, "ConcurrentExecutions", "Maximum")
 
 
 def duration(resource: str, statistic: DurationStatistic) -> SeriesKey:
-    """How long a function's handler took."""
+    """Return the series of a function's duration."""
     return (resource, "Duration", statistic)
 
 
 def pictures(resource: str, model: str = "") -> SeriesKey:
-    """How many pictures a function made; with a model's id, by that model."""
+    """Return the series of pictures that a function made; with a model's id, by that model."""
     return (resource, f"PicturesMade {model}".rstrip(), "Sum")
 
 
 def failed_jobs(reason: str = "") -> SeriesKey:
-    """How many jobs failed for good; with a reason, for that reason."""
+    """Return the series of permanently failed jobs; with a reason, for that reason."""
     return (WORKER, f"FailedJobs {reason}".rstrip(), "Sum")
 
 
 def time_to_picture(resource: str, statistic: TimeStatistic) -> SeriesKey:
-    """How long people waited for a picture: from asking to the stored picture, as the function publishes it."""
+    """Return the series of the time from request to stored picture, as the function publishes it."""
     return (resource, TIME_TO_PICTURE, statistic)
 
 
 def within_objective(resource: str, objective: Objective) -> SeriesKey:
-    """Which percentage of the pictures came within the objective, by CloudWatch's percentile rank, such as PR(:60000).
+    """Return the series of the percentage of pictures within the objective, a percentile rank such as PR(:60000).
 
     "CloudWatch statistics definitions":
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
@@ -107,46 +107,46 @@ def within_objective(resource: str, objective: Objective) -> SeriesKey:
 
 
 def excluded(resource: str) -> tuple[SeriesKey, ...]:
-    """The jobs or requests that no service can turn into a picture, by reason: the client has to change them."""
+    """Return the series of client errors by reason: jobs or requests that the client has to change."""
     metric = "FailedJobs" if resource == WORKER else FAILED_REQUESTS
     return tuple((resource, f"{metric} {reason}", "Sum") for reason in sorted(client_reasons()))
 
 
 def of_objective(resource: str, objective: Objective) -> tuple[SeriesKey, ...]:
-    """All that the attained share of a path is made of; see `metrics.objectives`."""
+    """Return all series that the attained share of a path is computed from; see `metrics.objectives`."""
     path = (FAILED_JOBS, SENT, VISIBLE, IN_FLIGHT, DEAD_LETTERS_VISIBLE) if resource == WORKER else (API_4XX, API_5XX)
     times = (within_objective(resource, objective), time_to_picture(resource, "SampleCount"))
     return (*times, *excluded(resource), *path)
 
 
 def api_latency(statistic: LatencyStatistic) -> SeriesKey:
-    """How long the API took to answer."""
+    """Return the series of the API's latency."""
     return (API, "Latency", statistic)
 
 
 def samples_of(key: SeriesKey) -> SeriesKey:
-    """Give the series that counts what a percentile is made of: runs of a function, requests to the API."""
+    """Return the series that counts a percentile's samples: invocations of a function, requests to the API."""
     return API_COUNT if key[0] == API else invocations(key[0])
 
 
-def reasons(facts: Context) -> tuple[str, ...]:
-    """The reasons of failed jobs that were asked for, in alphabetical order."""
-    return _after(facts, WORKER, "FailedJobs ")
+def reasons(context: Context) -> tuple[str, ...]:
+    """Return the requested reasons of failed jobs, in alphabetical order."""
+    return _suffixes(context, WORKER, "FailedJobs ")
 
 
-def models(facts: Context, resource: str) -> tuple[str, ...]:
-    """The ids of the models whose pictures by this function were asked for, in alphabetical order."""
-    return _after(facts, resource, "PicturesMade ")
+def models(context: Context, resource: str) -> tuple[str, ...]:
+    """Return the ids of the models whose pictures by this function were requested, in alphabetical order."""
+    return _suffixes(context, resource, "PicturesMade ")
 
 
-def _after(facts: Context, resource: str, head: str) -> tuple[str, ...]:
-    metrics = {each.metric for each in facts.series if each.resource == resource}
-    return tuple(sorted(metric.removeprefix(head) for metric in metrics if metric.startswith(head)))
+def _suffixes(context: Context, resource: str, prefix: str) -> tuple[str, ...]:
+    metrics = {each.metric for each in context.series if each.resource == resource}
+    return tuple(sorted(metric.removeprefix(prefix) for metric in metrics if metric.startswith(prefix)))
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the parts of a candidate's system are called; `deployed` lists the parts that are there."""
+    """The names of the parts of a candidate's system; `deployed` lists the parts that exist."""
 
     queue: str
     dead_letters: str
@@ -158,9 +158,9 @@ class Names:
 
     @classmethod
     def of(cls, workspace: Workspace) -> Names:
-        """Read the names from a workspace; those of what is not deployed follow from the candidate's number."""
+        """Read the names from a workspace; those of missing parts are derived from the candidate's number."""
         stem = f"couch-explorers-{workspace.candidate}"
-        there = {
+        is_deployed = {
             QUEUE: workspace.queue_url is not None,
             DEAD_LETTERS: workspace.dead_letter_url is not None,
             WORKER: "worker" in workspace.functions,
@@ -174,11 +174,11 @@ class Names:
             api_function=workspace.functions.get("api", f"{stem}-generate-image"),
             api=f"{stem}-api",
             candidate=workspace.candidate,
-            deployed=frozenset(part for part, is_there in there.items() if is_there),
+            deployed=frozenset(part for part, exists in is_deployed.items() if exists),
         )
 
     def function(self, resource: str) -> str:
-        """The name of the worker or of the API's function."""
+        """Return the name of the worker or of the API's function."""
         return {WORKER: self.worker, API_FUNCTION: self.api_function}[resource]
 
 
@@ -187,7 +187,7 @@ def _last(url: str | None) -> str:
 
 
 # Key, unit, namespace and dimensions.
-Asked = tuple[SeriesKey, str, str, dict[str, str]]
+Definition = tuple[SeriesKey, str, str, dict[str, str]]
 
 
 def build(
@@ -199,21 +199,21 @@ def build(
     models: Mapping[str, Iterable[str]] | None = None,
     objectives: Mapping[str, Objective] = OBJECTIVES,
 ) -> tuple[Series, ...]:
-    """Every series of a review.
+    """Return every series of a review.
 
     Args:
-        names: What the parts are called.
-        period_s: Seconds that a point stands for.
-        percentile_period_s: The same of a percentile.
-        reasons: For which jobs failed, beside those that are the client's, which are always asked for.
-        models: For each function the ids of the models that it painted with.
-        objectives: For each function the objective of its path.
+        names: The names of the parts.
+        period_s: The period of a point, in seconds.
+        percentile_period_s: The period of a percentile, in seconds.
+        reasons: The reasons of failed jobs, besides the client's, which are always included.
+        models: For each function, the ids of the models that it has used.
+        objectives: For each function, the objective of its path.
 
     """
-    asked = [*_of_queues(names), *_of_jobs(names, reasons), *_of_api(names)]
+    definitions = [*_queue_series(names), *_job_series(names, reasons), *_api_series(names)]
     for resource in FUNCTIONS:
-        asked += _of_function(names, resource, (models or {}).get(resource, ()))
-        asked += _of_times(names, resource, objectives[resource])
+        definitions += _function_series(names, resource, (models or {}).get(resource, ()))
+        definitions += _time_series(names, resource, objectives[resource])
     return tuple(
         Series(
             *key,
@@ -223,16 +223,16 @@ def build(
             cloudwatch_metric=key[1].partition(" ")[0],
             dimensions=tuple(sorted(dimensions.items())),
         )
-        for key, unit, namespace, dimensions in asked
+        for key, unit, namespace, dimensions in definitions
     )
 
 
 def is_percentile(key: SeriesKey) -> bool:
-    """Whether a series is a percentile, which has a period of its own."""
+    """Check whether a series is a percentile, which has a period of its own."""
     return key[2].startswith("p")
 
 
-def _of_queues(names: Names) -> Iterator[Asked]:
+def _queue_series(names: Names) -> Iterator[Definition]:
     jobs = {"QueueName": names.queue}
     for key in (VISIBLE, IN_FLIGHT, SENT, DELETED):
         yield key, COUNT, QUEUE_NAMESPACE, jobs
@@ -240,7 +240,7 @@ def _of_queues(names: Names) -> Iterator[Asked]:
     yield DEAD_LETTERS_VISIBLE, COUNT, QUEUE_NAMESPACE, {"QueueName": names.dead_letters}
 
 
-def _of_function(names: Names, resource: str, models: Iterable[str]) -> Iterator[Asked]:
+def _function_series(names: Names, resource: str, models: Iterable[str]) -> Iterator[Definition]:
     function, service = {"FunctionName": names.function(resource)}, {"service": names.function(resource)}
     for key in (invocations(resource), errors(resource), throttles(resource), concurrency(resource)):
         yield key, COUNT, FUNCTION_NAMESPACE, function
@@ -251,7 +251,7 @@ def _of_function(names: Names, resource: str, models: Iterable[str]) -> Iterator
         yield pictures(resource, model), COUNT, OWN_NAMESPACE, service | {"model": model}
 
 
-def _of_jobs(names: Names, reasons: Iterable[str]) -> Iterator[Asked]:
+def _job_series(names: Names, reasons: Iterable[str]) -> Iterator[Definition]:
     service = {"service": names.worker}
     for key in (FAILED_JOBS, POSTPONED_JOBS):
         yield key, COUNT, OWN_NAMESPACE, service
@@ -259,7 +259,7 @@ def _of_jobs(names: Names, reasons: Iterable[str]) -> Iterator[Asked]:
         yield failed_jobs(reason), COUNT, OWN_NAMESPACE, service | {"reason": reason}
 
 
-def _of_times(names: Names, resource: str, objective: Objective) -> Iterator[Asked]:
+def _time_series(names: Names, resource: str, objective: Objective) -> Iterator[Definition]:
     service = {"service": names.function(resource)}
     for statistic in TIME_PERCENTILES:
         yield time_to_picture(resource, statistic), MILLISECONDS, OWN_NAMESPACE, service
@@ -270,7 +270,7 @@ def _of_times(names: Names, resource: str, objective: Objective) -> Iterator[Ask
             yield key, COUNT, OWN_NAMESPACE, service | {"reason": key[1].partition(" ")[2]}
 
 
-def _of_api(names: Names) -> Iterator[Asked]:
+def _api_series(names: Names) -> Iterator[Definition]:
     api = {"ApiName": names.api}
     for key in (API_COUNT, API_4XX, API_5XX):
         yield key, COUNT, API_NAMESPACE, api
@@ -279,7 +279,7 @@ def _of_api(names: Names) -> Iterator[Asked]:
 
 
 def synthetic_marks(names: Names, period_s: int) -> tuple[Series, ...]:
-    """What marks synthetic points: their minutes and their deploy. They do not enter the frame."""
+    """Return the series that mark synthetic points and deploys. They are not part of the frame."""
     candidate = (("candidate", names.candidate),)
     return tuple(
         Series("synthetic metrics", metric, "Sum", COUNT, period_s, LOCAL_NAMESPACE, metric, candidate)

@@ -1,6 +1,6 @@
-"""Where a review warns: the thresholds that no alarm holds, each with its source. What an alarm holds is read from the alarm.
+"""The review's thresholds for checks without an alarm, each with its source. An alarm's threshold is read from the alarm.
 
-How many samples a percentile needs, and how long API Gateway waits, stand in `limits`: the figures go by them too.
+Also the samples that a percentile needs, and how long API Gateway waits, which the figures use, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SLIC_WATCH = "https://github.com/fourTheorem/slic-watch, core/inputs/default-con
 
 @dataclass(frozen=True)
 class ReviewThreshold:
-    """A limit that a value must not pass: above `warn` it is worth a look, above `bad` (None: never) it needs attention."""
+    """A threshold of a check: WARN above `warn`, BAD above `bad` (None: never)."""
 
     name: str
     warn: float
@@ -30,7 +30,7 @@ class ReviewThreshold:
 
     @property
     def line(self) -> Threshold:
-        """The line above which it is worth a look."""
+        """The threshold for WARN."""
         return Threshold(self.warn)
 
 
@@ -64,7 +64,7 @@ MEMORY = ReviewThreshold(
 )
 FUNCTION_THROTTLES = ReviewThreshold("throttled calls of a function", 0, 0, f"{SLIC_WATCH}: Lambda ThrottlesPc above 0")
 FUNCTION_ERRORS = ReviewThreshold("runs that ended in an error", 0, 0, f"{SLIC_WATCH}: Lambda Errors above 0")
-# Where the alarm is missing, its default stands in.
+# The alarm's default, used if the alarm is missing.
 DEAD_LETTER_DEPTH = ReviewThreshold(
     "dead-letter queue", 0, 0, "infra/variables.tf: dead_letters_threshold; each is a job that was given up on"
 )
@@ -87,21 +87,21 @@ POSTPONED = ReviewThreshold(
 COST = ReviewThreshold(
     "cost against the window before", 2.0, None, "own choice: twice as much is worth knowing before the bill comes"
 )
-# Fewer than these say little as a share: of three requests one is a third.
+# A share of fewer says little: of three requests, one is a third.
 MIN_COUNT = 5
-# A window before that cost less than this is none to compare with.
+# A previous window that cost less than this is not compared with.
 MIN_COST_USD = 1.0
 
 # "Now" is the last quarter of an hour of a window: an error is stamped with the start of its run (up to 15 minutes before it is
 # known: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html), and a metric may be some minutes late.
 RECENT_S = 900
-# Drain time is told by the last five minutes, as cdk-monitoring-constructs does by its default period.
+# The drain time is computed over the last five minutes, the default period of cdk-monitoring-constructs.
 DRAIN_S = 300
-# A backlog stands when so many counts in a row found one.
+# A backlog persists if this many counts in a row found one.
 MIN_BACKLOG_COUNTS = 3
-# A queue that hands on its jobs within a minute has no backlog: SQS counts once a minute what is just passing through.
+# A queue that delivers its jobs within a minute has no backlog: SQS counts once a minute what is passing through.
 PASSING_S = 60
-# An alarm that cannot judge for this long is no new one.
+# An alarm with insufficient data for this long is not a new one.
 NEW_ALARM_S = 900
 
 
@@ -109,7 +109,7 @@ NEW_ALARM_S = 900
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 API_GATEWAY_TIMEOUT_S = 29.0
 
-# Below so many samples a percentile is only one of the few highest values: of 20 runs one lies above the p95, of 100 one above the p99.
-# CloudWatch judges percentile alarms likewise: "low sample" is fewer than 10 / (1 - percentile), which is stricter still:
+# With fewer samples a percentile is only one of the highest values: of 20 runs one is above the p95, of 100 one above the p99.
+# CloudWatch treats percentile alarms likewise: "low sample" is fewer than 10 / (1 - percentile), which is even stricter:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html
 MIN_SAMPLES: Mapping[str, int] = {"p95": 20, "p99": 100}

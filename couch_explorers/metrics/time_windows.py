@@ -1,4 +1,4 @@
-"""Which stretches of time are asked for, and how finely: the window, the same one a day before and a week before."""
+"""The time windows of a review and their periods: the window, and the same one a day and a week before."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 Compare = Literal["before", "week", "none"]
 COMPARISONS: tuple[Compare, ...] = ("before", "week", "none")
 
-# How long CloudWatch keeps points of a period, and how many it gives in one answer:
+# How long CloudWatch keeps points of a period, and how many it returns per response:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 RETENTION = {60: timedelta(days=15), 300: timedelta(days=63), 3600: timedelta(days=455)}
 POINTS_PER_CALL = 100_800
 LONGEST_PERIOD_S = 3600
 LONGEST_AGO = RETENTION[LONGEST_PERIOD_S]
 
-# Percentiles cannot be joined, so they are asked for in periods that hold enough samples to carry one.
+# Percentiles cannot be aggregated, so their periods must be long enough for the samples that they need.
 PERCENTILE_PERIOD_S, SHORT_PERCENTILE_PERIOD_S = 3600, 300
 SHORT_WINDOW = timedelta(hours=6)
 
-# As fine as the shortest burn rate is long.
+# The window of the shortest burn rate.
 BURN_PERIOD_S = 300
 
-# From here on the window a day before, made longer to cover, would be the window a week before.
+# From this length on, the window before would be the window a week before.
 NEARLY_A_WEEK = timedelta(hours=144)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """What to ask: windows (the first is `now`), periods in seconds, what changes are told against, and what was left out.
+    """What to fetch: windows (the first is `now`), periods in seconds, the window to compare with, and notes on omissions.
 
-    `compare` is None where nothing is compared.
+    `compare` is None if nothing is compared.
     """
 
     windows: tuple[Window, ...]
@@ -63,15 +63,15 @@ def plan(
     series: int,
     percentiles: int = 0,
 ) -> WindowPlan:
-    """Plan the windows for a stretch of time, and the finest period that CloudWatch still has for all of them.
+    """Plan the windows for an interval, and the finest period that CloudWatch still has for all of them.
 
-    `series` and `percentiles` are how many lines of numbers are asked for, without and with a period of their own. A
-    time without a zone is one of `timezone`. Raises MetricsParameterError for a window that is empty, in the future or
-    longer ago than CloudWatch keeps anything, and for a time zone or a comparison that is not known.
+    `series` and `percentiles` are the numbers of series without and with a period of their own. A time without a zone is in
+    `timezone`. Raises MetricsParameterError for a window that is empty, in the future or older than CloudWatch keeps data,
+    and for an unknown time zone or comparison.
     """
     zone = time_zone(timezone)
     _check_compare(compare)
-    start, end, now = (_in_utc(moment, zone) for moment in (start, end, now))
+    start, end, now = (_in_utc(time, zone) for time in (start, end, now))
     _check_interval(start, end, now, zone)
 
     notes: list[str] = []
@@ -83,32 +83,32 @@ def plan(
             notes.append(
                 f"The window {window.name!r} is left out: it begins longer ago than the {LONGEST_AGO.days} days that CloudWatch keeps."
             )
-    told = _compared(compare, kept)
+    compared = _compared(compare, kept)
 
     oldest = now - min(window.start for window in kept)
     period_s = _period(oldest, end - start, series, percentiles)
     aligned = tuple(_aligned(window, period_s) for window in kept)
     if aligned[0].start >= aligned[0].end:
         raise MetricsParameterError(
-            f"The window from {_shown(start, zone)} to {_shown(end, zone)} is shorter than the {period_s} s for which CloudWatch has "
+            f"The window from {_format(start, zone)} to {_format(end, zone)} is shorter than the {period_s} s for which CloudWatch has "
             "one point then. Ask for more."
         )
-    return WindowPlan(aligned, told, period_s, _percentile_period(end - start, period_s), tuple(notes))
+    return WindowPlan(aligned, compared, period_s, _percentile_period(end - start, period_s), tuple(notes))
 
 
 def time_zone(name: str) -> ZoneInfo:
-    """Find a time zone by its name; MetricsParameterError names those that are spelt nearly like it."""
+    """Return a time zone by name; raises MetricsParameterError with similar names."""
     try:
         return ZoneInfo(name)
-    # Which one comes depends on how the name is no name: unknown, a path out of the folder, a folder, nothing at all.
+    # Which one depends on the name: unknown, a path outside the folder, a folder, or empty.
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        near = _near(str(name))
-        meant = f" Did you mean {' or '.join(near)}?" if near else " Names look like Europe/Oslo or UTC."
+        similar = _similar_zones(str(name))
+        meant = f" Did you mean {' or '.join(similar)}?" if similar else " Names look like Europe/Oslo or UTC."
         raise MetricsParameterError(f"There is no time zone {name!r}.{meant}") from None
 
 
 def last_hours(hours: float, now: datetime) -> tuple[datetime, datetime]:
-    """Tell where the last `hours` begin and end: whole minutes, up to the one that is not over yet."""
+    """Return the start and end of the last `hours`: whole minutes, up to the last complete one."""
     if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not math.isfinite(hours) or hours <= 0:
         raise MetricsParameterError(f"The window must be longer than zero hours, not {hours!r}. A day is 24.")
     if hours > LONGEST_AGO / timedelta(hours=1):
@@ -120,9 +120,9 @@ def last_hours(hours: float, now: datetime) -> tuple[datetime, datetime]:
 
 
 def objective_windows(end: datetime, now: datetime) -> dict[Window, int]:
-    """Give the windows of the error budget and of its burn rates, each with its period in seconds.
+    """Return the windows of the error budget and of its burn rates, each with its period in seconds.
 
-    They end where the review does. One that CloudWatch no longer keeps in that detail is left out.
+    They end with the review's window. One that CloudWatch no longer keeps at that period is left out.
     """
     longest = max(alert.long_s for alert in BURN_ALERTS)
     windows = {
@@ -132,12 +132,12 @@ def objective_windows(end: datetime, now: datetime) -> dict[Window, int]:
     return {window: period_s for window, period_s in windows.items() if now - window.start <= RETENTION[period_s]}
 
 
-def _near(name: str) -> list[str]:
+def _similar_zones(name: str) -> list[str]:
     known = {zone.casefold(): zone for zone in sorted(available_timezones())}
-    asked = name.strip().replace(" ", "_").casefold()
-    # "Oslo" stands for Europe/Oslo, and "europe/oslo" too, on file systems that tell capitals apart.
-    exact = [zone for folded, zone in known.items() if asked and asked in (folded, folded.rpartition("/")[2])]
-    return exact[:3] or [known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.7)]
+    wanted = name.strip().replace(" ", "_").casefold()
+    # "Oslo" means Europe/Oslo, and so does "europe/oslo", on case-sensitive file systems.
+    exact = [zone for folded, zone in known.items() if wanted and wanted in (folded, folded.rpartition("/")[2])]
+    return exact[:3] or [known[match] for match in difflib.get_close_matches(wanted, known, n=3, cutoff=0.7)]
 
 
 def _check_compare(compare: str) -> None:
@@ -145,35 +145,35 @@ def _check_compare(compare: str) -> None:
         raise MetricsParameterError(f"Nothing can be compared with {compare!r}. Known: {', '.join(COMPARISONS)}.")
 
 
-def _in_utc(moment: datetime, zone: ZoneInfo) -> datetime:
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
+def _in_utc(time: datetime, zone: ZoneInfo) -> datetime:
+    return (time if time.tzinfo is not None else time.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _check_interval(start: datetime, end: datetime, now: datetime, zone: ZoneInfo) -> None:
-    said = f"The window from {_shown(start, zone)} to {_shown(end, zone)}"
+    window = f"The window from {_format(start, zone)} to {_format(end, zone)}"
     if start >= end:
         what = "has no length" if start == end else "ends before it begins"
-        raise MetricsParameterError(f"{said} {what}. Give an end after the start.")
+        raise MetricsParameterError(f"{window} {what}. Give an end after the start.")
     if start >= now:
         raise MetricsParameterError(
-            f"{said} lies in the future: it is {_shown(now, zone)} now. Nothing was measured yet."
+            f"{window} lies in the future: it is {_format(now, zone)} now. Nothing was measured yet."
         )
     if end > now:
-        raise MetricsParameterError(f"{said} ends in the future: it is {_shown(now, zone)} now. End it there.")
+        raise MetricsParameterError(f"{window} ends in the future: it is {_format(now, zone)} now. End it there.")
     if not _is_kept(start, now):
-        earliest = _shown(now - LONGEST_AGO, zone)
+        earliest = _format(now - LONGEST_AGO, zone)
         raise MetricsParameterError(
-            f"{said} begins longer ago than the {LONGEST_AGO.days} days that CloudWatch keeps metrics. Begin at {earliest} or later."
+            f"{window} begins longer ago than the {LONGEST_AGO.days} days that CloudWatch keeps metrics. Begin at {earliest} or later."
         )
 
 
 def _is_kept(start: datetime, now: datetime) -> bool:
-    """Whether CloudWatch still has something of then; the minute that is not over yet is no reason to refuse."""
+    """Check whether CloudWatch still has data of that time, with a tolerance of the current minute."""
     return now - start <= LONGEST_AGO + timedelta(minutes=1)
 
 
-def _shown(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+def _format(time: datetime, zone: ZoneInfo) -> str:
+    return f"{time.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def _windows(start: datetime, end: datetime, zone: ZoneInfo, compare: Compare) -> Iterator[Window]:
@@ -187,9 +187,9 @@ def _windows(start: datetime, end: datetime, zone: ZoneInfo, compare: Compare) -
 
 
 def _earlier(name: WindowName, end: datetime, length: timedelta, days: timedelta, zone: ZoneInfo) -> Window:
-    """Give the window that ended whole days before, by the clock on the wall, and is as long.
+    """Return the window of the same length that ended whole days before, in local time.
 
-    Of a time that the wall clock showed twice that day the first is meant; one that it skipped is as much later.
+    A local time that occurred twice that day means the first; one that was skipped is shifted forward.
     """
     ended = (end.astimezone(zone).replace(tzinfo=None) - days).replace(tzinfo=zone).astimezone(UTC)
     return Window(name, ended - length, ended)
@@ -206,7 +206,7 @@ def _compared(compare: Compare, kept: list[Window]) -> WindowName | None:
 
 
 def _period(oldest: timedelta, length: timedelta, series: int, percentiles: int) -> int:
-    """Find the finest period that is kept for the oldest point and with which a window fits into one answer."""
+    """Return the finest period that is kept for the oldest point and fits a window into one response."""
     for period_s, retention in RETENTION.items():
         points = series * _points(length, period_s)
         points += percentiles * _points(length, _percentile_period(length, period_s))
@@ -224,9 +224,9 @@ def _percentile_period(length: timedelta, period_s: int) -> int:
 
 
 def _aligned(window: Window, period_s: int) -> Window:
-    """Move both ends back to where a period begins: a period that is not over yet would look like a fall."""
+    """Move both ends back to the start of a period: an incomplete period would look like a drop."""
     return Window(window.name, _floor(window.start, period_s), _floor(window.end, period_s))
 
 
-def _floor(moment: datetime, period_s: int) -> datetime:
-    return datetime.fromtimestamp(moment.timestamp() // period_s * period_s, UTC)
+def _floor(time: datetime, period_s: int) -> datetime:
+    return datetime.fromtimestamp(time.timestamp() // period_s * period_s, UTC)

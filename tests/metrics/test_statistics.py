@@ -45,7 +45,7 @@ def test_drain_time_is_visible_by_deleted_minus_sent_a_second(frame_of):
 
     assert drain.flow is Flow.DRAINING
     assert drain.seconds == pytest.approx(50 / (50 / 300))
-    assert drain.stands
+    assert drain.persists
 
 
 def test_a_queue_that_loses_no_more_than_it_gets_does_not_drain(frame_of):
@@ -72,16 +72,16 @@ def test_only_the_last_five_minutes_tell_whether_a_queue_drains(frame_of):
 
 
 def test_a_backlog_that_was_gone_in_between_does_not_stand(frame_of):
-    assert not queue(frame_of, lately(1, 0, 0, 2, 1), lately(1, 1, 1, 1, 1), lately(1, 1, 1, 1, 1)).stands
+    assert not queue(frame_of, lately(1, 0, 0, 2, 1), lately(1, 1, 1, 1, 1), lately(1, 1, 1, 1, 1)).persists
 
 
 def test_the_first_jobs_of_a_queue_at_rest_are_no_standing_backlog(frame_of):
-    assert not queue(frame_of, lately(2, 2), lately(2, 0), None).stands
-    assert queue(frame_of, lately(2, 2, 2), lately(2, 0, 0), None).stands
+    assert not queue(frame_of, lately(2, 2), lately(2, 0), None).persists
+    assert queue(frame_of, lately(2, 2, 2), lately(2, 0, 0), None).persists
 
 
 def test_one_count_is_enough_where_a_period_is_long(frame_of):
-    assert queue(frame_of, {47: 5}, None, None, hours=48, period_s=3600).stands
+    assert queue(frame_of, {47: 5}, None, None, hours=48, period_s=3600).persists
 
 
 def test_a_count_that_stopped_is_judged_as_it_stood_then(frame_of):

@@ -245,7 +245,7 @@ def test_an_incident_tells_what_its_alarms_rang_for(frame_of):
     frame = frame_of(incident=True)
     (incident,) = summary.past_incidents(model.context_of(frame))
 
-    assert incident.told(frame) == "a job waited 2,220 s, 9 jobs failed and 9 dead-letter messages"
+    assert incident.describe(frame) == "a job waited 2,220 s, 9 jobs failed and 9 dead-letter messages"
 
 
 def test_what_happened_at_another_time_is_not_told_of_it(frame_of, alarms_of):
@@ -254,7 +254,7 @@ def test_what_happened_at_another_time_is_not_told_of_it(frame_of, alarms_of):
 
     (incident,) = summary.past_incidents(model.context_of(frame))
 
-    assert incident.told(frame) == "a job waited 400 s"
+    assert incident.describe(frame) == "a job waited 400 s"
 
 
 def test_an_alarm_whose_numbers_are_not_known_is_told_by_its_name(frame_of, alarms_of):
@@ -264,7 +264,7 @@ def test_an_alarm_whose_numbers_are_not_known_is_told_by_its_name(frame_of, alar
 
     (incident,) = summary.past_incidents(model.context_of(frame))
 
-    assert incident.told(frame) == "worker-errors and something-new"
+    assert incident.describe(frame) == "worker-errors and something-new"
 
 
 def test_a_frame_without_its_incidents_keeps_all_that_was_outside_of_them(frame_of, alarms_of):

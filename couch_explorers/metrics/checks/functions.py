@@ -1,4 +1,4 @@
-"""The checks of a Lambda function: errors, how long it runs against its time-out, throttles, memory."""
+"""The checks of a Lambda function: errors, duration compared with its timeout, throttles, memory."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ P95: Literal["p95"] = "p95"
 
 
 def check_name(resource: str, what: str) -> str:
-    """Name a check of a function: "worker errors", "API function errors"."""
+    """Return the name of a function's check: "worker errors", "API function errors"."""
     return f"{resource.replace('api', 'API')} {what}"
 
 
 def errors(data: ReviewData, resource: str) -> Finding:
-    """Judge crashes and time-outs: BAD where one happened in the last minutes. A job that fails is no error of the function."""
+    """Judge crashes and timeouts: BAD if one happened in the last minutes. A failed job is not a function error."""
     check, key = check_name(resource, "errors"), series.errors(resource)
     name = check.removesuffix("s")
     caption = data.count_clause(key, name, check)
@@ -42,15 +42,15 @@ def errors(data: ReviewData, resource: str) -> Finding:
         return row
     line = data.line(ALARMS.get(resource, ""), FUNCTION_ERRORS)
     count, runs = data.total(key), data.total(series.invocations(resource))
-    late = data.recent(key)
-    said = f"{formatting.number(count)} of {formatting.count(runs, 'run')} ended in an error{f' ({formatting.percent(count / runs)})' if runs else ''}" if count else (
+    latest = data.recent(key)
+    summary = f"{formatting.number(count)} of {formatting.count(runs, 'run')} ended in an error{f' ({formatting.percent(count / runs)})' if runs else ''}" if count else (
         f"none in {formatting.count(runs, 'run')}" if runs else "none: nothing ran"
     )  # fmt: skip
     last = data.points(key)[data.points(key) > 0]
     row = Finding(
         check,
-        verdict(bad=len(late) > 0 and line.is_breached_by(float(late.max())), warn=count > 0),
-        formatting.sentences(said, f"the last began {data.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
+        verdict(bad=len(latest) > 0 and line.is_breached_by(float(latest.max())), warn=count > 0),
+        formatting.sentences(summary, f"the last began {data.at(last.index[-1].to_pydatetime())}" if len(last) else ""),
         count, "errors", line.value, data.total_before(key),
         f'Search {data.log(resource)} for "Task timed out" and "Traceback".', caption,
     )  # fmt: skip
@@ -58,28 +58,28 @@ def errors(data: ReviewData, resource: str) -> Finding:
 
 
 def throttles(data: ReviewData, resource: str) -> Finding:
-    """Judge the calls that Lambda refused for want of concurrency: for a queue each costs its job a receive, for the API an answer."""
+    """Judge the calls throttled for lack of concurrency: on the queue each uses up a receive, on the API it fails a request."""
     check, key = check_name(resource, "throttles"), series.throttles(resource)
     if row := data.no_data_row(check, key):
         return row
     count = data.total(key)
     share = statistics.throttle_share(data.frame, resource)
     line = FUNCTION_THROTTLES.warn
-    bound = "; maximum_concurrency must stay below it" if resource == WORKER else ""
+    advice = "; maximum_concurrency must stay below it" if resource == WORKER else ""
     row = Finding(
         check,
         verdict(bad=float(data.recent(key).sum()) > line, warn=count > line),
         formatting.sentences(f"{formatting.count(count, 'call')} refused{'' if math.isnan(share) else f' ({formatting.percent(share)})'}") if count else "None.",
         count, "calls", line, data.total_before(key),
-        f"The account's concurrency is used up: see what else runs, or reserve some for this function{bound}.",
+        f"The account's concurrency is used up: see what else runs, or reserve some for this function{advice}.",
     )  # fmt: skip
     return data.with_partial_data(row, key)
 
 
 def duration(data: ReviewData, resource: str) -> Finding:
-    """Judge the longest run and the p95 by the function's time-out, and the p95 by the window before.
+    """Judge the longest run and the p95 by the function's timeout, and the p95 by the previous window.
 
-    Without a run there is no verdict: an OK would promise that the next one is quick.
+    Without a run there is no verdict: OK would imply that the next one is fast.
     """
     check, key = check_name(resource, "duration"), series.duration(resource, "Maximum")
     caption = _duration_caption(data, resource)
@@ -87,32 +87,34 @@ def duration(data: ReviewData, resource: str) -> Finding:
         return row
     values = data.points(key)
     if values.empty and data.total(series.invocations(resource)) > 0:
-        said = "Runs were counted, but CloudWatch gave no duration."
-        return Finding(check, Verdict.NO_DATA, said, action=RUN_AGAIN, caption=caption)
+        summary = "Runs were counted, but CloudWatch gave no duration."
+        return Finding(check, Verdict.NO_DATA, summary, action=RUN_AGAIN, caption=caption)
     level = data.level(key)
     if level.peak is None:
         return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.", caption=caption)
     longest = level.peak.value
     worst = data.percentile(series.duration(resource, P95))
     before = level.previous / 1000
-    said = level.at_most(_milliseconds)
+    summary = level.at_most(_milliseconds)
     function = data.context.function(resource)
     if function is None:
-        why = data.context.error_notes.get(context.GET_FUNCTION, "")
+        error_note = data.context.error_notes.get(context.GET_FUNCTION, "")
         reason = formatting.sentences(
-            said, f"{DENIED if why else MISSING}: the time-out, by which it is judged, is not known"
+            summary, f"{DENIED if error_note else MISSING}: the time-out, by which it is judged, is not known"
         )
-        return Finding(check, Verdict.NO_DATA, reason, longest / 1000, "s", before=before, action=why, caption=caption)
+        return Finding(
+            check, Verdict.NO_DATA, reason, longest / 1000, "s", before=before, action=error_note, caption=caption
+        )
     p95_before = data.percentile_before(series.duration(resource, P95))
     slow, slower = _p95(data, resource, worst, p95_before)
-    late = data.recent(key)
-    lately = statistics.share_of_timeout(data.context, resource, float(late.max()) if len(late) else 0.0)
+    latest = data.recent(key)
+    latest_share = statistics.share_of_timeout(data.context, resource, float(latest.max()) if len(latest) else 0.0)
     share = statistics.share_of_timeout(data.context, resource, longest)
     row = Finding(
         check,
-        verdict(bad=lately > LONGEST_RUN.warn, warn=share > LONGEST_RUN.warn or slow or slower),
+        verdict(bad=latest_share > LONGEST_RUN.warn, warn=share > LONGEST_RUN.warn or slow or slower),
         formatting.sentences(
-            f"{said}, {formatting.ratio(longest / 1000, function.timeout_s, f'the time-out of {formatting.seconds(function.timeout_s)}')}",
+            f"{summary}, {formatting.ratio(longest / 1000, function.timeout_s, f'the time-out of {formatting.seconds(function.timeout_s)}')}",
             describe_percentile(data, worst, p95_before, "run"),
         ),
         longest / 1000, "s", LONGEST_RUN.warn * function.timeout_s, before,
@@ -127,7 +129,7 @@ def _milliseconds(value: float) -> str:
 
 
 def _duration_caption(data: ReviewData, resource: str) -> str:
-    """Say the median, the worst p95 and the longest run, against the time-out and the window before."""
+    """Describe the median, the worst p95 and the longest run, compared with the timeout and the previous window."""
     runs, key = series.invocations(resource), series.duration(resource, "Maximum")
     median = resampling.with_min_samples(data.frame, series.duration(resource, "p50"), runs).scaled(1 / 1000)
     level = data.level(key)
@@ -154,7 +156,7 @@ def _duration_caption(data: ReviewData, resource: str) -> str:
 
 
 def _p95(data: ReviewData, resource: str, worst: Percentile, before: float | None) -> tuple[bool, bool]:
-    """Whether the p95 comes near the time-out, and whether it grew; neither where too few runs carry it."""
+    """Return whether the p95 comes near the timeout, and whether it grew; neither with too few samples."""
     if worst.value is None:
         return False, False
     slow = statistics.share_of_timeout(data.context, resource, worst.value) > SLOW_RUNS.warn
@@ -162,13 +164,13 @@ def _p95(data: ReviewData, resource: str, worst: Percentile, before: float | Non
 
 
 def describe_percentile(data: ReviewData, worst: Percentile, before: float | None, of: str) -> str:
-    """Say the worst p95, when, and against before; or that there are too few samples for one."""
-    least = thresholds.MIN_SAMPLES[P95]
+    """Describe the worst p95, its time and its change; or that there are too few samples."""
+    minimum = thresholds.MIN_SAMPLES[P95]
     if worst.value is None or worst.start is None or worst.end is None:
         if math.isnan(worst.samples):
-            return f"no p95: how many {of}s there were is not known, and {least} are needed"
+            return f"no p95: how many {of}s there were is not known, and {minimum} are needed"
         length = formatting.per_period(data.context.percentile_period_s)
-        few = f"no p95: {formatting.count(worst.samples, of)} {length} at most, and {least} are needed"
+        few = f"no p95: {formatting.count(worst.samples, of)} {length} at most, and {minimum} are needed"
         return few if worst.samples else ""
     changed = "" if before is None else format_change(worst.value, before)
     than = data.context.previous_name
@@ -180,18 +182,18 @@ def describe_percentile(data: ReviewData, worst: Percentile, before: float | Non
 
 
 def memory(data: ReviewData, resource: str) -> Finding:
-    """Judge the memory by the function's REPORT lines, which tell of cold starts too."""
+    """Judge the memory by the function's REPORT lines, which also have the cold starts."""
     check = check_name(resource, "memory")
     log = statistics.log_of(data.context, resource)
     function = data.context.function(resource)
     if log is None or function is None:
         return _no_memory(data, resource, check)
     if not log.reports and data.total(series.invocations(resource)) > 0:
-        invented = ": synthetic hours have none" if data.context.synthetic else ""
+        synthetic_note = ": synthetic hours have none" if data.context.synthetic else ""
         return Finding(
             check,
             Verdict.NO_DATA,
-            formatting.sentences(f"runs were counted, but the log has no REPORT line of them{invented}"),
+            formatting.sentences(f"runs were counted, but the log has no REPORT line of them{synthetic_note}"),
         )
     if not log.reports:
         return Finding(check, Verdict.NO_DATA, f"{IDLE}: {PARTS[resource]} did not run.")
@@ -220,11 +222,16 @@ def _cold_starts(data: ReviewData, resource: str) -> str:
 
 
 def _no_memory(data: ReviewData, resource: str, check: str) -> Finding:
-    asked = (context.FILTER_LOG_EVENTS, context.GET_FUNCTION)
-    why = next((data.context.error_notes[action] for action in asked if action in data.context.error_notes), "")
-    if why:
+    actions = (context.FILTER_LOG_EVENTS, context.GET_FUNCTION)
+    error_note = next(
+        (data.context.error_notes[action] for action in actions if action in data.context.error_notes), ""
+    )
+    if error_note:
         return Finding(
-            check, Verdict.NO_DATA, f"{DENIED}: log or limits of {PARTS[resource]} could not be read.", action=why
+            check,
+            Verdict.NO_DATA,
+            f"{DENIED}: log or limits of {PARTS[resource]} could not be read.",
+            action=error_note,
         )
     return Finding(
         check, Verdict.NO_DATA, f"{MISSING}: {PARTS[resource]} is not deployed.", action=data.deploy(resource)

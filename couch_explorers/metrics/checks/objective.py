@@ -1,4 +1,4 @@
-"""The checks of the objectives: which share had its picture in time, what is left of the error budget, and how fast it burns."""
+"""The checks of the objectives: the share attained, the error budget left, and how fast it burns."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from couch_explorers.objective import Attainment, Objective
 
 CHECK_NAMES = {WORKER: "late or missing pictures", API_FUNCTION: "API late or missing"}
-# As the caption of the figure names them.
+# The names of the paths in a caption.
 PATH_NAMES = {WORKER: "queue", API_FUNCTION: "API"}
-# How what ended without a picture, or has none yet, is named on each path.
+# The description of requests without a picture on each path.
 FAILED = {WORKER: "failed", API_FUNCTION: "were answered with an error"}
 ALARM = "time-to-picture"
 
@@ -32,8 +32,8 @@ ALARM = "time-to-picture"
 def attained(data: ReviewData, resource: str) -> Finding:
     """Judge the share of valid requests without a picture within the objective.
 
-    BAD while the error budget burns at a rate that is urgent (Site Reliability Workbook, multiwindow, multi-burn-rate alerts), WARN
-    where the window missed the objective, the budget is spent, or it burns at the rate of the slowest alert.
+    BAD while the error budget burns at an urgent rate (Site Reliability Workbook, multiwindow, multi-burn-rate alerts), WARN if
+    the window missed the objective, the budget is spent, or it burns at the rate of the slowest alert.
     """
     check, keys = CHECK_NAMES[resource], series.of_objective(resource, objectives.objective_of(data.context, resource))
     report = of(data, resource)
@@ -60,7 +60,7 @@ def attained(data: ReviewData, resource: str) -> Finding:
 
 
 def of(data: ReviewData, resource: str) -> ObjectiveReport:
-    """Give the report on a path, made once for a frame."""
+    """Return the report on a path, computed once per frame."""
     return data.once(
         ("objective", resource),
         lambda: objectives.report(data.frame, resource, str(data.compared) if data.compared else None),
@@ -68,27 +68,27 @@ def of(data: ReviewData, resource: str) -> ObjectiveReport:
 
 
 def budget_clause(data: ReviewData, resource: str) -> str:
-    """Say for a caption what is left of the error budget, and how fast it burns; empty where nothing is known."""
-    said = list(_budget(of(data, resource)))
-    return f"{PATH_NAMES[resource]}: {'; '.join(said)}" if said else ""
+    """Describe for a caption the error budget left, and how fast it burns; empty if unknown."""
+    sentences = list(_budget(of(data, resource)))
+    return f"{PATH_NAMES[resource]}: {'; '.join(sentences)}" if sentences else ""
 
 
 def within(objective: Objective) -> str:
-    """Name an objective: "95 % within 60 s"."""
+    """Format an objective: "95 % within 60 s"."""
     return f"{formatting.percent(objective.share)} within {formatting.seconds(objective.seconds)}"
 
 
 def _share(resource: str, report: ObjectiveReport) -> str:
-    """Say what was attained: "93 % of 412 jobs had their picture within 60 s (objective 95 %): 12 late, 9 failed, 8 still waiting"."""
+    """Describe the share: "93 % of 412 jobs had their picture within 60 s (objective 95 %): 12 late, 9 failed, 8 still waiting"."""
     found, objective = report.attained, report.objective
     if not found.valid:
         return f"no {objectives.REQUESTS[resource]}s to judge (objective {within(objective)})"
-    asked = formatting.count(found.valid, objectives.REQUESTS[resource])
+    requests = formatting.count(found.valid, objectives.REQUESTS[resource])
     seconds = formatting.seconds(objective.seconds)
-    said = f"{formatting.percent(found.share)} of {asked} had a picture within {seconds} (objective {formatting.percent(objective.share)})"
+    attained = f"{formatting.percent(found.share)} of {requests} had a picture within {seconds} (objective {formatting.percent(objective.share)})"
     missed = {"late": found.late, FAILED[resource]: found.failed, "still waiting": found.overdue}
     parts = [f"{formatting.number(round(count))} {how}" for how, count in missed.items() if round(count)]
-    return f"{said}: {', '.join(parts)}" if parts else said
+    return f"{attained}: {', '.join(parts)}" if parts else attained
 
 
 def _excluded(found: Attainment) -> str:
@@ -98,7 +98,7 @@ def _excluded(found: Attainment) -> str:
 
 
 def _budget(report: ObjectiveReport) -> Iterator[str]:
-    """Say what is left of the error budget, and the burn rates of the windows that pages go by."""
+    """Describe the error budget left, and the burn rates of the alerts' long windows."""
     left = report.budget_left
     if not math.isnan(left):
         budget = f"the {BUDGET_DAYS}-day error budget"
@@ -116,7 +116,7 @@ def _rate(burn: Burn) -> str:
 
 
 def _action(data: ReviewData, resource: str, *, missed: bool) -> str:
-    """Say where to look; where the window missed the objective, how to replay it with other settings."""
+    """Return where to look, and how to replay a window that missed the objective with other settings."""
     if resource == API_FUNCTION:
         return (
             "Send what need not be there at once through the queue; the rows below say what failed and what was slow."
@@ -125,5 +125,5 @@ def _action(data: ReviewData, resource: str, *, missed: bool) -> str:
     replay = f"couch run capacity_planning -p replay_hours {hours:g}"
     if data.context.target != "local":
         replay += f" -p target {data.context.target} -p candidate {data.context.candidate}"
-    why = "See below whether jobs waited, failed or took long."
-    return f"{why} What other concurrency, quota or model would have done: `{replay}`." if missed else why
+    advice = "See below whether jobs waited, failed or took long."
+    return f"{advice} What other concurrency, quota or model would have done: `{replay}`." if missed else advice

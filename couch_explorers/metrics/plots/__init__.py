@@ -1,4 +1,4 @@
-"""Seven figures of a review, each a `Panel`: the drawing, and the caption that reads it.
+"""The seven figures of a review, each a `Panel`: the drawing and its caption.
 
 from couch_explorers.metrics import plots
 
@@ -23,37 +23,37 @@ if TYPE_CHECKING:
 
 
 def time_to_picture(frame: pd.DataFrame) -> Panel:
-    """How long people waited for a picture on both paths, by percentiles, against the objectives."""
+    """Plot the time to picture on both paths, by percentiles, with the objectives."""
     return make_panel(frame, charts.TIME_TO_PICTURE)
 
 
 def age(frame: pd.DataFrame, width_pt: float = plot_style.WIDTH_PT) -> Panel:
-    """How long the oldest job had waited, against the alarm's threshold, and when the alarm was in ALARM."""
+    """Plot the age of the oldest job, with the alarm's threshold, and when it was in ALARM."""
     return make_panel(frame, charts.AGE, width_pt)
 
 
 def backlog(frame: pd.DataFrame) -> Panel:
-    """How many jobs waited and were worked on, and how many dead-letter messages there were."""
+    """Plot the waiting jobs, the jobs in flight, and the dead-letter messages."""
     return make_panel(frame, charts.BACKLOG)
 
 
 def flow(frame: pd.DataFrame) -> Panel:
-    """How many jobs were sent, against how many were done."""
+    """Plot the jobs sent and done."""
     return make_panel(frame, charts.FLOW)
 
 
 def duration(frame: pd.DataFrame, width_pt: float = plot_style.WIDTH_PT) -> Panel:
-    """How long worker and API function ran, by percentiles, against their time-outs."""
+    """Plot the durations of the worker and the API function, by percentiles, with their timeouts."""
     return make_panel(frame, charts.DURATION, width_pt)
 
 
 def failures(frame: pd.DataFrame) -> Panel:
-    """Which errors there were, which jobs failed and why, which were postponed."""
+    """Plot function errors, failed jobs by reason, and postponed jobs."""
     return make_panel(frame, charts.FAILURES)
 
 
 def latency(frame: pd.DataFrame) -> Panel:
-    """How long the API took to answer, how many requests there were, what it failed and refused."""
+    """Plot the API's latency, and its requests, failures and refusals."""
     return make_panel(frame, charts.LATENCY)
 
 
@@ -70,6 +70,6 @@ PANELS = {
 
 
 def save(frame: pd.DataFrame, folder: Path | str, formats: Iterable[str] = ("svg", "png")) -> list[Path]:
-    """Write all seven figures into a folder, as `Panel.save` does; give the paths."""
+    """Save all seven figures to a folder, like `Panel.save`; return the paths."""
     formats = [formats] if isinstance(formats, str) else [*formats]
     return [path for make in PANELS.values() for path in make(frame).save(folder, formats)]

@@ -1,6 +1,6 @@
 """Annotate charts with events: alarms, deploys, clock changes and synthetic data.
 
-Each event is marked through the axes and explained in a row above them, where no line of data can hide the text.
+Each event is marked across the axes and labelled in a row above them, where no data can hide the text.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 COMMIT_LETTERS = 7
 HOUR = timedelta(hours=1)
-# Between the words of two deploys, in points.
-APART_PT = 14.0
+# Between the labels of two deploys, in points.
+MIN_GAP_PT = 14.0
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that lasted from `start_s` to `end_s` (seconds from the window's start), in words; the longest text first.
+    """An event from `start_s` to `end_s` (seconds from the window's start), with alternative texts, the longest first.
 
-    `moments` are those at which something happened, where it did not last.
+    `moments` are set for events without a duration.
     """
 
     start_s: float
@@ -45,67 +45,75 @@ class Event:
     moments: tuple[float, ...] = ()
 
 
-def alarm_events(facts: Context, short_name: str, *, named: bool = False) -> list[Event]:
-    """List when an alarm rang: each time in words, or where they are many the last with their number."""
-    found = facts.alarm(short_name)
+def alarm_events(context: Context, short_name: str, *, named: bool = False) -> list[Event]:
+    """List the intervals in ALARM: a text for each, or for the last with their number if there are many."""
+    found = context.alarm(short_name)
     if found is None or not found.alarm_intervals:
         return []
-    head = f"{short_name} " if named else ""
+    prefix = f"{short_name} " if named else ""
     times = len(found.alarm_intervals)
     entries = []
-    for place, (start, end) in enumerate(found.alarm_intervals, start=1):
-        said = (
-            f"since {facts.format_time(start)}"
-            if (start, end) == open_interval(facts, found)
-            else facts.format_interval(start, end)
+    for number, (start, end) in enumerate(found.alarm_intervals, start=1):
+        interval_text = (
+            f"since {context.format_time(start)}"
+            if (start, end) == open_interval(context, found)
+            else context.format_interval(start, end)
         )
         many = f"{times} times"
-        texts = (f"{head}{said}",) if times <= MAX_INTERVALS else (f"{head}{many}, last {said}", f"{head}{many}", many)
-        entries.append(_event(facts, start, end, *(texts if times <= MAX_INTERVALS or place == times else ())))
+        texts = (
+            (f"{prefix}{interval_text}",)
+            if times <= MAX_INTERVALS
+            else (f"{prefix}{many}, last {interval_text}", f"{prefix}{many}", many)
+        )
+        entries.append(_event(context, start, end, *(texts if times <= MAX_INTERVALS or number == times else ())))
     return entries
 
 
-def deploy_events(facts: Context, width_pt: float = plot_style.PLOT_PT) -> list[Event]:
-    """List the deploys; those whose words would run into each other on a time line of that width become one entry."""
-    window = facts.window()
-    inside = (deploy for deploy in facts.deploys if window.start <= deploy.time < window.end)
+def deploy_events(context: Context, width_pt: float = plot_style.PLOT_PT) -> list[Event]:
+    """List the deploys; those whose labels would overlap at that width become one entry."""
+    window = context.window()
+    inside = (deploy for deploy in context.deploys if window.start <= deploy.time < window.end)
     groups = [[deploy] for deploy in sorted(inside, key=lambda deploy: deploy.time)]
     scale = width_pt / window.length.total_seconds()
     while True:
-        entries = [_moments(facts, [deploy.time for deploy in group], *_deploys_told(group, facts)) for group in groups]
-        near = (
+        entries = [
+            _point_event(context, [deploy.time for deploy in group], *_deploy_texts(group, context)) for group in groups
+        ]
+        overlaps = (
             place
             for place, (left, right) in enumerate(pairwise(entries))
             if (right.start_s - left.end_s) * scale
-            < plot_style.text_width(left.texts[0], plot_style.SMALL_SIZE) + APART_PT
+            < plot_style.text_width(left.texts[0], plot_style.SMALL_SIZE) + MIN_GAP_PT
         )
-        place = next(near, None)
+        place = next(overlaps, None)
         if place is None:
             return entries
         groups[place : place + 2] = [groups[place] + groups[place + 1]]
 
 
-def clock_change_events(facts: Context) -> list[Event]:
-    """List the changes of the clock."""
+def clock_change_events(context: Context) -> list[Event]:
+    """List the clock changes."""
     return [
-        _moments(
-            facts, [time], f"put {'forward' if by > timedelta() else 'back'} {formatting.count(abs(by) / HOUR, 'hour')}"
+        _point_event(
+            context,
+            [time],
+            f"put {'forward' if by > timedelta() else 'back'} {formatting.count(abs(by) / HOUR, 'hour')}",
         )
-        for time, by in clock_changes(facts)
+        for time, by in clock_changes(context)
     ]
 
 
-def synthetic_events(facts: Context) -> list[Event]:
-    """List the stretches whose points are synthetic."""
-    window = facts.window()
-    inside = ((start, end) for start, end in facts.synthetic if end > window.start and start < window.end)
-    return [_event(facts, start, end, "synthetic, not measured", "not measured") for start, end in inside]
+def synthetic_events(context: Context) -> list[Event]:
+    """List the intervals with synthetic points."""
+    window = context.window()
+    inside = ((start, end) for start, end in context.synthetic if end > window.start and start < window.end)
+    return [_event(context, start, end, "synthetic, not measured", "not measured") for start, end in inside]
 
 
-def _deploys_told(group: Sequence[Deploy], facts: Context) -> tuple[str, ...]:
+def _deploy_texts(group: Sequence[Deploy], context: Context) -> tuple[str, ...]:
     last = group[-1]
-    time = facts.format_time(last.time)
-    # A plus at the end says that the commit was not all that was deployed.
+    time = context.format_time(last.time)
+    # A trailing plus means that uncommitted changes were deployed, too.
     commit = last.commit.rstrip("+")[:COMMIT_LETTERS] + "+" * last.commit.endswith("+")
     if len(group) == 1:
         return (f"{time} {commit}".strip(), time)
@@ -113,57 +121,57 @@ def _deploys_told(group: Sequence[Deploy], facts: Context) -> tuple[str, ...]:
     return (f"{many}, last {time} {commit}".strip(), f"{many}, last {time}", many)
 
 
-def _event(facts: Context, start: datetime, end: datetime, *texts: str) -> Event:
-    window = facts.window()
+def _event(context: Context, start: datetime, end: datetime, *texts: str) -> Event:
+    window = context.window()
     length = window.length.total_seconds()
     first, last = (min(max((time - window.start).total_seconds(), 0.0), length) for time in (start, end))
     return Event(first, last, texts)
 
 
-def _moments(facts: Context, times: Sequence[datetime], *texts: str) -> Event:
-    start = facts.window().start
-    entry = _event(facts, times[0], times[-1], *texts)
+def _point_event(context: Context, times: Sequence[datetime], *texts: str) -> Event:
+    start = context.window().start
+    entry = _event(context, times[0], times[-1], *texts)
     return replace(entry, moments=tuple((time - start).total_seconds() for time in times))
 
 
-def clock_changes(facts: Context) -> list[tuple[datetime, timedelta]]:
-    """Find when the clock of the time zone is changed inside the window, and by how much it is put forward."""
-    window = facts.window()
+def clock_changes(context: Context) -> list[tuple[datetime, timedelta]]:
+    """Find the clock changes of the time zone inside the window, and how far each moves the clock forward."""
+    window = context.window()
     changes = []
     time = window.start.astimezone(UTC)
     while time < window.end:
         following = min(time + timedelta(hours=1), window.end)
-        put_forward = _offset(following, facts) - _offset(time, facts)
+        put_forward = _offset(following, context) - _offset(time, context)
         if put_forward:
-            changes.append((_moment(time, following, facts), put_forward))
+            changes.append((_change_time(time, following, context), put_forward))
         time = following
     return changes
 
 
-def _moment(before: datetime, after: datetime, facts: Context) -> datetime:
-    """Find the whole minute of a change between two times."""
+def _change_time(before: datetime, after: datetime, context: Context) -> datetime:
+    """Find the minute of a clock change between two times."""
     while after - before > timedelta(minutes=1):
         middle = before + timedelta(minutes=(after - before) // timedelta(minutes=2))
-        before, after = (middle, after) if _offset(middle, facts) == _offset(before, facts) else (before, middle)
+        before, after = (middle, after) if _offset(middle, context) == _offset(before, context) else (before, middle)
     return after
 
 
-def _offset(time: datetime, facts: Context) -> timedelta:
-    return time.astimezone(facts.zone).utcoffset() or timedelta()
+def _offset(time: datetime, context: Context) -> timedelta:
+    return time.astimezone(context.zone).utcoffset() or timedelta()
 
 
-# All in points: from the axes to the first row, from row to row, how thick a bar is, between a bar and its words.
+# In points: from the axes to the first row, the height of a row and of a bar, and between a bar and its label.
 FOOT_PT, ROW_PT, BAR_PT, GAP_PT = 5.0, 13.0, 6.0, 4.0
 SHORTEST_BAR_PT, FLAG_PT = 1.5, 5.0
-# Of one group of deploys.
-MOST_LINES = 5
+# The most lines for one group of deploys.
+MAX_LINES = 5
 NAME_LEFT_PT = -5.0
 INCH = 1 / plot_style.POINTS_AN_INCH
 
 
 @dataclass
 class _Row:
-    """A line of entries above the axes, `middle_pt` points up; `taken` are the stretches that hold something, in points."""
+    """A row of events above the axes, `middle_pt` points up; `taken` are the occupied intervals, in points."""
 
     ax: Axes
     middle_pt: float
@@ -171,30 +179,30 @@ class _Row:
     taken: list[tuple[float, float]] = field(default_factory=list)
 
 
-def draw_annotations(ax: Axes, facts: Context, alarms: Sequence[str] = (), *, first: bool = True) -> float:
-    """Draw the marks; give the height in points of the rows above the axes, 0 where nothing happened.
+def draw_annotations(ax: Axes, context: Context, alarms: Sequence[str] = (), *, first: bool = True) -> float:
+    """Draw the events; return the height in points of the rows above the axes, 0 without events.
 
-    `alarms` are the short names of those that watch what is shown. Axes that are not the `first` of their figure have no
-    other rows than these.
+    `alarms` are the short names of the alarms to show. Axes that are not the `first` of their figure have rows only for
+    these.
     """
     width_pt = plot_style.width_of(ax)
-    found = [("alarm", alarm_events(facts, short_name, named=len(alarms) > 1)) for short_name in alarms]
+    found = [("alarm", alarm_events(context, short_name, named=len(alarms) > 1)) for short_name in alarms]
     found += [
-        ("deploy", deploy_events(facts, width_pt)),
-        ("clock", clock_change_events(facts)),
-        ("synthetic", synthetic_events(facts)),
+        ("deploy", deploy_events(context, width_pt)),
+        ("clock", clock_change_events(context)),
+        ("synthetic", synthetic_events(context)),
     ]
     shown = [(kind, entries) for kind, entries in found if entries and (first or kind == "alarm")]
     for kind, entries in found:
-        _through(ax, kind, entries)
+        _draw_across(ax, kind, entries)
     for place, (kind, entries) in enumerate(shown):
-        row = _Row(ax, FOOT_PT + place * ROW_PT + BAR_PT / 2, width_pt / facts.window().length.total_seconds())
-        _explain(row, kind, entries)
+        row = _Row(ax, FOOT_PT + place * ROW_PT + BAR_PT / 2, width_pt / context.window().length.total_seconds())
+        _draw_row(row, kind, entries)
     return FOOT_PT + len(shown) * ROW_PT if shown else 0.0
 
 
-def _through(ax: Axes, kind: str, entries: list[Event]) -> None:
-    """Draw bands and lines through the axes, behind the data."""
+def _draw_across(ax: Axes, kind: str, entries: list[Event]) -> None:
+    """Draw bands and lines across the axes, behind the data."""
     for entry in entries:
         if not entry.moments:
             ground, order = (plot_style.ALARM_GROUND, 0.2) if kind == "alarm" else (plot_style.SYNTHETIC_GROUND, 0.1)
@@ -202,14 +210,14 @@ def _through(ax: Axes, kind: str, entries: list[Event]) -> None:
         colour, dashes = (
             (plot_style.INK, plot_style.DOTTED) if kind == "deploy" else (plot_style.SOFT, plot_style.DASH_DOT)
         )
-        # Many deploys in a row would hide the data: their first and last are enough.
-        many = len(entry.moments) > MOST_LINES
+        # Many deploys in a row would hide the data: the first and last are enough.
+        many = len(entry.moments) > MAX_LINES
         for at_s in (entry.moments[0], entry.moments[-1]) if many else entry.moments:
             ax.axvline(at_s, color=colour, linewidth=0.9, linestyle=dashes, zorder=1.5)
 
 
-def _explain(row: _Row, kind: str, entries: list[Event]) -> None:
-    """Name the row, draw its entries, and write of their words what has room."""
+def _draw_row(row: _Row, kind: str, entries: list[Event]) -> None:
+    """Label the row, draw its events, and write the texts that fit."""
     row.ax.annotate(
         kind,
         (0, 1),
@@ -223,8 +231,8 @@ def _explain(row: _Row, kind: str, entries: list[Event]) -> None:
         annotation_clip=False,
     )
     for entry in entries:
-        beyond = FLAG_PT / 2 if entry.moments else 0.0
-        row.taken.append((entry.start_s * row.scale - beyond, entry.end_s * row.scale + beyond))
+        overhang = FLAG_PT / 2 if entry.moments else 0.0
+        row.taken.append((entry.start_s * row.scale - overhang, entry.end_s * row.scale + overhang))
     for place, entry in enumerate(entries):
         if entry.moments:
             _flag(row, kind, entry)
@@ -234,7 +242,7 @@ def _explain(row: _Row, kind: str, entries: list[Event]) -> None:
 
 
 def _bar(row: _Row, kind: str, entry: Event) -> None:
-    look = (
+    style = (
         {"facecolor": plot_style.ALARM, "linewidth": 0}
         if kind == "alarm"
         else {
@@ -246,7 +254,7 @@ def _bar(row: _Row, kind: str, entry: Event) -> None:
     )
     bottom, height = (row.middle_pt - BAR_PT / 2) * INCH, BAR_PT * INCH
     width = max(entry.end_s - entry.start_s, SHORTEST_BAR_PT / row.scale)
-    bar = Rectangle((entry.start_s, bottom), width, height, clip_on=False, **look)  # type: ignore[arg-type]
+    bar = Rectangle((entry.start_s, bottom), width, height, clip_on=False, **style)  # type: ignore[arg-type]
     bar.set_transform(_above(row.ax))
     row.ax.add_artist(bar)
 
@@ -265,9 +273,9 @@ def _flag(row: _Row, kind: str, entry: Event) -> None:
 
 
 def _write(row: _Row, place: int, entry: Event, *, inside: bool) -> None:
-    """Write the longest text that has room: in a long bar, else at its right, else at its left."""
+    """Write the longest text that fits: in a long bar, else to its right, else to its left."""
     start, end = row.taken[place]
-    others = [stretch for number, stretch in enumerate(row.taken) if number != place]
+    others = [interval for number, interval in enumerate(row.taken) if number != place]
     for text in entry.texts:
         width = plot_style.text_width(text, plot_style.SMALL_SIZE)
         if inside and width + 4 * GAP_PT <= end - start:
@@ -300,6 +308,6 @@ def _text(row: _Row, at_pt: float, text: str, side: str) -> None:
 
 
 def _above(ax: Axes) -> blended_transform_factory:  # type: ignore[valid-type]
-    """Coordinates above the axes: seconds across, and inches up from the upper edge."""
+    """Return the transform for coordinates above the axes: seconds across, and inches up from the upper edge."""
     up = ax.figure.dpi_scale_trans + plot_style.corner(ax, 0, 1)
     return blended_transform_factory(ax.transData, up)

@@ -1,4 +1,4 @@
-"""The charts of a review: how each is drawn, on the project's figures or on any axes, and what it is called."""
+"""The charts of a review: their drawing, on the project's figures or on any axes, and their titles."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ AGE_KEYS = (series.AGE,)
 
 
 def draw_age(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw the age with its alarm's threshold, and when the alarm rang."""
-    facts = model.context_of(frame)
-    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    """Draw the age with its alarm's threshold, and when it was in ALARM."""
+    context = model.context_of(frame)
+    period_s = resampling.coarser_period_s(context, resampling.MAX_POINTS)
     now = resampling.resample(frame, series.AGE, period_s=period_s)
     before = resampling.resample_before(frame, series.AGE, period_s=period_s)
-    line = facts.line(queue.AGE_ALARM)
+    line = context.line(queue.AGE_ALARM)
 
-    labels = axes.setup_axes(ax, facts, AGE_TITLE, ("Maximum", period_s), keys=AGE_KEYS, alarms=(queue.AGE_ALARM,))
+    labels = axes.setup_axes(ax, context, AGE_TITLE, ("Maximum", period_s), keys=AGE_KEYS, alarms=(queue.AGE_ALARM,))
     artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="seconds")
-    artists.plot_with_previous(labels, facts, now, before, "oldest job", artists.draw_line)
+    artists.plot_with_previous(labels, context, now, before, "oldest job", artists.draw_line)
     if line:
         artists.draw_threshold(labels, line.value, f"alarm {line.sign} {formatting.seconds(line.value)}")
     if now.empty:
-        axes.write_no_data(ax, no_data_reason(facts, series.AGE))
+        axes.write_no_data(ax, no_data_reason(context, series.AGE))
     labels.place()
     return ax
 
@@ -60,46 +60,46 @@ IN_FLIGHT = artists.LineStyle(plot_style.PALE_GREEN, 7.0, plot_style.SOLID, 1.2)
 
 
 def draw_backlog(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw the jobs that wait, and those in a worker's hands."""
-    facts = model.context_of(frame)
-    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
-    coarse_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    """Draw the waiting jobs, and those in flight."""
+    context = model.context_of(frame)
+    period_s = resampling.coarser_period_s(context, resampling.MAX_POINTS)
+    coarse_s = resampling.coarser_period_s(context, resampling.MAX_STEPS)
     now = resampling.resample(frame, series.VISIBLE, period_s=period_s)
     before = resampling.resample_before(frame, series.VISIBLE, period_s=period_s)
     in_flight = resampling.resample(frame, series.IN_FLIGHT, period_s=coarse_s)
 
     labels = axes.setup_axes(
         ax,
-        facts,
+        context,
         BACKLOG_TITLE,
         ("Maximum", period_s),
         keys=BACKLOG_KEYS,
-        beside=f"in flight: of {formatting.period(coarse_s)}",
+        suffix=f"in flight: of {formatting.period(coarse_s)}",
     )
     artists.set_scale(ax, [now, before, in_flight], unit="jobs", whole=True)
-    artists.plot_with_previous(labels, facts, now, before, "waiting", artists.draw_line)
+    artists.plot_with_previous(labels, context, now, before, "waiting", artists.draw_line)
     artists.draw_area(ax, in_flight, IN_FLIGHT)
     labels.add("in flight", in_flight.latest, IN_FLIGHT)
     if now.empty:
-        axes.write_no_data(ax, no_data_reason(facts, series.VISIBLE))
+        axes.write_no_data(ax, no_data_reason(context, series.VISIBLE))
     labels.place()
     return ax
 
 
 def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the jobs in the dead-letter queue, with its alarm."""
-    facts = model.context_of(frame)
+    context = model.context_of(frame)
     key = series.DEAD_LETTERS_VISIBLE
-    period_s = resampling.coarser_period_s(facts, resampling.MOST_POINTS)
+    period_s = resampling.coarser_period_s(context, resampling.MAX_POINTS)
     now, before = (
         resampling.resample(frame, key, period_s=period_s),
         resampling.resample_before(frame, key, period_s=period_s),
     )
-    line = facts.line(queue.DEAD_LETTERS_ALARM)
+    line = context.line(queue.DEAD_LETTERS_ALARM)
 
     labels = axes.setup_axes(
         ax,
-        facts,
+        context,
         DEAD_LETTERS_TITLE,
         ("Maximum", period_s),
         keys=DEAD_LETTERS_KEYS,
@@ -107,11 +107,11 @@ def draw_dead_letters(frame: pd.DataFrame, ax: Axes) -> Axes:
         first=False,
     )
     artists.set_scale(ax, [now, before], *([line.value] if line else ()), unit="jobs", whole=True)
-    artists.plot_with_previous(labels, facts, now, before, "dead-letter queue", artists.draw_line)
+    artists.plot_with_previous(labels, context, now, before, "dead-letter queue", artists.draw_line)
     if line:
         artists.draw_threshold(labels, line.value, f"alarm {line.sign} {formatting.number(line.value)}")
     if now.empty:
-        axes.write_no_data(ax, no_data_reason(facts, key))
+        axes.write_no_data(ax, no_data_reason(context, key))
     labels.place()
     return ax
 
@@ -126,13 +126,13 @@ SURPLUS = artists.LineStyle(plot_style.PALE_ORANGE, 7.0, plot_style.SOLID, 1.3)
 
 def draw_flow(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw both as stairs, and the surplus of jobs sent as a filled area."""
-    facts = model.context_of(frame)
-    period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+    context = model.context_of(frame)
+    period_s = resampling.coarser_period_s(context, resampling.MAX_STEPS)
     sent = resampling.resample(frame, series.SENT, period_s=period_s)
     done = resampling.resample(frame, series.DELETED, period_s=period_s)
     before = resampling.resample_before(frame, series.SENT, period_s=period_s)
 
-    labels = axes.setup_axes(ax, facts, FLOW_TITLE, ("Sum", period_s), keys=FLOW_KEYS)
+    labels = axes.setup_axes(ax, context, FLOW_TITLE, ("Sum", period_s), keys=FLOW_KEYS)
     artists.set_scale(ax, [sent, done, before], unit=f"jobs {formatting.per_period(period_s)}", whole=True)
     surplus = np.where(sent.points > done.points, sent.points, np.nan)
     if not np.isnan(surplus).all():
@@ -148,9 +148,9 @@ def draw_flow(frame: pd.DataFrame, ax: Axes) -> Axes:
         labels.add("backlog grows", done.latest, SURPLUS)
     artists.draw_area(ax, done, DONE)
     labels.add("done", done.latest, DONE)
-    artists.plot_with_previous(labels, facts, sent, before, "sent", artists.draw_steps)
+    artists.plot_with_previous(labels, context, sent, before, "sent", artists.draw_steps)
     if sent.empty and done.empty:
-        axes.write_no_data(ax, no_data_reason(facts, series.SENT))
+        axes.write_no_data(ax, no_data_reason(context, series.SENT))
     labels.place()
     return ax
 
@@ -179,15 +179,15 @@ def draw_api_time(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def _draw_time(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
-    facts = model.context_of(frame)
-    objective = objectives.objective_of(facts, resource)
+    context = model.context_of(frame)
+    objective = objectives.objective_of(context, resource)
     counted = series.time_to_picture(resource, "SampleCount")
     keys = TIME_KEYS[resource]
     (median, p95, p99), before = _percentiles(frame, keys, counted)
 
     labels = axes.setup_axes(
         ax,
-        facts,
+        context,
         TIME_TITLES[resource],
         ("Percentiles", median.period_s),
         keys=keys,
@@ -196,10 +196,10 @@ def _draw_time(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> 
     )
     artists.set_scale(ax, [median, p95, p99, before], objective.seconds, unit="seconds")
     curves = ((p99, "p99", P99), (p95, "p95", P95), (median, "median", MEDIAN))
-    _draw_percentiles(labels, facts, curves, before)
+    _draw_percentiles(labels, context, curves, before)
     artists.draw_threshold(labels, objective.seconds, f"objective {objective_check.within(objective)}")
     if median.empty:
-        axes.write_no_data(ax, no_data_reason(facts, keys[0]))
+        axes.write_no_data(ax, no_data_reason(context, keys[0]))
     labels.place()
     return ax
 
@@ -220,7 +220,7 @@ MEDIAN = artists.LineStyle(plot_style.BLUE, 2.0)
 P95 = artists.LineStyle(plot_style.VERMILLION, 1.5, plot_style.DASHED, 3.2)
 P99 = artists.LineStyle(plot_style.GREEN, 1.4, plot_style.DASH_DOT, 3.1)
 MAXIMUM = artists.LineStyle(plot_style.SOFT, 1.0, plot_style.DOTTED, 2.8)
-# A time-out that is this much above all durations is named at the upper edge: on its scale they would lie on the axis.
+# A timeout this far above all durations is labelled at the upper edge: on its scale they would be flat.
 FAR_ABOVE = 3.0
 
 
@@ -235,27 +235,29 @@ def draw_api_function(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool) -> Axes:
-    facts = model.context_of(frame)
-    # On fewer points fewer steps can be told apart.
+    context = model.context_of(frame)
+    # A narrower plot can show fewer steps.
     coarse_s = resampling.coarser_period_s(
-        facts, round(resampling.MOST_STEPS * plot_style.width_of(ax) / plot_style.PLOT_PT)
+        context, round(resampling.MAX_STEPS * plot_style.width_of(ax) / plot_style.PLOT_PT)
     )
     key, *percentiles = DURATION_KEYS[resource]
     (median, p95, p99), before = _percentiles(frame, percentiles, series.invocations(resource))
     longest = resampling.resample(frame, key, period_s=coarse_s).scaled(SECONDS_A_MS)
-    function = facts.function(resource)
+    function = context.function(resource)
 
-    told = (("Percentiles", median.period_s), ("Maximum", longest.period_s))
-    labels = axes.setup_axes(ax, facts, DURATION_TITLES[resource], *told, keys=DURATION_KEYS[resource], first=first)
+    statistics = (("Percentiles", median.period_s), ("Maximum", longest.period_s))
+    labels = axes.setup_axes(
+        ax, context, DURATION_TITLES[resource], *statistics, keys=DURATION_KEYS[resource], first=first
+    )
     shown = [median, p95, p99, longest, before]
     timeout_s = function.timeout_s if function else None
     artists.set_scale(ax, shown, unit="seconds", limit=timeout_s, far_above=FAR_ABOVE)
     curves = ((longest, "maximum", MAXIMUM), (p99, "p99", P99), (p95, "p95", P95), (median, "median", MEDIAN))
-    _draw_percentiles(labels, facts, curves, before)
+    _draw_percentiles(labels, context, curves, before)
     if timeout_s:
         artists.draw_threshold(labels, timeout_s, f"time-out {formatting.seconds(timeout_s)}")
     if median.empty and longest.empty:
-        axes.write_no_data(ax, no_data_reason(facts, key))
+        axes.write_no_data(ax, no_data_reason(context, key))
     labels.place()
     return ax
 
@@ -263,48 +265,48 @@ def _draw_duration(frame: pd.DataFrame, ax: Axes, resource: str, *, first: bool)
 def _percentiles(
     frame: pd.DataFrame, keys: Sequence[SeriesKey], counted: SeriesKey
 ) -> tuple[list[Curve], Curve | None]:
-    """Give the percentiles of the window now, and the second of them, the p95, of the one before; in seconds."""
+    """Return the percentiles of the window now, and the second one, the p95, of the previous window; in seconds."""
     now = [resampling.with_min_samples(frame, key, counted).scaled(SECONDS_A_MS) for key in keys]
     before = resampling.with_min_samples_before(frame, keys[1], counted)
     return now, before.scaled(SECONDS_A_MS) if before else None
 
 
 def _draw_percentiles(
-    labels: LineLabels, facts: Context, curves: Iterable[tuple[Curve, str, LineStyle]], before: Curve | None
+    labels: LineLabels, context: Context, curves: Iterable[tuple[Curve, str, LineStyle]], before: Curve | None
 ) -> None:
-    """Draw the curves, each with its name, and over them the p95 of the window before."""
-    for curve, name, look in curves:
-        artists.draw_steps(labels.ax, curve, look)
-        labels.add(name, curve.latest, look)
+    """Draw the labelled curves, and over them the p95 of the previous window."""
+    for curve, name, style in curves:
+        artists.draw_steps(labels.ax, curve, style)
+        labels.add(name, curve.latest, style)
     if before is not None:
         artists.draw_steps(labels.ax, before, artists.BEFORE)
-        labels.add(f"p95 {artists.previous_label(facts)}", before.latest, artists.BEFORE)
+        labels.add(f"p95 {artists.previous_label(context)}", before.latest, artists.BEFORE)
 
 
 FAILURES_TITLE = "Errors and failed jobs"
 FAILURES_KEYS = (series.errors(WORKER), series.errors(API_FUNCTION), series.FAILED_JOBS, series.POSTPONED_JOBS)
 FAILURES_KIND = "Rows of bars: errors of each function, jobs that failed for good by reason, postponed jobs"
 # Rarer reasons share one row.
-HEAD = "Failed: "
+FAILED_PREFIX = "Failed: "
 
 
 def failures_height_pt(frame: pd.DataFrame) -> float:
-    """How high the axes are, by the number of rows."""
+    """Return the height of the axes, which depends on the number of rows."""
     return artists.count_rows_height_pt(len(_failure_rows(frame)))
 
 
 def draw_failures(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw a row of bars for each kind of trouble."""
-    facts = model.context_of(frame)
+    """Draw a row of bars for each kind of failure."""
+    context = model.context_of(frame)
     axes.setup_axes(
         ax,
-        facts,
+        context,
         FAILURES_TITLE,
-        (artists.COUNT_STATISTIC, _period_s(facts)),
+        (artists.COUNT_STATISTIC, _period_s(context)),
         keys=FAILURES_KEYS,
         alarms=captions.FAILURE_ALARMS,
     )
-    artists.draw_count_rows(ax, facts, _failure_rows(frame))
+    artists.draw_count_rows(ax, context, _failure_rows(frame))
     return ax
 
 
@@ -321,17 +323,22 @@ def _failure_rows(frame: pd.DataFrame) -> list[CountRow]:
 
 
 def _failed_job_rows(frame: pd.DataFrame) -> list[CountRow]:
-    """Make a row for each reason, the most frequent first; one for all where no reason is known."""
-    facts = model.context_of(frame)
-    period_s = _period_s(facts)
+    """Return a row for each reason, most frequent first; a single row if no reason is known."""
+    context = model.context_of(frame)
+    period_s = _period_s(context)
     total = artists.count_row(
         frame, series.FAILED_JOBS, "Failed jobs", period_s, colour=plot_style.BLUE, group="failures"
     )
     by_reason = (
         artists.count_row(
-            frame, series.failed_jobs(reason), f"{HEAD}{reason}", period_s, colour=plot_style.BLUE, group="failures"
+            frame,
+            series.failed_jobs(reason),
+            f"{FAILED_PREFIX}{reason}",
+            period_s,
+            colour=plot_style.BLUE,
+            group="failures",
         )
-        for reason in series.reasons(facts)
+        for reason in series.reasons(context)
     )
     rows = sorted((row for row in by_reason if row.everything), key=lambda row: (-row.now.total, row.name))
     if not rows or total.nothing:
@@ -339,19 +346,22 @@ def _failed_job_rows(frame: pd.DataFrame) -> list[CountRow]:
     rows = rows[: queue.MAX_REASONS]
     # A new reason is known to ListMetrics only after some minutes, and rare ones are not listed.
     other = replace(
-        total, name=f"{HEAD}{queue.OTHER_REASONS}", now=_rest(total.now, [row.now for row in rows]), before=None
+        total,
+        name=f"{FAILED_PREFIX}{queue.OTHER_REASONS}",
+        now=_rest(total.now, [row.now for row in rows]),
+        before=None,
     )
     return [*rows, other] if other.now.total else rows
 
 
 def _rest(total: Curve, parts: Sequence[Curve]) -> Curve:
-    """Give what a total counts beside its parts."""
+    """Return a total minus its parts."""
     counted = np.sum([np.nan_to_num(part.points) for part in parts], axis=0)
     return replace(total, points=np.clip(total.points - counted, 0, None))
 
 
-def _period_s(facts: Context) -> int:
-    return resampling.coarser_period_s(facts, resampling.MOST_STEPS)
+def _period_s(context: Context) -> int:
+    return resampling.coarser_period_s(context, resampling.MAX_STEPS)
 
 
 LATENCY_TITLE, REQUESTS_TITLE = "API latency", "API requests"
@@ -366,32 +376,32 @@ REQUESTS_KEYS = (series.API_COUNT, series.API_5XX, series.API_4XX)
 
 def draw_latency(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw median and 95th percentile against the gateway's limit."""
-    facts = model.context_of(frame)
-    limit = response_limit(facts)
+    context = model.context_of(frame)
+    limit = response_limit(context)
     (median, p95), before = _percentiles(frame, LATENCY_KEYS, series.API_COUNT)
 
-    labels = axes.setup_axes(ax, facts, LATENCY_TITLE, ("Percentiles", median.period_s), keys=LATENCY_KEYS)
+    labels = axes.setup_axes(ax, context, LATENCY_TITLE, ("Percentiles", median.period_s), keys=LATENCY_KEYS)
     artists.set_scale(ax, [median, p95, before], unit="seconds", limit=limit.seconds, far_above=FAR_ABOVE)
-    _draw_percentiles(labels, facts, ((p95, "p95", P95), (median, "median", MEDIAN)), before)
+    _draw_percentiles(labels, context, ((p95, "p95", P95), (median, "median", MEDIAN)), before)
     artists.draw_threshold(labels, limit.seconds, limit.label)
     if median.empty and p95.empty:
-        axes.write_no_data(ax, no_data_reason(facts, LATENCY_KEYS[0]))
+        axes.write_no_data(ax, no_data_reason(context, LATENCY_KEYS[0]))
     labels.place()
     return ax
 
 
 def draw_requests(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw when how many requests came, were refused (4XX), and failed (5XX)."""
-    facts = model.context_of(frame)
-    period_s = resampling.coarser_period_s(facts, resampling.MOST_STEPS)
-    axes.setup_axes(ax, facts, REQUESTS_TITLE, (artists.COUNT_STATISTIC, period_s), keys=REQUESTS_KEYS, first=False)
+    """Draw the counts of requests, refusals (4XX) and failures (5XX)."""
+    context = model.context_of(frame)
+    period_s = resampling.coarser_period_s(context, resampling.MAX_STEPS)
+    axes.setup_axes(ax, context, REQUESTS_TITLE, (artists.COUNT_STATISTIC, period_s), keys=REQUESTS_KEYS, first=False)
     requests, failed, refused = REQUESTS_KEYS
     rows = [
         artists.count_row(frame, requests, "Requests", period_s, colour=plot_style.BLUE, group="requests"),
         artists.count_row(frame, failed, "Failed (5XX)", period_s, group="errors"),
         artists.count_row(frame, refused, "Refused (4XX)", period_s, colour=plot_style.ORANGE, group="errors"),
     ]
-    artists.draw_count_rows(ax, facts, rows)
+    artists.draw_count_rows(ax, context, rows)
     return ax
 
 

@@ -1,7 +1,7 @@
-"""A figure with its caption and alternative text, and how it is laid out, rendered and saved.
+"""A figure with its caption and alternative text: layout, rendering and saving.
 
-A figure is several axes under each other with the same time axis, as high as what they hold. Notebooks show it as SVG inside
-the page, with ids of its own, no styles that leak, no date and few digits; reports save it as SVG, PDF or PNG.
+A figure has several axes below each other with the same time axis, as high as their contents. Notebooks show it as inline SVG,
+with unique ids, no leaking styles, no date and few digits; reports save it as SVG, PDF or PNG.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ METADATA: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure, the sentence that reads it, and an alternative text for those who cannot see it.
+    """A figure, its caption, and an alternative text for readers who cannot see it.
 
-    The figure belongs to no pyplot state: nothing is shown by itself, and nothing need be closed.
+    The figure is independent of pyplot: it is not shown automatically, and need not be closed.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Panel:
     sentence: str
     alternative: str
     figure: Figure
-    # What explains the numbers that stand for characters that no font has; empty without any.
+    # Explains the code points shown in place of characters that no font has; empty without any.
     note: str = field(default="", init=False)
     _rendered: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
@@ -62,13 +62,13 @@ class Panel:
         object.__setattr__(self, "sentence", " ".join(filter(None, (self.sentence, note))))
 
     def svg(self) -> str:
-        """Give the figure as SVG for the inside of a page."""
+        """Return the figure as inline SVG."""
         return inline_svg(self._file("svg").decode(), name=self.name, label=self.alternative)
 
     def save(self, folder: Path | str, formats: Iterable[str] = ("svg", "pdf", "png")) -> list[Path]:
-        """Write `<folder>/<name>.<format>` for each format, pixels at 300 an inch; give the paths.
+        """Write `<folder>/<name>.<format>` for each format, pixels at 300 dpi; return the paths.
 
-        Raises ValueError for a format that is none of svg, pdf, png.
+        Raises ValueError for a format other than svg, pdf, png.
         """
         wanted = [form.lower().lstrip(".") for form in ([formats] if isinstance(formats, str) else formats)]
         unknown = [form for form in wanted if form not in METADATA]
@@ -77,7 +77,7 @@ class Panel:
         return [write_whole(Path(folder) / f"{self.name}.{form}", self.rendered(form)) for form in wanted]
 
     def rendered(self, form: str) -> bytes:
-        """Give the content of a file: `form` is svg, pdf or png."""
+        """Return the content of a file: `form` is svg, pdf or png."""
         if form == "svg":
             text = self._file("svg").decode()
             return standalone_svg(text, name=self.name, label=self.alternative).encode()
@@ -100,9 +100,9 @@ class Panel:
         return {"text/html": shown, "text/plain": str(self)}
 
 
-# In points: at the upper and lower edge, and between what belongs to two axes.
+# In points: at the upper and lower edge, and between two axes with their titles and labels.
 EDGE_PT, BETWEEN_PT = 5.0, 15.0
-# Anything: axes are measured at it, and it changes nothing in points.
+# Arbitrary: axes are measured at this resolution, which does not affect sizes in points.
 MEASURED_AT_DPI = 72.0
 
 
@@ -111,9 +111,9 @@ class Subplot:
     """One set of axes.
 
     Attributes:
-        draw: How it is drawn.
+        draw: Draws it.
         height_pt: Its height in points without title and labels, which may depend on the frame.
-        title: What stands above it.
+        title: Its title.
         keys: The series that it draws; the dashboard in `infra/` shows the same.
 
     """
@@ -124,13 +124,13 @@ class Subplot:
     keys: tuple[SeriesKey, ...]
 
     def height_of(self, frame: pd.DataFrame) -> float:
-        """Give the height in points for a frame."""
+        """Return the height in points for a frame."""
         return self.height_pt(frame) if callable(self.height_pt) else self.height_pt
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure's name, title and kind (for the alternative text), what is drawn, from top to bottom, and its caption."""
+    """A figure's name, title and kind (for the alternative text), its subplots from top to bottom, and its caption."""
 
     name: str
     title: str
@@ -140,7 +140,7 @@ class Chart:
 
 
 def make_panel(frame: pd.DataFrame, chart: Chart, width_pt: float = plot_style.WIDTH_PT) -> Panel:
-    """Draw a chart, `width_pt` points wide in all, and put its caption beside it.
+    """Draw a chart, `width_pt` points wide in all, and add its caption.
 
     Raises:
         ValueError: the frame has no context.
@@ -152,11 +152,11 @@ def make_panel(frame: pd.DataFrame, chart: Chart, width_pt: float = plot_style.W
         FigureCanvasAgg(figure)
         _stack(figure, frame, chart.subplots, width_pt)
     caption = chart.caption(data)
-    return Panel(chart.name, chart.title, caption, f"{chart.kind}, {_stretch(frame)}. {caption}", figure)
+    return Panel(chart.name, chart.title, caption, f"{chart.kind}, {_window_text(frame)}. {caption}", figure)
 
 
 def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_pt: float) -> None:
-    """Draw each part at its size, measure what stands out above and below, then move all to their places."""
+    """Draw each subplot at its size, measure its titles and labels, then move all to their positions."""
     height = sum(part.height_of(frame) for part in parts)
     left, across = plot_style.LEFT_PT / width_pt, (width_pt - plot_style.LEFT_PT - plot_style.RIGHT_PT) / width_pt
     figure.set_size_inches(width_pt / plot_style.POINTS_AN_INCH, height / plot_style.POINTS_AN_INCH)
@@ -177,7 +177,7 @@ def _stack(figure: Figure, frame: pd.DataFrame, parts: Sequence[Subplot], width_
 
 
 def _overhang(ax: Axes) -> tuple[float, float]:
-    """Measure in points how far titles and labels stand out above and below axes."""
+    """Measure in points how far titles and labels extend above and below axes."""
     plot_style.choose_fonts(ax)
     box = ax.get_tightbbox()
     if box is None:
@@ -185,11 +185,11 @@ def _overhang(ax: Axes) -> tuple[float, float]:
     return max(0.0, float(box.y1 - ax.bbox.y1)), max(0.0, float(ax.bbox.y0 - box.y0))
 
 
-def _stretch(frame: pd.DataFrame) -> str:
-    """Name the window for an alternative text."""
-    facts = model.context_of(frame)
-    start, end = (time.astimezone(facts.zone) for time in (facts.window().start, facts.window().end))
-    return f"{formatting.date(start)} {start:%H:%M} to {formatting.date(end)} {end:%H:%M} {facts.timezone}"
+def _window_text(frame: pd.DataFrame) -> str:
+    """Describe the window for an alternative text."""
+    context = model.context_of(frame)
+    start, end = (time.astimezone(context.zone) for time in (context.window().start, context.window().end))
+    return f"{formatting.date(start)} {start:%H:%M} to {formatting.date(end)} {end:%H:%M} {context.timezone}"
 
 
 _PROLOGUE = re.compile(r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*|<metadata>.*?</metadata>\s*", re.DOTALL)
@@ -199,24 +199,24 @@ _INHERITED = "stroke-linejoin:round;stroke-linecap:butt"
 _ROOT = re.compile(r"<svg\b(?P<attributes>[^>]*)>")
 _SIZE = re.compile(r'\s(?:width|height|version)="[^"]*"')
 _NAMED = re.compile(r'(?P<before>\bid="|href="#|url\(#)(?P<id>[^")]+)')
-# A scale keeps all its digits: two of 0.015625 would be a quarter too much.
+# A scale keeps all its digits: 0.015625 rounded to two would be a third too small.
 _NUMBER = re.compile(r"(?P<kept>(?:scale|matrix)\([^)]*\))|-?\d+\.\d{3,}")
 _BETWEEN = re.compile(r">\s+<")
 _LINE_END = re.compile(r"\s*\n\s*")
-# Of a point, which is 4/3 of a pixel on the page; glyphs have their own, larger units.
+# Of a point, which is 4/3 pixels on the page; glyphs have their own, larger units.
 DIGITS = 2
 
 _shown = itertools.count(1)
 
 
 def inline_svg(text: str, *, name: str, label: str) -> str:
-    """Make SVG for the inside of an HTML page. Each call gives other ids, so that one page may hold it twice."""
+    """Convert SVG for an HTML page. Each call generates other ids, so that a page may contain it twice."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return _fitted(text, f"{name}-{digest}-{next(_shown)}-", label, ' style="display:block;width:100%;height:auto;{}"')
 
 
 def standalone_svg(text: str, *, name: str, label: str) -> str:
-    """Make SVG for a file of its own: the same for the same figure."""
+    """Convert SVG for a file: the same for the same figure."""
     return '<?xml version="1.0" encoding="utf-8"?>\n' + _fitted(text, f"{name}-", label, ' style="{}"', sized=True)
 
 

@@ -11,7 +11,7 @@ def test_a_title_says_statistic_period_and_time_zone(frame_of, snapshot):
     facts = model.context_of(frame_of(timezone="UTC"))
 
     assert axes.statistic_label(facts, ("Maximum", 60)) == "Maximum of each minute, UTC"
-    sentence = axes.statistic_label(facts, ("Percentiles", 3600), ("Maximum", 600), beside=" (so far)")
+    sentence = axes.statistic_label(facts, ("Percentiles", 3600), ("Maximum", 600), suffix=" (so far)")
     assert sentence == snapshot
     assert numbers(sentence) == ["10"]
 

@@ -74,11 +74,11 @@ def job(
     """Show a job's timeline, from the queue to its image or error."""
     from couch_explorers.oncall.job_timeline import trace
 
-    story = trace(connect(target, candidate, region), job_id)
+    timeline = trace(connect(target, candidate, region), job_id)
     if as_json:
-        typer.echo(json.dumps(story.to_json(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(timeline.to_json(), indent=2, ensure_ascii=False))
         return
-    for line in story.lines():
+    for line in timeline.lines():
         typer.echo(line)
 
 

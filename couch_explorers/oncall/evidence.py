@@ -1,4 +1,4 @@
-"""What the bucket, the queues and the logs hold on one job."""
+"""The evidence on one job in the bucket, the queues and the logs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# A picture's parameters stand before its pixels: no need to fetch the whole.
+# A picture's parameters come before its pixels: the start of the file is enough.
 HEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class StoredPicture:
-    """A picture in S3; `width` and `height` are 0 and `request` is empty where they cannot be read out of it."""
+    """A picture in S3; `width` and `height` are 0 and `request` is empty if they cannot be read."""
 
     uri: str
     stored: datetime
@@ -49,13 +49,13 @@ class StoredPicture:
     request: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain values."""
+        """Return the fields as JSON values."""
         return vars(self) | {"stored": iso_time(self.stored)}
 
 
 @dataclass(frozen=True)
 class ErrorNote:
-    """Why there is no picture, as the worker left it in the bucket."""
+    """The worker's error note in the bucket, which says why there is no picture."""
 
     uri: str
     written: datetime
@@ -66,7 +66,7 @@ class ErrorNote:
 
 @dataclass
 class StoredObjects:
-    """What the bucket holds of a job, and what could not be looked into."""
+    """A job's objects in the bucket, and notes on what could not be read."""
 
     picture: StoredPicture | None = None
     note: ErrorNote | None = None
@@ -74,36 +74,36 @@ class StoredObjects:
 
 
 def find_objects(s3: Any, workspace: Workspace, job_id: str) -> StoredObjects:
-    """Look for a job's picture and note with a client of S3; what cannot be read becomes a note of the story."""
-    kept = StoredObjects()
+    """Find a job's picture and error note with an S3 client; failures become notes."""
+    stored = StoredObjects()
     try:
         listing = s3.list_objects_v2(Bucket=workspace.bucket, Prefix=f"{workspace.prefix}/{job_id}.")
     except (BotoCoreError, ClientError) as error:
-        kept.notes.append(
+        stored.notes.append(
             f"The bucket {workspace.bucket} could not be looked into: {errors.reason(error, 's3:ListBucket')}.",
         )
-        return kept
-    there = {str(entry["Key"]).rpartition("/")[2]: entry for entry in listing.get("Contents", [])}
+        return stored
+    entries = {str(entry["Key"]).rpartition("/")[2]: entry for entry in listing.get("Contents", [])}
     try:
-        if (entry := there.get(f"{job_id}{PICTURE_SUFFIX}")) is not None:
-            kept.picture = _stored_picture(s3, workspace, entry)
-        if (entry := there.get(f"{job_id}{NOTE_SUFFIX}")) is not None:
-            kept.note = _error_note(s3, workspace, entry)
+        if (entry := entries.get(f"{job_id}{PICTURE_SUFFIX}")) is not None:
+            stored.picture = _stored_picture(s3, workspace, entry)
+        if (entry := entries.get(f"{job_id}{NOTE_SUFFIX}")) is not None:
+            stored.note = _error_note(s3, workspace, entry)
     except (BotoCoreError, ClientError) as error:
-        kept.notes.append(
+        stored.notes.append(
             f"What s3://{workspace.bucket} holds could not be read: {errors.reason(error, 's3:GetObject')}.",
         )
-    return kept
+    return stored
 
 
 def _stored_picture(s3: Any, workspace: Workspace, entry: dict[str, Any]) -> StoredPicture:
-    answer = s3.get_object(Bucket=workspace.bucket, Key=entry["Key"], Range=f"bytes=0-{HEAD_BYTES - 1}")
-    head, metadata = answer["Body"].read(), answer.get("Metadata", {})
+    response = s3.get_object(Bucket=workspace.bucket, Key=entry["Key"], Range=f"bytes=0-{HEAD_BYTES - 1}")
+    start, metadata = response["Body"].read(), response.get("Metadata", {})
     try:
-        width, height = png.size(head)
-        request = png.read_parameters(head).get("request") or {}
+        width, height = png.size(start)
+        request = png.read_parameters(start).get("request") or {}
     except ValueError:
-        # Another program has saved it, or its head is longer than usual: what S3 says of it is enough.
+        # Saved by another program, or with unusually long metadata: S3's own is enough.
         width, height, request = 0, 0, {}
     return StoredPicture(
         uri=f"s3://{workspace.bucket}/{entry['Key']}",
@@ -120,30 +120,29 @@ def _stored_picture(s3: Any, workspace: Workspace, entry: dict[str, Any]) -> Sto
 def _error_note(s3: Any, workspace: Workspace, entry: dict[str, Any]) -> ErrorNote:
     content = s3.get_object(Bucket=workspace.bucket, Key=entry["Key"])["Body"].read()
     try:
-        said_there = json.loads(content)
-        reason, detail = str(said_there["reason"]), str(said_there["detail"])
+        note = json.loads(content)
+        reason, detail = str(note["reason"]), str(note["detail"])
     except (ValueError, KeyError, TypeError):
-        said_there, reason, detail = {}, "unreadable", "The note cannot be read: look at it."
+        note, reason, detail = {}, "unreadable", "The note cannot be read: look at it."
     return ErrorNote(
         uri=f"s3://{workspace.bucket}/{entry['Key']}",
         written=entry["LastModified"].astimezone(UTC),
         reason=reason,
         detail=detail,
-        request=said_there.get("request") or {},
+        request=note.get("request") or {},
     )
 
 
-# Followed by the path of a queue's address.
+# Followed by the path of a queue's URL.
 PEEK_PATH = "/_couch/messages"
 PEEK_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
 class MessageSnapshot:
-    """One message of the job.
+    """A message of the job.
 
-    `dead` tells that it is a dead-letter message. `back_at` is when it can be received (again), None when it can be now or that is
-    not known.
+    `dead` means that it is a dead-letter message. `back_at` is when it can be received (again), None if that is now or unknown.
     """
 
     dead: bool
@@ -160,18 +159,19 @@ class MessageSnapshot:
 
 @dataclass
 class QueueSearch:
-    """The job's messages, and what could not be looked into."""
+    """The job's messages, the queues searched, and notes on failures."""
 
-    sightings: list[MessageSnapshot] = field(default_factory=list)
-    looked_into: list[str] = field(default_factory=list)
+    snapshots: list[MessageSnapshot] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def search_queues(workspace: Workspace, wanted: str, *, painted: bool = False) -> QueueSearch:
-    """Look for a job by its id or its message's id.
+def search_queues(workspace: Workspace, wanted: str, *, has_picture: bool = False) -> QueueSearch:
+    """Search the queues for a job by its id or its message's id.
 
-    The local cloud shows its messages. AWS does not without handing them out: there the queue is left alone, because a
-    look would take a job from the workers, and the dead-letter queue is read, and its messages put back. Of a `painted` job neither is asked.
+    The local cloud lists its messages. On AWS that requires receiving them: the queue is left alone, because that would take
+    jobs from the workers; the dead-letter queue is read, and its messages are made visible again. Neither is searched if the
+    job `has_picture`.
     """
     found = QueueSearch()
     if workspace.queue_url is None or workspace.dead_letter_url is None:
@@ -180,7 +180,7 @@ def search_queues(workspace: Workspace, wanted: str, *, painted: bool = False) -
     if workspace.target == "local":
         for url, dead in ((workspace.queue_url, False), (workspace.dead_letter_url, True)):
             _peek(workspace, url, wanted, found, dead=dead)
-    elif not painted:
+    elif not has_picture:
         _depths(workspace, found)
         _read_dead_letters(workspace, wanted, found)
     return found
@@ -190,18 +190,18 @@ def _peek(workspace: Workspace, url: str, wanted: str, found: QueueSearch, *, de
     address = f"{workspace.endpoint}{PEEK_PATH}{urlsplit(url).path}"
     name = dead_letters.queue_name(url)
     try:
-        with open_url(address, timeout_s=PEEK_TIMEOUT_S) as answer:
-            messages = json.load(answer)["messages"]
+        with open_url(address, timeout_s=PEEK_TIMEOUT_S) as response:
+            messages = json.load(response)["messages"]
     except (OSError, ValueError, KeyError) as error:
         found.notes.append(f"The queue {name} could not be looked into: {error}")
         return
-    found.looked_into.append(name)
-    seen = (_peeked(message, dead=dead) for message in messages)
-    found.sightings += [sighting for sighting in seen if wanted in (sighting.job_id, sighting.message_id)]
+    found.searched.append(name)
+    snapshots = (_peeked(message, dead=dead) for message in messages)
+    found.snapshots += [snapshot for snapshot in snapshots if wanted in (snapshot.job_id, snapshot.message_id)]
 
 
 def _peeked(message: Mapping[str, Any], *, dead: bool) -> MessageSnapshot:
-    """Read a message as the local cloud shows it: all its attributes, and when it can be received again."""
+    """Parse a message of the local cloud: all its attributes, and when it can be received again."""
     back_at = message["VisibleAt"]
     at = None if back_at is None else datetime.fromtimestamp(back_at, UTC)
     return _snapshot(dead_letters.parse_message(message), dead=dead, back_at=at)
@@ -209,57 +209,59 @@ def _peeked(message: Mapping[str, Any], *, dead: bool) -> MessageSnapshot:
 
 def _read_dead_letters(workspace: Workspace, wanted: str, found: QueueSearch) -> None:
     try:
-        letters = dead_letters.read_all(workspace)
+        messages = dead_letters.read_all(workspace)
     except OncallError as error:
         found.notes.append(str(error))
         return
-    found.looked_into.append(dead_letters.queue_name(str(workspace.dead_letter_url)))
-    found.notes += [letters.hidden_note] if letters.hidden_note else []
-    found.sightings += [
-        _snapshot(letter, dead=True) for letter in letters if wanted in (letter.job_id, letter.message_id)
+    found.searched.append(dead_letters.queue_name(str(workspace.dead_letter_url)))
+    found.notes += [messages.hidden_note] if messages.hidden_note else []
+    found.snapshots += [
+        _snapshot(message, dead=True) for message in messages if wanted in (message.job_id, message.message_id)
     ]
 
 
 def _depths(workspace: Workspace, found: QueueSearch) -> None:
     name = dead_letters.queue_name(str(workspace.queue_url))
-    alone = (
+    explanation = (
         f"AWS does not show what is in {name} without taking it from the workers: the log tells where a job was last"
     )
     try:
-        answer = workspace.client("sqs").get_queue_attributes(QueueUrl=workspace.queue_url, AttributeNames=list(DEPTHS))
+        response = workspace.client("sqs").get_queue_attributes(
+            QueueUrl=workspace.queue_url, AttributeNames=list(DEPTHS)
+        )
     except (BotoCoreError, ClientError) as error:
         found.notes.append(
-            f"{alone}. How many wait there could not be asked: {errors.reason(error, 'sqs:GetQueueAttributes')}.",
+            f"{explanation}. How many wait there could not be asked: {errors.reason(error, 'sqs:GetQueueAttributes')}.",
         )
         return
-    waiting, in_flight, delayed = (int(answer["Attributes"].get(depth, 0)) for depth in DEPTHS)
+    waiting, in_flight, delayed = (int(response["Attributes"].get(depth, 0)) for depth in DEPTHS)
     found.notes.append(
-        f"{alone}. In the queue are about {waiting} waiting, {in_flight} in flight or postponed, {delayed} delayed.",
+        f"{explanation}. In the queue are about {waiting} waiting, {in_flight} in flight or postponed, {delayed} delayed.",
     )
 
 
 def _snapshot(
-    letter: dead_letters.DeadLetterMessage,
+    message: dead_letters.DeadLetterMessage,
     *,
     dead: bool,
     back_at: datetime | None = None,
 ) -> MessageSnapshot:
     return MessageSnapshot(
         dead=dead,
-        message_id=letter.message_id,
-        job_id=letter.job_id,
-        sent=letter.since,
-        receives=letter.receives,
-        body=letter.body,
-        reason=letter.reason,
-        detail=letter.detail,
-        moved_by_sqs=letter.moved_by_sqs,
+        message_id=message.message_id,
+        job_id=message.job_id,
+        sent=message.since,
+        receives=message.receives,
+        body=message.body,
+        reason=message.reason,
+        detail=message.detail,
+        moved_by_sqs=message.moved_by_sqs,
         back_at=back_at,
     )
 
 
 def request_in(body: str) -> dict[str, Any]:
-    """What a message's body asks for, as far as it can be read: for showing, not for serving."""
+    """Return a message body's request as far as it can be parsed, for display only."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -269,19 +271,19 @@ def request_in(body: str) -> dict[str, Any]:
     return {"prompt": body}
 
 
-# The fields by which the handlers' lines name a job: its id, its SQS message, its request at the gateway, its invocation.
+# The fields of the handlers' log lines that identify a job: its id, SQS message, API request and invocation.
 ID_FIELDS = ("job_id", "message_id", "api_request_id", "function_request_id")
-# Hours back from now, one look after the other: most questions are about today. The last is as long as SQS keeps anything
-# (14 days), and as the log groups do by default.
+# Hours back from now, searched one after the other: most questions are about today. The last one is the longest retention of SQS
+# (14 days).
 LOOKBACK_HOURS = (24, 4 * 24, 14 * 24)
-# FilterLogEvents reads about 1 MB of log for each of its pages, even where nothing matches: then the look is cut short.
+# FilterLogEvents reads about 1 MB of log per page, even if nothing matches: longer searches are truncated.
 MAX_PAGES = 200
 LOG_TIME = "%Y-%m-%d %H:%M:%S,%f%z"
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line: `function` is "worker" or "api", `fields` are its JSON, empty for a line of Lambda's own."""
+    """A log line: `function` is "worker" or "api", `fields` is its JSON, empty for Lambda's own lines."""
 
     time: datetime
     function: str
@@ -289,14 +291,14 @@ class LogLine:
     fields: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def get(self, name: str) -> str:
-        """A field as text, empty where there is none."""
+        """Return a field as text, empty if missing."""
         value = self.fields.get(name)
         return "" if value is None else str(value)
 
 
 @dataclass
 class LogSearch:
-    """The lines that were found, oldest first; how far back was searched, and what could not be."""
+    """The lines found, oldest first, how far back was searched, and notes on failures."""
 
     lines: list[LogLine] = field(default_factory=list)
     functions: list[str] = field(default_factory=list)
@@ -310,39 +312,39 @@ def search_logs(logs: Any, functions: Mapping[str, str], wanted: str, now: datet
     `logs` is a client of CloudWatch Logs; what cannot be searched becomes a note.
     """
     found = LogSearch()
-    left = dict(functions)
-    if not left:
+    remaining = dict(functions)
+    if not remaining:
         found.notes.append("No function is deployed, so there is no log.")
         return found
     end = now
     for hours in LOOKBACK_HOURS:
-        begin = now - timedelta(hours=hours)
-        part = _search_window(logs, left, wanted, begin, end)
-        found.lines[:0] = part.lines
-        found.notes += part.notes
-        left = {function: left[function] for function in part.functions}
-        if not left:
+        start = now - timedelta(hours=hours)
+        window = _search_window(logs, remaining, wanted, start, end)
+        found.lines[:0] = window.lines
+        found.notes += window.notes
+        remaining = {function: remaining[function] for function in window.functions}
+        if not remaining:
             break
-        found.since, found.functions = begin, list(left)
+        found.since, found.functions = start, list(remaining)
         if any(_is_first_line(line) for line in found.lines):
             break
-        # FilterLogEvents takes both ends for inside.
-        end = begin - timedelta(milliseconds=1)
+        # FilterLogEvents includes both ends.
+        end = start - timedelta(milliseconds=1)
     return found
 
 
-def _search_window(logs: Any, functions: Mapping[str, str], wanted: str, begin: datetime, end: datetime) -> LogSearch:
-    """Search one stretch of all logs at the same time; `functions` of the answer are those that could be searched."""
+def _search_window(logs: Any, functions: Mapping[str, str], wanted: str, start: datetime, end: datetime) -> LogSearch:
+    """Search one interval of all logs concurrently; `functions` of the result are those that could be searched."""
     found = LogSearch()
-    with ThreadPoolExecutor(len(functions), "story-log") as pool:
-        looks = {
-            function: pool.submit(_search_group, logs, f"/aws/lambda/{name}", function, wanted, begin, end)
+    with ThreadPoolExecutor(len(functions), "timeline-log") as pool:
+        futures = {
+            function: pool.submit(_search_group, logs, f"/aws/lambda/{name}", function, wanted, start, end)
             for function, name in functions.items()
         }
-    for function, look in looks.items():
+    for function, future in futures.items():
         group = f"/aws/lambda/{functions[function]}"
         try:
-            lines, whole = look.result()
+            lines, complete = future.result()
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and describe(error)[0] == "ResourceNotFoundException":
                 found.notes.append(f"There is no log {group}: the function has never run, or its log was removed.")
@@ -353,9 +355,9 @@ def _search_window(logs: Any, functions: Mapping[str, str], wanted: str, begin: 
             continue
         found.functions.append(function)
         found.lines += lines
-        if not whole:
+        if not complete:
             found.notes.append(
-                f"The log {group} is too long to be searched at once: between {utc_time(begin)} and "
+                f"The log {group} is too long to be searched at once: between {utc_time(start)} and "
                 f"{utc_time(end)} UTC only its older part was.",
             )
     found.lines.sort(key=lambda line: line.time)
@@ -367,23 +369,23 @@ def _search_group(
     group: str,
     function: str,
     wanted: str,
-    begin: datetime,
+    start: datetime,
     end: datetime,
 ) -> tuple[list[LogLine], bool]:
-    """Search one stretch; False with it when there was more than is read at once."""
+    """Search one interval of a log; return the lines, and whether the search was complete."""
     arguments = {
         "logGroupName": group,
         # The id as a quoted phrase rather than as JSON fields: it also finds the lines that Lambda itself writes.
         "filterPattern": f'"{wanted}"',
-        "startTime": int(begin.timestamp() * 1000),
+        "startTime": int(start.timestamp() * 1000),
         "endTime": int(end.timestamp() * 1000),
     }
     lines: list[LogLine] = []
     for _ in range(MAX_PAGES):
-        answer = logs.filter_log_events(**arguments)
-        read = (_log_line(event, function) for event in answer.get("events", []))
-        lines += [line for line in read if _mentions(line, wanted)]
-        if not (token := answer.get("nextToken")):
+        response = logs.filter_log_events(**arguments)
+        parsed = (_log_line(event, function) for event in response.get("events", []))
+        lines += [line for line in parsed if _mentions(line, wanted)]
+        if not (token := response.get("nextToken")):
             return lines, True
         arguments["nextToken"] = token
     return lines, False
@@ -399,13 +401,13 @@ def _log_line(event: dict[str, Any], function: str) -> LogLine:
     if not isinstance(fields, dict):
         return LogLine(time, function, text)
     with suppress(ValueError):
-        # The handler's own clock: a log may be handed over only at the end of an invocation.
+        # The handler's own clock: the log may be delivered only at the end of an invocation.
         time = datetime.strptime(str(fields.get("timestamp")), LOG_TIME).astimezone(UTC)
     return LogLine(time, function, str(fields.get("message", "")), fields)
 
 
 def _mentions(line: LogLine, wanted: str) -> bool:
-    """Tell whether a line is about this id: the pattern also finds longer ids that hold it."""
+    """Check whether a line is about this id: the pattern also finds longer ids that contain it."""
     if "_aws" in line.fields:
         return False
     if line.fields:
@@ -414,5 +416,5 @@ def _mentions(line: LogLine, wanted: str) -> bool:
 
 
 def _is_first_line(line: LogLine) -> bool:
-    """Tell whether a job has no line before this one: the first receive of a message, or a request to the API."""
+    """Check whether this is a job's first line: the first receive of a message, or a request to the API."""
     return line.function == "api" or line.get("receives") == "1"

@@ -1,4 +1,4 @@
-"""Decides what to do with each dead-letter message: send it back, leave it because it would fail again, or drop it because it is done.
+"""Decides what to do with each dead-letter message: send it back, refuse it because it would fail again, or drop it because it is done.
 
 A transient failure is worth another attempt. For any other the current state is checked where possible: is the job valid, is
 the model allowed and available, does the worker's role have the permission by now?
@@ -54,36 +54,36 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# A failure nobody foresaw may pass.
+# An unexpected failure may be transient.
 TRANSIENT = {kind.reason for kind in (ThrottledError, ModelUnavailableError, SubscriptionPendingError)} | {UNEXPECTED}
 # Timeouts of the model in all deliveries of a job, from which on it is not redriven: those of its first message and of one redrive.
 MAX_TIMEOUTS = 2 * MAX_MODEL_TIMEOUTS
-# What `aws_errors.storage_error` says of a caller whom S3 refuses.
+# The beginning of `aws_errors.storage_error` for a denied caller.
 NO_PERMISSION = "No right to"
 
 
 @dataclass(frozen=True)
 class Eligibility:
-    """Whether a job may succeed when it is sent again, and why in a sentence."""
+    """Whether a job may succeed if it is sent again, and why."""
 
     good: bool
     why: str
 
 
 class EligibilityChecker:
-    """Judges dead-letter messages; what it asks of the target it asks once."""
+    """Judges dead-letter messages; caches what it reads from the target."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lifecycles: dict[str, Lifecycle] = {}
-        self._rights: dict[tuple[str, str], tuple[bool | None, str]] = {}
+        self._permissions: dict[tuple[str, str], tuple[bool | None, str]] = {}
         self._role = ""
-        # What to ask before a job that failed for this reason is sent again.
-        self._looks: dict[str, Callable[[Job], Eligibility]] = {
+        # The check before a job that failed for this reason is sent again.
+        self._checks: dict[str, Callable[[Job], Eligibility]] = {
             InvalidJobError.reason: _valid,
             UnknownModelError.reason: _valid,
             BodyTooLargeError.reason: _valid,
-            # Anyone who plans has looked, and found no picture of another request.
+            # `decide` has found no picture of another request.
             ConflictError.reason: lambda _: Eligibility(good=True, why="The other picture that had its id is gone."),
             BlockedError.reason: _blocked,
             ModelAnswerError.reason: _answered,
@@ -94,14 +94,14 @@ class EligibilityChecker:
             StorageError.reason: self._may_store,
         }
 
-    def of(self, letter: DeadLetterMessage, job: Job | GenerationError) -> Eligibility:
-        """Judge one letter; `job` is what its body reads as today, or why it cannot be read."""
+    def of(self, message: DeadLetterMessage, job: Job | GenerationError) -> Eligibility:
+        """Judge one message; `job` is parsed from its body, or is the error why it cannot be parsed."""
         if isinstance(job, GenerationError):
-            return _unreadable(letter, job)
-        look = self._looks.get(letter.reason)
-        if look is None or (letter.reason == StorageError.reason and not letter.detail.startswith(NO_PERMISSION)):
-            return _by_kind(letter)
-        return look(job)
+            return _unreadable(message, job)
+        check = self._checks.get(message.reason)
+        if check is None or (message.reason == StorageError.reason and not message.detail.startswith(NO_PERMISSION)):
+            return _by_kind(message)
+        return check(job)
 
     def _offered(self, model: ImageModel) -> Eligibility:
         if model.id not in self._lifecycles:
@@ -112,14 +112,14 @@ class EligibilityChecker:
         return Eligibility(good=False, why=lifecycle.warning(model, found))
 
     def _timed_out(self, job: Job) -> Eligibility:
-        """Count the job's timeouts, which the worker notes in the bucket for each message: a redrive is a new message."""
-        s3, place = self._workspace.client("s3"), self._workspace.bucket
+        """Count the job's timeouts, which the worker records in the bucket for each message: a redrive is a new message."""
+        s3, bucket_name = self._workspace.client("s3"), self._workspace.bucket
         folder = jobs.timeouts_prefix(self._workspace.prefix, job.id)
         try:
-            timeouts = s3.list_objects_v2(Bucket=place, Prefix=folder, MaxKeys=MAX_TIMEOUTS)["KeyCount"]
+            timeouts = s3.list_objects_v2(Bucket=bucket_name, Prefix=folder, MaxKeys=MAX_TIMEOUTS)["KeyCount"]
         except (BotoCoreError, ClientError) as error:
             return Eligibility(
-                good=False, why=f"Its timeouts could not be counted. {storage_error('list', place, error).detail}"
+                good=False, why=f"Its timeouts could not be counted. {storage_error('list', bucket_name, error).detail}"
             )
         if timeouts >= MAX_TIMEOUTS:
             return Eligibility(
@@ -135,28 +135,30 @@ class EligibilityChecker:
         )
 
     def _may_store(self, job: Job) -> Eligibility:
-        """Ask for both rights that the worker needs in the bucket: the picture is paid before it is stored."""
-        thing = f"arn:aws:s3:::{self._workspace.bucket}/{job.key(self._workspace.prefix)}"
-        # By the folder, so that one answer serves all jobs.
-        place = thing.rpartition("/")[0] + "/*"
-        read = self._allowed("s3:GetObject", place)
-        return self._allowed("s3:PutObject", place) if read.good else read
+        """Check both permissions that the worker needs in the bucket: the picture is paid for before it is stored."""
+        resource = f"arn:aws:s3:::{self._workspace.bucket}/{job.key(self._workspace.prefix)}"
+        # For the folder, so that one response covers all jobs.
+        folder = resource.rpartition("/")[0] + "/*"
+        read = self._allowed("s3:GetObject", folder)
+        return self._allowed("s3:PutObject", folder) if read.good else read
 
-    def _allowed(self, action: str, thing: str) -> Eligibility:
-        if (action, thing) not in self._rights:
-            self._rights[action, thing] = self._ask_right(action, thing)
-        may, trouble = self._rights[action, thing]
-        if may is None:
+    def _allowed(self, action: str, resource: str) -> Eligibility:
+        if (action, resource) not in self._permissions:
+            self._permissions[action, resource] = self._simulate(action, resource)
+        is_allowed, problem = self._permissions[action, resource]
+        if is_allowed is None:
             return Eligibility(
                 good=False,
-                why=f"Whether the worker may call {action} by now could not be asked ({trouble}).",
+                why=f"Whether the worker may call {action} by now could not be asked ({problem}).",
             )
-        if may:
-            return Eligibility(good=True, why=f"The worker's role may call {action} on {thing}.")
-        return Eligibility(good=False, why=f"The worker's role may still not call {action} on {thing}: allow it first.")
+        if is_allowed:
+            return Eligibility(good=True, why=f"The worker's role may call {action} on {resource}.")
+        return Eligibility(
+            good=False, why=f"The worker's role may still not call {action} on {resource}: allow it first."
+        )
 
-    def _ask_right(self, action: str, thing: str) -> tuple[bool | None, str]:
-        """Let IAM evaluate the policies of the worker's role (IAM API reference, SimulatePrincipalPolicy)."""
+    def _simulate(self, action: str, resource: str) -> tuple[bool | None, str]:
+        """Simulate the policies of the worker's role (IAM API reference, SimulatePrincipalPolicy)."""
         try:
             role = self._workers_role()
         except (BotoCoreError, ClientError) as error:
@@ -164,14 +166,14 @@ class EligibilityChecker:
         if not role:
             return None, "the worker is not deployed"
         try:
-            answer = self._workspace.client("iam").simulate_principal_policy(
+            response = self._workspace.client("iam").simulate_principal_policy(
                 PolicySourceArn=role,
                 ActionNames=[action],
-                ResourceArns=[thing],
+                ResourceArns=[resource],
             )
         except (BotoCoreError, ClientError) as error:
             return None, errors.reason(error, "iam:SimulatePrincipalPolicy")
-        return all(result["EvalDecision"] == "allowed" for result in answer["EvaluationResults"]), ""
+        return all(result["EvalDecision"] == "allowed" for result in response["EvaluationResults"]), ""
 
     def _workers_role(self) -> str:
         worker = self._workspace.functions.get("worker")
@@ -181,8 +183,8 @@ class EligibilityChecker:
         return self._role
 
 
-def _unreadable(letter: DeadLetterMessage, problem: GenerationError) -> Eligibility:
-    if (letter.reason, letter.detail) == (problem.reason, problem.detail):
+def _unreadable(message: DeadLetterMessage, problem: GenerationError) -> Eligibility:
+    if (message.reason, message.detail) == (problem.reason, problem.detail):
         return Eligibility(good=False, why="It would fail again in the same way.")
     return Eligibility(good=False, why=f"The worker would refuse it today, {problem.reason}: {problem.detail}")
 
@@ -206,25 +208,25 @@ def _answered(job: Job) -> Eligibility:
     return Eligibility(good=False, why=f"{job.model.name} answers the same request in the same way, and may bill it.")
 
 
-def _by_kind(letter: DeadLetterMessage) -> Eligibility:
-    if letter.reason in TRANSIENT:
+def _by_kind(message: DeadLetterMessage) -> Eligibility:
+    if message.reason in TRANSIENT:
         return Eligibility(good=True, why="A failure of this kind passes.")
-    if letter.reason == StorageError.reason:
+    if message.reason == StorageError.reason:
         return Eligibility(
             good=True,
             why="The bucket can be listed today; whether the worker can use it shows when it tries.",
         )
-    if not letter.reason and letter.moved_by_sqs:
+    if not message.reason and message.moved_by_sqs:
         return Eligibility(
             good=True,
             why="No worker lived to say why: each was stopped by a time-out, by lack of memory or from outside. "
             "If this one comes back, its prompt may be the cause.",
         )
-    if not letter.reason:
+    if not message.reason:
         return Eligibility(good=True, why="It carries no reason: it was not the worker that put it here.")
     return Eligibility(
         good=False,
-        why=f"What {letter.reason!r} means is not known here: look at the worker's log first.",
+        why=f"What {message.reason!r} means is not known here: look at the worker's log first.",
     )
 
 
@@ -232,7 +234,7 @@ LOOKUP_THREADS = 8
 
 
 class Action(StrEnum):
-    """What is to become of a dead-letter message."""
+    """What to do with a dead-letter message."""
 
     SEND = "send"
     REFUSE = "refuse"  # it stays where it is
@@ -241,119 +243,119 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to become of one job, and why.
+    """What to do with one job, and why.
 
-    `letters` are all that ask for it, oldest first: a worker that was stopped between two steps has written it twice.
-    `body` is what is sent; `forced` tells that it is sent although it would be refused.
+    `messages` are all of the job's, oldest first: a worker that was stopped between two steps has written two. `body` is what
+    is sent; `forced` means that it is sent although it would be refused.
     """
 
-    letters: tuple[DeadLetterMessage, ...]
+    messages: tuple[DeadLetterMessage, ...]
     action: Action
     why: str
     body: str
     forced: bool = False
 
     @property
-    def letter(self) -> DeadLetterMessage:
-        """The newest letter, which tells how the job failed last."""
-        return self.letters[-1]
+    def message(self) -> DeadLetterMessage:
+        """The newest message, with the job's last failure."""
+        return self.messages[-1]
 
     @property
     def job_id(self) -> str:
         """The id that the job keeps."""
-        return self.letter.job_id
+        return self.message.job_id
 
 
-def decide(workspace: Workspace, letters: Sequence[DeadLetterMessage], *, force: bool = False) -> list[Decision]:
-    """Decide about each job among the letters, in their order; nothing is changed.
+def decide(workspace: Workspace, messages: Sequence[DeadLetterMessage], *, force: bool = False) -> list[Decision]:
+    """Decide what to do with each job of these messages, in order; changes nothing.
 
-    With `force` what would be refused is sent all the same; what is painted is dropped in any case. Raises OncallError
-    when the bucket cannot be looked into: without that look a picture might be paid twice.
+    With `force`, jobs that would be refused are sent all the same; jobs with a picture are always dropped. Raises OncallError
+    if the bucket cannot be listed: a picture might be paid for twice.
     """
-    if letters and not workspace.model_arns:
+    if messages and not workspace.model_arns:
         raise OncallError(
             "Which models are allowed here is not known, because no function is deployed: deploy the worker.",
         )
-    read = {letter.message_id: _parse_job(letter, workspace.model_arns) for letter in letters}
-    painted = _find_pictures(workspace, [job for job in read.values() if isinstance(job, Job)])
-    prospects = EligibilityChecker(workspace)
+    parsed = {message.message_id: _parse_job(message, workspace.model_arns) for message in messages}
+    pictures = _find_pictures(workspace, [job for job in parsed.values() if isinstance(job, Job)])
+    checker = EligibilityChecker(workspace)
     claimed: dict[str, str] = {}
     decisions = []
-    for group in _group_by_job(letters, read):
-        letter, job = group[-1], read[group[-1].message_id]
-        if isinstance(job, Job) and painted.get(job.id) == job.request_hash:
+    for group in _group_by_job(messages, parsed):
+        message, job = group[-1], parsed[group[-1].message_id]
+        if isinstance(job, Job) and pictures.get(job.id) == job.request_hash:
             why = f"Its picture is there: s3://{workspace.bucket}/{job.key(workspace.prefix)}"
-            decisions.append(Decision(tuple(group), Action.DROP, why, letter.body))
+            decisions.append(Decision(tuple(group), Action.DROP, why, message.body))
             continue
-        prospect = _eligibility(workspace, prospects, letter, job, painted, claimed)
-        action = Action.SEND if prospect.good or force else Action.REFUSE
+        eligibility = _eligibility(workspace, checker, message, job, pictures, claimed)
+        action = Action.SEND if eligibility.good or force else Action.REFUSE
         if action is Action.SEND and isinstance(job, Job):
             claimed.setdefault(job.id, job.request_hash)
-        body = body_to_send(letter, job)
-        decisions.append(Decision(tuple(group), action, prospect.why, body, forced=force and not prospect.good))
+        body = body_to_send(message, job)
+        decisions.append(Decision(tuple(group), action, eligibility.why, body, forced=force and not eligibility.good))
     return decisions
 
 
-def body_to_send(letter: DeadLetterMessage, job: Job | GenerationError) -> str:
-    """Write the job's id into a body that has none: as a new message it would get a new id, hence another picture.
+def body_to_send(message: DeadLetterMessage, job: Job | GenerationError) -> str:
+    """Add the job's id to a body without one: as a new message it would get a new id, hence another picture.
 
-    A body that cannot be read stays as it is.
+    A body that cannot be parsed is unchanged.
     """
     if not isinstance(job, Job):
-        return letter.body
-    return jobs.with_id(letter.body, job.id)
+        return message.body
+    return jobs.with_id(message.body, job.id)
 
 
 def _eligibility(
     workspace: Workspace,
-    prospects: EligibilityChecker,
-    letter: DeadLetterMessage,
+    checker: EligibilityChecker,
+    message: DeadLetterMessage,
     job: Job | GenerationError,
-    painted: dict[str, str],
+    pictures: dict[str, str],
     claimed: dict[str, str],
 ) -> Eligibility:
     if isinstance(job, Job):
-        if job.id in painted:
-            place = f"s3://{workspace.bucket}/{job.key(workspace.prefix)}"
-            return Eligibility(good=False, why=f"The id belongs to another picture, {place}: send it under another id.")
+        if job.id in pictures:
+            uri = f"s3://{workspace.bucket}/{job.key(workspace.prefix)}"
+            return Eligibility(good=False, why=f"The id belongs to another picture, {uri}: send it under another id.")
         if claimed.get(job.id, job.request_hash) != job.request_hash:
             return Eligibility(
                 good=False, why="An older dead-letter message has the same id and asks for another picture."
             )
-    return prospects.of(letter, job)
+    return checker.of(message, job)
 
 
-def _parse_job(letter: DeadLetterMessage, model_arns: Sequence[str]) -> Job | GenerationError:
+def _parse_job(message: DeadLetterMessage, model_arns: Sequence[str]) -> Job | GenerationError:
     try:
-        return jobs.parse(letter.body, fallback_id=letter.job_id, model_arns=model_arns)
+        return jobs.parse(message.body, fallback_id=message.job_id, model_arns=model_arns)
     except GenerationError as error:
         return error
 
 
 def _group_by_job(
-    letters: Iterable[DeadLetterMessage],
-    read: dict[str, Job | GenerationError],
+    messages: Iterable[DeadLetterMessage],
+    parsed: dict[str, Job | GenerationError],
 ) -> list[list[DeadLetterMessage]]:
-    """Bring together the letters that ask for the same picture under the same id."""
+    """Group the messages with the same request under the same id."""
     groups: dict[tuple[str, ...], list[DeadLetterMessage]] = {}
-    for letter in letters:
-        job = read[letter.message_id]
-        same = (job.id, job.request_hash) if isinstance(job, Job) else (letter.message_id,)
-        groups.setdefault(same, []).append(letter)
+    for message in messages:
+        job = parsed[message.message_id]
+        key = (job.id, job.request_hash) if isinstance(job, Job) else (message.message_id,)
+        groups.setdefault(key, []).append(message)
     return list(groups.values())
 
 
 def _find_pictures(workspace: Workspace, wanted: Sequence[Job]) -> dict[str, str]:
-    """Find which of these jobs' ids have a picture, with the hash of the request that it came from."""
+    """Return the hash of the request behind the picture of each of these jobs that has one, by job id."""
     if not wanted:
         return {}
     s3 = workspace.client("s3")
     try:
         found = bucket.find_results(s3, workspace.bucket, workspace.prefix, {job.id for job in wanted}).pictures
-        there = {job.id: job for job in wanted if job.id in found}
+        existing = {job.id: job for job in wanted if job.id in found}
         with ThreadPoolExecutor(LOOKUP_THREADS, "redrive-look") as pool:
-            hashes = pool.map(lambda job: _request_hash(s3, workspace, job), there.values())
-            return dict(zip(there, hashes, strict=True))
+            hashes = pool.map(lambda job: _request_hash(s3, workspace, job), existing.values())
+            return dict(zip(existing, hashes, strict=True))
     except StorageError as error:
         raise OncallError(f"{error.detail} Nothing was sent: a picture that is there would be paid again.") from error
 

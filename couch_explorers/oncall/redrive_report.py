@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from couch_explorers.workspace import Workspace
 
 
-# Of jobs that failed in the same way; JSON has all.
+# The most ids listed for jobs that failed in the same way; JSON has all.
 IDS_SHOWN = 20
 
 
 class Result(StrEnum):
-    """What became of a job."""
+    """The result of a job."""
 
     SENT = "sent back"
     DROPPED = "done already"
@@ -30,7 +30,7 @@ class Result(StrEnum):
     FAILED = "not sent"
 
 
-# In a dry run.
+# The labels of a dry run.
 PLANNED = {
     Result.SENT: "would be sent back",
     Result.DROPPED: "done already",
@@ -40,25 +40,25 @@ PLANNED = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job; `trouble` says what SQS or S3 did not do of it, empty when all went well."""
+    """The outcome of one job; `trouble` says what SQS or S3 failed to do, empty if nothing."""
 
     decision: Decision
     result: Result
     trouble: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The job, its newest letter and what became of it."""
-        letter = self.decision.letter.to_json()
-        became = {"result": self.result.value, "why": self.decision.why, "trouble": self.trouble}
-        return letter | became | {"forced": self.decision.forced, "letters": len(self.decision.letters)}
+        """Return the job, its newest message and its outcome as JSON values."""
+        message = self.decision.message.to_json()
+        result = {"result": self.result.value, "why": self.decision.why, "trouble": self.trouble}
+        return message | result | {"forced": self.decision.forced, "letters": len(self.decision.messages)}
 
 
 @dataclass(frozen=True)
 class Report:
-    """One redrive.
+    """The report of one redrive.
 
-    `hidden` counts letters that somebody else was reading (SQS's estimate), `hidden_note` says which of those read here could
-    not be put back into sight; `named` are the ids that were asked for, none for all.
+    `hidden` counts messages that another reader had hidden (SQS's estimate); `hidden_note` says which of those read here could
+    not be made visible again; `named` are the requested ids, empty for all.
     """
 
     workspace: Workspace
@@ -71,12 +71,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """1 when a job could not be sent, or one that was named was refused; else 0."""
+        """1 if a job could not be sent, or a named one was refused; else 0."""
         bad = {Result.FAILED, Result.REFUSED} if self.named else {Result.FAILED}
         return int(any(outcome.result in bad for outcome in self.outcomes))
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, one entry a job, oldest first."""
+        """Return the report as JSON values, one entry per job, oldest first."""
         return {
             "queue": self.queue,
             "dry_run": self.dry_run,
@@ -86,7 +86,7 @@ class Report:
         }
 
     def lines(self) -> list[str]:
-        """Write the report for a terminal: jobs that failed in the same way stand together."""
+        """Format the report for a terminal, grouping jobs that failed in the same way."""
         lines = []
         if self.hidden:
             lines += wrap_terminal(
@@ -96,26 +96,26 @@ class Report:
         lines += wrap_terminal(self.hidden_note) if self.hidden_note else []
         if not self.outcomes:
             return [f"No dead-letter messages in {self.queue}.", *lines]
-        lines += [f"{_count(self._letters(), 'dead-letter message')} in {self.queue} (times in UTC)", ""]
+        lines += [f"{_count(self._message_count(), 'dead-letter message')} in {self.queue} (times in UTC)", ""]
         for group in _group_alike(self.outcomes):
             lines += [*self._group(group), ""]
         return [*lines, *self._summary()]
 
-    def _letters(self) -> int:
-        return sum(len(outcome.decision.letters) for outcome in self.outcomes)
+    def _message_count(self) -> int:
+        return sum(len(outcome.decision.messages) for outcome in self.outcomes)
 
     def _label(self, result: Result) -> str:
         return PLANNED.get(result, result.value) if self.dry_run else result.value
 
     def _group(self, group: list[Outcome]) -> list[str]:
         first = group[0]
-        letter = first.decision.letter
-        reason = letter.reason or ("moved by SQS" if letter.moved_by_sqs else "no reason given")
+        message = first.decision.message
+        reason = message.reason or ("moved by SQS" if message.moved_by_sqs else "no reason given")
         forced = " by force" if first.decision.forced else ""
         lines = wrap_terminal(f"{self._label(first.result)}{forced}: {_count(len(group), 'job')}, {one_line(reason)}")
-        if letter.detail:
-            lines += wrap_terminal(one_line(letter.detail), "  ")
-        # Addresses differ from job to job, so that only a job alone shows its own.
+        if message.detail:
+            lines += wrap_terminal(one_line(message.detail), "  ")
+        # URIs differ between jobs: only a single job shows its own.
         why = (
             first.decision.why if len(group) == 1 or first.result is not Result.DROPPED else "Their pictures are there."
         )
@@ -123,8 +123,8 @@ class Report:
         if first.trouble:
             lines += wrap_terminal(one_line(first.trouble), "  ! ")
         for outcome in group[:IDS_SHOWN]:
-            shown = outcome.decision.letter
-            twice = f" ({len(outcome.decision.letters)} letters)" if len(outcome.decision.letters) > 1 else ""
+            shown = outcome.decision.message
+            twice = f" ({len(outcome.decision.messages)} letters)" if len(outcome.decision.messages) > 1 else ""
             lines.append(f"    {utc_time(shown.since):>15}  {shown.job_id}{twice}")
         if len(group) > IDS_SHOWN:
             lines.append(f"    {len(group) - IDS_SHOWN} more: --json lists all")
@@ -132,8 +132,8 @@ class Report:
 
     def _summary(self) -> list[str]:
         counted = [(result, sum(outcome.result is result for outcome in self.outcomes)) for result in Result]
-        told = ", ".join(f"{count} {self._label(result)}" for result, count in counted if count)
-        lines = wrap_terminal(f"{told}." + (" Nothing was changed." if self.dry_run else ""))
+        summary = ", ".join(f"{count} {self._label(result)}" for result, count in counted if count)
+        lines = wrap_terminal(f"{summary}." + (" Nothing was changed." if self.dry_run else ""))
         counts = dict(counted)
         if counts[Result.REFUSED]:
             lines += wrap_terminal("The refused stay where they are; --force with an ID sends it nevertheless.")
@@ -147,19 +147,19 @@ class Report:
 
 
 def _group_alike(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
-    """Bring together what failed, and fared, in the same way: an outage leaves hundreds of such letters."""
+    """Group jobs with the same failure and outcome: an outage leaves hundreds of them."""
     groups: dict[tuple[str, ...], list[Outcome]] = {}
     for outcome in outcomes:
         decision = outcome.decision
         why = "" if outcome.result is Result.DROPPED else decision.why
-        alike = (
+        key = (
             outcome.result,
             str(decision.forced),
-            decision.letter.reason,
-            decision.letter.detail[:ONE_LINE_LIMIT],
+            decision.message.reason,
+            decision.message.detail[:ONE_LINE_LIMIT],
             why,
         )
-        groups.setdefault((*alike, outcome.trouble), []).append(outcome)
+        groups.setdefault((*key, outcome.trouble), []).append(outcome)
     return list(groups.values())
 
 

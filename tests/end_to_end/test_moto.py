@@ -246,7 +246,7 @@ def test_job_is_followed_to_the_dead_letters_and_sent_back(moto, workspace):
     story = trace(workspace, "lighthouse")
     report = redrive.run(workspace)
 
-    assert (story.job_id, story.standing.reason, story.request["prompt"]) == ("lighthouse", "Throttled", "a lighthouse")
+    assert (story.job_id, story.status.reason, story.request["prompt"]) == ("lighthouse", "Throttled", "a lighthouse")
     assert [outcome.result.value for outcome in report.outcomes] == ["sent back"]
     (message,) = sqs.receive_message(QueueUrl=workspace.queue_url)["Messages"]
     assert json.loads(message["Body"]) == json.loads(body)

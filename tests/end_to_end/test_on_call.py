@@ -19,8 +19,8 @@ def story_with(workspace, job_id, state, moment=""):
             story = trace(workspace, job_id)
         except JobNotFoundError:
             return None
-        said = any(moment in each.text for each in story.moments) or not moment
-        return story if story.standing.state == state and said else None
+        said = any(moment in each.text for each in story.events) or not moment
+        return story if story.status.state == state and said else None
 
     return wait_until(told, what=f"{job_id} {state}")
 
@@ -36,8 +36,8 @@ def test_a_poison_job_is_told_refused_and_painted_by_force_once_its_cause_is_men
     refused = redrive.run(workspace, ["on-call-poison"])
     forced = redrive.run(workspace, ["on-call-poison"], force=True)
 
-    assert story.standing.reason == "ContentFiltered"
-    assert "it is in the dead-letter queue" in story.standing.sentence
+    assert story.status.reason == "ContentFiltered"
+    assert "it is in the dead-letter queue" in story.status.sentence
     assert [outcome.result for outcome in refused.outcomes] == ["refused"]
     assert [outcome.result for outcome in forced.outcomes] == ["sent back"]
     assert story_with(workspace, "on-call-poison", "painted", "Sent again as message")
@@ -73,8 +73,8 @@ def test_a_job_that_is_put_off_is_told_alike_where_queues_can_be_looked_into_and
     # Whatever follows, the job must not be left to the tests that come after.
     story_with(workspace, "on-call-throttled", "painted")
     # A worker that was slow to start does not ask a second time: there might not be time for an answer.
-    assert here.standing.reason == on_aws.standing.reason
-    assert here.standing.reason in ("Throttled", "ModelTimeout")
+    assert here.status.reason == on_aws.status.reason
+    assert here.status.reason in ("Throttled", "ModelTimeout")
     assert any("without taking it from the workers" in note for note in on_aws.notes)
     assert json.dumps(here.to_json())
 

@@ -113,7 +113,7 @@ def test_on_the_local_cloud_a_waiting_message_is_seen_without_receiving_it(cloud
 
     found = evidence.search_queues(cloud.workspace("local"), "a")
 
-    seen = found.sightings[0]
+    seen = found.snapshots[0]
     assert (seen.dead, seen.job_id, seen.message_id, seen.receives, seen.back_at) == (False, "a", "m-1", 2, None)
     assert seen.sent == datetime(2026, 11, 25, 7, 0, 0, 120_000, tzinfo=UTC)
     assert cloud.sqs.calls == []
@@ -122,7 +122,7 @@ def test_on_the_local_cloud_a_waiting_message_is_seen_without_receiving_it(cloud
 def test_a_message_that_cannot_be_received_now_tells_when(cloud, peek):
     peek["jobs"].append(message(message_id="a", visible=False))
 
-    assert evidence.search_queues(cloud.workspace("local"), "a").sightings[0].back_at == datetime.fromtimestamp(
+    assert evidence.search_queues(cloud.workspace("local"), "a").snapshots[0].back_at == datetime.fromtimestamp(
         BACK_AT,
         UTC,
     )
@@ -132,7 +132,7 @@ def test_a_dead_letter_is_seen_with_the_workers_reason(cloud, peek):
     attributes = {"reason": "Throttled", "detail": "Later.", "job_id": "a"}
     peek["jobs-dead-letter"].append(message("{broken", attributes=attributes))
 
-    seen = evidence.search_queues(cloud.workspace("local"), "a").sightings[0]
+    seen = evidence.search_queues(cloud.workspace("local"), "a").snapshots[0]
 
     assert (seen.dead, seen.reason, seen.detail, seen.moved_by_sqs) == (True, "Throttled", "Later.", False)
 
@@ -140,20 +140,20 @@ def test_a_dead_letter_is_seen_with_the_workers_reason(cloud, peek):
 def test_a_message_that_sqs_moved_is_seen_as_such(cloud, peek):
     peek["jobs-dead-letter"].append(message(message_id="a", receives=10, DeadLetterQueueSourceArn="arn"))
 
-    assert evidence.search_queues(cloud.workspace("local"), "a").sightings[0].moved_by_sqs
+    assert evidence.search_queues(cloud.workspace("local"), "a").snapshots[0].moved_by_sqs
 
 
 def test_a_job_is_found_by_its_messages_id_too_and_others_are_not(cloud, peek):
     peek["jobs"] += [message('{"id": "a", "prompt": "x"}'), message('{"id": "b", "prompt": "x"}', message_id="m-2")]
 
-    assert [seen.job_id for seen in evidence.search_queues(cloud.workspace("local"), "m-1").sightings] == ["a"]
+    assert [seen.job_id for seen in evidence.search_queues(cloud.workspace("local"), "m-1").snapshots] == ["a"]
 
 
 def test_a_local_cloud_that_does_not_answer_is_a_note(cloud):
     found = evidence.search_queues(cloud.workspace("local", endpoint="http://127.0.0.1:1"), "a")
 
     assert len(found.notes) == 2
-    assert found.looked_into == []
+    assert found.searched == []
 
 
 def test_on_aws_the_queue_is_left_alone_and_that_is_said(cloud, workspace, stand):
@@ -161,7 +161,7 @@ def test_on_aws_the_queue_is_left_alone_and_that_is_said(cloud, workspace, stand
 
     found = evidence.search_queues(workspace, "a")
 
-    assert found.sightings == []
+    assert found.snapshots == []
     assert "without taking it from the workers" in found.notes[0]
     assert "about 1 waiting, 0 in flight or postponed, 0 delayed" in found.notes[0]
     assert cloud.sqs.queues[stand.QUEUE][0].receives == 0
@@ -173,12 +173,12 @@ def test_on_aws_the_dead_letters_are_read_and_put_back(cloud, workspace, stand):
 
     found = evidence.search_queues(workspace, "a")
 
-    assert [seen.reason for seen in found.sightings] == ["ContentFiltered"]
+    assert [seen.reason for seen in found.snapshots] == ["ContentFiltered"]
     assert len(cloud.sqs.visible(stand.DEAD)) == 2
 
 
 def test_on_aws_nothing_is_asked_for_a_job_that_is_painted(cloud, workspace):
-    assert evidence.search_queues(workspace, "a", painted=True).notes == []
+    assert evidence.search_queues(workspace, "a", has_picture=True).notes == []
     assert cloud.sqs.calls == []
 
 

@@ -13,7 +13,7 @@ from couch_explorers.oncall.job_timeline import JobNotFoundError, TimelineEvent,
 def told(cloud, workspace, stand):
     """The story's moments as (place, text), from what the test has put into bucket and logs."""
 
-    def tell(sightings=(), job_id="a"):
+    def tell(snapshots=(), job_id="a"):
         kept = evidence.find_objects(cloud.client("s3"), workspace, job_id)
         lines = evidence.search_logs(
             cloud.client("logs"), workspace.functions, job_id, stand.NOW + timedelta(hours=1)
@@ -146,7 +146,7 @@ def postponed(cloud, receives=1, wait_s=30):
 def test_a_job_with_a_picture_is_painted(cloud, tell, job):
     cloud.s3.paint(job("a", seed=7))
 
-    standing = tell("a").standing
+    standing = tell("a").status
 
     assert (standing.state, standing.sentence) == ("painted", "a is painted.")
 
@@ -156,15 +156,15 @@ def test_a_painted_job_whose_dead_letter_is_left_says_how_to_look_at_it(cloud, t
 
     story = tell_local("a", dead=[message()])
 
-    assert story.standing.state == "painted"
-    assert "couch redrive --dry-run a" in story.standing.advice[0]
+    assert story.status.state == "painted"
+    assert "couch redrive --dry-run a" in story.status.advice[0]
 
 
 def test_a_job_that_was_given_up_tells_why_and_what_to_do(cloud, tell):
     cloud.give_up("a", "ContentFiltered", "The filter refused the prompt.")
     cloud.s3.note("a")
 
-    standing = tell("a").standing
+    standing = tell("a").status
 
     assert standing.sentence == "a was given up: ContentFiltered; it is in the dead-letter queue."
     assert standing.detail == "The filter refused the prompt."
@@ -174,7 +174,7 @@ def test_a_job_that_was_given_up_tells_why_and_what_to_do(cloud, tell):
 def test_a_job_whose_letter_is_gone_is_told_by_its_note(cloud, tell):
     cloud.s3.note("a", "ContentFiltered")
 
-    standing = tell("a").standing
+    standing = tell("a").status
 
     assert standing.sentence == "a was given up: ContentFiltered; no dead-letter message of it was found."
     assert "under the same one" in standing.advice[0]
@@ -183,7 +183,7 @@ def test_a_job_whose_letter_is_gone_is_told_by_its_note(cloud, tell):
 def test_a_job_that_sqs_moved_was_given_up_without_a_reason(cloud, tell, stand):
     message_id = cloud.sqs.put(stand.DEAD, "A fjord", moved=True)
 
-    assert "without a reason: its workers were stopped" in tell(message_id).standing.sentence
+    assert "without a reason: its workers were stopped" in tell(message_id).status.sentence
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_job_that_sqs_moved_was_given_up_without_a_reason(cloud, tell, stand):
     ],
 )
 def test_a_message_in_the_local_queue_tells_where_the_job_stands(tell_local, message, back_in, receives, state, words):
-    standing = tell_local("a", waiting=[message(back_in=back_in, receives=receives)]).standing
+    standing = tell_local("a", waiting=[message(back_in=back_in, receives=receives)]).status
 
     assert standing.state == state
     assert words in standing.sentence
@@ -209,7 +209,7 @@ def test_a_message_in_the_local_queue_tells_where_the_job_stands(tell_local, mes
 def test_a_message_whose_last_receive_was_put_off_is_put_off(cloud, tell_local, message):
     postponed(cloud, receives=2)
 
-    standing = tell_local("a", waiting=[message(back_in=25, receives=2)]).standing
+    standing = tell_local("a", waiting=[message(back_in=25, receives=2)]).status
 
     assert standing.state == "postponed"
     assert (standing.reason, standing.detail) == ("Throttled", "Try later.")
@@ -219,13 +219,13 @@ def test_a_message_whose_last_receive_was_put_off_is_put_off(cloud, tell_local, 
 def test_a_message_that_was_received_since_it_was_put_off_is_being_served(cloud, tell_local, message):
     postponed(cloud, receives=1)
 
-    assert tell_local("a", waiting=[message(back_in=25, receives=2)]).standing.state == "being served"
+    assert tell_local("a", waiting=[message(back_in=25, receives=2)]).status.state == "being served"
 
 
 def test_a_job_that_waits_again_counts_more_than_the_note_of_its_failure(cloud, tell_local, message):
     cloud.s3.note("a")
 
-    assert tell_local("a", waiting=[message()]).standing.state == "waiting"
+    assert tell_local("a", waiting=[message()]).status.state == "waiting"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_job_that_waits_again_counts_more_than_the_note_of_its_failure(cloud, 
 def test_on_aws_a_job_that_was_put_off_is_told_by_its_log(cloud, tell, seconds, words):
     postponed(cloud)
 
-    standing = tell("a", seconds).standing
+    standing = tell("a", seconds).status
 
     assert standing.state == "postponed"
     assert words in standing.sentence
@@ -244,19 +244,19 @@ def test_on_aws_a_job_that_was_put_off_is_told_by_its_log(cloud, tell, seconds, 
 def test_on_the_local_cloud_a_job_that_is_in_no_queue_any_more_is_gone(cloud, tell_local):
     postponed(cloud)
 
-    assert tell_local("a").standing.state == "gone"
+    assert tell_local("a").status.state == "gone"
 
 
 def test_a_picture_that_was_removed_is_told_as_gone(cloud, tell):
     cloud.line("Picture stored", job_id="a", receives=1, message_id="m-1", milliseconds=5)
 
-    assert "no longer in the bucket" in tell("a").standing.sentence
+    assert "no longer in the bucket" in tell("a").status.sentence
 
 
 def test_a_job_that_was_sent_back_a_moment_ago_is_not_told_as_lost(cloud, tell):
     cloud.line("Job given up", job_id="a", receives=1, message_id="m-1", reason="Throttled", detail="Later.")
 
-    standing = tell("a").standing
+    standing = tell("a").status
 
     assert standing.state == "given up"
     assert "look again in a minute" in standing.advice[0]
@@ -272,7 +272,7 @@ def test_a_request_that_the_api_refused_is_found_by_its_request(cloud, tell):
         detail="The prompt is empty.",
     )
 
-    standing = tell("r-1").standing
+    standing = tell("r-1").status
 
     assert standing.sentence == "r-1 was refused by the API with HTTP 400: InvalidRequest."
 
@@ -280,7 +280,7 @@ def test_a_request_that_the_api_refused_is_found_by_its_request(cloud, tell):
 def test_lines_without_an_end_leave_the_state_unknown(cloud, tell):
     cloud.line("The visibility could not be changed", job_id="a", receives=1, message_id="m-1")
 
-    assert tell("a").standing.state == "unknown"
+    assert tell("a").status.state == "unknown"
 
 
 def test_a_messages_id_leads_to_the_story_of_its_job(cloud, tell, job):
@@ -290,8 +290,8 @@ def test_a_messages_id_leads_to_the_story_of_its_job(cloud, tell, job):
 
     story = tell("m-1")
 
-    assert (story.job_id, story.asked, story.standing.state) == ("a", "m-1", "painted")
-    assert len([moment for moment in story.moments if moment.place == "worker"]) == 2
+    assert (story.job_id, story.requested_id, story.status.state) == ("a", "m-1", "painted")
+    assert len([moment for moment in story.events if moment.place == "worker"]) == 2
 
 
 def test_an_invocations_id_adds_what_lambda_itself_wrote(cloud, tell, job, stand):
@@ -302,7 +302,7 @@ def test_an_invocations_id_adds_what_lambda_itself_wrote(cloud, tell, job, stand
     story = tell("f-1")
 
     assert story.job_id == "a"
-    assert any("REPORT RequestId: f-1" in moment.text for moment in story.moments)
+    assert any("REPORT RequestId: f-1" in moment.text for moment in story.events)
 
 
 @pytest.mark.parametrize("pasted", ["42/a.png", "s3://bucket/42/a.png", "s3://bucket/42/a.error.json", "  a\n"])
@@ -348,7 +348,7 @@ def test_a_story_goes_on_without_the_log(cloud, tell, stand, job):
 
     story = tell("a")
 
-    assert story.standing.state == "painted"
+    assert story.status.state == "painted"
     assert any("logs:FilterLogEvents" in note for note in story.notes)
 
 

@@ -139,7 +139,7 @@ def test_letters_that_sqs_keeps_hidden_are_told(cloud, workspace, stand):
     report = redrive.run(workspace)
 
     assert report.hidden_note == report.to_json()["hidden_note"]
-    assert report.hidden_note.startswith("1 dead-letter message could not be put back into sight (InternalError): ")
+    assert report.hidden_note.startswith("1 dead-letter message could not be made visible again (InternalError): ")
     assert report.hidden_note in " ".join(line.strip() for line in report.lines())
 
 

@@ -252,7 +252,7 @@ def test_two_letters_of_one_job_are_one_decision_by_the_newest_reason(cloud, wor
 
     assert len(decisions) == 1
     assert decisions[0].action is Action.REFUSE
-    assert len(decisions[0].letters) == 2
+    assert len(decisions[0].messages) == 2
 
 
 def test_of_two_jobs_with_one_id_only_the_older_is_sent(cloud, workspace):

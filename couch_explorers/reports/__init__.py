@@ -1,6 +1,6 @@
-"""A notebook run as a program: parameters checked first, then three files whatever happens, then one verdict.
+"""Runs a notebook as a program: checks the parameters, writes three files whatever happens, and returns one verdict.
 
-`DIR/NOTEBOOK.ipynb` is the executed notebook, `.html` the report that opens offline, `.json` what a program reads.
+`DIR/NOTEBOOK.ipynb` is the executed notebook, `.html` the report that opens offline, `.json` the result for programs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from couch_explorers.secret_scan import secrets_in, withheld, without_secrets
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# The files of a report: the executed notebook, the page, and what a program reads.
+# The files of a report: the executed notebook, the page, and the result for programs.
 KINDS = ("ipynb", "html", "json")
-# A workflow names a file beside the report in it, which it looks through with the report before it hands it on to GitHub's page.
+# Names a file beside the report, which a workflow scans together with the report before publishing it on GitHub's page.
 SCANNED_SUMMARY_VARIABLE = "COUCH_STEP_SUMMARY"
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PACKAGES = ("couch-explorers", "boto3", "botocore", "papermill", "nbconvert", "ipykernel")
 
-# A cell of a smoke test waits for a queue; five minutes are more than the notebook's own deadlines.
+# A cell of the smoke test waits for a queue; five minutes is longer than the notebook's own deadlines.
 DEFAULT_TIMEOUT_S = 300.0
 
 __all__ = ["NotebookError", "OutputError", "ParameterError", "RunResult", "find", "names", "run"]
@@ -42,7 +42,7 @@ __all__ = ["NotebookError", "OutputError", "ParameterError", "RunResult", "find"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run came to, and where its files lie. `error` is what stopped the notebook, None when it ran to its end."""
+    """The result of a run, and the folder of its files. `error` is what stopped the notebook, None if it ran to its end."""
 
     notebook: str
     target: str
@@ -55,32 +55,32 @@ class RunResult:
     seconds: float
     error: dict[str, Any] | None
     folder: Path
-    # The cell that ended the notebook by `sys.exit(0)` before its last one, by its number; None where all ran.
+    # The number of the cell that ended the notebook early with `sys.exit(0)`; None if all cells ran.
     ended_early: int | None = None
-    # Why the report's files are not all there, empty where they are.
+    # Why some of the report's files are missing; empty if none is.
     unwritten: list[str] = field(default_factory=list)
-    # Which files held a secret and are therefore not there, a sentence each.
+    # One sentence for each file that was withheld because it contained a secret.
     withheld: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether every cell ran, no check had a verdict that fails the run, and no file held a secret."""
+        """Whether every cell ran, no check failed the run, and no file contained a secret."""
         return self.status == "ok" and not self.withheld
 
     @property
     def outcome(self) -> str:
-        """How it ended, in a word or two: a run that fails on nothing still says that it found something BAD."""
+        """The outcome in a word or two: a run that does not fail on BAD still reports that it found something BAD."""
         if not self.ok:
             return "failed"
         return "found trouble" if any(check.verdict is found.Verdict.BAD for check in self.checks) else "passed"
 
     @property
     def exit_code(self) -> int:
-        """What `couch run` exits with: 0, or 1 for a cell or a check that failed, or a secret in a file."""
+        """The exit code of `couch run`: 0, or 1 for a failed cell or check, or a secret in a file."""
         return 0 if self.ok else 1
 
     def summary(self) -> str:
-        """Say what ran, how it ended, what speaks against it, and where the report lies; a few lines for a terminal."""
+        """Summarize the run for a terminal: its outcome, failed checks, and where the report is."""
         outcome = f"{self.notebook} {self.outcome} in {self.seconds:.1f} s"
         lines = [f"{outcome}: {found.count(self.checks)}" if self.checks else outcome]
         if self.error:
@@ -102,11 +102,11 @@ class RunResult:
         return "\n".join(lines)
 
     def path(self, kind: str) -> Path:
-        """One of the three files: kind is ipynb, html or json."""
+        """Return the path of one of the three files: kind is ipynb, html or json."""
         return self.folder / f"{self.notebook}.{kind}"
 
     def to_json(self) -> dict[str, Any]:
-        """What stands in the .json file."""
+        """Return the content of the .json file."""
         values = {
             name: value
             for name, value in vars(self).items()
@@ -116,17 +116,17 @@ class RunResult:
 
 
 def names(folder: Path = NOTEBOOKS) -> list[str]:
-    """Name the notebooks there are."""
+    """List the notebooks by name."""
     return sorted(path.stem for path in folder.glob("*.ipynb"))
 
 
 def find(notebook: str, folder: Path = NOTEBOOKS) -> Path:
-    """Find a notebook by name (a trailing .ipynb and a folder before it are forgiven); else NotebookError lists all."""
+    """Find a notebook by name, with or without .ipynb and folder; raises NotebookError with all names."""
     name = Path(notebook).name.removesuffix(".ipynb")
     if name in names(folder):
         return folder / f"{name}.ipynb"
-    there = "\n".join(f"  {known}" for known in names(folder)) or "  (none)"
-    raise NotebookError(f"There is no notebook {notebook!r}. There are:\n{there}")
+    listed = "\n".join(f"  {known}" for known in names(folder)) or "  (none)"
+    raise NotebookError(f"There is no notebook {notebook!r}. There are:\n{listed}")
 
 
 def run(
@@ -141,18 +141,20 @@ def run(
 ) -> RunResult:
     """Run a notebook and write its three files into `out`.
 
-    `parameters` are texts from a command line, or values; `timeout_s` is each cell's. Raises NotebookError, ParameterError
-    or OutputError before anything starts; after that, failures are in the result and in the files, and files that cannot
-    be written are named in the result.
+    `parameters` are texts from a command line, or values; `timeout_s` applies to each cell. Raises NotebookError,
+    ParameterError or OutputError before anything starts; after that, failures are in the result and in the files, and the
+    result names files that cannot be written.
     """
     path = find(notebook, folder)
-    own = notebook_parameters.read(notebook_parameters.load(path), path.stem)
-    values = notebook_parameters.convert(own, _with_target(parameters or {}, target, own, path.stem), path.stem)
-    say = progress or print_progress
+    declared = notebook_parameters.read(notebook_parameters.load(path), path.stem)
+    values = notebook_parameters.convert(
+        declared, _with_target(parameters or {}, target, declared, path.stem), path.stem
+    )
+    report_progress = progress or print_progress
     started, begin = datetime.now(UTC), time.perf_counter()
-    _make_room(out, path.stem)
+    _prepare_output(out, path.stem)
 
-    executed, error, timings, ended_early = run_cells(path, values, out, timeout_s, say)
+    executed, error, timings, ended_early = run_cells(path, values, out, timeout_s, report_progress)
 
     if error is not None:
         error |= {name: paths.redact_folders(error[name]) for name in ("message", "traceback")}
@@ -165,13 +167,13 @@ def run(
             "heading": "",
             "traceback": "",
         }
-    given = {parameter.name: values.get(parameter.name, parameter.default) for parameter in own}
-    failing = found.FAILING.get(given.get("fail_on", "BAD"), found.FAILING["BAD"])
+    used = {parameter.name: values.get(parameter.name, parameter.default) for parameter in declared}
+    failing = found.FAILING.get(used.get("fail_on", "BAD"), found.FAILING["BAD"])
     failed = error is not None or any(check.verdict in failing for check in checks)
     result = RunResult(
         notebook=path.stem,
         target=str(values.get("target", target)),
-        parameters=given,
+        parameters=used,
         status="failed" if failed else "ok",
         checks=checks,
         timings=timings,
@@ -182,71 +184,71 @@ def run(
         folder=out,
         ended_early=ended_early,
     )
-    _write(result, executed, {parameter.name: parameter.comment for parameter in own})
+    _write(result, executed, {parameter.name: parameter.comment for parameter in declared})
     return result
 
 
-def _make_room(out: Path, name: str) -> None:
-    """Make sure that the report can be written, and remove an older run's, which must never pass for this one's."""
+def _prepare_output(out: Path, name: str) -> None:
+    """Check that the report can be written, and remove an older run's, which must not be mistaken for this one's."""
     check_writable(out, what="The report", how="give another folder with --out")
     for kind in KINDS:
         path = out / f"{name}.{kind}"
         try:
-            # What is executed is written over: until then the older one is better than none.
+            # The notebook is overwritten while it runs: until then, the older one is better than none.
             if kind != "ipynb" or path.is_dir():
                 path.unlink(missing_ok=True)
         except OSError as error:
-            why = "it is a folder" if path.is_dir() else reason(error)
+            cause = "it is a folder" if path.is_dir() else reason(error)
             raise OutputError(
-                f"The report cannot be written to {path} ({why}): give another folder with --out."
+                f"The report cannot be written to {path} ({cause}): give another folder with --out."
             ) from error
 
 
 def print_progress(line: str) -> None:
-    """Tell progress; a reader that has gone away (`| head`) must not end the run."""
+    """Print progress; a closed pipe (`| head`) must not end the run."""
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
 
 def _with_target(
-    given: Mapping[str, Any], target: str, own: tuple[notebook_parameters.Parameter, ...], notebook: str
+    given: Mapping[str, Any], target: str, declared: tuple[notebook_parameters.Parameter, ...], notebook: str
 ) -> dict[str, Any]:
-    """Let `--target` reach the notebook as the parameter it is."""
+    """Add `--target` to the notebook's parameters."""
     if target == "local":
         return dict(given)
     if given.get("target", target) != target:
         raise ParameterError(f"--target {target} and -p target {given['target']} contradict each other; give one.")
-    if not any(parameter.name == "target" for parameter in own):
+    if not any(parameter.name == "target" for parameter in declared):
         raise ParameterError(f"{notebook} knows no target; leave --target out.")
     return {**given, "target": target}
 
 
 def run_cells(
-    path: Path, values: dict[str, Any], out: Path, timeout_s: float, say: Callable[[str], None]
+    path: Path, values: dict[str, Any], out: Path, timeout_s: float, report_progress: Callable[[str], None]
 ) -> tuple[Any, dict[str, Any] | None, dict[str, Any], int | None]:
-    """Run the cells. The kernel boots while papermill is imported, the exporter is imported while the cells run."""
+    """Run the cells. The kernel starts while papermill is imported; the exporter is imported while the cells run."""
     from couch_explorers.reports import kernel as kernels  # noqa: PLC0415 - Jupyter's import must not slow `couch --help`
 
     begin = time.perf_counter()
     with kernels.started(path.parent, out) as kernel:
-        from couch_explorers.reports import engine  # noqa: PLC0415 - papermill, in the shadow of the kernel's start
+        from couch_explorers.reports import engine  # noqa: PLC0415 - papermill, imported while the kernel starts
 
         executed = engine.load(path, values)
-        ahead = threading.Thread(target=__import__, args=("couch_explorers.reports.page",), daemon=True)
-        ahead.start()
+        exporter_import = threading.Thread(target=__import__, args=("couch_explorers.reports.page",), daemon=True)
+        exporter_import.start()
         set_up = time.perf_counter() - begin
-        error = engine.execute(executed, kernel, out / path.name, timeout_s, say)
-    ahead.join()
+        error = engine.execute(executed, kernel, out / path.name, timeout_s, report_progress)
+    exporter_import.join()
     timings = {"set_up": round(set_up, 3), "cells": engine.timings(executed)}
     return executed, error, timings, engine.ended_early(executed)
 
 
 def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> None:
-    """Write the three files, and the job summary where GitHub asks for one."""
+    """Write the three files, and the job summary if GitHub requests one."""
     from couch_explorers.reports import engine, job_summary, page  # noqa: PLC0415 - imported by now, but slow
 
-    # Others read the report: where it was made is nothing to them.
+    # Reports are shared: they do not contain local folders.
     plain = paths.redact_folders
     texts: dict[str, Callable[[], str]] = {
         "ipynb": lambda: engine.text(executed, result.error),
@@ -263,9 +265,9 @@ def _write(result: RunResult, executed: Any, comments: Mapping[str, str]) -> Non
 
 
 def _is_withheld(result: RunResult, path: Path, content: str) -> bool:
-    """Note a file that would hold a secret, and remove what the run has left of it so far.
+    """Withhold a file that would contain a secret, and delete what the run has already written of it.
 
-    In a workflow the next step looks through all files, and those of other commands too, and says on the job's page what it withholds.
+    In a workflow, the next step scans all files, including those of other commands, and reports what it withholds.
     """
     if SCANNED_SUMMARY_VARIABLE in os.environ:
         return False
@@ -279,7 +281,7 @@ def _is_withheld(result: RunResult, path: Path, content: str) -> bool:
 
 
 def _try_to_write(result: RunResult, path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file; one that cannot be written must not hide what the run has found."""
+    """Write a file; one that cannot be written must not hide the result of the run."""
     try:
         write(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A notebook run by papermill in this process: progress in plain lines, a time-out for each cell, whole files only."""
+"""Runs a notebook with papermill in this process: plain progress lines, a timeout per cell, files written atomically."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# What takes long to import and what no notebook needs: jsonschema, by way of nbformat, imports an IRI grammar, which takes 1.5 s
-# to compile, and the arithmetic of durations; papermill imports boto3, to read notebooks from S3. Both go without where the
-# import fails. Nobody else in this process asks for these, yet the marks are taken away again.
+# Slow imports that no notebook needs: jsonschema, through nbformat, imports an IRI grammar, which takes 1.5 s to compile, and
+# duration arithmetic; papermill imports boto3 to read notebooks from S3. Both work without them. The entries are removed again,
+# although nothing else in this process imports these modules.
 _NEEDLESS = [name for name in ("rfc3987_syntax", "isoduration", "papermill.s3") if name not in sys.modules]
 for _name in _NEEDLESS:
     sys.modules[_name] = None  # type: ignore[assignment]  # what Python itself documents for this
@@ -35,7 +35,7 @@ finally:
     for _name in _NEEDLESS:
         del sys.modules[_name]
 
-# nbformat tells no types.
+# nbformat has no type annotations.
 FORMAT: Any = nbformat
 
 START_TIMEOUT_S = 60
@@ -44,11 +44,11 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def load(path: Path, parameters: dict[str, Any]) -> Any:
-    """Load a notebook and put the given parameters, already checked, into a cell below its own."""
+    """Load a notebook and inject the parameters, already checked, in a cell below its own."""
     try:
         notebook = load_notebook_node(str(path))
     except Exception as error:
-        # Whatever nbformat objects to: its errors have no class in common.
+        # nbformat's errors have no common class.
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise NotebookError(f"{path.name} is not a notebook that can be run: {first}. Restore it from git.") from error
     notebook.metadata.papermill["input_path"] = path.name
@@ -58,11 +58,11 @@ def load(path: Path, parameters: dict[str, Any]) -> Any:
 
 
 def execute(notebook: Any, kernel: Any, output: Path, timeout_s: float, progress: Callable[[str], None]) -> Any:
-    """Run the cells; fill the outputs in. Returns None, or what stopped the run as a dictionary for the report.
+    """Run the cells and fill in their outputs. Return None, or what stopped the run as a dictionary for the report.
 
-    `timeout_s` holds for each cell; the kernel counts in whole seconds, so it is rounded up.
+    `timeout_s` applies to each cell and is rounded up to whole seconds.
     """
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the report says all of it better
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the report has all of it
     manager = _Manager(notebook, output, progress)
     manager.notebook_start()
     client = PapermillNotebookClient(
@@ -90,7 +90,7 @@ def execute(notebook: Any, kernel: Any, output: Path, timeout_s: float, progress
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
-    """Papermill's bookkeeping, with a line of progress for each code cell and files that are never half written."""
+    """Papermill's manager, with a progress line for each code cell and files written atomically."""
 
     def __init__(self, notebook: Any, output: Path, progress: Callable[[str], None]) -> None:
         super().__init__(notebook, output_path=None, progress_bar=False)
@@ -101,15 +101,15 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has
         self._numbers = {index: number for number, index in enumerate(code_cells(notebook), start=1)}
 
     def save(self, **_arguments: Any) -> None:
-        """Keep what there is so far, for anyone who looks in while a long notebook runs; not more often than pays."""
+        """Save the current state, at intervals, so that a long run can be inspected."""
         if time.monotonic() - self._saved >= SAVE_EVERY_S:
-            # A disk that is full now may have room at the end, when the result tells what could not be written.
+            # A full disk may have room at the end, when the result reports what could not be written.
             with suppress(OSError):
                 write_whole(self._output, text(self.nb, None))
             self._saved = time.monotonic()
 
     def cell_start(self, cell: Any, cell_index: int, **arguments: Any) -> None:
-        """Tell which cell begins."""
+        """Report the cell that starts."""
         if cell.cell_type == "code":
             self._current = cell_index
             place = heading_of(self.nb, cell_index)
@@ -130,7 +130,7 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has
         }
 
     def raised(self) -> dict[str, Any] | None:
-        """Describe the exception that a cell ended with, if one did; `sys.exit(0)` is an end, not an error."""
+        """Describe the exception that ended a cell, if any; `sys.exit(0)` is not an error."""
         for index in self._numbers:
             for output in self.nb.cells[index].get("outputs", ()):
                 if output.output_type == "error" and not _is_exit(output):
@@ -142,7 +142,7 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has
 
 
 def ended_early(notebook: Any) -> int | None:
-    """Name the cell that ended the notebook by `sys.exit(0)` although others come after it; None where there is none."""
+    """Return the number of the cell that ended the notebook early with `sys.exit(0)`; None if none did."""
     cells = code_cells(notebook)
     for number, index in enumerate(cells[:-1], start=1):
         if any(
@@ -157,7 +157,7 @@ def _is_exit(output: Any) -> bool:
 
 
 def text(notebook: Any, error: dict[str, Any] | None) -> str:
-    """Write the executed notebook as a file's text, with what stopped it on top."""
+    """Return the executed notebook as text, with what stopped it at the top."""
     if error is None:
         return str(FORMAT.writes(notebook))
     place = f"cell {error['cell']}" if error["cell"] else "the start"
@@ -167,12 +167,12 @@ def text(notebook: Any, error: dict[str, Any] | None) -> str:
 
 
 def code_cells(notebook: Any) -> list[int]:
-    """The places of the code cells among all cells."""
+    """Return the indices of the code cells."""
     return [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 
 
 def heading_of(notebook: Any, index: int) -> str:
-    """The heading under which a cell stands: the nearest one above it, without its # signs."""
+    """Return the nearest heading above a cell, without its # signs."""
     for cell in reversed(notebook.cells[:index]):
         if cell.cell_type == "markdown":
             for line in reversed(cell.source.splitlines()):
@@ -182,7 +182,7 @@ def heading_of(notebook: Any, index: int) -> str:
 
 
 def timings(notebook: Any) -> list[dict[str, Any]]:
-    """The seconds of each code cell that ran, in order."""
+    """Return the seconds of each executed code cell, in order."""
     return [
         {"cell": number, "heading": heading_of(notebook, index), "seconds": round(seconds, 3)}
         for number, index in enumerate(code_cells(notebook), start=1)

@@ -1,7 +1,7 @@
-"""What a run says on the page of its GitHub Actions job: tables and folded details, no pictures.
+"""A run's summary on the page of its GitHub Actions job: tables and folded details, no pictures.
 
-GitHub drops a step's summary without a word beyond 1 MiB and strips pictures given as data URIs
-(docs.github.com, "Workflow commands", adding a job summary), so this stays below 900 KiB and points at the report.
+GitHub silently drops a step's summary over 1 MiB and strips pictures in data URIs
+(docs.github.com, "Workflow commands", adding a job summary), so this stays below 900 KiB and refers to the report.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TRUNCATED = "\n\n*The rest is in the report.*\n"
 
 
 def append(path: Path, result: RunResult) -> None:
-    """Add a run's summary to the step's file, as far as the step's limit leaves room; its folder is made where there is none."""
+    """Append a run's summary to the step's file, as far as the limit allows; creates the folder if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.stat().st_size if path.exists() else 0
     with path.open("a", encoding="utf-8") as file:
@@ -34,7 +34,7 @@ def append(path: Path, result: RunResult) -> None:
 
 
 def render(result: RunResult) -> str:
-    """Write the summary as GitHub's Markdown."""
+    """Render the summary as GitHub Markdown."""
     summary = html.render(
         "job_summary.md.j2",
         sign={"passed": "✅", "found trouble": "⚠️"}.get(result.outcome, "❌"),
@@ -79,10 +79,10 @@ def _safe(value: str) -> str:
 
 
 def fit(summary: str, room: int) -> str:
-    """Cut a summary at a line's end so that it takes at most `room` bytes, and say so; nothing where even that is too much."""
+    """Truncate a summary at a line's end to at most `room` bytes, with a note; empty if even that does not fit."""
     if len(summary.encode()) <= room:
         return summary
-    # Whatever is open where the cut falls has to be closed behind it.
+    # Tags that are open at the cut are closed after it.
     left = room - len(TRUNCATED.encode()) - len("</pre></details>")
     if left < 0:
         return ""
@@ -98,7 +98,7 @@ def fit(summary: str, room: int) -> str:
 
 
 def text(value: str) -> str:
-    """Make any text safe inside a line or a table's cell: no Markdown, no HTML, one line, not endless."""
+    """Escape any text for a line or a table cell: no Markdown, no HTML, one line, limited length."""
     line = " ".join(value.split())
     if len(line) > CELL_CHARACTERS:
         line = line[: CELL_CHARACTERS - 1] + "…"

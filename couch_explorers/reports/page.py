@@ -1,8 +1,7 @@
-"""An executed notebook as one HTML file that opens offline, reads well on a screen and prints well on paper.
+"""Renders an executed notebook as one HTML file that opens offline, and reads well on screen and paper.
 
-nbconvert renders the cells by a template of ours, which has none of its links to a CDN; a page around them says how the
-run ended, what was checked, with which parameters, and where the time went. Letters that the reader's machine may lack are
-fonts inside the page.
+nbconvert renders the cells with this project's template, which has no links to a CDN; the page around them shows the outcome,
+the checks, the parameters and the slowest cells. Characters that the reader's machine may lack are embedded as fonts.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ HEADING = re.compile(r'<h(?P<level>[23]) id="(?P<anchor>[^"]+)"[^>]*>(?P<text>.*
 
 
 def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str:
-    """Make the report's HTML from an executed notebook; the notebook itself stays as it is."""
+    """Render the report's HTML from an executed notebook, without changing the notebook."""
     title, cells = _prepared(notebook, result)
     body = _cells_html(cells)
     headings = [(int(m["level"]), m["anchor"], _plain(m["text"])) for m in HEADING.finditer(body)]
@@ -58,13 +57,13 @@ def render(notebook: Any, result: RunResult, comments: Mapping[str, str]) -> str
         title=title or result.notebook,
         colours=COLOURS,
     )
-    # Only now is it known which letters the page has.
-    letters = font_css(html)
-    return html.replace("</style>", f"{letters}</style>", 1) if letters else html
+    # Only now are the page's characters known.
+    font_face = font_css(html)
+    return html.replace("</style>", f"{font_face}</style>", 1) if font_face else html
 
 
 def _problems(result: RunResult) -> list[Check]:
-    """Take out what speaks against the run, the worst first; of a review only that: its verdicts are its first figure."""
+    """Return the checks that are not OK, worst first; only BAD ones of a review, which shows its verdicts itself."""
     found = [check for check in result.checks if check.verdict is not Verdict.OK]
     if "fail_on" in result.parameters:
         found = [check for check in found if check.verdict is Verdict.BAD]
@@ -72,7 +71,7 @@ def _problems(result: RunResult) -> list[Check]:
 
 
 def _prepared(notebook: Any, result: RunResult) -> tuple[str, Any]:
-    """Take the title out of the first cell, and note at each code cell its number, seconds and fate."""
+    """Remove the title from the first cell, and add to each code cell its number, seconds and whether it stopped the run."""
     cells = copy.deepcopy(notebook)
     title = ""
     if cells.cells and cells.cells[0].cell_type == "markdown" and (match := TITLE.match(cells.cells[0].source)):
@@ -86,7 +85,7 @@ def _prepared(notebook: Any, result: RunResult) -> tuple[str, Any]:
 
 
 def _cells_html(notebook: Any) -> str:
-    make: Any = HTMLExporter  # nbconvert tells no types
+    make: Any = HTMLExporter  # nbconvert has no type annotations
     exporter = make(
         template_name="couch",
         extra_template_basedirs=[str(ASSETS)],
@@ -98,24 +97,24 @@ def _cells_html(notebook: Any) -> str:
 
 
 def _code_colours() -> str:
-    """Style code by Pygments, without the background it would set."""
+    """Return Pygments' styles for code, without its background."""
     return str(HtmlFormatter(style="friendly", nobackground=True).get_style_defs(".highlight"))
 
 
 def _plain(html: str) -> str:
-    """Take the text out of a heading, without the sign of its anchor."""
+    """Return a heading's text, without its anchor."""
     return unescape(re.sub(r"<[^>]+>", "", ANCHOR.sub("", html))).strip()
 
 
-# The first family of report.css: Chromium does not draw again what a later one loads too late. It is asked for no letter that
-# is not in it, so Latin ones stay those of the reader's machine.
+# The first family in report.css: Chromium does not redraw text whose font loads late from a later family. Its unicode-range
+# covers only its own characters, so that Latin text uses the reader's fonts.
 FAMILY = "couch-explorers-letters"
 
 
 def font_css(page: str) -> str:
-    """Write the fonts for the characters of a page that DejaVu Sans lacks and that a package of ours has.
+    """Return the CSS with fonts for the characters of a page that DejaVu Sans lacks and a bundled font has.
 
-    Only their letters are in them, some hundred bytes each; a page in Latin letters gets none. Emoji are drawn in black, as
+    The fonts contain only these characters, about a hundred bytes each; a page in Latin letters has none. Emoji are black, as
     on a contact sheet.
     """
     wanted: dict[Path, set[str]] = defaultdict(set)
@@ -128,14 +127,14 @@ def font_css(page: str) -> str:
 
 def _face(file: Path, characters: set[str]) -> str:
     codes = ",".join(f"U+{ord(character):X}" for character in sorted(characters))
-    # With the digits and blanks of the same font a mark finds the letter that it belongs to.
+    # With the space of the same font, so that combining marks are placed correctly.
     data = base64.b64encode(_subset(file, "".join(sorted(characters)) + " ")).decode()
     source = f"url(data:font/woff;base64,{data}) format('woff')"
     return f"@font-face{{font-family:{FAMILY};src:{source};unicode-range:{codes},U+200C-200D}}"
 
 
 def _subset(file: Path, text: str) -> bytes:
-    from fontTools import subset  # noqa: PLC0415 - a page in Latin letters need not wait for it
+    from fontTools import subset  # noqa: PLC0415 - not needed for a page in Latin letters
 
     options = subset.Options(flavor="woff", layout_features=["*"], notdef_outline=True)
     font = subset.load_font(str(file), options)

@@ -1,7 +1,7 @@
-"""A notebook's parameters, read from its own `parameters` cell, and the values a person gives them.
+"""A notebook's parameters, read from its `parameters` cell, and the conversion of given values.
 
-Nothing else lists a notebook's parameters: papermill only warns of an unknown name, and drops `Literal` and
-`list[float | None]`. Types are read from the annotation's syntax tree: nothing of the notebook is executed.
+papermill's own inspection does not suffice: it only warns of an unknown name, and drops `Literal` and
+`list[float | None]`. Types are read from the annotation's syntax tree, without executing the notebook.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# The major format of notebooks that papermill runs, and the newest that there is (nbformat's documentation).
+# The notebook format that papermill runs, which is the latest (nbformat's documentation).
 FORMAT = 4
 
 
 class NotebookError(Exception):
-    """A notebook that is not there or cannot be run as it stands; the message says which and what there is."""
+    """A notebook does not exist or cannot be run; the message says which ones exist."""
 
 
 class ParameterError(NotebookError):
-    """A parameter or a value that the notebook does not take; the message lists what it takes."""
+    """The notebook does not accept a parameter or a value; the message lists what it accepts."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load(path: Path) -> dict[str, Any]:
     """Read a notebook file as JSON.
 
     Raises:
-        NotebookError: the file cannot be read, is no notebook, or one of a format that papermill does not run.
+        NotebookError: the file cannot be read, is not a notebook, or has a format that papermill does not run.
 
     """
     try:
@@ -79,7 +79,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _is_cell(cell: object) -> bool:
-    """Tell whether this is a cell, as far as its parameters are read: type, source, and tags where it has any."""
+    """Check that this is a valid cell as far as parameters are concerned: type, source and tags."""
     if not isinstance(cell, dict) or not isinstance(cell.get("metadata", {}), dict):
         return False
     source, tags = cell.get("source"), cell.get("metadata", {}).get("tags", [])

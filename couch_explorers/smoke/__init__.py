@@ -1,8 +1,8 @@
-"""Does the deploy work? Everything that `notebooks/smoke_test.ipynb` asks a deployed system.
+"""The smoke test: everything that `notebooks/smoke_test.ipynb` checks on a deployed system.
 
-The parts run side by side in threads (they wait for AWS, not for each other); the notebook shows them one by one. Those that
-pay wait for what must be known before (`platform.check_prerequisites`).
-Each run has an identifier of its own in all its keys, so that an older picture never passes for a new one.
+The parts run concurrently in threads, and the notebook shows them one by one. Those that cost money wait for the prerequisites
+(`platform.check_prerequisites`). Each run has its own identifier in all its keys, so that an older picture is never mistaken for
+a new one.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ PARTS = ("platform", "api", "queue", "alarms")
 
 @dataclass(frozen=True)
 class SmokeTest:
-    """A smoke test that is under way. Each method waits for its part and returns it, ready to be shown."""
+    """A running smoke test. Each method waits for its part and returns it for display."""
 
     workspace: Workspace
     run_id: str
     futures: dict[str, Future[Part]] = field(repr=False)
 
     def platform(self) -> Part:
-        """Who asks, where, whether the models are still offered, and what must be true before anything is paid."""
+        """Return the platform part: identity, region, the models' lifecycles, and the prerequisites."""
         return self._part("platform")
 
     def api(self) -> Part:
-        """The API: one good prompt, three bad ones."""
+        """Return the API part: one valid prompt, three invalid ones."""
         return self._part("api")
 
     def queue(self) -> Part:
-        """The queue: each prompt becomes a picture, nothing goes to the dead-letter queue."""
+        """Return the queue part: each prompt becomes a picture, nothing goes to the dead-letter queue."""
         return self._part("queue")
 
     def alarms(self) -> Part:
-        """The alarms: there, switched on, and heard by somebody."""
+        """Return the alarms part: they exist, are enabled, and have subscribers."""
         return self._part("alarms")
 
     @property
@@ -59,7 +59,7 @@ class SmokeTest:
         return [check for name in PARTS for check in self._part(name).checks]
 
     def conclusion(self) -> Sentence:
-        """Read all checks in one sentence (Markdown)."""
+        """Summarize all checks in one sentence (Markdown)."""
         return Sentence(conclude([self._part(name) for name in PARTS], self.workspace))
 
     def _part(self, name: str) -> Part:
@@ -77,9 +77,9 @@ def start(
 ) -> SmokeTest:
     """Start the smoke test and return at once.
 
-    `prompt` goes to the API, `prompts` (none: the exam's samples) to the queue; `checks` is "all", "api" or "queue";
-    `timeout_s` is how long the queue may take, in seconds. Raises ValueError for another selection; after that nothing
-    raises: what goes wrong is a BAD check.
+    `prompt` goes to the API, `prompts` (by default the exam's samples) to the queue; `checks` is "all", "api" or "queue";
+    `timeout_s` is the queue's time limit in seconds. Raises ValueError for another selection; after that nothing raises:
+    errors are BAD checks.
     """
     if checks not in SELECTIONS:
         raise ValueError(f"checks must be one of {', '.join(SELECTIONS)}, not {checks!r}.")
@@ -88,23 +88,23 @@ def start(
     with_api, with_queue = checks != "queue", checks != "api"
     functions = [name for name, chosen in (("api", with_api), ("worker", with_queue)) if chosen]
 
-    def paid(part: Callable[[], Part], name: str) -> Callable[[], Part]:
-        """Try a part that pays only where nothing stands in its way."""
+    def if_unblocked(part: Callable[[], Part], name: str) -> Callable[[], Part]:
+        """Run a part that costs money only if the prerequisites are met."""
 
-        def try_it() -> Part:
-            if reason := before.result().blocking:
+        def run() -> Part:
+            if reason := prerequisites.result().blocking:
                 return Part((Check(name, Verdict.SKIPPED, 0.0, reason),))
             return part()
 
-        return try_it
+        return run
 
-    def asked() -> Part:
+    def platform_part() -> Part:
         found = platform.check(workspace, clients)
-        return Part((*found.checks, *before.result().checks))
+        return Part((*found.checks, *prerequisites.result().checks))
 
     parts: dict[str, Callable[[], Part]] = {
-        # The slowest first: its pictures are painted while the others ask.
-        "queue": paid(
+        # The slowest first: its pictures are generated meanwhile.
+        "queue": if_unblocked(
             lambda: queue.check(
                 workspace,
                 clients,
@@ -117,33 +117,33 @@ def start(
         )
         if with_queue
         else lambda: Part.left_out(checks),
-        "api": paid(lambda: api.check(workspace, clients, prompt, run_id), "api")
+        "api": if_unblocked(lambda: api.check(workspace, clients, prompt, run_id), "api")
         if with_api
         else lambda: Part.left_out(checks),
-        "platform": asked,
+        "platform": platform_part,
         "alarms": lambda: alarms.check(workspace, clients) if with_queue else Part.left_out(checks),
     }
     pool = ThreadPoolExecutor(max_workers=len(parts) + 1, thread_name_prefix="smoke")
-    before = pool.submit(platform.check_prerequisites, workspace, clients, functions)
+    prerequisites = pool.submit(platform.check_prerequisites, workspace, clients, functions)
     futures = {name: pool.submit(_guarded, name, part) for name, part in parts.items()}
     pool.shutdown(wait=False)
     return SmokeTest(workspace, run_id, futures)
 
 
 def conclude(parts: Sequence[Part], workspace: Workspace) -> str:
-    """Say in one sentence whether the deploy works, and what speaks against it."""
+    """Summarize in one sentence whether the deployment works, and what failed."""
     checks = [check for part in parts for check in part.checks]
     bad = [check.name for check in checks if check.verdict is Verdict.BAD]
     warned = [check.name for check in checks if check.verdict is Verdict.WARN]
     skipped = [check.name for check in checks if check.verdict is Verdict.SKIPPED]
-    asked = len(checks) - len(skipped)
+    made_checks = len(checks) - len(skipped)
     pictures = sum(len(part.pictures) for part in parts)
     if bad:
-        return f"**The deploy does not work**: {len(bad)} of {asked} checks failed ({'; '.join(bad)})."
-    sentence = f"**The deploy works**: {asked} check{'s' if asked != 1 else ''}"
+        return f"**The deploy does not work**: {len(bad)} of {made_checks} checks failed ({'; '.join(bad)})."
+    sentence = f"**The deploy works**: {made_checks} check{'s' if made_checks != 1 else ''}"
     if pictures:
-        made = "one picture" if pictures == 1 else f"{pictures} pictures"
-        sentence += f", {made} under `s3://{workspace.bucket}/{workspace.prefix}/`{_paid(pictures, workspace)}"
+        picture_count = "one picture" if pictures == 1 else f"{pictures} pictures"
+        sentence += f", {picture_count} under `s3://{workspace.bucket}/{workspace.prefix}/`{_paid(pictures, workspace)}"
     if warned:
         sentence += f"; worth a look: {'; '.join(warned)}"
     if skipped:
@@ -152,7 +152,7 @@ def conclude(parts: Sequence[Part], workspace: Workspace) -> str:
 
 
 def _paid(pictures: int, workspace: Workspace) -> str:
-    """Say what the pictures cost where they cost something."""
+    """Return the cost of the pictures, if they cost anything."""
     if workspace.target != "aws":
         return ""
     cost = pictures * image_models.get(workspace.model_arns[0]).price_usd()
@@ -160,23 +160,23 @@ def _paid(pictures: int, workspace: Workspace) -> str:
 
 
 class Clients:
-    """The workspace's boto3 clients, each made once; making one is not safe in several threads, using one is."""
+    """The workspace's boto3 clients, each created once; using a client is thread-safe, creating one is not."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, str | None], Any] = {}
+        self._clients: dict[tuple[str, str | None], Any] = {}
 
     def __call__(self, service: str, region: str | None = None) -> Any:
-        """Give the client of a service, in the workspace's region or another."""
+        """Return the client of a service, in the workspace's region or another."""
         with self._lock:
-            if (service, region) not in self._made:
-                self._made[service, region] = self._workspace.client(service, region)
-            return self._made[service, region]
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._workspace.client(service, region)
+            return self._clients[service, region]
 
 
 def _guarded(name: str, part: Callable[[], Part]) -> Part:
-    """Turn what a part did not foresee into a BAD check: a notebook that stops would hide what the others found."""
+    """Turn an unexpected error into a BAD check: a notebook that stops would hide the results of the other parts."""
     result: list[Part] = []
 
     def run() -> tuple[Verdict, str]:

@@ -1,4 +1,4 @@
-"""The smoke test's last part: the alarms are there, switched on, and somebody hears them."""
+"""The smoke test's last part: the alarms exist, are enabled, and have subscribers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALARM_NAMES = ("oldest-message-age", "time-to-picture", "dead-letters", "worker-
 
 
 def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
-    """Check that every alarm exists and acts, and that its topic has a confirmed subscription."""
+    """Check that every alarm exists and has an action, and that its topic has a confirmed subscription."""
     if workspace.queue_url is None:
         return Part((Check("alarms", Verdict.SKIPPED, 0.0, f"{not_deployed('queue', workspace.target)}."),))
     return Part(
@@ -32,21 +32,21 @@ def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
 def _exist(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, str]:
     stem = f"couch-explorers-{workspace.candidate}-"
     expected = sorted({*workspace.alarms, *(stem + name for name in ALARM_NAMES)})
-    answer = clients("cloudwatch").describe_alarms(AlarmNames=expected)
-    alarms = {alarm["AlarmName"]: alarm for alarm in answer["MetricAlarms"]}
+    response = clients("cloudwatch").describe_alarms(AlarmNames=expected)
+    alarms = {alarm["AlarmName"]: alarm for alarm in response["MetricAlarms"]}
     if missing := [name for name in expected if name not in alarms]:
         return Verdict.BAD, f"Missing: {', '.join(missing)}. {not_deployed('queue', workspace.target)}."
-    deaf = [
+    without_action = [
         name
         for name, alarm in alarms.items()
         if not alarm.get("ActionsEnabled", True) or workspace.topic_arn not in alarm.get("AlarmActions", ())
     ]
-    if deaf:
-        return Verdict.BAD, f"Wired to no topic, or switched off: {', '.join(deaf)}. Apply infra/ again."
-    ringing = [name for name, alarm in alarms.items() if alarm.get("StateValue") == "ALARM"]
-    if ringing:
-        said = "; ".join(f"{name}: {alarms[name].get('StateReason') or 'no reason given'}" for name in ringing)
-        return Verdict.WARN, f"In ALARM now: {said}"
+    if without_action:
+        return Verdict.BAD, f"Wired to no topic, or switched off: {', '.join(without_action)}. Apply infra/ again."
+    in_alarm = [name for name, alarm in alarms.items() if alarm.get("StateValue") == "ALARM"]
+    if in_alarm:
+        reasons = "; ".join(f"{name}: {alarms[name].get('StateReason') or 'no reason given'}" for name in in_alarm)
+        return Verdict.WARN, f"In ALARM now: {reasons}"
     names = ", ".join(name.removeprefix(stem) for name in expected)
     return Verdict.OK, f"{len(expected)} alarms notify {str(workspace.topic_arn).rsplit(':', 1)[-1]}: {names}."
 
@@ -58,12 +58,14 @@ def _reach(workspace: Workspace, clients: Callable[..., Any]) -> tuple[Verdict, 
     if not found.confirmed and not found.pending:
         return Verdict.BAD, "Nobody has subscribed to the alarms: set alarm_email in infra/ and apply."
     if found.pending:
-        how = "Run: couch emails --confirm" if workspace.target == "local" else "Click the link in the e-mail from AWS."
-        return Verdict.WARN, f"Not confirmed yet: {', '.join(map(_masked, found.pending))}. {how}"
+        advice = (
+            "Run: couch emails --confirm" if workspace.target == "local" else "Click the link in the e-mail from AWS."
+        )
+        return Verdict.WARN, f"Not confirmed yet: {', '.join(map(_masked, found.pending))}. {advice}"
     return Verdict.OK, f"{len(found.confirmed)} confirmed subscription{'s' if len(found.confirmed) > 1 else ''}."
 
 
 def _masked(address: str) -> str:
-    """Show enough of an e-mail address to know whose it is: reports are shared."""
+    """Mask an e-mail address, but leave it recognizable: reports are shared."""
     name, at, domain = address.partition("@")
     return f"{name[:2]}…{at}{domain}" if at else address

@@ -1,4 +1,4 @@
-"""The smoke test's API part: one good prompt becomes a picture, three bad ones are refused and leave nothing behind."""
+"""The smoke test's API part: one valid prompt becomes a picture, three invalid ones are refused and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from couch_explorers.workspace import Workspace
 
-# A throttled call may be sent again; how often and after how many seconds.
+# The seconds before each retry of a throttled call.
 RETRY_AFTER_S = (1.0, 3.0)
 
 
@@ -34,7 +34,7 @@ def check(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Part:
-    """Check the API with a good prompt and three bad ones, and that the good one's time is measured. Costs one picture."""
+    """Check the API with one valid prompt, whose time must be measured, and three invalid ones. Costs one picture."""
     if not workspace.api_url:
         return Part(
             (
@@ -51,7 +51,7 @@ def check(
     good = _Good(workspace, s3, prompt, f"{run_id}-api")
     checks = [
         ask("api: a prompt becomes a picture", lambda: good.ask(deployed, sleep)),
-        ask("api: the picture lies in the bucket", good.fetch) if good.answer else _no_picture("lies in the bucket"),
+        ask("api: the picture lies in the bucket", good.fetch) if good.response else _no_picture("lies in the bucket"),
         ask("api: the picture contains its parameters", good.compare)
         if good.png
         else _no_picture("contains its parameters"),
@@ -65,7 +65,7 @@ def check(
                 partial(_refused, workspace, s3, deployed, body, job_id, sleep),
             )
         )
-    checks.append(time_to_picture.check("api", workspace, clients, "api", 1 if good.answer else 0, wait))
+    checks.append(time_to_picture.check("api", workspace, clients, "api", 1 if good.response else 0, wait))
     return Part(tuple(checks), good.pictures)
 
 
@@ -77,52 +77,52 @@ BAD_BODIES: dict[str, Callable[[str, int], str]] = {
 
 
 class _Good:
-    """The good prompt on its way: the answer, the picture, and what its parameters say."""
+    """The valid prompt: the response, the picture, and its parameters."""
 
     def __init__(self, workspace: Workspace, s3: Any, prompt: str, job_id: str) -> None:
         self.workspace, self.s3, self.prompt, self.job_id = workspace, s3, prompt, job_id
-        self.answer: dict[str, Any] = {}
+        self.response: dict[str, Any] = {}
         self.png = b""
 
     def ask(self, deployed: Api, sleep: Callable[[float], None]) -> tuple[Verdict, str]:
         body = jobs.message_body(self.prompt, id=self.job_id)
-        answer = deployed.post(body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
-        if answer.status != HTTPStatus.OK:
-            return Verdict.BAD, str(answer)
+        response = deployed.post(body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
+        if response.status != HTTPStatus.OK:
+            return Verdict.BAD, str(response)
         expected = f"{self.workspace.prefix}/{self.job_id}.png"
-        if (answer.body.get("bucket"), answer.body.get("key")) != (self.workspace.bucket, expected):
+        if (response.body.get("bucket"), response.body.get("key")) != (self.workspace.bucket, expected):
             return (
                 Verdict.BAD,
-                f"It should be s3://{self.workspace.bucket}/{expected}, but the API said {answer.text[:200]}",
+                f"It should be s3://{self.workspace.bucket}/{expected}, but the API said {response.text[:200]}",
             )
-        self.answer = answer.body
-        said = f"s3://{self.workspace.bucket}/{expected} by {self.answer.get('model')}, {self.answer.get('milliseconds')} ms"
-        if answer.calls > 1:
-            return Verdict.WARN, f"{said}; throttled, {answer.calls} calls were needed."
-        return Verdict.OK, said
+        self.response = response.body
+        location = f"s3://{self.workspace.bucket}/{expected} by {self.response.get('model')}, {self.response.get('milliseconds')} ms"
+        if response.calls > 1:
+            return Verdict.WARN, f"{location}; throttled, {response.calls} calls were needed."
+        return Verdict.OK, location
 
     def fetch(self) -> tuple[Verdict, str]:
-        stored = self.s3.get_object(Bucket=self.workspace.bucket, Key=self.answer["key"])
+        stored = self.s3.get_object(Bucket=self.workspace.bucket, Key=self.response["key"])
         self.png = stored["Body"].read()
         width, height = png.size(self.png)
         return Verdict.OK, f"{width} x {height} pixels, {len(self.png) / 1000:,.0f} kB."
 
     def compare(self) -> tuple[Verdict, str]:
-        inside = png.read_parameters(self.png)
-        expected = {"id": self.job_id, "model": self.answer.get("model"), "seed": self.answer.get("seed")}
-        found = {name: inside.get(name) for name in expected}
-        if found != expected or inside["request"]["prompt"] != self.prompt.strip():
+        parameters = png.read_parameters(self.png)
+        expected = {"id": self.job_id, "model": self.response.get("model"), "seed": self.response.get("seed")}
+        found = {name: parameters.get(name) for name in expected}
+        if found != expected or parameters["request"]["prompt"] != self.prompt.strip():
             return (
                 Verdict.BAD,
-                f"The picture says {found} and {inside['request']['prompt']!r}, the API said {expected}.",
+                f"The picture says {found} and {parameters['request']['prompt']!r}, the API said {expected}.",
             )
-        return Verdict.OK, f"Prompt, model and seed {inside['seed']} are those that were asked for."
+        return Verdict.OK, f"Prompt, model and seed {parameters['seed']} are those that were asked for."
 
     @property
     def pictures(self) -> tuple[ShownPicture, ...]:
         if not self.png:
             return ()
-        note = f"by API · {self.answer.get('model')} · seed {self.answer.get('seed')}"
+        note = f"by API · {self.response.get('model')} · seed {self.response.get('seed')}"
         return (ShownPicture(self.png, self.prompt, note),)
 
 
@@ -133,21 +133,21 @@ def _no_picture(what: str) -> Check:
 def _refused(
     workspace: Workspace, s3: Any, deployed: Api, body: str, job_id: str, sleep: Callable[[float], None]
 ) -> tuple[Verdict, str]:
-    answer = deployed.post(body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
-    if answer.status != HTTPStatus.BAD_REQUEST:
-        return Verdict.BAD, f"It should be answered with HTTP 400, but came back as {answer}"
-    if not {"error", "detail", "request_id"} <= answer.body.keys():
-        return Verdict.BAD, f"HTTP 400 without error, detail and request_id: {answer.text[:200]}"
-    # A job that could not be read has no id of its own: its picture would carry the request's.
-    for name in (job_id, str(answer.body["request_id"])):
+    response = deployed.post(body, retry_after_s=RETRY_AFTER_S, sleep=sleep)
+    if response.status != HTTPStatus.BAD_REQUEST:
+        return Verdict.BAD, f"It should be answered with HTTP 400, but came back as {response}"
+    if not {"error", "detail", "request_id"} <= response.body.keys():
+        return Verdict.BAD, f"HTTP 400 without error, detail and request_id: {response.text[:200]}"
+    # A job that could not be parsed has no id of its own: its picture would have the request's.
+    for name in (job_id, str(response.body["request_id"])):
         prefix = f"{workspace.prefix}/{name}"
         if stored := s3.list_objects_v2(Bucket=workspace.bucket, Prefix=prefix).get("Contents"):
             return Verdict.BAD, f"Refused, yet {stored[0]['Key']} was stored."
-    return Verdict.OK, f"{answer} Nothing was stored."
+    return Verdict.OK, f"{response} Nothing was stored."
 
 
 def _prompt_limit(workspace: Workspace) -> int:
-    """The longest prompt that the deploy's default model takes, in characters."""
+    """Return the prompt limit of the deployment's default model, in characters."""
     if not workspace.model_arns:
         return image_models.get(image_models.DEFAULT_MODEL_ID).prompt_limit
     return image_models.get(workspace.model_arns[0]).prompt_limit

@@ -1,4 +1,4 @@
-"""A part of the smoke test as the notebook shows it: a table of checks and the pictures that were made."""
+"""A part of the smoke test as a notebook shows it: a table of checks and the pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN_WIDTH = "14rem"
 
 @dataclass(frozen=True)
 class ShownPicture:
-    """A picture and what is said under it."""
+    """A picture with its caption."""
 
     png: bytes
     prompt: str
@@ -26,7 +26,7 @@ class ShownPicture:
 
 @dataclass(frozen=True)
 class Part:
-    """Checks that belong together, and their pictures. Displayed by a notebook as both."""
+    """Related checks and their pictures, both displayed by a notebook."""
 
     checks: tuple[found.Check, ...]
     pictures: tuple[ShownPicture, ...] = ()
@@ -34,7 +34,7 @@ class Part:
 
     @classmethod
     def left_out(cls, selection: str) -> Part:
-        """Make the part that nobody asked for."""
+        """Return a part that was not selected."""
         return cls((), remark=f"Left out: this run checks only the {selection}.")
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Part:
 
 def thumbnail(png: bytes) -> str:
     """Shrink a picture to a JPEG in Base64."""
-    from PIL import Image  # noqa: PLC0415 - only who shows pictures pays for the import
+    from PIL import Image  # noqa: PLC0415 - only needed to show pictures
 
     with Image.open(io.BytesIO(png)) as image:
         small = image.convert("RGB")

@@ -1,7 +1,7 @@
-"""The smoke test's first part: who asks, in which region, whether the image models are offered, and what must be true before it pays.
+"""The smoke test's first part: identity, region, the image models' lifecycles, and the prerequisites of paid calls.
 
-Each function is asked which SDK its runtime has: one that is too old would pay for an image and then fail to store it. Bedrock is
-asked whether the account has agreed to the default model: a function may not agree, and its calls would be refused.
+Each function reports the SDK of its runtime: one that is too old would pay for an image and then fail to store it. Bedrock
+reports whether the account has agreed to the default model: without the agreement, a function's calls would be refused.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 def check(workspace: Workspace, clients: Callable[..., Any]) -> Part:
-    """Check identity, region and the lifecycle of every model that the deploy may use."""
+    """Check identity, region and the lifecycle of every model of the deployment."""
     checks = [ask("identity and region", lambda: _identity(workspace, clients))]
     if not workspace.model_arns:
         reason = "The deploy names no models: deploy the API or the queue, whose setting MODEL_ARNS lists them."
         checks.append(Check("image models", Verdict.BAD, 0.0, reason))
-    checks += [_model(arn, clients, default=place == 0) for place, arn in enumerate(workspace.model_arns)]
+    checks += [_model(arn, clients, default=index == 0) for index, arn in enumerate(workspace.model_arns)]
     return Part(tuple(checks))
 
 
@@ -53,7 +53,7 @@ def _model(arn: str, clients: Callable[..., Any], *, default: bool) -> Check:
 
 
 def _lifecycle(bedrock: Any, region: str, model_id: str, *, default: bool) -> tuple[Verdict, str]:
-    """Ask for the lifecycle: it tells of a model's end before the first paid call does."""
+    """Check a model's lifecycle, which announces its end before the first paid call fails."""
     found = lifecycle.fetch(bedrock, model_id)
     dates = f" ({announced})" if (announced := found.announced()) else ""
     if found.status is LifecycleStatus.ACTIVE:
@@ -68,7 +68,7 @@ def _lifecycle(bedrock: Any, region: str, model_id: str, *, default: bool) -> tu
         return Verdict.WARN, f"{found.status} in {region}{dates}: deprecated by its provider. {way_out}"
     if found.status is LifecycleStatus.NOT_ALLOWED:
         return Verdict.WARN, f"The caller may not ask (bedrock:GetFoundationModel is missing). {found.detail}"
-    # Without its default model nothing works; one of the others is missed only by who asks for it.
+    # Without its default model nothing works; other models are optional.
     verdict = Verdict.BAD if default else Verdict.WARN
     if found.status is LifecycleStatus.GONE:
         return verdict, f"Not offered in {region} any more. {found.detail}"
@@ -84,28 +84,28 @@ def _way_out(model_id: str, *, default: bool) -> str:
 
 @dataclass(frozen=True)
 class Prerequisites:
-    """The checks that come before anything is paid."""
+    """The checks before anything is paid for."""
 
     checks: tuple[Check, ...] = ()
 
     @property
     def blocking(self) -> str:
-        """Why nothing should be paid, as one sentence; empty when nothing stands in the way."""
+        """Why nothing should be paid for, as one sentence; empty if nothing prevents it."""
         failed = [check.name for check in self.checks if check.verdict is Verdict.BAD]
         return f"Nothing was paid, because a check before it failed: {'; '.join(failed)}." if failed else ""
 
 
 def check_prerequisites(workspace: Workspace, clients: Callable[..., Any], functions: Sequence[str]) -> Prerequisites:
-    """Ask what must be known before anything is paid.
+    """Check what must be true before anything is paid for.
 
     Args:
-        workspace: the deploy under test.
-        clients: gives the client of a service.
-        functions: which of `workspace.functions` are to be tried: "api", "worker".
+        workspace: the deployment under test.
+        clients: returns the client of a service.
+        functions: which of `workspace.functions` to check: "api", "worker".
     """
-    asked = [name for name in functions if name in workspace.functions]
-    checks = [ask(f"SDK of the {name} Lambda", partial(_sdk, workspace.functions[name], clients)) for name in asked]
-    # An ARN that is none is the platform's finding.
+    deployed = [name for name in functions if name in workspace.functions]
+    checks = [ask(f"SDK of the {name} Lambda", partial(_sdk, workspace.functions[name], clients)) for name in deployed]
+    # An invalid ARN is reported by `check`.
     with suppress(IndexError, UnknownModelError):
         region, model_id = image_models.parse_arn(workspace.model_arns[0])
         checks.append(ask("agreement to the default model", partial(_agreement, clients, region, model_id)))
@@ -113,7 +113,7 @@ def check_prerequisites(workspace: Workspace, clients: Callable[..., Any], funct
 
 
 def _agreement(clients: Callable[..., Any], region: str, model_id: str) -> tuple[Verdict, str]:
-    """Ask whether calls of the model will be let through.
+    """Check whether calls of the model will be accepted.
 
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModelAvailability.html
     """
@@ -130,16 +130,16 @@ def _agreement(clients: Callable[..., Any], region: str, model_id: str) -> tuple
 
 
 def _obstacle(found: Mapping[str, Any], region: str, model_id: str) -> str:
-    """Say why Bedrock would refuse the model's calls, and what to do; empty where it would not."""
+    """Return why Bedrock would refuse the model's calls, and what to do; empty if it would not."""
     agreement = found["agreementAvailability"]
     if agreement["status"] == "PENDING":
         return f"The agreement to {model_id} is not in force yet: that takes up to 15 minutes. Then run this again."
     if agreement["status"] != "AVAILABLE" or found["entitlementAvailability"] != "AVAILABLE":
-        why = f" ({agreement['errorMessage']})" if agreement.get("errorMessage") else ""
-        where = f"--model-id {model_id} --region {region}"
+        error = f" ({agreement['errorMessage']})" if agreement.get("errorMessage") else ""
+        options = f"--model-id {model_id} --region {region}"
         return (
-            f"This account has not agreed to {model_id}{why}. Run: aws bedrock list-foundation-model-agreement-offers {where}; "
-            f"aws bedrock create-foundation-model-agreement {where} --offer-token TOKEN; then wait up to 15 minutes."
+            f"This account has not agreed to {model_id}{error}. Run: aws bedrock list-foundation-model-agreement-offers {options}; "
+            f"aws bedrock create-foundation-model-agreement {options} --offer-token TOKEN; then wait up to 15 minutes."
         )
     if found["authorizationStatus"] != "AUTHORIZED":
         return f"This account is not authorized to use {model_id}: ask AWS Support, or choose another model."
@@ -150,15 +150,15 @@ def _obstacle(found: Mapping[str, Any], region: str, model_id: str) -> str:
 
 def _sdk(function: str, clients: Callable[..., Any]) -> tuple[Verdict, str]:
     try:
-        answer = clients("lambda").invoke(FunctionName=function, Payload=json.dumps({sdk.PROBE: "sdk"}))
+        response = clients("lambda").invoke(FunctionName=function, Payload=json.dumps({sdk.PROBE: "sdk"}))
     except ClientError as error:
         if is_access_denied(error):
             return Verdict.WARN, "Not asked: the caller lacks lambda:InvokeFunction."
         raise
-    found = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        why = f"{found.get('errorType')}: {found.get('errorMessage')}"
-        return Verdict.BAD, f"{function} does not start, or is of a release that cannot be asked. {why}"
+    found = json.loads(response["Payload"].read())
+    if "FunctionError" in response:
+        error_text = f"{found.get('errorType')}: {found.get('errorMessage')}"
+        return Verdict.BAD, f"{function} does not start, or is of a release that cannot be asked. {error_text}"
     oldest = ".".join(map(str, sdk.OLDEST_BOTOCORE))
     if not sdk.is_new_enough(found["botocore"]):
         return Verdict.BAD, f"botocore {found['botocore']} is older than {oldest}: images could not be stored."

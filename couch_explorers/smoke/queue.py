@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from couch_explorers.workspace import Workspace
 
-# How often to look into the bucket, in seconds; on AWS a look is a paid request ($0.005 per 1,000).
-LOOK_EVERY_S = 0.5
+# Seconds between two listings of the bucket; on AWS each is a paid request ($0.005 per 1,000).
+POLL_S = 0.5
 DEPTHS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -31,7 +31,7 @@ DEPTHS = (
 
 @dataclass
 class Sent:
-    """A prompt on its way: when it was sent, and which key came of it after how many seconds."""
+    """A sent prompt: when it was sent, and the resulting key after how many seconds."""
 
     prompt: str
     job_id: str
@@ -52,9 +52,9 @@ def check(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Part:
-    """Send the prompts, wait at most `timeout_s` seconds for their pictures, and compare the dead-letter queue.
+    """Send the prompts, wait up to `timeout_s` seconds for their pictures, and compare the dead-letter queue.
 
-    Costs one picture a prompt. `required` makes a queue that is not deployed BAD instead of SKIPPED.
+    Costs one picture per prompt. With `required`, a queue that is not deployed is BAD instead of SKIPPED.
     """
     if workspace.queue_url is None:
         verdict = Verdict.BAD if required else Verdict.SKIPPED
@@ -68,14 +68,14 @@ def check(
     checks = [
         ask("queue: the messages are sent", lambda: _send(sqs, workspace, prompts, run_id, before, sent, clock)),
     ]
-    trouble = _wait(s3, workspace, sent, f"{workspace.prefix}/{run_id}-queue-", begin + timeout_s, clock, sleep)
+    list_error = _wait(s3, workspace, sent, f"{workspace.prefix}/{run_id}-queue-", begin + timeout_s, clock, sleep)
     for number, job in enumerate(sent, start=1):
-        asked = ask(
+        result = ask(
             f"queue: picture {number} of {len(prompts)}",
-            partial(_arrived, s3, workspace, job, timeout_s, trouble),
+            partial(_arrived, s3, workspace, job, timeout_s, list_error),
         )
-        # What a person wants to know of a picture is how long it took to come, not how long it took to look at it.
-        checks.append(Check(asked.name, asked.verdict, round(job.seconds or clock() - job.at, 3), asked.detail))
+        # The time of interest is how long the picture took, not how long the check took.
+        checks.append(Check(result.name, result.verdict, round(job.seconds or clock() - job.at, 3), result.detail))
     checks.append(_time_in_queue(sent))
     checks.append(ask("queue: no dead-letter messages", lambda: _dead_letters(sqs, workspace, before)))
     made = sum(job.key.endswith(".png") for job in sent)
@@ -116,30 +116,30 @@ def _wait(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> str:
-    """Look until each job has left a picture or its reason, or time is up. Returns what kept it from looking, if anything."""
-    waiting = {f"{workspace.prefix}/{job.job_id}{end}": job for job in sent for end in (".png", ".error.json")}
-    trouble = ""
+    """Poll until each job has left a picture or an error note, or time is up. Return the last error of listing, if any."""
+    pending = {f"{workspace.prefix}/{job.job_id}{end}": job for job in sent for end in (".png", ".error.json")}
+    list_error = ""
     while any(not job.key for job in sent):
         try:
             listed = s3.list_objects_v2(Bucket=workspace.bucket, Prefix=prefix).get("Contents", ())
-            trouble = ""
-        except Exception as error:  # noqa: BLE001 - the next look may succeed; if none does, every row tells this
-            listed, trouble = (), f"{type(error).__name__}: {error}"
+            list_error = ""
+        except Exception as error:  # noqa: BLE001 - the next listing may succeed; if none does, every row reports this
+            listed, list_error = (), f"{type(error).__name__}: {error}"
         for found in listed:
-            job = waiting.get(found["Key"])
+            job = pending.get(found["Key"])
             if job is not None and not job.key:
                 job.key, job.seconds = found["Key"], clock() - job.at
         if clock() >= deadline:
             break
         if any(not job.key for job in sent):
-            sleep(LOOK_EVERY_S)
-    return trouble
+            sleep(POLL_S)
+    return list_error
 
 
-def _arrived(s3: Any, workspace: Workspace, job: Sent, timeout_s: float, trouble: str) -> tuple[Verdict, str]:
+def _arrived(s3: Any, workspace: Workspace, job: Sent, timeout_s: float, list_error: str) -> tuple[Verdict, str]:
     if not job.key:
-        if trouble:
-            return Verdict.BAD, f"The bucket could not be listed: {trouble}"
+        if list_error:
+            return Verdict.BAD, f"The bucket could not be listed: {list_error}"
         log = f"/aws/lambda/{workspace.functions.get('worker', 'the worker')}"
         return Verdict.BAD, f"Neither a picture nor a reason after {timeout_s:g} s. The worker's log: {log}"
     content = s3.get_object(Bucket=workspace.bucket, Key=job.key)["Body"].read()
@@ -147,20 +147,22 @@ def _arrived(s3: Any, workspace: Workspace, job: Sent, timeout_s: float, trouble
         reason = json.loads(content)
         return Verdict.BAD, f"{reason.get('reason')}: {reason.get('detail')} (s3://{workspace.bucket}/{job.key})"
     job.png = content
-    inside = png.read_parameters(content)
-    if (inside.get("id"), inside["request"]["prompt"]) != (job.job_id, job.prompt.strip()):
-        return Verdict.BAD, f"{job.key} holds the picture of another prompt: {inside['request']['prompt']!r}"
+    parameters = png.read_parameters(content)
+    if (parameters.get("id"), parameters["request"]["prompt"]) != (job.job_id, job.prompt.strip()):
+        return Verdict.BAD, f"{job.key} holds the picture of another prompt: {parameters['request']['prompt']!r}"
     width, height = png.size(content)
-    return Verdict.OK, f"s3://{workspace.bucket}/{job.key}, {width} x {height} pixels, by {inside['model']}."
+    return Verdict.OK, f"s3://{workspace.bucket}/{job.key}, {width} x {height} pixels, by {parameters['model']}."
 
 
 def _time_in_queue(sent: Sequence[Sent]) -> Check:
     name = "queue: time from message to picture"
-    took = [job.seconds for job in sent if job.key.endswith(".png")]
-    if not took:
+    durations = [job.seconds for job in sent if job.key.endswith(".png")]
+    if not durations:
         return Check(name, Verdict.SKIPPED, 0.0, "No picture came.")
-    seen = f"{min(took):.1f} to {max(took):.1f} s, the model's own time included; looked every {LOOK_EVERY_S:g} s."
-    return Check(name, Verdict.OK, round(max(took), 3), seen)
+    detail = (
+        f"{min(durations):.1f} to {max(durations):.1f} s, the model's own time included; looked every {POLL_S:g} s."
+    )
+    return Check(name, Verdict.OK, round(max(durations), 3), detail)
 
 
 def _dead_letters(sqs: Any, workspace: Workspace, before: Sequence[int]) -> tuple[Verdict, str]:
@@ -173,5 +175,5 @@ def _dead_letters(sqs: Any, workspace: Workspace, before: Sequence[int]) -> tupl
 
 
 def _depth(sqs: Any, workspace: Workspace) -> int:
-    answer = sqs.get_queue_attributes(QueueUrl=workspace.dead_letter_url, AttributeNames=list(DEPTHS))
-    return sum(int(answer["Attributes"].get(name, 0)) for name in DEPTHS)
+    response = sqs.get_queue_attributes(QueueUrl=workspace.dead_letter_url, AttributeNames=list(DEPTHS))
+    return sum(int(response["Attributes"].get(name, 0)) for name in DEPTHS)

@@ -1,4 +1,4 @@
-"""The smoke test's check that a function's `TimeToPicture` arrives in CloudWatch: objective, alarm and dashboard go by it."""
+"""The smoke test's check that a function's `TimeToPicture` arrives in CloudWatch, on which objective, alarm and dashboard rely."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMPLETE = "Complete"
 
 @dataclass(frozen=True)
 class Wait:
-    """How to wait for the metric of a part's pictures; `since` is when the part began."""
+    """How to wait for the metric of a part's pictures; `since` is the part's start."""
 
     since: datetime
     clock: Callable[[], float]
@@ -34,11 +34,11 @@ def check(
     """Wait until CloudWatch has the time to picture of as many pictures as were made; SKIPPED without any.
 
     Args:
-        part: The part's name, before the colon of the check's.
-        workspace: Where the system is deployed.
-        clients: Gives boto3 clients.
-        function: Which function makes the pictures, "worker" or "api".
-        pictures: How many it made.
+        part: The part's name, the prefix of the check's name.
+        workspace: The workspace under test.
+        clients: Returns boto3 clients.
+        function: The function that makes the pictures, "worker" or "api".
+        pictures: The number of pictures made.
         wait: Since when, and how to wait.
 
     """
@@ -50,7 +50,7 @@ def check(
 
 
 def _arrived(cloudwatch: Any, target: str, service: str, pictures: int, wait: Wait) -> tuple[Verdict, str]:
-    ends = wait.clock() + ARRIVES_WITHIN_S
+    deadline = wait.clock() + ARRIVES_WITHIN_S
     while True:
         count, longest_ms, gaps = _measured(cloudwatch, service, wait.since)
         if count >= pictures:
@@ -58,7 +58,7 @@ def _arrived(cloudwatch: Any, target: str, service: str, pictures: int, wait: Wa
                 Verdict.OK,
                 f"{count:g} in CloudWatch, the longest {longest_ms / 1000:.1f} s from asking to the picture.",
             )
-        if wait.clock() >= ends:
+        if wait.clock() >= deadline:
             return (
                 Verdict.BAD,
                 f"{count:g} of {pictures} after {ARRIVES_WITHIN_S:g} s: "
@@ -68,13 +68,13 @@ def _arrived(cloudwatch: Any, target: str, service: str, pictures: int, wait: Wa
 
 
 def _measured(cloudwatch: Any, service: str, since: datetime) -> tuple[float, float, str]:
-    """Ask how many pictures were measured since then, for the longest time, in milliseconds, and why either may be incomplete.
+    """Return how many pictures were measured since then, the longest time in milliseconds, and why either may be incomplete.
 
-    CloudWatch answers 200 for what it could not read, with a StatusCode and Messages beside it:
+    CloudWatch responds 200 even for data that it could not read, with a StatusCode and Messages:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataResult.html
     """
     metric = {"Namespace": NAMESPACE, "MetricName": METRIC, "Dimensions": [{"Name": "service", "Value": service}]}
-    answer = cloudwatch.get_metric_data(
+    response = cloudwatch.get_metric_data(
         MetricDataQueries=[
             {"Id": name, "MetricStat": {"Metric": metric, "Period": MINUTE_S, "Stat": statistic}}
             for name, statistic in (("count", "SampleCount"), ("longest", "Maximum"))
@@ -82,10 +82,10 @@ def _measured(cloudwatch: Any, service: str, since: datetime) -> tuple[float, fl
         StartTime=since.replace(second=0, microsecond=0),
         EndTime=datetime.now(UTC) + timedelta(seconds=MINUTE_S),
     )
-    values = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
-    incomplete = [result for result in answer["MetricDataResults"] if result.get("StatusCode", COMPLETE) != COMPLETE]
-    said = [message.get("Value", "") for part in (answer, *incomplete) for message in part.get("Messages", ())]
-    gaps = ", ".join(dict.fromkeys(str(part) for part in (*(result["StatusCode"] for result in incomplete), *said)))
+    values = {result["Id"]: result["Values"] for result in response["MetricDataResults"]}
+    incomplete = [result for result in response["MetricDataResults"] if result.get("StatusCode", COMPLETE) != COMPLETE]
+    messages = [message.get("Value", "") for part in (response, *incomplete) for message in part.get("Messages", ())]
+    gaps = ", ".join(dict.fromkeys(str(part) for part in (*(result["StatusCode"] for result in incomplete), *messages)))
     return (
         sum(values.get("count", ())),
         max(values.get("longest", ()), default=0.0),

@@ -129,7 +129,7 @@ def test_logs_that_were_cut_off_are_told(aws, look):
 def test_alarms_of_long_ago_have_lost_their_history_and_that_is_told(look):
     long_ago = NOW - 40 * DAY
 
-    assert "what an alarm did for 30 days" in look(windows=(Window("now", long_ago, long_ago + DAY),)).notes[0]
+    assert "the history of an alarm for 30 days" in look(windows=(Window("now", long_ago, long_ago + DAY),)).notes[0]
 
 
 def test_on_aws_the_functions_tell_the_deploys_of_the_windows(aws, look):

@@ -18,7 +18,7 @@ def told(cloud, workspace, stand):
         lines = evidence.search_logs(
             cloud.client("logs"), workspace.functions, job_id, stand.NOW + timedelta(hours=1)
         ).lines
-        return [(moment.place, moment.text) for moment in timeline_events(kept, list(sightings), lines)]
+        return [(moment.place, moment.text) for moment in timeline_events(kept, list(snapshots), lines)]
 
     return tell
 

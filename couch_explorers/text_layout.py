@@ -6,6 +6,7 @@ for both. A blank is where lines break; a no-break space keeps together what bel
 
 from __future__ import annotations
 
+import json
 import textwrap
 import unicodedata
 from bisect import bisect_right
@@ -62,6 +63,17 @@ def wrap_terminal(text: str, first: str = "", rest: str | None = None, *, column
 def printable(text: str) -> str:
     """Put a blank in the place of each character that steers a terminal or turns the order of what is read, line ends included."""
     return "".join(sign if sign.isprintable() or sign in JOINERS else " " for sign in text)
+
+
+def terminal_json(value: object, *, indent: int | None = None) -> str:
+    """Write a value as JSON for a terminal or another program: letters as they are, and as escapes what would steer a terminal.
+
+    JSON itself asks only for the escape of U+0000 to U+001F; DEL, the C1 controls and marks of direction would stay.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" or sign in JOINERS else json.dumps(sign)[1:-1] for sign in text
+    )
 
 
 def one_line(text: str, limit: int = ONE_LINE_LIMIT) -> str:

@@ -12,6 +12,8 @@ from couch_explorers.aws.bootstrap import Step
 from couch_explorers.cli import options
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.local import process
+from couch_explorers.paths import PROJECT_ROOT
+from tests import hostile
 from tests.aws_fakes.validated import checked
 from tests.command_line import couch, couch_process
 
@@ -208,3 +210,18 @@ def test_bootstrap_only_lists_what_is_missing_unless_told_to_apply(monkeypatch):
     assert made == ["bucket"]
     assert "is there  policy couch-explorers-42-deploy" in applied
     assert "gh variable set BUCKET_NAME --body my-images" in applied
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+@pytest.mark.parametrize("command", [("reproduce",), ("run",), ("faults",)])
+def test_an_error_that_repeats_an_argument_steers_no_terminal(command, text):
+    done = couch(*command, "--", text)
+
+    assert done.returncode in (1, 2)
+    assert hostile.unprintable(done.stderr) == set()
+
+
+def test_commands_print_json_only_by_the_function_that_escapes_what_steers_a_terminal():
+    modules = (PROJECT_ROOT / "couch_explorers" / "cli").glob("*.py")
+
+    assert [path.name for path in modules if "ensure_ascii=False" in path.read_text(encoding="utf-8")] == []

@@ -1,9 +1,12 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from couch_explorers import text_layout
 from couch_explorers.text_layout import cut, wrap, wrap_parts, wrap_terminal
+from tests import hostile
 
 TEXTS = st.text(st.sampled_from("ab é\u0301-/. "), max_size=120)
 
@@ -17,6 +20,18 @@ def test_terminal_lines_keep_ids_whole():
 
 def test_one_line_drops_what_a_terminal_would_obey():
     assert text_layout.one_line("a\x1b[2J\n b" + "c" * 400, limit=8) == "a [2J b…"
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_for_a_terminal_steers_nothing_and_is_read_back_as_it_was(text, indent):
+    value = {text: [text, "brygga \U0001f6cb\ufe0f \u6771\u4eac"]}
+
+    written = text_layout.terminal_json(value, indent=indent)
+
+    assert hostile.unprintable(written) == set()
+    assert "brygga \U0001f6cb\ufe0f \u6771\u4eac" in written
+    assert json.loads(written) == value
 
 
 @given(TEXTS, st.integers(3, 30), st.sampled_from(["break", "hyphens"]))

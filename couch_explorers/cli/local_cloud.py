@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect, echo_json
 
 if TYPE_CHECKING:
     from couch_explorers.local.retention import Pruned
@@ -147,7 +147,7 @@ def status(
         "faults": here.ask("GET", "/_couch/faults") if here else None,
     }
     if as_json:
-        typer.echo(json.dumps(state, indent=2, ensure_ascii=False))
+        echo_json(state)
         return
     if here is None:
         typer.echo(health.problem)
@@ -165,7 +165,7 @@ def status(
 def _status_of_aws(candidate: str | None, region: str | None, *, as_json: bool) -> None:
     deployed = connect("aws", candidate, region)
     if as_json:
-        typer.echo(json.dumps(deployed.to_json(), indent=2, ensure_ascii=False))
+        echo_json(deployed.to_json())
         return
     typer.echo(f"candidate    {deployed.candidate}, {deployed.region}")
     parts = {"API": deployed.api_url, "queue": deployed.queue_url, "DLQ": deployed.dead_letter_url}
@@ -216,7 +216,7 @@ def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
 
     findings = examine()
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        echo_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             typer.echo(f"{finding.verdict:<5}{finding.name:<16}{finding.detail}")

@@ -1,11 +1,10 @@
 """Commands for on-call work: emails, job, redrive."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, app, connect, echo_json
 
 if TYPE_CHECKING:
     from couch_explorers.paths import Home
@@ -44,7 +43,7 @@ def emails(
         return
     found = mails.read_mails(home)
     if as_json:
-        typer.echo(json.dumps([mail.to_json() for mail in found], indent=2, ensure_ascii=False))
+        echo_json([mail.to_json() for mail in found])
         return
     for line in mails.format_mails(found):
         typer.echo(line)
@@ -76,7 +75,7 @@ def job(
 
     timeline = trace(connect(target, candidate, region), job_id)
     if as_json:
-        typer.echo(json.dumps(timeline.to_json(), indent=2, ensure_ascii=False))
+        echo_json(timeline.to_json())
         return
     for line in timeline.lines():
         typer.echo(line)
@@ -103,7 +102,7 @@ def redrive(
 
     report = redrive.run(connect(target, candidate, region), ids or (), dry_run=dry_run, force=force)
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        echo_json(report.to_json())
     else:
         for line in report.lines():
             typer.echo(line)

@@ -26,6 +26,13 @@ Region = Annotated[
 ]
 
 
+def echo_json(value: object) -> None:
+    """Print what `--json` asks for; see `text_layout.terminal_json`."""
+    from couch_explorers.text_layout import terminal_json
+
+    typer.echo(terminal_json(value, indent=2))
+
+
 class UsageError(Exception):
     """A command was called with arguments that it does not accept; the message says which it accepts."""
 

@@ -121,5 +121,7 @@ def load(
 
 
 def _as_json(record: Any) -> str:
+    from couch_explorers.text_layout import terminal_json
+
     values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(record).items()}
-    return json.dumps(values, ensure_ascii=False)
+    return terminal_json(values)

@@ -1,11 +1,10 @@
 """The hand-in's command: deliverables."""
 
-import json
 from typing import Annotated, Literal
 
 import typer
 
-from couch_explorers.cli.options import AsJson, Candidate, Region, Target, UsageError, app, connect
+from couch_explorers.cli.options import AsJson, Candidate, Region, Target, UsageError, app, connect, echo_json
 
 
 @app.command()
@@ -58,7 +57,7 @@ def deliverables(
         )
     words = render.in_language(language)
     if as_json:
-        typer.echo(json.dumps(render.as_json(facts, words), indent=2, ensure_ascii=False))
+        echo_json(render.as_json(facts, words))
     else:
         typer.echo(render.markdown(facts, words), nl=False)
     if write:

@@ -72,7 +72,7 @@ def refuse_what_is_no_prompt(text: str) -> None:
     if isinstance(value, list):
         raise InvalidJobError(f"The body is a list in JSON, but a job is one object: {TWO_FORMS} for each.")
     raise InvalidJobError(
-        f"The body {shown(text)} is JSON, but no job: {TWO_FORMS}. To paint just these characters: {_as_job(text)}."
+        f"The body {shown(text)} is JSON, but no job: {TWO_FORMS}. To paint just these characters: {example_job(text)}."
     )
 
 
@@ -98,9 +98,14 @@ def _event_of(fields: Mapping[str, Any]) -> str | None:
     return next((service for service, names in _EVENTS if names <= fields.keys()), None)
 
 
-def _as_job(text: str) -> str:
-    """A job whose prompt is a text, as an example: cut where it is long."""
-    return json.dumps({"prompt": text if len(text) <= 40 else f"{text[:39]}…"}, ensure_ascii=False)  # noqa: PLR2004
+def example_job(text: str, longest: int = 40) -> str:
+    """Write a job whose prompt is a text, cut to so many characters, as an example in an error message.
+
+    What cannot be seen is escaped, as in `shown`: the text is a stranger's.
+    """
+    prompt = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    # Longer than any: a character takes two escapes at most.
+    return shown({"prompt": prompt}, limit=2 * len("\\u0000") * (longest + 2))
 
 
 def _no_constant(_name: str) -> None:

@@ -167,8 +167,7 @@ def _how_to_send(text: str) -> str:
     """Say what to do with a body that begins like JSON and is none: a job with a slip in it, or a prompt."""
     if _BEGINS_LIKE_A_JOB.match(text):
         return 'fix the JSON, or send a prompt that starts with "{" as {"prompt": "{…"}'
-    prompt = text if len(text) <= LONGEST_EXAMPLE else f"{text[: LONGEST_EXAMPLE - 1]}…"
-    return f"send such a prompt as {message_body(prompt)}"
+    return f"send such a prompt as {bodies.example_job(text, LONGEST_EXAMPLE)}"
 
 
 def with_id(body: str, job_id: str) -> str:

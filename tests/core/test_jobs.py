@@ -9,6 +9,7 @@ from hypothesis import example, given, strategies
 
 from couch_explorers.core import image_models, jobs
 from couch_explorers.core.errors import InvalidJobError, UnknownModelError
+from tests import hostile
 
 CORE = image_models.get("stability.stable-image-core-v1:1")
 TITAN = image_models.get("amazon.titan-image-generator-v1")
@@ -315,3 +316,22 @@ def test_a_body_that_has_an_id_stays_as_it_is():
     body = '{"id": "first", "prompt": "A fjord \\u00e5"}'
 
     assert jobs.with_id(body, "second") == body
+
+
+@pytest.mark.parametrize("lead", ["{", "{\x7f", '[{"', "prompt=", '--x\r\nContent-Disposition: form-data; name="'])
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+def test_refusal_repeats_nothing_that_steers_a_terminal(lead, text):
+    with pytest.raises(InvalidJobError) as refused:
+        parse(f"{lead}{text}")
+
+    assert not hostile.unprintable(refused.value.detail)
+
+
+def test_example_of_a_job_can_be_sent_as_it_is():
+    text = "{\x7f\u202e\U0001f6cb" * 30
+
+    with pytest.raises(InvalidJobError) as refused:
+        parse(text)
+
+    written = refused.value.detail.partition("send such a prompt as ")[2].rstrip(".")
+    assert json.loads(written) == {"prompt": text[: jobs.LONGEST_EXAMPLE - 1] + "…"}

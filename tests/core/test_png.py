@@ -9,6 +9,7 @@ from PIL import Image, PngImagePlugin
 
 from couch_explorers.core import png
 from couch_explorers.core.png import BrokenPictureError, ForeignPictureError
+from tests import hostile
 
 PARAMETERS = {
     "created": "2026-11-23T08:00:00Z",
@@ -232,3 +233,18 @@ def test_length_of_four_gigabytes_is_more_than_there_is(picture):
 def test_parameters_that_json_cannot_hold_are_refused(picture):
     with pytest.raises(ValueError, match="not JSON compliant"):
         png.add_parameters(picture, {"seed": float("nan")})
+
+
+@pytest.mark.parametrize(
+    "text", [*hostile.TEXTS.values(), "A fjord " * (1024 * 1024 // 8)], ids=[*hostile.TEXTS, "1 MiB"]
+)
+def test_a_hostile_prompt_is_text_in_the_picture_and_is_read_back_as_it_was(picture, text):
+    request = PARAMETERS["request"] | {"prompt": text, "negative_prompt": text}
+
+    written = png.add_parameters(picture, PARAMETERS | {"request": request})
+
+    assert png.read_parameters(written)["request"] == request
+    assert [chunk.kind for chunk in png.chunks(written)].count(b"iTXt") == 2
+    with Image.open(io.BytesIO(picture)) as before, Image.open(io.BytesIO(written)) as after:
+        assert after.text.keys() == {"couch", "parameters"}
+        assert after.tobytes() == before.tobytes()

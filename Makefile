@@ -39,7 +39,8 @@ kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 	@$(BIN)/python -m tests.local.engine.kills 50
 
 abuse: .venv/.project ## thousands of broken requests and orders of faults (10 min)
-	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py tests/sam_lambda/test_abuse.py
+	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py tests/sam_lambda/test_abuse.py \
+	  tests/sam_lambda/test_openapi.py
 
 mutants: .venv/.mutants ## change what ships in the Lambdas; a test must fail (3 h)
 	@$(BIN)/python tools/mutants.py

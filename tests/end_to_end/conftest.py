@@ -49,6 +49,7 @@ SLOW = (
     "test_exam_report",
     "test_lab",
     "test_closed_api",
+    "test_api_abuse",
 )
 # What takes longest starts first. Each module's tests run in one process, one after the other, and the modules start in this
 # order (`--dist loadfile --no-loadscope-reorder`: by itself xdist starts those with the most tests first, whatever they take).

@@ -9,7 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests import handlers
+from tests import handlers, hostile
+from tests.aws_fakes.models import ImageModels
+from tests.aws_fakes.services import Bucket
+from tests.aws_fakes.validated import client
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "sam_lambda" / "generate_image" / "app.py"
@@ -65,3 +68,39 @@ def request_event():
         return {**event, "body": body, "isBase64Encoded": is_base64}
 
     return make
+
+
+class BackedFunction:
+    """The function with its real core, on fakes of S3 and Bedrock that are emptied for each request."""
+
+    def __init__(self, module):
+        self.module, self.s3, self.models = module, Bucket(), ImageModels()
+
+    def clear(self):
+        self.s3.objects.clear()
+        self.models.requests.clear()
+
+    def check(self, status, answer):
+        """Paid once and stored once, or refused with a sentence and neither."""
+        if status == 200:
+            assert list(self.s3.objects) == [answer["key"]]
+            assert len(self.models.requests) == 1
+            assert answer["key"].startswith("42/")
+            assert answer["key"].count("/") == 1
+            return
+        assert 400 <= status < 500
+        assert answer.keys() == {"error", "detail", "request_id"}
+        assert self.s3.objects == {}
+        assert self.models.requests == []
+        assert not hostile.unprintable(answer["detail"])
+        assert len(answer["detail"]) < 1000
+
+
+@pytest.fixture(scope="module")
+def backed(loaded_app):
+    function = BackedFunction(loaded_app)
+    bedrock = client("bedrock-runtime", function.models, "us-west-2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaded_app, "s3", client("s3", function.s3))
+        patch.setattr(loaded_app, "bedrock", lambda _region: bedrock)
+        yield function

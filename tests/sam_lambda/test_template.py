@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
-import boto3
 import pytest
-from samcli.yamlhelper import yaml_parse
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
 from couch_explorers.core import image_models
+from tests import sam_template
 
 ROOT = Path(__file__).resolve().parents[2]
 # What $context gives for an error, put where API Gateway would put it.
@@ -27,7 +23,7 @@ API_GATEWAY_WAITS_S = 29  # API Gateway quotas, integration time-out of a REST A
 
 @pytest.fixture(scope="module")
 def template():
-    return yaml_parse((ROOT / "sam_lambda" / "template.yaml").read_text(encoding="utf-8"))
+    return sam_template.read()
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +120,7 @@ def test_every_answer_of_the_gateway_itself_has_the_functions_shape(api):
 
 def expanded(template, **parameters):
     """What SAM makes of the template with these parameters: resources, and the security of the one method."""
-    given = {name: value.get("Default", "") for name, value in template["Parameters"].items()} | parameters
-    body = copy.deepcopy(template)
-    body["Resources"]["GenerateImageFunction"]["Properties"]["CodeUri"] = "s3://bucket/key"
-    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1"))
-    made = translator.translate(body, parameter_values=given | {"CandidateNumber": "42"})["Resources"]
+    made = sam_template.expand(template, **parameters)
     method = made["GenerateImageApi"]["Properties"]["Body"]["paths"]["/generate-image"]["post"]
     return made, method.get("security", []), method["x-amazon-apigateway-integration"]
 

@@ -14,10 +14,12 @@ integrations run for any time. Here:
   imported from OpenAPI documents. LocalEmu ignores both.
 - A service is called with the integration's role, whose credentials are fetched for each call, or as API Gateway itself, so that
   permissions are checked.
+- An exported OpenAPI 3 document names the API's address and the models of bodies that are not JSON. LocalEmu leaves both out.
 - Every request to a stage is reported to the observers.
 
 Documentation, in the API Gateway developer guide: `api-gateway-request-throttling`, `supported-gateway-response-types`,
-`set-up-lambda-proxy-integrations`, `api-gateway-execution-service-limits-table`, `permissions`, `api-gateway-swagger-extensions-authtype`.
+`set-up-lambda-proxy-integrations`, `api-gateway-execution-service-limits-table`, `permissions`, `api-gateway-swagger-extensions-authtype`,
+`api-gateway-export-api`.
 """
 
 from __future__ import annotations
@@ -32,11 +34,12 @@ from couch_explorers.local.engine import gateway, observers
 from couch_explorers.local.engine.patches import iam, when_loaded, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 logger = logging.getLogger("couch.local")
 
 SEAMS = {
+    "localemu.services.apigateway.exporter:_OpenApiOAS30Exporter.export": "0eeeb1ca5fca",
     "localemu.services.apigateway.legacy.provider:ApigatewayProvider.put_rest_api": "ef95748af522",
     "localemu.services.apigateway.next_gen.execute_api.handlers.authorizer:AuthorizerHandler.__call__": "b27e56136396",
     "localemu.services.apigateway.next_gen.execute_api.handlers.gateway_exception:GatewayExceptionHandler.__call__": "b04956ded9bd",
@@ -73,6 +76,7 @@ def _change_classes() -> None:
     _authorize()
     _refuse()
     _import()
+    _export()
     _check_proxy_responses()
     _limit_integration_time()
     _call_services_as_principals()
@@ -228,6 +232,7 @@ def _import() -> None:
         if is_new and mode == "merge":
             rest_api.binaryMediaTypes = list(dict.fromkeys(binary + (rest_api.binaryMediaTypes or [])))
         _import_authorization(rest_api, open_api_spec)
+        _import_request_models(rest_api, open_api_spec)
         kept = get_apigateway_store(context=context).rest_apis[rest_api.id].gateway_responses
         if mode == "overwrite":
             kept.clear()
@@ -249,17 +254,45 @@ def _import_authorization(rest_api: Any, document: dict[str, Any]) -> None:
     """Give the methods that ask for a signature in an OpenAPI document their authorization type."""
     schemes = document.get("securityDefinitions") or document.get("components", {}).get("securitySchemes") or {}
     signed = {name for name, scheme in schemes.items() if scheme.get(AUTHTYPE) == SIGNATURE_VERSION_4}
+    for method, made in _imported_methods(rest_api, document):
+        asked = method.get("security", document.get("security") or [])
+        if signed & {scheme for group in asked for scheme in group}:
+            made.authorization_type = AWS_IAM
+
+
+def _import_request_models(rest_api: Any, document: dict[str, Any]) -> None:
+    """Give each method the models of its body for all content types, of which LocalEmu keeps application/json alone."""
+    for method, made in _imported_methods(rest_api, document):
+        content = (method.get("requestBody") or {}).get("content") or {}
+        models = {kind: media.get("schema", {}).get("$ref", "").rpartition("/")[2] for kind, media in content.items()}
+        if named := {kind: model for kind, model in models.items() if model}:
+            made.request_models = named
+
+
+def _imported_methods(rest_api: Any, document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Give each method of an OpenAPI document with the method that was made of it."""
     resources = {resource.get_path(): resource for resource in rest_api.resources.values()}
     for path, methods in (document.get("paths") or {}).items():
         for name, method in methods.items():
-            asked = method.get("security", document.get("security") or []) if isinstance(method, dict) else []
-            made = (
-                resources[path].resource_methods.get(ANY if name == ANY_METHOD else name.upper())
-                if path in resources
-                else None
-            )
-            if made is not None and signed & {scheme for group in asked for scheme in group}:
-                made.authorization_type = AWS_IAM
+            if path in resources and isinstance(method, dict):
+                made = resources[path].resource_methods.get(ANY if name == ANY_METHOD else name.upper())
+                if made is not None:
+                    yield method, made
+
+
+def _export() -> None:
+    import yaml  # type: ignore[import-untyped]
+    from localemu.services.apigateway import exporter
+
+    def export(made: Callable[..., Any], self: Any, api_id: str, stage: str, kind: str, *options: Any) -> Any:
+        document = made(self, api_id, stage, kind, *options)
+        # The last option is the region; YAML comes as text.
+        read = yaml.safe_load(document) if isinstance(document, str) else document
+        for server in read["servers"]:
+            server["url"] = f"https://{api_id}.execute-api.{options[-1]}.amazonaws.com/{{basePath}}"
+        return yaml.safe_dump(read, sort_keys=False) if isinstance(document, str) else read
+
+    wrap(exporter._OpenApiOAS30Exporter, "export", export)
 
 
 def _check_proxy_responses() -> None:

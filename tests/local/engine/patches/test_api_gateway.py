@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 STACK = "api-under-test"
@@ -168,6 +169,31 @@ def test_method_of_the_root_is_imported(engine_cloud, deploy):
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     api_id = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "Id")
     assert engine_cloud.ask("GET", f"/_aws/execute-api/{api_id}/prod/")[:2] == (200, {"ok": True})
+
+
+def test_export_has_the_address_and_the_models_of_all_content_types(engine_cloud, deploy):
+    body = template()
+    document = body["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    kinds = {"application/json": "Job", "text/plain": "Prompt"}
+    document["components"] = {"schemas": {name: {"type": "string", "maxLength": 7} for name in kinds.values()}}
+    content = {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind, name in kinds.items()}
+    method = document["paths"]["/mock"].pop("get")
+    document["paths"]["/mock"]["post"] = method | {"requestBody": {"content": content, "required": True}}
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in deploy(body, "exported")["Outputs"]}
+    export = engine_cloud.client("apigateway").get_export
+
+    def exported(accepts):
+        answer = export(restApiId=outputs["Id"], stageName="prod", exportType="oas30", accepts=accepts)
+        return yaml.safe_load(answer["body"].read())
+
+    found = exported("application/json")
+
+    assert exported("application/yaml") == found
+    assert found["paths"]["/mock"]["post"]["requestBody"] == {"content": content, "required": True}
+    assert found["components"]["schemas"].items() >= document["components"]["schemas"].items()
+    [server] = found["servers"]
+    address = server["url"].format(**{name: each["default"] for name, each in server["variables"].items()})
+    assert f"{address}/mock" == outputs["Url"]
 
 
 def test_queue_of_a_stack_can_be_made_again_after_its_deletion(engine_cloud, deploy):

@@ -23,6 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -120,14 +121,14 @@ def environment() -> dict[str, str]:
     return clean | {"COUCH_HYPOTHESIS_PROFILE": "mutants", "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
 
 
-def mutmut(*arguments: str, quiet: bool = True) -> str:
-    """Run mutmut on the copy; ends the program where it fails. Returns what it printed, "" where it was not quiet."""
+def mutmut(*arguments: str) -> str:
+    """Run mutmut on the copy and return what it printed; ends the program with that where it fails."""
     done = subprocess.run(
-        [PROGRAMS / "mutmut", *arguments], cwd=COPY, env=environment(), capture_output=quiet, text=True, check=False
+        [PROGRAMS / "mutmut", *arguments], cwd=COPY, env=environment(), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        sys.exit(f"mutmut {arguments[0]} failed ({done.returncode}).\n{done.stderr or ''}")
-    return done.stdout or ""
+        sys.exit(f"mutmut {arguments[0]} failed ({done.returncode}).\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def results() -> dict[str, str]:
@@ -137,24 +138,16 @@ def results() -> dict[str, str]:
 
 def is_seen_alone(name: str) -> bool:
     """Whether a test fails, or hangs, with this change in a process of its own."""
-    tests = settings()["pytest_add_cli_args_test_selection"]
-    # Those that mirror the module come first, because they end most runs.
+    # Those that mirror the module come first, because to collect all tests takes longer than these.
     first = mirrors(name.rpartition(".")[0]) if name else []
-    command = [
-        PROGRAMS / "python",
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir=.",
-        *first,
-        *tests,
-    ]
+    return bool(first and is_seen_by(name, first)) or is_seen_by(name, settings()["pytest_add_cli_args_test_selection"])
+
+
+def is_seen_by(name: str, tests: Sequence[str]) -> bool:
+    """Whether one of these tests fails, or hangs, with this change in a process of its own."""
     try:
         done = subprocess.run(
-            command,
+            [PROGRAMS / "python", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--rootdir=.", *tests],
             cwd=COPY / "mutants",
             env=environment() | {"MUTANT_UNDER_TEST": name, "PYTHONPATH": "."},
             capture_output=True,
@@ -207,11 +200,18 @@ def run(patterns: Sequence[str], processes: int) -> dict[str, str]:
     shutil.rmtree(COPY / "mutants", ignore_errors=True)
     statuses: dict[str, str] = {}
     for module, within in modules(tracked(), patterns).items():
-        print(f"\n{module}", flush=True)
+        started = time.monotonic()
         select_tests(mirrors(module) or settings()["pytest_add_cli_args_test_selection"])
-        mutmut("run", "--max-children", str(processes), *within, quiet=False)
-        statuses |= {name: status for name, status in results().items() if name.rpartition(".")[0] == module}
-    return {name: status for name, status in statuses.items() if status != NOT_RUN}
+        mutmut("run", "--max-children", str(processes), *within)
+        of_module = {
+            name: status
+            for name, status in results().items()
+            if name.rpartition(".")[0] == module and status != NOT_RUN
+        }
+        seen = sum(status == KILLED for status in of_module.values())
+        print(f"{module}: {len(of_module)} changes, {seen} seen, {time.monotonic() - started:.0f} s", flush=True)
+        statuses |= of_module
+    return statuses
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -259,6 +259,7 @@ def test_a_job_has_one_key_for_its_picture_and_one_for_its_error():
     job = parse('{"prompt": "A", "id": "paris"}')
 
     assert (job.key("42"), job.error_key("42")) == ("42/paris.png", "42/paris.error.json")
+    assert jobs.timeouts_prefix("42", job.id) == "42/paris.timeouts/"
 
 
 @pytest.mark.parametrize(

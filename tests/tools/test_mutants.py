@@ -23,7 +23,7 @@ KEPT = Mutant("couch_explorers.core.retries.pause_ceiling_s", "return 2", "retur
 @pytest.fixture
 def mutmut(monkeypatch):
     """Answer in mutmut's place."""
-    monkeypatch.setattr(mutants, "mutmut", lambda command, *_: {"show": DIFF, "results": RESULTS}[command])
+    monkeypatch.setattr(mutants, "mutmut", lambda command, *_: {"run": "", "show": DIFF, "results": RESULTS}[command])
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,16 @@ def test_selected_tests_are_all_that_changes_in_the_settings(monkeypatch, tmp_pa
     expected = tomllib.loads((mutants.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     expected["tool"]["mutmut"]["pytest_add_cli_args_test_selection"] = ["tests/core/test_png.py"]
     assert written == expected
+
+
+def test_run_counts_what_became_of_each_modules_changes(mutmut, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(mutants, "COPY", tmp_path)
+    monkeypatch.setattr(mutants, "copy_tree", lambda: None)
+
+    statuses = mutants.run(["couch_explorers.core.retries*"], processes=1)
+
+    assert statuses == {"couch_explorers.core.retries.x_pause_ceiling_s__mutmut_1": "killed"}
+    assert capsys.readouterr().out.startswith("couch_explorers.core.retries: 1 changes, 1 seen, ")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Asking the deployed API, with the key and the signature that its stack may require: one POST, and its answer whatever it was."""
+"""Calls the deployed API with the key and the signature that its stack may require."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from couch_explorers.aws.discovery import Workspace
 
-# API Gateway gives up after 29 s (its quotas page), so a longer wait learns nothing.
+# API Gateway times out after 29 s (its quotas page): waiting longer is useless.
 TIMEOUT_S = 35.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API said: HTTP status, the JSON object of the body (empty when there was none), and how many calls it took."""
+    """The API's response: HTTP status, the JSON object in the body (or an empty one), and the number of calls."""
 
     status: int
     body: dict[str, Any]
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Api:
-    """The deployed API, and what its stack requires of a request.
+    """The deployed API, and what its stack requires in a request.
 
     Attributes:
         url: Where prompts are posted.
@@ -73,7 +73,7 @@ class Api:
     def post(
         self, body: str, *, retry_after_s: Sequence[float] = (), sleep: Callable[[float], None] = time.sleep
     ) -> Answer:
-        """Send a body to the API; a throttled call (429) is sent again after each of the waits.
+        """Post a body to the API; retries a throttled call (429) after each of the waits.
 
         Raises:
             OSError: Nothing answers.

@@ -1,4 +1,4 @@
-"""What a check found, how a notebook shows it, and how a report reads it back.
+"""The result of a check, its display in a notebook, and how a report reads it back.
 
 A notebook displays its checks; the display carries them a second time as data (`CHECKS_MIME`), so that `couch run` needs
 no side channel to know what was found, and a saved notebook keeps its verdicts.
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class WithChecks(Protocol):
-        """Whatever carries checks: a part of a smoke test, a review, a conclusion."""
+        """An object with checks: a part of a smoke test, a review, a summary."""
 
         @property
         def checks(self) -> Iterable[Check]:
-            """The checks, in the order in which they are shown."""
+            """The checks, in display order."""
 
 
 CHECKS_MIME = "application/vnd.couch.checks+json"
-# Set in the kernel that `couch run` starts, which reads the verdicts from what the notebook shows.
+# Set in the kernel of `couch run`, which reads the verdicts from the notebook's outputs.
 RUN_VARIABLE = "COUCH_RUN"
 
 
 class Verdict(StrEnum):
-    """How a check ended. Only BAD makes `couch run` fail, unless the notebook's parameter `fail_on` says otherwise."""
+    """The verdict of a check. Only BAD makes `couch run` fail, unless the notebook's parameter `fail_on` says otherwise."""
 
     OK = "OK"
     WARN = "WARN"
@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One question to the system and its answer: what was asked, the verdict, how long it took, what was seen."""
+    """A check of the system: its name, verdict, duration in seconds, and details."""
 
     name: str
     verdict: Verdict
@@ -51,7 +51,7 @@ class Check:
     detail: str
 
 
-# A sign beside the colour: the verdict must be readable on paper and by people who do not see the colours apart.
+# A symbol besides the colour: the verdict must be readable on paper and by people who cannot distinguish the colours.
 SIGNS = {Verdict.OK: "✓", Verdict.WARN: "!", Verdict.BAD: "✗", Verdict.NO_DATA: "?", Verdict.SKIPPED: "○"}
 COLOURS = {
     Verdict.OK: "#0f766e",
@@ -61,7 +61,7 @@ COLOURS = {
     Verdict.SKIPPED: "#5b6472",
 }
 
-# What a notebook's parameter `fail_on` may say, and the verdicts that then make `couch run` fail.
+# The values of a notebook's parameter `fail_on`, and the verdicts that make `couch run` fail.
 FAILING = {
     "NOTHING": frozenset[Verdict](),
     "BAD": frozenset({Verdict.BAD}),
@@ -70,17 +70,17 @@ FAILING = {
 
 
 def ask(name: str, question: Callable[[], tuple[Verdict, str]]) -> Check:
-    """Put one question and time the answer; whatever it raises becomes a BAD check that names the exception."""
+    """Run a check and time it; an exception becomes a BAD check that names it."""
     begin = time.perf_counter()
     try:
         verdict, detail = question()
-    except Exception as error:  # noqa: BLE001 - the row must say what went wrong, whatever it was, and the rest go on
+    except Exception as error:  # noqa: BLE001 - the row must report any error, and the other checks continue
         verdict, detail = Verdict.BAD, f"{type(error).__name__}: {error}"
     return Check(name, verdict, round(time.perf_counter() - begin, 3), detail)
 
 
 def count(checks: Iterable[Check]) -> str:
-    """Say how many checks ended in which way, for example "11 OK, 1 WARN"."""
+    """Count the checks by verdict, for example "11 OK, 1 WARN"."""
     verdicts = [check.verdict for check in checks]
     return (
         ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts) or "no checks"
@@ -88,15 +88,15 @@ def count(checks: Iterable[Check]) -> str:
 
 
 class ChecksFailedError(Exception):
-    """Checks that fail a run; the message names them."""
+    """Some checks fail the run; the message names them."""
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows: the message alone, for no line of code is at fault."""
+        """Return what IPython shows: only the message, because no line of code is at fault."""
         return [f"{type(self).__name__}: {self}"]
 
 
 def raise_for_verdicts(shown: WithChecks, fail_on: str = "BAD") -> None:
-    """End a notebook with an error where a check fails it, so that papermill and nbconvert exit with more than 0.
+    """End a notebook with an error if a check fails it, so that papermill and nbconvert exit with a non-zero code.
 
     Args:
         shown: what the notebook showed; it has `checks`.
@@ -119,18 +119,18 @@ def badge(verdict: Verdict) -> str:
 
 
 def table(checks: Sequence[Check]) -> str:
-    """Render checks as an HTML table: verdict, check, what was seen, seconds."""
+    """Render checks as an HTML table: verdict, name, details, seconds."""
     return html.render("checks.html.j2", checks=checks, signs=SIGNS, colours=COLOURS)
 
 
 def bundle(checks: Sequence[Check], shown: str) -> dict[str, Any]:
-    """Make what a notebook shows for checks: HTML for people, text for terminals, data for `couch run`."""
+    """Return the MIME bundle of checks: HTML for notebooks, text for terminals, data for `couch run`."""
     lines = (f"{check.verdict:8}{check.name}  {check.seconds:.1f} s  {check.detail}" for check in checks)
     return {"text/html": shown, "text/plain": "\n".join(lines), CHECKS_MIME: [asdict(check) for check in checks]}
 
 
 def found_in(notebook: Mapping[str, Any]) -> list[Check]:
-    """Read back every check that an executed notebook displayed, in the order of its cells."""
+    """Return every check that an executed notebook displayed, in the order of its cells."""
     outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
     shown = (output.get("data", {}).get(CHECKS_MIME, ()) for output in outputs)
     return [

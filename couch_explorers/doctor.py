@@ -24,7 +24,7 @@ Verdict = Literal["OK", "WARN", "BAD"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: BAD stops `couch up`, WARN costs a part of it."""
+    """One requirement: BAD prevents `couch up`, WARN a part of it."""
 
     name: str
     verdict: Verdict
@@ -33,7 +33,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything that the workspace needs; never raises, never changes anything."""
+    """Check everything that the workspace needs; never raises, never changes anything."""
     return [look() for look in LOOKS]
 
 
@@ -43,7 +43,7 @@ def _python() -> Finding:
 
 
 def _lock() -> Finding:
-    """Whether the environment was synced after the lock changed."""
+    """Check whether the environment was synced after the lock file changed."""
     stamp, lock = PROJECT_ROOT / ".venv" / ".synced", PROJECT_ROOT / "requirements.lock"
     if not stamp.exists():
         return Finding("packages", "WARN", "this environment was not made by the Makefile", "make setup")
@@ -131,7 +131,7 @@ def _deployment() -> Finding:
 
 
 def aws_credentials() -> Finding:
-    """AWS is not needed to begin, so nothing here is worse than a hint."""
+    """Check the AWS configuration, which is not needed to start: at worst a hint."""
     import boto3  # noqa: PLC0415 - takes longer than all the rest
 
     from couch_explorers.aws import credentials  # noqa: PLC0415
@@ -159,7 +159,7 @@ def aws_credentials() -> Finding:
 
 
 def _within(seconds: float, action: Callable[[], object]) -> bool:
-    """Let an action work for so long, and say whether it ended by then; raises what it raises."""
+    """Run an action with a time limit; return whether it finished. Raises what the action raises."""
     raised: list[Exception] = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and folders that are found wanting before anything is paid."""
+"""Atomic file writes, and checks that a folder is writable before anything is paid for."""
 
 import errno
 import json
@@ -8,21 +8,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# As much as a report or a picture takes: what a full disk refuses is found out by writing it.
+# The size of a report or a picture: only writing shows whether a disk is full.
 PROBE_BYTES = 4 * 1024 * 1024
 
 
 class OutputError(Exception):
-    """A folder that cannot be written into; the message says which, why, and how to choose another."""
+    """A folder cannot be written to; the message says which, why, and how to choose another."""
 
 
 def reason(error: OSError) -> str:
-    """Say in the system's words why a file could not be written or read."""
+    """Return the system's reason why a file could not be written or read."""
     return error.strerror or str(error)
 
 
 def check_writable(folder: Path, *, what: str, how: str) -> Path:
-    """Make a folder and sure that a file of PROBE_BYTES fits into it.
+    """Create a folder and check that a file of PROBE_BYTES fits into it.
 
     Args:
         folder: made where it is not there.
@@ -46,9 +46,9 @@ def check_writable(folder: Path, *, what: str, how: str) -> Path:
 
 
 def write_whole(path: Path, content: bytes | str) -> Path:
-    """Write a file so that a reader, or a crash, never meets half of it."""
+    """Write a file atomically: neither a reader nor a crash leaves half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Half a character pair, which UTF-8 has no bytes for, is written as its escape.
+    # A lone surrogate, which UTF-8 cannot encode, is written as its escape.
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -59,23 +59,23 @@ def write_whole(path: Path, content: bytes | str) -> Path:
         with suppress(OSError):
             Path(name).unlink(missing_ok=True)
         raise
-    # mkstemp makes files for the owner only; these are ordinary ones.
+    # mkstemp creates files for the owner only; these get ordinary permissions.
     path.chmod(0o644)
     return path
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Write a value as indented JSON, whole or not at all."""
+    """Write a value as indented JSON, atomically."""
     return write_whole(path, json_text(value))
 
 
 def json_text(value: Any) -> str:
-    """Write a value as indented JSON, for people too."""
+    """Return a value as indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file; None where there is no such file or it holds no JSON."""
+    """Return the value in a JSON file; None if the file does not exist or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):

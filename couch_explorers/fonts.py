@@ -1,4 +1,4 @@
-"""Which font has a character: DejaVu Sans, then Noto for other scripts and for emoji, then the fonts of this machine.
+"""Finds the font for a character: DejaVu Sans, then Noto for other scripts and emoji, then the fonts of this machine.
 
 DejaVu Sans comes with matplotlib and has Latin, Greek, Cyrillic, Hebrew and Arabic letters. Two packages carry Noto, so that
 a picture looks the same on every machine. What no font has is written as its number, `[U+12345]`, and explained by `note`.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DEJAVU = Path("mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
-# Packages that hold nothing but fonts. The large one, for Chinese, Japanese and Korean, is looked into last.
+# Packages that contain only fonts. The large one, for Chinese, Japanese and Korean, is searched last.
 NOTO_PACKAGES = ("manimgx_fonts", "noto_cjk_sans_jp_regular")
 # Its colour fonts have pictures instead of outlines, and its last resorts a box for every character.
 NO_LETTERS = ("lastresort", "adobeblank", "unifont_upper", "coloremoji", "color emoji")
@@ -51,7 +51,7 @@ class Run:
 
 @lru_cache(maxsize=1)
 def files() -> tuple[Path, ...]:
-    """Name the fonts that packages carry, in the order in which they are asked; the first one draws most texts."""
+    """Return the packaged fonts in order of preference; the first one draws most texts."""
     # The bare name lets the operating system look among its own fonts.
     found = [place / DEJAVU for place in _package("matplotlib")] or [Path(DEJAVU.name)]
     for name in NOTO_PACKAGES:
@@ -80,7 +80,7 @@ def number(character: str) -> str:
 
 
 def is_right_to_left(text: str) -> bool:
-    """Tell whether a line of text runs from right to left: by its first letter that has a direction."""
+    """Check whether a line of text runs from right to left, by its first letter with a direction."""
     directions = (unicodedata.bidirectional(character) for character in text)
     return next((direction for direction in directions if direction in ("L", "R", "AL")), "L") != "L"
 
@@ -105,7 +105,7 @@ def note(texts: Iterable[object]) -> str:
 
 @lru_cache(maxsize=4096)
 def runs(text: str) -> tuple[Run, ...]:
-    """Divide a text among the fonts that draw it; a mark stays with the letter that it belongs to."""
+    """Split a text into runs by font; a mark stays with its letter."""
     first = files()[0]
     if is_plain(text):
         return (Run(first, text),) if text else ()
@@ -125,14 +125,14 @@ def runs(text: str) -> tuple[Run, ...]:
 
 @lru_cache(maxsize=4096)
 def font_of(character: str) -> Path | None:
-    """Find the first font that has a character; None where there is none."""
+    """Return the first font that has a character; None if none has."""
     if is_plain(character):
         return files()[0]
     return next((file for file in _all_files() if ord(character) in characters_of(file)), None)
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether the first font surely has every character of a text, so that nothing need be looked up."""
+    """Check whether the first font surely has every character of a text, so that no lookup is needed."""
     return all(ord(character) < _LATIN_END or character in FREQUENT for character in text)
 
 

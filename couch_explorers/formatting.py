@@ -1,4 +1,4 @@
-"""Numbers, amounts, durations and times as people read them; one implementation for tables, captions and terminals."""
+"""Formats numbers, amounts, durations and times; one implementation for tables, captions and terminals."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def per_period(length_s: float) -> str:
 
 
 def from_milliseconds(milliseconds: float) -> datetime:
-    """Read a time in milliseconds since 1970, as SQS and CloudWatch Logs give it; in UTC."""
+    """Convert milliseconds since 1970, as SQS and CloudWatch Logs return them, to a time in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
@@ -184,11 +184,11 @@ def join(parts: Iterable[str]) -> str:
 
 
 def sentence(*clauses: str) -> str:
-    """Make one sentence of clauses, with semicolons between them, a capital first and a full stop last; empty for none."""
+    """Join clauses into one sentence with semicolons, a capital and a full stop; empty for none."""
     text = "; ".join(clause for clause in clauses if clause)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def sentences(*clauses: str) -> str:
-    """Make a sentence of each clause: a capital first, a full stop last; empty clauses are left out."""
+    """Turn each clause into a sentence with a capital and a full stop; empty clauses are left out."""
     return " ".join(f"{clause[:1].upper()}{clause[1:].rstrip('. ')}." for clause in clauses if clause)

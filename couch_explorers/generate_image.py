@@ -21,12 +21,12 @@ POLL_S = 0.1
 
 
 class PaintingError(Exception):
-    """There is no picture; the message is the reason, and what to do where something can be done."""
+    """There is no picture; the message is the reason, and what to do, if anything."""
 
 
 @dataclass(frozen=True)
 class Painted:
-    """A picture in S3 and its copy here."""
+    """A picture in S3 and its local copy."""
 
     uri: str
     file: Path
@@ -48,7 +48,7 @@ def paint(
     negative_prompt: str | None = None,
     deadline_s: float = QUEUE_DEADLINE_S,
 ) -> Painted:
-    """Paint one picture and save a copy as `folder/<id>.png`.
+    """Generate one picture and save a copy as `folder/<id>.png`.
 
     What breaks a model's limit, and a folder that cannot be written into, is refused before anything is sent. Raises
     PaintingError with the reason, and OutputError for the folder.
@@ -91,10 +91,10 @@ def _by_api(workspace: Workspace, body: str) -> str:
 
 
 def _sentence_of(answer: Answer) -> str:
-    """What the API says went wrong, for a person."""
-    said = answer.body
-    if {"error", "detail", "request_id"} <= said.keys():
-        return f"{said['error']}: {said['detail']} (HTTP {answer.status}, request {said['request_id']})"
+    """Return the API's error as text."""
+    body = answer.body
+    if {"error", "detail", "request_id"} <= body.keys():
+        return f"{body['error']}: {body['detail']} (HTTP {answer.status}, request {body['request_id']})"
     return f"The API answered HTTP {answer.status}: {answer.text[:300]}"
 
 
@@ -120,7 +120,7 @@ def _exists(s3: Any, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        # S3 says 403 for a missing key to a caller that may not list.
+        # S3 returns 403 for a missing key to a caller that may not list.
         if error.response["Error"]["Code"] in ("404", "403", "NoSuchKey"):
             return False
         raise

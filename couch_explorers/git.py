@@ -1,4 +1,4 @@
-"""What git says of a folder."""
+"""The output of git in a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TIMEOUT_S = 10.0
 
 
 def ask(folder: Path, *arguments: str) -> str:
-    """Run git in a folder and give what it wrote; empty where there is no git, no repository, or no answer.
+    """Run git in a folder and return its output; empty if there is no git, no repository, or no response.
 
     A folder that belongs to another user, as a mounted one does in a container, is read all the same: git's "dubious
     ownership" protects from what the repository's own configuration may run, and the code of this folder is run anyway.

@@ -1,4 +1,4 @@
-"""The loopback address, which is never asked through a proxy: for urllib, for botocore, and for programs that are started."""
+"""Requests to the loopback address bypass proxies: with urllib, botocore, and in child processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-# As every reader of NO_PROXY understands them: urllib and botocore compare names, curl and Go know addresses too.
+# For every implementation of NO_PROXY: urllib and botocore compare names, curl and Go also addresses.
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 # curl and Python read the lower-case spelling first, Go the upper-case one: both must say the same.
 NO_PROXY_VARIABLES = ("NO_PROXY", "no_proxy")
@@ -21,7 +21,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine's loopback address, by name or by number."""
+    """Check whether a URL's host is the loopback address, by name or by number."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
         if host == "localhost" or host.endswith(".localhost"):
@@ -32,14 +32,14 @@ def is_loopback(url: str) -> bool:
 
 
 def open_url(request: urllib.request.Request | str, *, timeout_s: float) -> Any:
-    """Open a URL as `urllib.request.urlopen` does, but the loopback address without any proxy.
+    """Open a URL like `urllib.request.urlopen`, but the loopback address without any proxy.
 
     Raises what `urlopen` raises.
     """
     url = request if isinstance(request, str) else request.full_url
     if is_loopback(url):
         return _direct.open(request, timeout=timeout_s)
-    # Not by `urlopen`, which keeps the proxies that stood in the environment at its first call.
+    # Not `urlopen`, which keeps the proxies of the environment at its first call.
     return urllib.request.build_opener().open(request, timeout=timeout_s)
 
 

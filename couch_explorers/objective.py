@@ -1,4 +1,4 @@
-"""The service level objective: which share of the people who ask has a picture in time, and how much of the error budget is left.
+"""The service level objective: the share of requests with a picture in time, and how much of the error budget is left.
 
 One rule for what is measured, replayed and simulated: a request without a picture is a miss, however soon it failed.
 
@@ -30,11 +30,11 @@ class Objective:
 
     @property
     def error_budget(self) -> float:
-        """The share of the valid requests that may miss it."""
+        """The share of valid requests that may miss the objective."""
         return 1.0 - self.share
 
     def burn_rate(self, attained: float) -> float:
-        """How many times as fast as the budget allows requests missed the objective: 1 uses it up in exactly `BUDGET_DAYS`.
+        """Return how many times faster than allowed the budget burns: 1 uses it up in exactly `BUDGET_DAYS`.
 
         Args:
             attained: Share within the objective, from 0 to 1; NaN for no requests, which gives NaN.
@@ -43,7 +43,7 @@ class Objective:
         return (1.0 - attained) / self.error_budget
 
     def budget_left(self, attained: float) -> float:
-        """The share of the error budget that is left after a time with this share attained; negative where it is overdrawn."""
+        """Return the share of the error budget that is left after attaining this share; negative if overdrawn."""
         return 1.0 - self.burn_rate(attained)
 
 
@@ -55,7 +55,7 @@ API_OBJECTIVE = Objective(20.0, 0.95)
 
 @dataclass(frozen=True)
 class Attainment:
-    """What became of the requests of a time.
+    """The outcomes of the requests in an interval.
 
     Attributes:
         good: A picture within the objective.
@@ -74,23 +74,23 @@ class Attainment:
 
     @property
     def valid(self) -> float:
-        """All requests that count."""
+        """All valid requests."""
         return self.good + self.missed
 
     @property
     def missed(self) -> float:
-        """Those of them without a picture in time."""
+        """The valid requests without a picture in time."""
         return self.late + self.failed + self.overdue
 
     @property
     def share(self) -> float:
-        """The share attained: good of all valid requests; NaN where there was none."""
+        """The share attained: good of all valid requests; NaN if there were none."""
         return self.good / self.valid if self.valid else math.nan
 
 
 @dataclass(frozen=True)
 class BurnAlert:
-    """A burn rate that needs attention: over `long_s`, and still so over `short_s`, which is a twelfth of it.
+    """A burn rate alert: the rate is exceeded over `long_s` and still over `short_s`, a twelfth of it.
 
     `budget_share` is how much of the error budget is gone after `long_s` at that rate.
     """
@@ -102,7 +102,7 @@ class BurnAlert:
 
     @property
     def rate(self) -> float:
-        """The burn rate from which on it alerts."""
+        """The burn rate above which it alerts."""
         return self.budget_share * BUDGET_DAYS * DAY_S / self.long_s
 
 
@@ -117,7 +117,7 @@ BURN_ALERTS = (
 def time_to_picture(
     asked_s: NDArray[np.float64], there_s: NDArray[np.float64], succeeded: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Seconds from asking to the picture, waits and retries included, shape (n,); infinite for a request without one."""
+    """Return the seconds from request to picture, waits and retries included, shape (n,); infinite without a picture."""
     return np.where(succeeded, there_s - asked_s, np.inf)
 
 

@@ -25,17 +25,17 @@ class Home:
 
     @property
     def cloud_file(self) -> Path:
-        """The process that runs, its port and endpoint."""
+        """The running process, with its port and endpoint."""
         return self.path / "cloud.json"
 
     @property
     def deployment_file(self) -> Path:
-        """What is deployed: names, addresses, and the fingerprint of what they were made from."""
+        """What is deployed: names, URLs, and the fingerprint of the sources."""
         return self.path / "deployment.json"
 
     @property
     def choices_file(self) -> Path:
-        """What was chosen for `couch up`: it stays until something else is chosen."""
+        """The settings of `couch up`, kept until they are changed."""
         return self.path / "choices.json"
 
     @property
@@ -45,7 +45,7 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        """One file a program: cloud, sam-build, sam-deploy, terraform-init, terraform-apply."""
+        """The logs, one file per program: cloud, sam-build, sam-deploy, terraform-init, terraform-apply."""
         return self.path / "logs"
 
     @property
@@ -65,46 +65,46 @@ class Home:
 
     @property
     def inbox(self) -> Path:
-        """The e-mails that were sent, one file each; none of them leaves this machine."""
+        """The e-mails sent, one file each; none of them leaves this machine."""
         return self.path / "inbox"
 
     @property
     def pictures(self) -> Path:
-        """What `couch paint` saved."""
+        """The images saved by `couch paint`."""
         return self.path / "pictures"
 
     def images(self, target: str) -> Path:
-        """The pictures of explorations, one a request; a target's pictures are its own, whatever the request."""
+        """The pictures of explorations, one per request and target."""
         return self.path / "images" / target
 
     def thumbnails(self, target: str) -> Path:
-        """Small copies of the pictures of explorations, made when they are first shown."""
+        """The thumbnails of explorations' pictures, created when first shown."""
         return self.images(target) / THUMBNAILS
 
     def runs(self, target: str) -> Path:
-        """What explorations found, one folder a run."""
+        """The runs of explorations, one folder each."""
         return self.path / "runs" / target
 
     def ratings(self, target: str) -> Path:
-        """What people think of the pictures."""
+        """People's ratings of the pictures."""
         return self.path / "ratings" / f"{target}.jsonl"
 
     def scores(self, target: str) -> Path:
-        """What a judging model thinks of the pictures."""
+        """A judge's scores of the pictures."""
         return self.path / "scores" / f"{target}.jsonl"
 
     def form(self, target: str) -> Path:
-        """What was typed into the form for explorations."""
+        """The saved input of the exploration form."""
         return self.path / "forms" / f"{target}.json"
 
     @property
     def lock_file(self) -> Path:
-        """Held while the cloud is started, stopped or deployed on."""
+        """The lock held while the cloud is started, stopped or deployed to."""
         return self.path / "lock"
 
 
 def display(path: Path | str) -> str:
-    """Write a path relative to the project's folder; one that lies elsewhere stays as it is."""
+    """Return a path relative to the project's folder; one outside it unchanged."""
     absolute = Path(path).absolute()
     return str(absolute.relative_to(PROJECT_ROOT)) if absolute.is_relative_to(PROJECT_ROOT) else str(path)
 
@@ -117,7 +117,7 @@ def resolve(path: Path | str) -> Path:
 
 
 def redact_folders(text: str) -> str:
-    """Remove the project's folder from a text that others will read, and shorten the user's home folder to a tilde."""
+    """Remove the project's folder from a text to be shared, and shorten the user's home folder to a tilde."""
     text = text.replace(f"{PROJECT_ROOT.as_uri()}/", "").replace(f"{PROJECT_ROOT}/", "")
     home = Path.home()
     if home == Path(home.anchor):

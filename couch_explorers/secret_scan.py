@@ -1,4 +1,4 @@
-"""The look for secrets in what leaves this machine: a report, a log, a summary.
+"""Scans what leaves this machine (a report, a log, a summary) for secrets.
 
 Standard library only: workflows look through a report also where the project's environment could not be made.
 """
@@ -78,7 +78,7 @@ def _known_values(environment: Mapping[str, str]) -> Iterator[tuple[str, bytes]]
         file = Path(environment.get(CREDENTIALS_FILE_VARIABLE) or "~/.aws/credentials").expanduser()
         profiles.read_string(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RuntimeError, configparser.Error):
-        # No file, or none that the SDK could read either: there is no secret to look for.
+        # No file, or one that the SDK could not read either: there is no secret to look for.
         return
     for profile in profiles.sections():
         for name in SECRET_VARIABLES:
@@ -86,7 +86,7 @@ def _known_values(environment: Mapping[str, str]) -> Iterator[tuple[str, bytes]]
 
 
 def withheld(what: str, kinds: list[str]) -> str:
-    """Say in one sentence what is not shown and why, without the secret."""
+    """Return a sentence on what is withheld and why, without the secret."""
     return f"{what} held {' and '.join(kinds)} and is not shown. Give that secret out anew."
 
 

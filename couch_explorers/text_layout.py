@@ -1,4 +1,4 @@
-"""Breaking and cutting of text: into lines of a terminal, or into lines of a width that a font measures.
+"""Wrapping and truncation of text: by terminal columns, or by widths that a font measures.
 
 What measures is passed in, since Pillow and matplotlib each set text in their own way; where a line may break is the same
 for both. A blank is where lines break; a no-break space keeps together what belongs together.
@@ -61,7 +61,7 @@ def wrap_terminal(text: str, first: str = "", rest: str | None = None, *, column
 
 
 def printable(text: str) -> str:
-    """Put a blank in the place of each character that steers a terminal or turns the order of what is read, line ends included."""
+    """Replace each control and bidirectional formatting character, line ends included, with a space."""
     return "".join(sign if sign.isprintable() or sign in JOINERS else " " for sign in text)
 
 
@@ -86,7 +86,7 @@ def one_line(text: str, limit: int = ONE_LINE_LIMIT) -> str:
 
 
 def cut(text: str, measure: Measure, width: float) -> str:
-    """Shorten text with an ellipsis to what fits into `width`; no letter is parted from its marks."""
+    """Truncate text with an ellipsis to fit `width`, without separating a letter from its marks."""
     if measure(text) <= width:
         return text
     kept = _between_letters(text, _fitting(text, measure, width - measure(ELLIPSIS)))
@@ -102,7 +102,7 @@ def wrap(
     first_indent: float = 0.0,
     long_words: LongWords = "break",
 ) -> list[str]:
-    """Break text at blanks into lines of at most `width`.
+    """Wrap text at spaces into lines of at most `width`.
 
     Args:
         text: one paragraph.
@@ -130,7 +130,7 @@ def wrap(
 
 
 def wrap_parts(parts: Sequence[str], measure: Measure, width: float, *, first_indent: float = 0.0) -> list[str]:
-    """Set texts one after the other, separated by dots, into lines of at most `width`.
+    """Lay out texts one after the other, separated by dots, in lines of at most `width`.
 
     A line breaks between two texts only; a text that is too long for its line is cut.
     """
@@ -173,7 +173,7 @@ def _fitting(text: str, measure: Measure, width: float) -> int:
 
 
 def _between_letters(text: str, end: int) -> int:
-    """Move an end back to where no letter is parted from its marks, and nothing that is joined is separated."""
+    """Move an end back so that it separates neither a letter from its marks nor joined characters."""
     while 0 < end < len(text) and _belongs_to_previous(text, end):
         end -= 1
     return end

@@ -1,4 +1,4 @@
-"""Where the notebooks and commands work: the local cloud, or AWS, found by one call."""
+"""The workspace of notebooks and commands, on the local cloud or AWS, found by one call."""
 
 import os
 from collections.abc import Callable

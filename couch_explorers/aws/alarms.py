@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Comparison(NamedTuple):
-    """Whether a value breaches a threshold, and how that is written and said."""
+    """A comparison with a threshold, its sign and its wording."""
 
     is_beyond: Callable[[float, float], bool]
     sign: str
@@ -28,7 +28,7 @@ COMPARISONS: Mapping[str, Comparison] = {
     "LessThanThreshold": Comparison(operator.lt, "<", "less than"),
 }
 
-# What SNS gives in place of an ARN until the owner has confirmed (SNS API reference, Subscription).
+# What SNS returns in place of an ARN until the owner has confirmed (SNS API reference, Subscription).
 PENDING = "PendingConfirmation"
 # What it gives for one that its owner has ended by the link in an e-mail, until SNS forgets it.
 DELETED = "Deleted"

@@ -33,7 +33,7 @@ NOT_FOUND, FORBIDDEN = "404", "403"
 
 
 class BootstrapError(Exception):
-    """The account cannot be prepared as asked; the message says why and what to do."""
+    """The account cannot be prepared; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that an account needs; `apply` makes it, and is None where it is there already."""
+    """One requirement of an account; `apply` creates it, and is None if it exists already."""
 
     what: str
     apply: Callable[[], object] | None = None
 
 
 def subject(repository: str, owner_id: str = "", repository_id: str = "") -> str:
-    """Write the repository as it stands in the subject of GitHub's identity tokens.
+    """Return the repository as in the subject of GitHub's identity tokens.
 
     Args:
         repository: OWNER/NAME.
@@ -111,7 +111,7 @@ def render(name: str, account: Account, github_subject: str = "") -> dict[str, A
 
 
 def plan(client: Callable[[str], Any], account: Account, github_subject: str = "") -> Iterator[Step]:
-    """List what an account needs, looking up each thing when its turn comes.
+    """Yield the requirements of an account, each looked up when its turn comes.
 
     Args:
         client: makes the client of a service.
@@ -120,7 +120,7 @@ def plan(client: Callable[[str], Any], account: Account, github_subject: str = "
 
     Raises:
         BootstrapError: a bucket belongs to somebody else.
-        botocore.exceptions.ClientError: the caller may not look.
+        botocore.exceptions.ClientError: the caller lacks a permission.
     """
     s3, iam = client("s3"), client("iam")
     for bucket in (account.bucket, account.state_bucket):

@@ -1,4 +1,4 @@
-"""The user's own AWS configuration: kept away from the local cloud, and explained where AWS cannot be asked because of it."""
+"""The user's own AWS configuration: isolated from the local cloud, and explained if it prevents calls to AWS."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _in_utc(value: Any) -> datetime:
 
 
 def profile() -> str:
-    """The name of the profile that the environment chooses."""
+    """Return the name of the profile selected by the environment."""
     return next((value for name in PROFILE_VARIABLES if (value := os.environ.get(name))), "default")
 
 
@@ -90,7 +90,7 @@ UNREADABLE = ResponseParserError
 
 
 class Problem(NamedTuple):
-    """What is wrong with the AWS configuration or credentials, and what to do: two sentences, the last without its stop."""
+    """What is wrong with the AWS configuration or credentials, and what to do: two sentences, the last without a full stop."""
 
     what: str
     remedy: str
@@ -112,7 +112,7 @@ NOT_AN_AWS_ANSWER = Problem(
 
 
 def explain(error: Exception) -> Problem | None:
-    """Say what is wrong with the AWS configuration or credentials, and what to do.
+    """Return what is wrong with the AWS configuration or credentials, and what to do.
 
     None where `error` is about something else. Nothing of a file's content is quoted: it may be a secret.
     """
@@ -139,9 +139,9 @@ def explain(error: Exception) -> Problem | None:
         case ResponseParserError():
             problem = NOT_AN_AWS_ANSWER
         case _ if isinstance(error, _BROKEN_CREDENTIALS):
-            said = " ".join(str(error).split()).rstrip(".")
+            error_text = " ".join(str(error).split()).rstrip(".")
             problem = Problem(
-                f"The AWS profile {profile()} gives no credentials: {said}",
+                f"The AWS profile {profile()} gives no credentials: {error_text}",
                 "Correct it, or choose another: export AWS_PROFILE=NAME",
             )
     return problem
@@ -201,7 +201,7 @@ def _unknown_profile(name: str) -> Problem:
 
 
 def _files() -> tuple[Path, Path]:
-    """The configuration and the credentials file, wherever the environment says they are."""
+    """Return the configuration and the credentials file, as located by the environment."""
     named = os.environ.get("AWS_CONFIG_FILE"), os.environ.get("AWS_SHARED_CREDENTIALS_FILE")
     config, credentials = named[0] or "~/.aws/config", named[1] or "~/.aws/credentials"
     return Path(os.path.expandvars(config)).expanduser(), Path(os.path.expandvars(credentials)).expanduser()
@@ -230,7 +230,7 @@ def _broken_file(file: Path, fault: Exception | None) -> Problem:
 
 
 def _place(file: Path, fault: Exception | None) -> tuple[int | None, str]:
-    """The line of the fault, where it can be told, and what is wrong there."""
+    """Return the line of the error, if known, and what is wrong there."""
     match fault:
         case configparser.MissingSectionHeaderError():
             return fault.lineno, "a setting before the first [section]"
@@ -256,7 +256,7 @@ def _first_undecodable(file: Path, encoding: str) -> int | None:
 
 
 def _broken_subsection(file: Path) -> int | None:
-    """The first indented line below a setting without a value that is no setting itself."""
+    """Return the first indented line below a setting without a value that is not a setting itself."""
     inside = False
     for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
         if line.strip().startswith(("#", ";")) or not line.strip():

@@ -1,4 +1,4 @@
-"""The deployed system as a Workspace: its parts are found by a candidate's names, on AWS and on the local cloud alike."""
+"""Finds the deployed system as a Workspace, by a candidate's names, on AWS and on the local cloud."""
 
 import re
 from collections.abc import Callable
@@ -29,18 +29,18 @@ HOW_TO_DEPLOY = {
 
 
 class WorkspaceError(Exception):
-    """There is no workspace to connect to; the message says what to do."""
+    """No workspace was found; the message says what to do."""
 
 
 class EndpointSession(boto3.Session):  # type: ignore[misc] # boto3 has no types
-    """A session whose every client speaks to one endpoint, without a proxy, whatever the user's environment and files say."""
+    """A session whose clients all use one endpoint, without a proxy, regardless of the user's environment and files."""
 
     def __init__(self, endpoint: str, **arguments: Any) -> None:
         super().__init__(botocore_session=credentials.session(isolated=True), **arguments)
         self.endpoint = endpoint
 
     def client(self, service_name: str, *args: Any, config: Config | None = None, **arguments: Any) -> Any:
-        """A client of the service at this session's endpoint."""
+        """Return a client of the service at this session's endpoint."""
         if not arguments.get("endpoint_url"):
             arguments["endpoint_url"] = self.endpoint
         # Said here, Bedrock's signature wins over a bearer token of the environment.
@@ -51,7 +51,7 @@ class EndpointSession(boto3.Session):  # type: ignore[misc] # boto3 has no types
 
 @dataclass(frozen=True)
 class Workspace:
-    """A deployed system and the means to talk to it.
+    """A deployed system, with its session and names.
 
     What is not deployed is None: `api_url` without the SAM stack, `queue_url` and `dead_letter_url` without Terraform's.
     `api_key_id` is set where the API requires a key, `api_is_signed` where it requires signed requests.
@@ -75,22 +75,22 @@ class Workspace:
     api_is_signed: bool = False
 
     def client(self, service: str, region: str | None = None, config: Config | None = None) -> Any:
-        """A boto3 client of the service in the workspace's region, or in another one."""
+        """Return a boto3 client of the service in the workspace's region, or in another one."""
         return self.session.client(service, region_name=region or self.region, config=config or CLIENT_CONFIG)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the session, as plain values."""
+        """Return everything except the session as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value
                 for name, value in vars(self).items() if name != "session"}  # fmt: skip
 
 
 def not_deployed(part: Literal["API", "queue"], target: str) -> str:
-    """Say that a part is missing and what deploys it on a target: a sentence without its full stop."""
+    """Return that a part is missing and how to deploy it on a target: a sentence without a full stop."""
     return f"The {part} is not deployed: {HOW_TO_DEPLOY[part, target]}"
 
 
 def check_candidate(candidate: str | int) -> str:
-    """The candidate number as text; raises WorkspaceError when it is none."""
+    """Return the candidate number as text; raises WorkspaceError if it is invalid."""
     text = str(candidate).strip()
     if not CANDIDATE_PATTERN.fullmatch(text):
         raise WorkspaceError(f"The candidate number must be 1 to 10 digits, not {text!r}.")
@@ -98,7 +98,7 @@ def check_candidate(candidate: str | int) -> str:
 
 
 def check_region(region: str) -> str:
-    """The region as text; raises WorkspaceError when it is none."""
+    """Return the region as text; raises WorkspaceError if it is invalid."""
     text = region.strip()
     if not REGION_PATTERN.fullmatch(text):
         raise WorkspaceError(f"A region looks like {REGION}, not {text!r}.")
@@ -106,7 +106,7 @@ def check_region(region: str) -> str:
 
 
 def discover(session: Any, candidate: str, *, target: str, endpoint: str | None, region: str = REGION) -> Workspace:
-    """Find a candidate's deployed system by its names; what is not there is None.
+    """Find a candidate's deployed system by its names; missing parts are None.
 
     Args:
         session: what makes the clients.
@@ -137,7 +137,7 @@ def discover(session: Any, candidate: str, *, target: str, endpoint: str | None,
 
 
 def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) -> dict[str, Any]:
-    """Ask AWS for everything that carries the candidate's names; `client` makes the client of a service.
+    """Look up everything with the candidate's names; `client` creates the client of a service.
 
     Gives the parts of a Workspace by its fields' names; what is not deployed is None. With an endpoint, the API too is
     reached through it. Raises what botocore raises when AWS refuses or cannot be reached.
@@ -154,7 +154,7 @@ def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) 
     environment = _environment(client("lambda"), functions)
     arns = tuple(filter(None, (environment.get("MODEL_ARNS") or parameters.get("ModelArns", "")).split(",")))
     return {
-        # The functions' own setting: what they are told is where they write.
+        # The functions' own setting, because they write there.
         "bucket": environment.get("BUCKET_NAME") or outputs.get("BucketName", PICTURE_BUCKET),
         "prefix": candidate,
         "api_url": through_endpoint(endpoint, outputs.get("ApiUrl")),
@@ -170,7 +170,7 @@ def look_up(client: Callable[[str], Any], candidate: str, endpoint: str | None) 
 
 
 def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
-    """What CloudFormation says of a stack, None where it does not exist."""
+    """Describe a CloudFormation stack; None if it does not exist."""
     try:
         found: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -184,7 +184,7 @@ def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
 
 
 def _stack(cloudformation: Any, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Outputs and parameters of a stack, empty where it does not exist."""
+    """Return outputs and parameters of a stack; empty if it does not exist."""
     stack = describe_stack(cloudformation, name) or {}
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return outputs, {item["ParameterKey"]: item.get("ParameterValue", "") for item in stack.get("Parameters", [])}
@@ -211,7 +211,7 @@ def _topic_arn(sns: Any, name: str) -> str | None:
 
 
 def _environment(functions_client: Any, functions: dict[str, str]) -> dict[str, str]:
-    """The variables of the first deployed function; empty where none is deployed."""
+    """Return the environment of the first deployed function; empty if none is deployed."""
     for name in functions.values():
         try:
             found: dict[str, str] = functions_client.get_function_configuration(FunctionName=name)["Environment"][
@@ -224,7 +224,7 @@ def _environment(functions_client: Any, functions: dict[str, str]) -> dict[str, 
 
 
 def through_endpoint(endpoint: str | None, api_url: str | None) -> str | None:
-    """The API's address, reached through an endpoint where one is set.
+    """Return the API's URL, through an endpoint if one is set.
 
     `https://<id>.execute-api.<region>.amazonaws.com/<stage>/<path>` becomes `<endpoint>/_aws/execute-api/<id>/<stage>/<path>`.
     """

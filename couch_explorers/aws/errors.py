@@ -1,4 +1,4 @@
-"""What an error from AWS means (no right, too many requests, nothing there), and the sentence that says so."""
+"""The meaning of AWS's errors (access denied, throttled, not found), and sentences for them."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ TOO_MANY_REQUESTS = 429
 
 
 def error_code(error: Exception) -> str:
-    """Read AWS's code out of an error, without the namespace that SQS puts before some; empty where AWS did not answer."""
+    """Return an error's AWS code, without SQS's namespace; empty if AWS did not respond."""
     return describe(error)[0].rpartition(".")[2] if isinstance(error, ClientError) else ""
 
 
 def is_access_denied(error: Exception) -> bool:
-    """Tell whether the caller lacks the right. Credentials that are wrong or have expired are something else."""
+    """Check whether the caller lacks the permission, as opposed to invalid or expired credentials."""
     return error_code(error) in ACCESS_DENIED_CODES
 
 
 def is_throttled(error: Exception) -> bool:
-    """Tell whether AWS throttled the request."""
+    """Check whether AWS throttled the request."""
     if not isinstance(error, ClientError):
         return False
     return error_code(error) in THROTTLING_CODES or describe(error)[1] == TOO_MANY_REQUESTS
 
 
 def missing_right(action: str, to: str) -> str:
-    """Say which right is missing: "No right to read the alarms: allow cloudwatch:DescribeAlarms."."""
+    """Return which permission is missing: "No right to read the alarms: allow cloudwatch:DescribeAlarms."."""
     return f"No right to {to}: allow {action}."
 
 
 def reason(error: Exception, action: str) -> str:
-    """Say why a call failed, as a clause without a full stop.
+    """Return why a call failed, as a clause without a full stop.
 
     Args:
         error: what botocore raised.
@@ -57,7 +57,7 @@ def reason(error: Exception, action: str) -> str:
 
 
 def entry_failures(answer: Mapping[str, Any], action: str) -> dict[str, str]:
-    """Read what a batch call did not do: AWS answers 200 and lists the entries that failed.
+    """Return the failures of a batch call: AWS responds 200 and lists the failed entries.
 
     Args:
         answer: What SendMessageBatch, DeleteMessageBatch or ChangeMessageVisibilityBatch of SQS ("Failed"), or DeleteObjects of S3
@@ -84,7 +84,7 @@ def _reason(code: str, message: str, action: str) -> str:
 
 
 def error_note(error: Exception, *, action: str, to: str) -> str:
-    """Say in a sentence why something that is not indispensable could not be read.
+    """Return a sentence on why optional data could not be read.
 
     Args:
         error: what botocore raised.
@@ -101,7 +101,7 @@ def error_note(error: Exception, *, action: str, to: str) -> str:
 
 
 def call_optional(call: Callable[[], T], *, action: str, to: str) -> tuple[T | None, str]:
-    """Make a call that one can do without: its answer and no note, or None and the note that says why there is none."""
+    """Make an optional call: return its result and no note, or None and a note that says why."""
     try:
         return call(), ""
     except (ClientError, BotoCoreError) as error:

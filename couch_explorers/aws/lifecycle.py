@@ -1,4 +1,4 @@
-"""Whether an image model is still offered: asked before the first paid call, since Bedrock warns earlier than it refuses.
+"""The lifecycle of image models, checked before the first paid call, because Bedrock announces a model's end.
 
 GetFoundationModel knows two states, ACTIVE and LEGACY (Bedrock API reference, FoundationModelLifecycle); a model that is
 gone is not found. An account that has not used a LEGACY model of late is refused all the same when it asks for a
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from couch_explorers.core.image_models import ImageModel
     from couch_explorers.workspace import Workspace
 
-# A region that does not have the model answers the second.
+# A region without the model returns the second one.
 NOT_FOUND = ("ResourceNotFoundException", "ValidationException")
 AT_A_TIME = 8
 # Long enough to try another model, ask for its agreement and deploy it.
@@ -39,8 +39,8 @@ class LifecycleStatus(StrEnum):
     ACTIVE = "ACTIVE"
     LEGACY = "LEGACY"  # deprecated by its provider
     GONE = "GONE"  # not offered in the region, or no longer
-    NOT_ALLOWED = "NOT_ALLOWED"  # the caller has no right to ask
-    UNKNOWN = "UNKNOWN"  # Bedrock could not be asked
+    NOT_ALLOWED = "NOT_ALLOWED"  # the caller has no permission
+    UNKNOWN = "UNKNOWN"  # Bedrock could not be reached
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Lifecycle:
     legacy: str = ""
 
     def announced(self, today: date | None = None) -> str:
-        """Say which of its dates are known: "LEGACY on 2027-01-31, end of life 2027-07-31"; empty where none is.
+        """Return the known dates: "LEGACY on 2027-01-31, end of life 2027-07-31"; empty if there are none.
 
         Args:
             today: leaves out a date that is more than WARN_DAYS_AHEAD away from this day; None leaves out none.
@@ -73,7 +73,7 @@ def fetch_all(workspace: Workspace, models: Iterable[ImageModel]) -> dict[str, L
     by_id = {model.id: model for model in models}
     if not by_id:
         return {}
-    # Here, one after the other: boto3 may use a client in several threads, but not make one.
+    # Created here: boto3's clients are thread-safe, creating them is not.
     clients = {region: workspace.client("bedrock", region) for region in {model.region for model in by_id.values()}}
 
     def answer(model: ImageModel) -> Lifecycle:
@@ -87,7 +87,7 @@ def fetch_all(workspace: Workspace, models: Iterable[ImageModel]) -> dict[str, L
 
 
 def fetch(bedrock: Any, model_id: str) -> Lifecycle:
-    """Fetch the lifecycle of one model by a region's client.
+    """Fetch the lifecycle of one model with a region's client.
 
     Raises:
         BotoCoreError: Bedrock cannot be reached.
@@ -108,15 +108,15 @@ def fetch(bedrock: Any, model_id: str) -> Lifecycle:
     return Lifecycle(status, end_of_life=_day(reported.get("endOfLifeTime")), legacy=_day(reported.get("legacyTime")))
 
 
-def _day(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
+def _day(time: datetime | None) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d}" if time else ""
 
 
 def warning(model: CalledModel, found: Lifecycle, instead_id: str | None = None) -> str:
-    """Say that a model is deprecated or gone, and what to use instead; empty for an active one.
+    """Return a warning for a deprecated or retired model, with an alternative; empty for an active one.
 
     Args:
-        model: the model that was asked about.
+        model: the model.
         found: what was found.
         instead_id: the id of a model that works; by default an image model's.
 

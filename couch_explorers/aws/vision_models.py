@@ -1,4 +1,4 @@
-"""Vision models on Bedrock that can judge a picture: how each is called, what it costs, and how large a picture it takes.
+"""Vision models on Bedrock that can judge a picture: their ids, prices and picture limits.
 
 All are called by Converse through AWS's own inference profile of the United States, so that one client in JUDGE_REGION
 reaches each of them, and all take a forced tool choice.
@@ -30,7 +30,7 @@ VISION_PRICES_AS_OF = "November 2026"
 PRICE_LIST = "https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AmazonBedrock/current/us-east-1/index.json"
 PRICE_PAGE = "https://aws.amazon.com/bedrock/pricing/"
 JUDGE_REGION = "us-west-2"
-# A response with this header comes from the local cloud: no model has looked at the picture.
+# A response with this header comes from the local cloud: no model has seen the picture.
 STAND_IN_HEADER = "x-couch-stand-in"
 
 _PROFILE_ARN = re.compile(
@@ -41,7 +41,7 @@ _MODEL_ARN = re.compile(r"arn:aws:bedrock:[a-z0-9-]*::foundation-model/(.+)")
 
 @dataclass(frozen=True)
 class VisionModel:
-    """A model that looks at a picture and answers in text.
+    """A model that takes a picture and responds in text.
 
     `id` is the foundation model's; `destinations` are the regions to which the profile may route a call; prices are USD per
     million tokens, as published at `price_source`; an image counts one token per `pixels_per_token`, `least_image_tokens` at least; `max_image_bytes` are
@@ -72,12 +72,12 @@ class VisionModel:
 
     @property
     def invoke_id(self) -> str:
-        """What Converse takes as `modelId`."""
+        """The `modelId` for Converse."""
         return self.profile_arn or self.profile_id
 
     @property
     def arn(self) -> str:
-        """The foundation model's ARN in the region that is called."""
+        """The foundation model's ARN in the region of the call."""
         return f"arn:aws:bedrock:{self.region}::foundation-model/{self.id}"
 
     def image_tokens(self, width: int, height: int) -> int:
@@ -85,7 +85,7 @@ class VisionModel:
         return max(self.least_image_tokens, math.ceil(width * height / self.pixels_per_token))
 
     def usd(self, input_tokens: int, output_tokens: int) -> float:
-        """Price a call in USD, as of VISION_PRICES_AS_OF."""
+        """Return the price of a call in USD, as of VISION_PRICES_AS_OF."""
         return (input_tokens * self.input_usd + output_tokens * self.output_usd) / 1_000_000
 
 
@@ -151,5 +151,5 @@ def by_profile(profile_id: str) -> VisionModel | None:
 
 
 def alternative(model: VisionModel) -> VisionModel:
-    """Choose another active model in place of this one."""
+    """Return another active model in place of this one."""
     return next(other for other in VISION_MODELS.values() if other.lifecycle == "ACTIVE" and other.id != model.id)

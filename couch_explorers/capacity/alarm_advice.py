@@ -1,4 +1,4 @@
-"""Where should the age alarm sit, and how many workers does a load need? Answers by simulation, with the price of each choice.
+"""Advice by simulation: the threshold of the age alarm, and the workers that a load needs, with the cost of each choice.
 
 A threshold is judged by two numbers: how often it goes off on days on which nothing is wrong, and how many minutes it takes to
 go off in each of a set of incidents. The defaults in infra/ are what `advise_alarm` and `advise_concurrency` recommend for
@@ -46,14 +46,14 @@ _NIGHT = 0.02
 
 @dataclass(frozen=True)
 class Load:
-    """How many pictures are asked for, and how unevenly.
+    """The load: how many pictures are requested, and how unevenly.
 
     Attributes:
         busiest_hour: Pictures in the busiest hour of a day; the others follow a day with a noon and an evening.
-        group_size: Mean number of pictures that are asked for at once: people send several prompts, and in company.
+        group_size: Mean number of pictures requested at once: users send several prompts, and come in groups.
         crowds_a_week: How often a crowd comes, such as a class or the readers of a shared link, at any hour of the day that the
             others come at. It is over in minutes, and nobody need get up for it.
-        crowd_size: Mean pictures of a crowd, all asked for within a minute; sizes vary as a geometric distribution does.
+        crowd_size: Mean pictures of a crowd, all requested within a minute; sizes are geometrically distributed.
 
     """
 
@@ -72,12 +72,12 @@ class Load:
         return np.sort(np.concatenate(arrivals))
 
     def busy(self, seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Draw the arrivals of so many seconds at the rate of the busiest hour, ascending."""
+        """Draw the arrivals of this many seconds at the rate of the busiest hour, ascending."""
         minutes = math.ceil(seconds / MINUTE_S)
         return self.arrivals(np.full(minutes, self.busiest_hour / MINUTE_S), rng)
 
     def per_minute(self, hours: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pictures a minute at these hours of the day."""
+        """Return the pictures per minute at these hours of the day."""
         apart = np.abs(hours[:, None] - [hour for hour, _, _ in _PEAKS])
         apart = np.minimum(apart, 24 - apart)
         widths, tops = [width for _, width, _ in _PEAKS], [top for _, _, top in _PEAKS]
@@ -86,7 +86,7 @@ class Load:
         return rates
 
     def arrivals(self, per_minute: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-        """Draw arrivals from pictures a minute, one number a minute; seconds, ascending."""
+        """Draw arrivals from rates in pictures per minute, one per minute; seconds, ascending."""
         if not (self.busiest_hour > 0 and self.group_size >= 1 and self.crowd_size >= 1):
             raise CapacityError(f"{self}: give a busiest_hour above 0, and a group_size and crowd_size of at least 1.")
         groups = rng.poisson(per_minute / self.group_size)
@@ -98,13 +98,13 @@ class Load:
 
 @dataclass(frozen=True)
 class System:
-    """What serves the load.
+    """The system that serves the load.
 
     Attributes:
         concurrency: The event source mapping's maximum_concurrency.
         picture_s: Median seconds that a picture takes.
         spread: Spread of that time: the standard deviation of its logarithm.
-        failure_rate: Share of attempts that fail for a moment on an ordinary day.
+        failure_rate: Share of attempts with a transient failure on an ordinary day.
         quota: Images a minute that the model's account quota allows; infinite where another limit comes first.
         function_timeout_s: Time-out of the worker: a picture may take three quarters of it, and visibility is six of it.
         cold_start_s: What a new worker takes in addition.
@@ -120,7 +120,7 @@ class System:
     cold_start_s: float = 1.0
 
     def service_s(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Draw how long n pictures take, in seconds."""
+        """Draw the durations of n pictures, in seconds."""
         return rng.lognormal(math.log(self.picture_s), self.spread, n)
 
     def run(
@@ -131,7 +131,7 @@ class System:
         *,
         service_s: NDArray[np.float64] | None = None,
     ) -> JobTrace:
-        """Serve arrivals, with this system's failures, retries, quota and cold starts; `service_s` in place of its durations."""
+        """Simulate arrivals with this system's failures, retries, quota and cold starts; `service_s` replaces its durations."""
         return simulate_jobs(
             arrivals,
             self.service_s(len(arrivals), rng) if service_s is None else service_s,
@@ -157,7 +157,7 @@ class AlarmRule:
     datapoints: int = 1
 
     def in_alarm(self, ages_s: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether the alarm is in ALARM after each minute, given the age at the end of each; minutes are the last axis."""
+        """Return whether the alarm is in ALARM after each minute, given the age at the end of each; minutes are the last axis."""
         counted = np.cumsum((ages_s > self.threshold_s).astype(np.int64), axis=-1)
         counted[..., self.periods :] -= counted[..., : -self.periods].copy()
         within: NDArray[np.bool_] = counted >= self.datapoints
@@ -182,13 +182,13 @@ INCIDENTS: dict[str, Disruption | float] = {
     "model down": Disruption(0, 1, failure_rate=1.0, failure_s=2.0),
 }
 BURST_S = 600.0
-# What lies closer together than this is not told apart by the draws.
+# The simulation cannot distinguish smaller differences.
 EQUALLY_QUICK_MIN, EQUALLY_RARE = 0.5, 1.1
 
 
 @dataclass(frozen=True)
 class AlarmAdvice:
-    """What each rule costs and brings, and the one that is recommended.
+    """The costs and benefits of each rule, and the recommended one.
 
     `table` has a row a rule: `rule`, `false_alarms` a month, and for each incident the mean minutes from its start to the
     alarm, infinite where most runs end without one; `mean_minutes` averages the incidents in `judged`: those that miss the
@@ -217,7 +217,7 @@ class AlarmAdvice:
 
     @property
     def undetected(self) -> tuple[str, ...]:
-        """The incidents that miss the objective and that the chosen rule does not show."""
+        """The incidents that miss the objective but that the chosen rule does not detect."""
         short = 1 - self.objective.share
         return tuple(name for name in self.missed if self.missed[name] > short and not np.isfinite(self.row[name]))
 
@@ -251,7 +251,7 @@ def advise_alarm(
 
     Args:
         system: What serves the load; the defaults of infra/ by default.
-        load: What is asked of it.
+        load: The load on it.
         objective: What people are promised.
         days: Ordinary days to simulate.
         crowds: Crowds to simulate.
@@ -295,7 +295,7 @@ def advise_alarm(
 
 @dataclass(frozen=True)
 class ConcurrencyAdvice:
-    """Share within the objective for each concurrency in the busiest hour, and the one that is recommended.
+    """The share within the objective for each concurrency in the busiest hour, and the recommended one.
 
     `table` has the columns concurrency, attained (at the load), with_headroom (at the load times `headroom`). `quota_bound` is
     the concurrency above which more workers only collect the quota's refusals; `chosen` is None where no concurrency up to it
@@ -322,7 +322,7 @@ def advise_concurrency(
 
     Args:
         system: What serves the load; its concurrency plays no part.
-        load: What is asked of it.
+        load: The load on it.
         objective: What people are promised.
         headroom: By how much the load may exceed what was expected.
         runs: Busiest hours to simulate for each concurrency.
@@ -340,9 +340,9 @@ def advise_concurrency(
         shares = {}
         for name, factor in (("attained", 1.0), ("with_headroom", headroom)):
             one = replace(system, concurrency=workers)
-            asked = replace(load, busiest_hour=load.busiest_hour * factor)
+            scaled_load = replace(load, busiest_hour=load.busiest_hour * factor)
             shares[name] = float(
-                np.mean([one.run(asked.busy(HOUR_S, rng), rng).attained(objective.seconds) for _ in range(runs)])
+                np.mean([one.run(scaled_load.busy(HOUR_S, rng), rng).attained(objective.seconds) for _ in range(runs)])
             )
         rows.append({"concurrency": workers} | shares)
     table = pd.DataFrame(rows)
@@ -355,7 +355,7 @@ def advise_concurrency(
 def _false_alarms(
     system: System, load: Load, rules: Sequence[AlarmRule], days: int, crowds: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """How often each rule goes off in a month without incidents: on days without a crowd, and for crowds.
+    """Return how often each rule triggers in a month without incidents: on days without a crowd, and for crowds.
 
     A crowd is rare, and its size decides. So crowds are simulated one after the other, each with the others' load of some hour
     around it; sizes and hours are evenly spaced quantiles, which needs a hundredth of the days that a random draw does.
@@ -378,7 +378,7 @@ def _false_alarms(
 
 
 def _alarms(trace: JobTrace, times_s: NDArray[np.floating[Any]], rules: Sequence[AlarmRule]) -> NDArray[np.float64]:
-    """How often each rule goes off in all rows of minutes, which follow each other with a gap between them."""
+    """Return how often each rule triggers in all rows of minutes, which are separated by gaps."""
     ages = oldest_ages(trace, times_s.ravel()).reshape(times_s.shape)
     return np.array([np.sum(np.diff(rule.in_alarm(ages).astype(int), prepend=0) == 1) for rule in rules], dtype=float)
 
@@ -392,7 +392,7 @@ def _incident(
     runs: int,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], float, float]:
-    """Minutes from the incident's start until each rule goes off, share of missed pictures, minutes to a dead-letter message."""
+    """Return the minutes from the incident's start until each rule triggers, the share of missed pictures, and the minutes to a dead-letter message."""
     minutes, missed, dead = np.full((runs, len(rules)), np.inf), [], np.full(runs, np.inf)
     for run in range(runs):
         trace = incident_trace(system, load, name, rng)
@@ -411,14 +411,14 @@ def _incident(
 
 
 def _mean_of_most(minutes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of each column's finite values; infinite where most of them are not finite."""
+    """Return the mean of each column's finite values; infinite if most are not finite."""
     there = np.isfinite(minutes)
     means = np.where(there, minutes, 0.0).sum(axis=0) / np.maximum(1, there.sum(axis=0))
     return np.where(there.mean(axis=0) > 1 / 2, means, np.inf)
 
 
 def incident_trace(system: System, load: Load, name: str, rng: np.random.Generator) -> JobTrace:
-    """Serve the busiest hour's load for half an hour, and then for as long as an incident lasts, with that incident.
+    """Simulate the busiest hour's load for half an hour, and then for the duration of an incident, with that incident.
 
     The incident is one of INCIDENTS; it begins at LEAD_S and lasts for INCIDENT_S. A quota that is halved is taken to have been
     what the workers can just use, where the system names none.

@@ -1,4 +1,4 @@
-"""The synchronous API: who gets a picture, who gets which error, how long each waits, and what is paid for nothing.
+"""A model of the synchronous API: pictures, errors, waits, and what is paid for in vain.
 
 API Gateway has no queue. A request is answered within 29 seconds or refused: by the stage's throttle, for want of Lambda
 concurrency, or by the image model's quota. People press the button again, and at some time give up.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ApiOutcome(IntEnum):
-    """How a person's last request ended."""
+    """The outcome of a user's last request."""
 
     PICTURE = kernels.PICTURE
     STAGE_THROTTLED = kernels.STAGE_THROTTLED
@@ -34,12 +34,12 @@ class ApiOutcome(IntEnum):
 
     @property
     def status(self) -> int | None:
-        """The HTTP status that the person's client got; None for one who gave up before an answer came."""
+        """The HTTP status that the client got; None for a user who gave up before a response."""
         return _STATUS[self]
 
     @property
     def label(self) -> str:
-        """How a table names it."""
+        """The name in a table."""
         return _LABELS[self]
 
 
@@ -67,7 +67,7 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class ApiLimits:
-    """What bounds a request; the defaults are those of sam_lambda/template.yaml, its function, and AWS.
+    """The limits of a request; the defaults are those of sam_lambda/template.yaml, its function, and AWS.
 
     Attributes:
         stage_rate: Requests a second that the stage lets through (StageThrottleRate).
@@ -93,7 +93,7 @@ class ApiLimits:
 
 @dataclass(frozen=True)
 class Client:
-    """A person at a browser: presses again `retries` times, about `pause_s` after an error, and leaves after `patience_s`."""
+    """A user at a browser: retries `retries` times, about `pause_s` after an error, and leaves after `patience_s`."""
 
     retries: int = 3
     pause_s: float = 5.0
@@ -102,7 +102,7 @@ class Client:
 
 @dataclass(frozen=True)
 class ApiTrace:
-    """What became of each person's wish, as arrays of shape (n,) in the order of arrival; times in seconds.
+    """The outcome for each user, as arrays of shape (n,) in the order of arrival; times in seconds.
 
     `outcome` holds values of ApiOutcome; `ended_s` is when the person had the picture or went away; `attempts` counts requests.
     `paid` counts pictures that the model was paid for, `wasted` those of them that nobody got. `errors` counts all answers,
@@ -119,21 +119,21 @@ class ApiTrace:
 
     @property
     def succeeded(self) -> NDArray[np.bool_]:
-        """Who got a picture."""
+        """Which users got a picture."""
         got: NDArray[np.bool_] = self.outcome == ApiOutcome.PICTURE
         return got
 
     @property
     def time_to_picture_s(self) -> NDArray[np.float64]:
-        """Seconds from the first request to the picture; infinite for whom there was none."""
+        """Seconds from the first request to the picture; infinite without a picture."""
         return time_to_picture(self.arrival_s, self.ended_s, self.succeeded)
 
     def attained(self, objective_s: float) -> float:
-        """Share of all people whose picture was there within `objective_s` seconds."""
+        """Return the share of all users with a picture within `objective_s` seconds."""
         return judge(self.time_to_picture_s, objective_s).share
 
     def outcomes(self) -> pd.DataFrame:
-        """Give a row for each way to end that occurred: people, share, HTTP status, median wait, answers on the way."""
+        """Return a row for each outcome that occurred: users, share, HTTP status, median wait, responses before it."""
         waited = self.ended_s - self.arrival_s
         rows = [
             {
@@ -162,7 +162,7 @@ def simulate_api(
     cold_start: ColdStart | None = None,
     rng: np.random.Generator,
 ) -> ApiTrace:
-    """Let each person ask the API for a picture.
+    """Simulate each user requesting a picture from the API.
 
     Args:
         arrivals_s: When people ask for the first time, ascending; seconds, shape (n,).

@@ -60,7 +60,7 @@ def sift_down(heap: NDArray[np.float64]) -> None:
 def serve(
     arrivals: NDArray[np.float64], service: NDArray[np.float64], free_s: NDArray[np.float64], waits: NDArray[np.float64]
 ) -> None:
-    """Give each job to the worker that is free first; `free_s` is a heap of when each worker is free."""
+    """Assign each job to the first free worker; `free_s` is a heap of when each worker is free."""
     for place in range(len(arrivals)):
         start = max(arrivals[place], free_s[0])
         waits[place] = start - arrivals[place]
@@ -70,7 +70,7 @@ def serve(
 
 @compiled
 def sift_down_server(servers: NDArray[np.float64]) -> None:
-    """The same for rows of (free, whether it has served), ordered by the first."""
+    """Restore a heap of rows (free, whether it has served), ordered by the first column."""
     free, served, place = servers[0, 0], servers[0, 1], 0
     while True:
         child = 2 * place + 1
@@ -100,7 +100,7 @@ def push_row(heap: NDArray[np.float64], size: int, row: NDArray[np.float64]) -> 
 
 @compiled
 def pop_row(heap: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Take the row with the smallest first column off a heap of `size` rows."""
+    """Pop the row with the smallest first column from a heap of `size` rows."""
     first: NDArray[np.float64] = heap[0].copy()
     last = heap[size - 1].copy()
     place = 0
@@ -132,7 +132,7 @@ def take_token(bucket: NDArray[np.float64], now_s: float, rate: float, burst: fl
 
 @compiled
 def disruption_at(disruptions: NDArray[np.float64], time_s: float) -> int:
-    """The first disruption that there is at a time, -1 for none."""
+    """Return the index of the first disruption at a time, -1 for none."""
     for index in range(len(disruptions)):
         if disruptions[index, FROM] <= time_s < disruptions[index, UNTIL]:
             return index
@@ -259,7 +259,7 @@ def serve_chunk(  # noqa: C901, PLR0912, PLR0915 - one loop, which numba compile
 def oldest_age(
     arrivals: NDArray[np.float64], leaves: NDArray[np.float64], times: NDArray[np.float64], ages: NDArray[np.float64]
 ) -> None:
-    """Age of the oldest job at each time (ascending): of those that have arrived and not left; 0 where there is none."""
+    """Return the age of the oldest job at each time (ascending), of those that have arrived and not left; 0 if there is none."""
     first = 0
     for place in range(len(times)):
         # What has left by now has left for all later times too.
@@ -319,7 +319,7 @@ def serve_requests(  # noqa: C901, PLR0912, PLR0915 - one loop, which numba comp
             took = start
             allowed = options[MODEL_RATE] == np.inf or take_token(model, now, options[MODEL_RATE], options[MODEL_BURST])
             if not allowed:
-                # The function asks once more, after a moment.
+                # The function retries once, after a short wait.
                 took += options[REFUSED_S] + rng.random() * options[BACKOFF]
                 allowed = take_token(model, now + took, options[MODEL_RATE], options[MODEL_BURST])
             if not allowed:
@@ -347,7 +347,7 @@ def serve_requests(  # noqa: C901, PLR0912, PLR0915 - one loop, which numba comp
         paid[who] += bills
         answered = now + took
         if answered > gives_up:
-            # A picture may still be made, which nobody waits for.
+            # A picture may still be made, for which nobody waits.
             wasted[who] += bills
             outcome[who], ended[who] = ABANDONED, gives_up
             errors[ABANDONED] += 1

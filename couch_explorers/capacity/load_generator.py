@@ -1,4 +1,4 @@
-"""A load on the deployed system, by either path: people come at random times, whatever the system answers.
+"""A load on the deployed system, by either path: users arrive at random times, however the system responds.
 
 The model is open: when a person comes does not depend on how the others fare, so that a slow system cannot slow the load down.
 Every time counts from when a person wanted to ask, not from when the request left (no coordinated omission).
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
     from couch_explorers.workspace import Workspace
 
-# Bounds of a load, so that a typing error stays cheap.
+# Limits of a load, so that a typo stays cheap.
 MOST_USERS, MOST_MINUTES = 10_000, 60.0
 # Requests under way at once: a thread each at the API; the queue's sender needs few.
 API_THREADS, QUEUE_THREADS = 1000, 32
 POLL_S, MINUTE_S = 0.25, 60.0
-# A picture that is not there so long after the last person came counts as missing.
+# A picture that does not exist this long after the last arrival counts as missing.
 PATIENCE_S = 1800.0
 
 Path = Literal["api", "queue"]
 
 
 class LoadError(Exception):
-    """The load is not started; the message says which bound it breaks and how to change it."""
+    """The load was not started; the message says which limit it exceeds and how to change it."""
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What became of a load.
+    """The result of a load.
 
     Attributes:
         requests: A row a person, in the order of arrival: `id`, `intended_s` and `sent_s` from the load's start, `done_s` when the
@@ -65,12 +65,12 @@ class LoadResult:
 
     @property
     def time_to_picture_s(self) -> NDArray[np.float64]:
-        """Seconds from when each person came to the picture; infinite where there was none."""
+        """Seconds from each user's arrival to the picture; infinite without a picture."""
         intended, done = (self.requests[name].to_numpy(dtype=np.float64) for name in ("intended_s", "done_s"))
         return time_to_picture(intended, done, (self.requests["status"] == HTTPStatus.OK).to_numpy(dtype=bool))
 
     def summary(self) -> dict[str, Any]:
-        """Give counts, percentiles of the time to the picture (None where it is none), and how late requests left at most."""
+        """Return counts, percentiles of the time to the picture (None if infinite), and the largest delay of a request."""
         times = self.time_to_picture_s
         percentiles = {
             f"p{share}_s": float(np.percentile(times, share, method="inverted_cdf")) for share in (50, 95, 99)
@@ -89,7 +89,7 @@ class LoadResult:
 
 
 def check_load(users: int, minutes: float, target: str, max_cost_usd: float | None, model: str | None = None) -> float:
-    """Check a load against its bounds, before anything is sent; returns what its pictures cost on AWS in USD, at most.
+    """Check a load against its limits, before anything is sent; return the most that its pictures cost on AWS in USD.
 
     Raises:
         LoadError: For a count or a length out of bounds; on AWS without `max_cost_usd`, or where that is too little.
@@ -118,7 +118,7 @@ def run_load(
     patience_s: float = PATIENCE_S,
     progress: Callable[[int], None] | None = None,
 ) -> LoadResult:
-    """Let so many people ask for one image each, at random times within the minutes, and wait until all are served.
+    """Simulate users who request one image each, at random times within the minutes, and wait until all are served.
 
     Args:
         workspace: Where the system is.
@@ -155,7 +155,7 @@ def run_load(
 
 
 class _Run:
-    """One load while it runs."""
+    """A running load."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class _Run:
         self.began, self.started = time.monotonic(), time.time()
 
     def ask(self, send: Callable[[int], None], threads: int) -> None:
-        """Start each request at its time; a thread that is not free makes it late, which `sent_s` shows."""
+        """Start each request at its time; without a free thread it is late, which `sent_s` shows."""
         if self.workspace.queue_url:
             self.sqs = self.workspace.client("sqs")
         self.began, self.started = time.monotonic(), time.time()
@@ -184,7 +184,7 @@ class _Run:
             raise self.failed
 
     def call_api(self, deployed: Api, number: int) -> None:
-        """Ask the API for one image, and note its answer."""
+        """Request one image from the API, and record the response."""
         try:
             answer = deployed.post(self._body(number))
         except OSError:
@@ -198,7 +198,7 @@ class _Run:
             self.sqs.send_message(QueueUrl=self.workspace.queue_url, MessageBody=self._body(number))
 
     def watch_bucket(self, stem: str, until_s: float) -> None:
-        """Note when each image, or the note that there is none, appears in the bucket."""
+        """Record when each image or error note appears in the bucket."""
         places = {f"{self.workspace.prefix.rstrip('/')}/{one}": number for number, one in enumerate(self.ids)}
         pages = self.workspace.client("s3").get_paginator("list_objects_v2")
         where = {"Bucket": self.workspace.bucket, "Prefix": f"{self.workspace.prefix.rstrip('/')}/{stem}-"}

@@ -1,4 +1,4 @@
-"""The figures of the capacity notebook: each answers one question, and one sentence below reads it."""
+"""The figures of the capacity notebook: each answers one question, and has a one-sentence caption."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from couch_explorers.objective import Objective
 
 HEIGHT_PT, NAMES_PT = 210.0, 228.0
-# Behind a word that a line crosses.
+# The background of a label that a line crosses.
 _PAPER: dict[str, Any] = {"facecolor": plot_style.PAPER, "edgecolor": "none", "pad": 0.6}
 QUEUE_COLOUR, API_COLOUR = plot_style.BLUE, plot_style.VERMILLION
 
@@ -38,10 +38,10 @@ def beta(result: Beta, objective: Objective, width_pt: float = plot_style.WIDTH_
     users = len(result.arrivals_s)
     ax = _axes(ylabel="people with a picture", xlabel="minutes since the start", width_pt=width_pt)
     last = max(result.queue.left_s[result.queue.succeeded].max(initial=60), result.minutes * MINUTE_S) / MINUTE_S
-    asked = np.arange(1, users + 1)
+    requests = np.arange(1, users + 1)
     ax.step(
         result.arrivals_s / MINUTE_S,
-        asked,
+        requests,
         where="post",
         color=plot_style.FRAME,
         linewidth=1.0,
@@ -175,11 +175,11 @@ def alarm_choice(advice: AlarmAdvice) -> Panel:
     )
     single = np.array([rule.periods == 1 for rule in advice.rules])
     shown = np.isfinite(table["mean_minutes"].to_numpy())
-    looks = (
+    styles = (
         (single & shown, QUEUE_COLOUR, "o", "1 of 1 min"),
         (~single & shown, plot_style.ORANGE, "s", "2 or more datapoints"),
     )
-    for chosen, colour, marker, label in looks:
+    for chosen, colour, marker, label in styles:
         part = table[chosen]
         ax.plot(
             part["mean_minutes"], part["false_alarms"], linestyle="", marker=marker, markersize=5, color=colour, label=label
@@ -292,7 +292,7 @@ def growth_table(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def api_outcome_sentence(result: Beta) -> str:
-    """Say what the API's refusals were, the most frequent first."""
+    """Describe the API's refusals, most frequent first."""
     table = result.api.outcomes()
     failed = table[table["outcome"] != ApiOutcome.PICTURE.label].sort_values("people", ascending=False)
     parts = [
@@ -337,7 +337,7 @@ def _axes(
 
 
 def _end_label(ax: Axes, text: str, height: float, colour: str, drop: float = 0.0) -> None:
-    """Name a line at its right end."""
+    """Label a line at its right end."""
     ax.annotate(
         text, (1.0, height), (6, drop), xycoords=ax.get_yaxis_transform(), textcoords="offset points", va="center",
         color=colour, fontsize=plot_style.SMALL_SIZE, annotation_clip=False,
@@ -353,7 +353,7 @@ def _duration(seconds: float) -> str:
 
 
 def _rounded(value: float) -> str:
-    """A number with two digits that count."""
+    """Format a number with two significant digits."""
     return f"{float(f'{value:.2g}'):,.0f}"
 
 

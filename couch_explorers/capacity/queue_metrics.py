@@ -1,4 +1,4 @@
-"""What a team sees of a simulated queue: CloudWatch's metrics on the minute, how long the backlog lasts, and what it cost."""
+"""Metrics of a simulated queue: CloudWatch's metrics per minute, how long the backlog lasts, and the cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REQUESTS_A_JOB = 2
 
 @dataclass(frozen=True)
 class Cost:
-    """USD of simulated work, at list prices and without free tiers; `wasted` is the part of `pictures` that nobody got."""
+    """The cost of simulated work in USD, at list prices without free tiers; `wasted` is the part of `pictures` that nobody got."""
 
     pictures: float
     wasted: float
@@ -35,12 +35,12 @@ class Cost:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The total cost."""
         return self.pictures + self.compute + self.requests
 
 
 def minute_metrics(trace: JobTrace, *, start_s: float = 0.0, end_s: float | None = None) -> pd.DataFrame:
-    """Give a queue's metrics as CloudWatch publishes them, one row a minute.
+    """Return a queue's metrics as CloudWatch publishes them, one row per minute.
 
     ApproximateAgeOfOldestMessage follows the rule of three receives: a message that was received three times and not deleted
     goes to the back of a standard queue, and no longer counts
@@ -78,14 +78,14 @@ def minute_metrics(trace: JobTrace, *, start_s: float = 0.0, end_s: float | None
 
 
 def oldest_ages(trace: JobTrace, times_s: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Age of the oldest message that counts, at each of the times (ascending); seconds, 0 where there is none."""
+    """Return the age of the oldest message that counts, at each of the times (ascending); seconds, 0 if there is none."""
     ages = np.empty(len(times_s))
     kernels.oldest_age(trace.arrival_s, np.minimum(trace.left_s, trace.third_receive_s), times_s, ages)
     return ages
 
 
 def drain_time_s(trace: JobTrace, after_s: float) -> float:
-    """Seconds from `after_s` until no job that had arrived by then waits for its first delivery; 0 where none does."""
+    """Return the seconds from `after_s` until every job that had arrived has had its first delivery; 0 if none waits."""
     there = trace.arrival_s <= after_s
     return max(0.0, float(trace.first_start_s[there].max()) - after_s) if there.any() else 0.0
 
@@ -98,7 +98,7 @@ def queue_cost(
     memory_mb: int = 512,
     size: str = image_models.DEFAULT_SIZE,
 ) -> Cost:
-    """Price what a queue did: pictures, timed-out attempts (which may be billed), Lambda's time, and requests.
+    """Return the cost of a queue: pictures, timed-out attempts (which may be billed), Lambda's time, and requests.
 
     Raises:
         UnknownModelError: For a model that is not known.
@@ -107,7 +107,7 @@ def queue_cost(
     attempts, timeouts = int(trace.receives.sum()), int(trace.timeouts.sum())
     made = int(trace.succeeded.sum())
     price = image_models.get(model).price_usd(size)
-    # Failed attempts are taken to last as long as a picture: the upper bound.
+    # Failed attempts are assumed to last as long as a picture: an upper bound.
     seconds = float((service_s * trace.receives).sum())
     return Cost(
         pictures=(made + timeouts) * price,
@@ -127,7 +127,7 @@ def api_cost(
     memory_mb: int = 1024,
     size: str = image_models.DEFAULT_SIZE,
 ) -> Cost:
-    """Price what the API did: pictures paid, of which `wasted` reached nobody, `seconds` of Lambda, and requests.
+    """Return the cost of the API: pictures, of which `wasted` reached nobody, `seconds` of Lambda, and requests.
 
     Raises:
         UnknownModelError: For a model that is not known.
@@ -143,5 +143,5 @@ def api_cost(
 
 
 def _counts(events_s: NDArray[np.float64], times_s: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    """How many events there were up to each time."""
+    """Return how many events there were up to each time."""
     return np.searchsorted(np.sort(events_s), times_s, side="right").astype(np.int64)

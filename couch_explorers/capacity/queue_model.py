@@ -26,16 +26,16 @@ MINUTE_S = 60.0
 
 
 class CapacityError(ValueError):
-    """The arrivals, service times or workers describe no queue; the message says which value is wrong."""
+    """The arrivals, service times or workers are invalid; the message says which value is wrong."""
 
 
 class OverloadWarning(UserWarning):
-    """More work arrives than the workers can do: waits grow as long as that lasts."""
+    """More work arrives than the workers can handle: waits grow as long as that lasts."""
 
 
 @dataclass(frozen=True)
 class ColdStart:
-    """A worker's first job, and one after a long pause, takes `seconds` longer.
+    """A cold start: a worker's first job, and one after a long pause, takes `seconds` longer.
 
     Lambda does not document for how long it keeps an idle environment; `idle_s` is what the caller assumes.
     """
@@ -46,7 +46,7 @@ class ColdStart:
 
 @dataclass(frozen=True)
 class PollerRamp:
-    """Workers that Lambda adds by and by: `initial` at the first arrival, `per_minute` more each minute up to all.
+    """Lambda's scaling of workers: `initial` at the first arrival, `per_minute` more each minute up to all.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
     """
@@ -57,7 +57,7 @@ class PollerRamp:
 
 @dataclass(frozen=True)
 class Retry:
-    """Attempts that fail, and when the job is delivered again.
+    """Failing attempts, and when the job is delivered again.
 
     A share `failure_rate` of attempts fails at its end and is postponed by full jitter over `base_s` * 2^(receives - 1), at most
     `cap_s`, in whole seconds, as the worker does it (lambda_code/lambda_sqs.py). A share `crash_rate` ends without a word at
@@ -88,7 +88,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Disruption:
-    """A stretch of time, from `start_s` to `end_s`, in which attempts go worse.
+    """An interval, from `start_s` to `end_s`, with worse conditions.
 
     Service times are multiplied by `service_factor`, the quota by `quota_factor`; shares `failure_rate` and `crash_rate` of
     attempts fail on top of those of `Retry`, after `failure_s` each where that is given, and else at their ordinary end.
@@ -105,7 +105,7 @@ class Disruption:
 
 @dataclass(frozen=True)
 class WaitSummary:
-    """What became of all jobs; waits in seconds, from a job's arrival to the start of the attempt that succeeded.
+    """The outcome of all jobs; waits in seconds, from a job's arrival to the start of its successful attempt.
 
     `p50`, `p95` and `p99` are exact within a share of SKETCH_ERROR; `backlog` is the largest number of jobs that had arrived
     and not begun, and `backlog_at_end` that number at the last arrival. `attempts` counts deliveries, `throttled` those that the
@@ -130,7 +130,7 @@ class WaitSummary:
 
 @dataclass(frozen=True)
 class JobTrace:
-    """What happened to each job, as arrays of shape (n,) in the order of arrival; times in seconds, as they were given.
+    """The outcome of each job, as arrays of shape (n,) in the order of arrival; times in seconds, as given.
 
     `left_s` is when the job left the queue: as a picture, or (`succeeded` is False) for the dead-letter queue.
     `third_receive_s` is infinite for a job that was received less often. `timeouts` counts a job's attempts that ran into
@@ -149,16 +149,16 @@ class JobTrace:
 
     @property
     def time_to_picture_s(self) -> NDArray[np.float64]:
-        """Seconds from arrival to picture, retries and waits included; infinite for a job that never became one."""
+        """Seconds from arrival to picture, retries and waits included; infinite for a job without a picture."""
         return time_to_picture(self.arrival_s, self.left_s, self.succeeded)
 
     def attained(self, objective_s: float) -> float:
-        """Share of all jobs whose picture was there within `objective_s` seconds."""
+        """Return the share of all jobs with a picture within `objective_s` seconds."""
         return judge(self.time_to_picture_s, objective_s).share
 
 
 def simulate(arrivals_s: ArrayLike, service_s: ArrayLike, workers: int) -> NDArray[np.float64]:
-    """Give each job's wait in a first-in-first-out queue with `workers` workers.
+    """Return each job's wait in a first-in-first-out queue with `workers` workers.
 
     Args:
         arrivals_s: Times at which jobs arrive, ascending; seconds, shape (n,).
@@ -236,7 +236,7 @@ def simulate_jobs(
     disruptions: Sequence[Disruption] = (),
     rng: np.random.Generator | None = None,
 ) -> JobTrace:
-    """Follow each job from its arrival to its picture, or to the dead-letter queue.
+    """Trace each job from its arrival to its picture, or to the dead-letter queue.
 
     Args:
         arrivals_s: Times at which jobs arrive, ascending; seconds, shape (n,).
@@ -276,7 +276,7 @@ def simulate_jobs(
 
 
 def erlang_c(arrivals_per_s: float, service_s: float, workers: int) -> tuple[float, float]:
-    """Give (share of jobs that wait, mean wait in seconds) of a queue with random arrivals and exponential service times.
+    """Return (share of jobs that wait, mean wait in seconds) of a queue with Poisson arrivals and exponential service times.
 
     The M/M/c queue in its steady state: A. K. Erlang, 1917; computed by the recursion of Erlang's B formula, which neither
     overflows nor cancels. Raises CapacityError where the load is not below the number of workers.
@@ -309,7 +309,7 @@ class _Run:
         self.workers, self.poller_ramp = workers, poller_ramp
         self.options = _options(cold_start, retry, quota)
         self.disruptions = _disruption_rows(disruptions)
-        # Without a generator nothing is drawn; numba wants one all the same.
+        # Without a generator nothing is drawn, but numba needs one.
         self.rng = rng or np.random.default_rng(0)
         self.servers: NDArray[np.float64] | None = None
         self.retries = np.empty((0, 5))
@@ -327,7 +327,7 @@ class _Run:
         self.n, self.work_s, self.first_s, self.last_s = 0, 0.0, math.nan, -math.inf
 
     def add(self, arrivals: NDArray[np.float64], service: NDArray[np.float64]) -> None:
-        """Serve a chunk as far as its last arrival."""
+        """Simulate a chunk up to its last arrival."""
         if arrivals[0] < self.last_s:
             raise CapacityError(f"Arrivals must ascend across chunks: {arrivals[0]:g} s comes after {self.last_s:g} s.")
         if self.servers is None:
@@ -341,7 +341,7 @@ class _Run:
         self._step(arrivals, service)
 
     def summary(self) -> WaitSummary:
-        """Serve what is still to be retried, and sum up."""
+        """Simulate the remaining retries, and return the summary."""
         if self.servers is None:
             raise CapacityError("There are no jobs: give at least one chunk with at least one arrival.")
         at_end = int(self.counters[kernels.AT_END])
@@ -361,7 +361,7 @@ class _Run:
         )  # fmt: skip
 
     def finish(self) -> None:
-        """Serve all retries that are still to come."""
+        """Simulate all remaining retries."""
         nothing = np.empty(0)
         self._make_room(0)
         self._step(nothing, nothing)
@@ -373,7 +373,7 @@ class _Run:
         )  # fmt: skip
 
     def _make_room(self, arriving: int) -> None:
-        """Let the arrays of waiting jobs hold all that a chunk can add: each job is in each of them once at most."""
+        """Grow the arrays of waiting jobs for all that a chunk can add: each job is in each of them at most once."""
         retries, starts = (int(size) for size in self.sizes)
         jobs = retries + starts + arriving + 1
         if len(self.retries) < jobs:
@@ -429,7 +429,7 @@ def _disruption_rows(disruptions: Sequence[Disruption]) -> NDArray[np.float64]:
 
 
 def _free_from(first_s: float, workers: int, ramp: PollerRamp | None) -> NDArray[np.float64]:
-    """When each worker is there for the first time, ascending, which also makes a heap."""
+    """Return when each worker is first available, ascending, which is also a heap."""
     free_s = np.full(workers, -np.inf)
     if ramp is not None:
         if ramp.initial < 1 or not ramp.per_minute > 0:
@@ -440,7 +440,7 @@ def _free_from(first_s: float, workers: int, ramp: PollerRamp | None) -> NDArray
 
 
 def checked_times(arrivals_s: ArrayLike, service_s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both as arrays of floats of one length; raises CapacityError with the first value that is wrong."""
+    """Return both as float arrays of the same length; raises CapacityError with the first invalid value."""
     arrivals = np.ascontiguousarray(arrivals_s, dtype=np.float64)
     if arrivals.ndim != 1 or not len(arrivals):
         raise CapacityError(f"arrivals_s has the shape {arrivals.shape}: give one row of at least one time.")
@@ -469,7 +469,7 @@ def _checked_workers(workers: int) -> int:
 
 
 def _load(n: int, span_s: float, work_s: float, workers: int) -> tuple[float, float]:
-    """(utilization, growth of the backlog in jobs a minute) over the time from the first to the last arrival."""
+    """Return (utilization, growth of the backlog in jobs a minute) between the first and the last arrival."""
     if span_s <= 0 or n < 2:  # noqa: PLR2004 - one job has no rate
         return math.nan, 0.0
     # The first job opens the time in which the others arrive.
@@ -489,7 +489,7 @@ def _warn_overload(utilization: float, growth_per_minute: float, workers: int) -
 
 
 def _percentile(histogram: NDArray[np.int64], share: float) -> float:
-    """The value below which a share of the waits lies; NaN where there are none."""
+    """Return a percentile of the waits; NaN if there are none."""
     total = int(histogram.sum())
     if total == 0:
         return math.nan

@@ -71,7 +71,7 @@ class Replay:
         cold_start_s: float = 0.0,
         rng: np.random.Generator,
     ) -> JobTrace:
-        """Serve the window's jobs again.
+        """Simulate the window's jobs.
 
         Args:
             concurrency: How many workers there are.
@@ -104,7 +104,7 @@ class Replay:
 
 
 def from_metrics(frame: pd.DataFrame, *, window: str = "now", rng: np.random.Generator) -> Replay:
-    """Take arrivals, service times and failures from what `metrics.fetch` gave.
+    """Read arrivals, service times and failures from a frame of `metrics.fetch`.
 
     Args:
         frame: Points of a window: UTC index, columns window, resource, metric, statistic and value. Needs the queue's
@@ -147,7 +147,7 @@ def from_metrics(frame: pd.DataFrame, *, window: str = "now", rng: np.random.Gen
 def fetch_window(
     target: str, candidate: str, hours: float, *, rng: np.random.Generator, region: str = ""
 ) -> Replay | None:
-    """Take the last hours from CloudWatch; None for 0 hours.
+    """Read the last hours from CloudWatch; None for 0 hours.
 
     Raises:
         CapacityError: Where nothing was sent, or no duration is known.
@@ -160,7 +160,7 @@ def fetch_window(
 
 
 def median_seconds(window: Replay | None, seconds_a_picture: float) -> float:
-    """Seconds a picture: the number that was given, or, for 0, the median of the window.
+    """Return the seconds per picture: the given number, or the median of the window for 0.
 
     Raises:
         CapacityError: Where neither is given.
@@ -176,7 +176,7 @@ def median_seconds(window: Replay | None, seconds_a_picture: float) -> float:
 def what_if(
     window: Replay | None, objective_s: float, concurrency: int, quota: float, *, rng: np.random.Generator
 ) -> pd.DataFrame | None:
-    """Serve a window again as it was, with other workers, another quota, and a slower model; None where there is no window.
+    """Replay a window unchanged, with other workers, another quota, and a slower model; None without a window.
 
     Returns:
         A row a setting: `what`, `attained` within the objective, `median_s` and `p95_s` until the picture (infinite where there
@@ -219,7 +219,7 @@ def what_if(
 def _service_s(
     frame: pd.DataFrame, window: str, start: pd.Timestamp, arrivals: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Draw durations: lognormal by median and 95th percentile of the period in which each job came, or the last before it."""
+    """Draw lognormal durations by median and 95th percentile of the period in which each job arrived, or the last one before."""
     middle = _points(frame, window, WORKER, "Duration", "p50")
     if middle.empty:
         middle = _points(frame, window, WORKER, "Duration", "Average")
@@ -235,7 +235,7 @@ def _service_s(
 
 
 def _failures(invocations: pd.Series, postponed: pd.Series, start: pd.Timestamp, most: float) -> Iterator[Disruption]:
-    """The share of attempts that failed in each period in which any did; a share is at most `most`."""
+    """Return the share of failed attempts in each period with failures; a share is at most `most`."""
     period_s = _period_s(invocations)
     shares = (postponed / invocations.reindex(postponed.index)).where(postponed > 0).dropna().clip(upper=most)
     for time, share in shares.items():
@@ -244,7 +244,7 @@ def _failures(invocations: pd.Series, postponed: pd.Series, start: pd.Timestamp,
 
 
 def _points(frame: pd.DataFrame, window: str, resource: str, metric: str, statistic: str) -> pd.Series:
-    """One series of one window, without gaps; empty where there is none."""
+    """Return one series of one window, without gaps; empty if there is none."""
     chosen = (frame["resource"] == resource) & (frame["metric"] == metric) & (frame["statistic"] == statistic)
     return frame.loc[chosen & (frame["window"] == window), "value"].dropna().sort_index()
 

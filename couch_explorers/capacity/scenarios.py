@@ -1,4 +1,4 @@
-"""The beta on both paths, what it costs with more users, and what breaks first as the users become more."""
+"""The beta on both paths, its cost with more users, and which limit is reached first as the number of users grows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _S3_RATES = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-pe
 
 @dataclass(frozen=True)
 class Beta:
-    """The same people on both paths.
+    """The same users on both paths.
 
     Attributes:
         arrivals_s: When each person asks, ascending; seconds from the beta's start.
@@ -73,7 +73,7 @@ def run_beta(
     service_s: NDArray[np.float64] | None = None,
     rng: np.random.Generator,
 ) -> Beta:
-    """Let so many people each ask for one picture, at random times within the minutes, by the queue and by the API.
+    """Simulate users who each request one picture, at random times within the minutes, through the queue and the API.
 
     Args:
         users: How many people, at least 1.
@@ -147,7 +147,7 @@ def cost_by_users(
 
 @dataclass(frozen=True)
 class Bound:
-    """A limit of the system, as pictures a second that it carries.
+    """A limit of the system, as pictures per second.
 
     Attributes:
         name: What is limited, with its value.
@@ -166,7 +166,7 @@ class Bound:
 
 
 def bounds(system: System, quota: float, limits: ApiLimits | None = None) -> tuple[Bound, ...]:
-    """Name the bounds of a system, in the order in which a growing load meets them.
+    """Return the limits of a system, in the order in which a growing load reaches them.
 
     Args:
         system: Its concurrency and seconds a picture.
@@ -234,7 +234,7 @@ def bounds(system: System, quota: float, limits: ApiLimits | None = None) -> tup
 def breaking_points(
     system: System, quota: float, *, pictures_a_user: float = 1.0, limits: ApiLimits | None = None
 ) -> pd.DataFrame:
-    """Say from how many users a day on each bound breaks, in the busiest hour of their day.
+    """Return from how many users a day on each limit is exceeded, in the busiest hour.
 
     Returns:
         A row a bound, the first to break first: `bound`, `path`, `users_a_day`, `pictures_a_minute` that it carries, `change`,
@@ -265,7 +265,7 @@ def steps(
     pictures_a_user: float = 1.0,
     model: str = image_models.DEFAULT_MODEL_ID,
 ) -> pd.DataFrame:
-    """Give what each number of users a day needs: `pictures_a_minute` and `workers` in the busiest hour, `usd_a_day` for the model.
+    """Return what each number of users a day needs: `pictures_a_minute` and `workers` in the busiest hour, `usd_a_day` for the model.
 
     `broken` lists the bounds that are reached by then.
     """
@@ -288,6 +288,6 @@ def steps(
 
 
 def busiest_hour_share() -> float:
-    """Share of a day's pictures that is asked for in its busiest hour."""
+    """Return the share of a day's pictures that is requested in its busiest hour."""
     load = Load()
     return float(load.busiest_hour / load.per_minute(np.arange(DAY_MINUTES) / MINUTE_S).sum())

@@ -17,7 +17,7 @@ from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.cli.options import app
 from couch_explorers.core.errors import shown
 
-# What the system answers about a file or folder that cannot be used as it is: no defect, but the user's to change.
+# System errors about a file or folder that the user has to change: not defects.
 UNUSABLE = frozenset({
     errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR,
     errno.EPERM, errno.EROFS,
@@ -25,13 +25,13 @@ UNUSABLE = frozenset({
 
 
 def main() -> None:
-    """Run `couch`: exit 0 when it did what was asked, 1 when that failed, 2 when it was asked wrongly."""
+    """Run `couch`: exit code 0 on success, 1 on failure, 2 on wrong usage."""
     arguments = sys.argv[1:]
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or a pipe whose encoding lacks a character gets an escape, not a traceback.
+        # A character that the terminal's or pipe's encoding lacks is escaped.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Here, for everything that this process asks and for every program that it starts.
+    # For every request of this process and every program that it starts.
     loopback.bypass_proxies()
     if odd := next((argument for argument in arguments if _is_no_text(argument)), None):
         typer.echo(f"couch: The argument {shown(odd)} is not in UTF-8: type it in a terminal that is.", err=True)
@@ -42,18 +42,18 @@ def main() -> None:
         typer.echo("couch: interrupted", err=True)
         raise SystemExit(130) from None
     except Exception as error:
-        told: object = error
+        reported: object = error
         exit_code = _exit_code(error)
         if exit_code is None and (problem := _credentials_problem(error)) is not None:
-            told, exit_code = problem, 1
+            reported, exit_code = problem, 1
         if exit_code is None:
             raise
-        typer.echo(f"couch: {_sentence(told)}", err=True)
+        typer.echo(f"couch: {_sentence(reported)}", err=True)
         raise SystemExit(exit_code) from None
 
 
 def _credentials_problem(error: Exception) -> object | None:
-    """What is wrong with the user's AWS credentials, where that is what botocore says: a login can end at any moment."""
+    """Return what is wrong with the user's AWS credentials, if botocore's error says so: a login can expire at any time."""
     if not type(error).__module__.startswith("botocore."):
         return None
     from couch_explorers.aws import credentials
@@ -62,12 +62,12 @@ def _credentials_problem(error: Exception) -> object | None:
 
 
 def _is_no_text(argument: str) -> bool:
-    """Tell whether an argument holds bytes that are no UTF-8: Python passes each on as half a character pair."""
+    """Check whether an argument is not valid UTF-8: Python represents each such byte as a lone surrogate."""
     return any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _sentence(error: object) -> str:
-    """What is said of an error."""
+    """Return the message for an error."""
     if isinstance(error, OSError) and _is_of_a_file(error):
         hint = " Everything is kept in that folder: COUCH_HOME names another." if _is_in_home(error) else ""
         return f"{error.filename} cannot be used: {error.strerror}.{hint}"
@@ -78,20 +78,20 @@ def _sentence(error: object) -> str:
 
 
 def _exit_code(error: Exception) -> int | None:
-    """The exit code of an error that is told in its own sentence; None for one that is a defect and keeps its trace."""
-    told = {
+    """Return the exit code of an error that is reported by its message; None for a defect, which keeps its traceback."""
+    exit_codes = {
         "CloudError": 1, "StepError": 1, "WorkspaceError": 1, "PaintingError": 1, "TerraformError": 1,
-        "ExplorationError": 1, "OncallError": 1, "MetricsError": 1, "HistoryError": 1, "DeliverablesError": 1, "BootstrapError": 1,
+        "ExplorationError": 1, "OncallError": 1, "MetricsError": 1, "DeliverablesError": 1, "BootstrapError": 1,
         "FaultError": 2, "LoadError": 2, "OutputError": 2, "MetricsParameterError": 2, "NotebookError": 2, "ParameterError": 2, "UsageError": 2,
     }  # fmt: skip
     if isinstance(error, OSError) and _is_of_a_file(error) and (error.errno in UNUSABLE or _is_in_home(error)):
         return 2
-    # By name, so that telling an error does not import every module that may raise one.
-    return next((told[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in told), None)
+    # By name, so that reporting an error does not import every module that may raise one.
+    return next((exit_codes[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in exit_codes), None)
 
 
 def _is_of_a_file(error: OSError) -> bool:
-    """Tell whether the system said this of a file or folder, and not of a connection."""
+    """Check whether the error is about a file or folder rather than a connection."""
     return isinstance(error.filename, str | bytes) and not isinstance(error, ConnectionError)
 
 

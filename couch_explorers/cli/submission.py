@@ -1,4 +1,4 @@
-"""The hand-in's command: deliverables."""
+"""The command for the exam's submission: deliverables."""
 
 from typing import Annotated, Literal
 
@@ -62,8 +62,8 @@ def deliverables(
         typer.echo(render.markdown(facts, words), nl=False)
     if write:
         changed, unchanged = render.write(facts, paths.PROJECT_ROOT)
-        for said, names in (("written", changed), ("unchanged", unchanged)):
+        for label, names in (("written", changed), ("unchanged", unchanged)):
             if names:
-                typer.echo(f"{said}: {', '.join(names)}", err=True)
+                typer.echo(f"{label}: {', '.join(names)}", err=True)
         if count := sum(row.empty is not None for task in render.tasks(facts, words) for row in task.rows):
             typer.echo(f"empty: {count} row{'s' if count > 1 else ''}, each of which says why", err=True)

@@ -1,1 +1,1 @@
-"""The hand-in's list of deliverables: what is in it, read from the deployed system and from GitHub, written into the pages."""
+"""The exam's list of deliverables: read from the deployed system and from GitHub, and written into the pages."""

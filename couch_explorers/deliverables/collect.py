@@ -39,7 +39,7 @@ def collect(
     given_repository: str | None = None,
     given_image: str | None = None,
 ) -> Facts:
-    """Collect the facts of a deployed system; what is not there is Missing, with its reason.
+    """Collect the facts of a deployed system; missing ones are Missing, with a reason.
 
     GitHub is asked about a system on AWS, or where a repository was given: no run has deployed a local cloud. `folder` is
     the copy of the repository whose git remote names it.
@@ -65,18 +65,18 @@ def collect(
 
 
 def api_url(workspace: Workspace) -> str | Missing:
-    """The address that prompts are posted to."""
+    """Return the URL that prompts are posted to."""
     on_aws = workspace.target == "aws"
     return workspace.api_url or Missing(Reason.API_NOT_ON_AWS if on_aws else Reason.API_NOT_LOCAL)
 
 
 def queue_url(workspace: Workspace) -> str | Missing:
-    """The address of the queue that takes jobs."""
+    """Return the URL of the job queue."""
     return workspace.queue_url or _no_queue(workspace)
 
 
 def age_alarm(workspace: Workspace) -> Alarm | Missing:
-    """Read the alarm on the oldest job's age as it is deployed, and count its subscriptions."""
+    """Read the deployed alarm on the oldest job's age, and count its subscriptions."""
     if workspace.queue_url is None:
         return _no_queue(workspace)
     right = "cloudwatch:DescribeAlarms"
@@ -104,7 +104,7 @@ def age_alarm(workspace: Workspace) -> Alarm | Missing:
 
 
 def _watching_the_age(workspace: Workspace) -> dict[str, Any] | None:
-    # Without names CloudWatch would give every alarm of the account.
+    # Without names, CloudWatch would return every alarm of the account.
     if not workspace.alarms:
         return None
     answer = workspace.client("cloudwatch").describe_alarms(AlarmNames=list(workspace.alarms))
@@ -116,7 +116,7 @@ def _no_queue(workspace: Workspace) -> Missing:
 
 
 def image_name(given: str | None, environment: Mapping[str, str]) -> str | Missing:
-    """USER/REPOSITORY on Docker Hub: what was given, else what the workflow's own variables make."""
+    """Return USER/REPOSITORY on Docker Hub: the given one, or else that of the workflow's variables."""
     user = environment.get("DOCKERHUB_USERNAME", "").strip()
     if not given and not user:
         return Missing(Reason.NO_IMAGE)
@@ -125,7 +125,7 @@ def image_name(given: str | None, environment: Mapping[str, str]) -> str | Missi
 
 
 def _runs(name: str | Missing, environment: Mapping[str, str]) -> tuple[Run | Missing, Run | Missing, Run | Missing]:
-    """The three runs, asked for side by side: offline, nobody waits for three time-outs."""
+    """Return the three runs, fetched concurrently: offline, nobody waits for three timeouts."""
     if isinstance(name, Missing):
         return name, name, name
     github = GitHub.of(name, environment)

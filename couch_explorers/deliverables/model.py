@@ -1,4 +1,4 @@
-"""What the list of deliverables says, in no language: values that were found, and reasons why one was not."""
+"""The content of the list of deliverables, independent of language: values, and reasons for missing ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class DeliverablesError(Exception):
 
 
 class Reason(StrEnum):
-    """Why a row is empty; each language has a sentence for it, which says what fills the row."""
+    """Why a row is empty; each language has a sentence for it, which says how to fill the row."""
 
     API_NOT_ON_AWS = "api_not_on_aws"
     API_NOT_LOCAL = "api_not_local"
@@ -43,7 +43,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Missing:
-    """A value that is not there: the reason, and what its sentence names."""
+    """A missing value: the reason, and the values in its sentence."""
 
     reason: Reason
     details: Mapping[str, str] = field(default_factory=dict)
@@ -101,4 +101,4 @@ class Facts:
 
 
 NOTHING_DEPLOYED = Facts()
-"""The list as it stands in git until a copy of the repository is deployed."""
+"""The list in git until a copy of the repository is deployed."""

@@ -41,12 +41,12 @@ SCP_FORM = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:@]+):(?P<path>[^/].*)")
 
 
 def find_repository(given: str | None, environment: Mapping[str, str], folder: Path) -> str | Missing:
-    """OWNER/NAME: what was given, else GITHUB_REPOSITORY, else the origin of the folder's git repository."""
+    """Return OWNER/NAME: the given one, or else GITHUB_REPOSITORY, or else the origin of the folder's git repository."""
     return given or environment.get("GITHUB_REPOSITORY") or repository_of_remote(origin(folder), environment)
 
 
 def origin(folder: Path) -> str:
-    """The address of git's remote `origin`; empty where there is none, or no git."""
+    """Return the URL of git's remote `origin`; empty without one, or without git."""
     return git.ask(folder, "remote", "get-url", "origin")
 
 
@@ -65,7 +65,7 @@ def repository_of_remote(address: str, environment: Mapping[str, str]) -> str | 
 
 
 def _host_and_path(address: str) -> tuple[str, str]:
-    """Host and path of an address; empty where it has none, as a folder on this machine."""
+    """Return host and path of a URL; empty for a local folder."""
     if "://" in address:
         parts = urlsplit(address)
         return (parts.hostname or "").lower(), parts.path
@@ -74,7 +74,7 @@ def _host_and_path(address: str) -> tuple[str, str]:
 
 
 class NoAnswerError(Exception):
-    """GitHub did not answer with runs; `missing` says why."""
+    """GitHub did not return runs; `missing` says why."""
 
     def __init__(self, missing: Missing) -> None:
         super().__init__(missing.reason)
@@ -93,12 +93,12 @@ class GitHub:
 
     @classmethod
     def of(cls, repository: str, environment: Mapping[str, str]) -> GitHub:
-        """As the environment says: GITHUB_API_URL, GITHUB_TOKEN or GH_TOKEN."""
+        """Read the environment: GITHUB_API_URL, GITHUB_TOKEN or GH_TOKEN."""
         token = environment.get("GITHUB_TOKEN") or environment.get("GH_TOKEN") or ""
         return cls(repository, environment.get("GITHUB_API_URL") or API_URL, token.strip())
 
     def on_main(self, workflow: str) -> Run | Missing:
-        """The newest successful run of a workflow for a push to main."""
+        """Return the newest successful run of a workflow for a push to main."""
         try:
             found = self._runs(workflow, branch=MAIN, per_page=1)
         except NoAnswerError as error:
@@ -106,7 +106,7 @@ class GitHub:
         return found[0] if found else self._missing(Reason.NO_RUN_ON_MAIN, workflow)
 
     def elsewhere(self, workflow: str) -> Run | Missing:
-        """The newest successful run of a workflow for a push to a branch other than main."""
+        """Return the newest successful run of a workflow for a push to a branch other than main."""
         try:
             for page in range(1, PAGES + 1):
                 found = self._runs(workflow, per_page=RUNS_A_PAGE, page=page)
@@ -120,8 +120,8 @@ class GitHub:
         return self._missing(Reason.NO_RUN_ELSEWHERE, workflow)
 
     def _runs(self, workflow: str, **parameters: str | int) -> list[Run]:
-        asked = urlencode({"status": "success", "event": "push", "exclude_pull_requests": "true", **parameters})
-        path = f"/repos/{quote(self.repository)}/actions/workflows/{quote(workflow)}/runs?{asked}"
+        query = urlencode({"status": "success", "event": "push", "exclude_pull_requests": "true", **parameters})
+        path = f"/repos/{quote(self.repository)}/actions/workflows/{quote(workflow)}/runs?{query}"
         answer = self._ask(path, workflow)
         try:
             return [_read(run) for run in answer["workflow_runs"]]
@@ -162,7 +162,7 @@ class GitHub:
         return request
 
     def _refusal(self, error: urllib.error.HTTPError, workflow: str) -> Missing:
-        """Why GitHub answered with an error (REST API, "Rate limits" and "Troubleshooting")."""
+        """Return why GitHub responded with an error (REST API, "Rate limits" and "Troubleshooting")."""
         if error.code in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
             until = self._waits_until(error)
             return Missing(Reason.RATE_LIMIT, {"until": until}) if until else self._missing(Reason.NO_RIGHT, workflow)
@@ -173,7 +173,7 @@ class GitHub:
         return Missing(Reason.GITHUB_FAILED, {"status": str(error.code)})
 
     def _waits_until(self, error: urllib.error.HTTPError) -> str:
-        """When a rate limit ends, as "14:05 UTC"; empty where none was reached."""
+        """Return when a rate limit ends, as "14:05 UTC"; empty if none was reached."""
         seconds = error.headers.get("retry-after", "")
         reset = error.headers.get("x-ratelimit-reset", "")
         if seconds.isdecimal():
@@ -181,7 +181,7 @@ class GitHub:
         elif error.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
             until = datetime.fromtimestamp(int(reset), UTC)
         elif error.code == HTTPStatus.TOO_MANY_REQUESTS:
-            # GitHub asks for a minute where it names no time.
+            # Without a time, GitHub recommends a minute.
             until = self.now() + timedelta(minutes=1)
         else:
             return ""

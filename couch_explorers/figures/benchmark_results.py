@@ -1,4 +1,4 @@
-"""Saved runs of benchmarks (`benchmarks/results/`), and the figure of the Java client that one of them fills."""
+"""Saved benchmark runs (`benchmarks/results/`), and the figure of the Java client from one of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNKNOWN_COMMIT = "unknown"
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of a run; `unit` is empty for a ratio, `budget` None where nothing was promised."""
+    """One figure of a run; `unit` is empty for a ratio, `budget` None if there is none."""
 
     title: str
     unit: str
@@ -48,19 +48,19 @@ class SavedRun:
 
     @property
     def machine_text(self) -> str:
-        """What it was measured on, in a clause."""
-        told = self.machine
+        """The machine, as a clause."""
+        info = self.machine
         parts = [
-            str(told.get("cpu") or "a processor that is not known"),
-            f"{told['cores']} cores" if told.get("cores") else "",
-            f"{told['memory_gb']} GB" if told.get("memory_gb") else "",
-            str(told.get("system") or ""),
+            str(info.get("cpu") or "a processor that is not known"),
+            f"{info['cores']} cores" if info.get("cores") else "",
+            f"{info['memory_gb']} GB" if info.get("memory_gb") else "",
+            str(info.get("system") or ""),
         ]
         return ", ".join(filter(None, parts))
 
 
 def command(benchmark: str) -> str:
-    """The command that makes a saved run."""
+    """Return the command that creates a saved run."""
     return f"`.venv/bin/python benchmarks/{benchmark}.py --save`"
 
 
@@ -84,9 +84,9 @@ def read(benchmark: str, folder: Path | None = None) -> SavedRun:
             figures={str(key): _figure(value) for key, value in found["figures"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        told = f"{type(error).__name__}: {error}"
+        problem = f"{type(error).__name__}: {error}"
         raise FigureError(
-            f"The saved run {path.name} is not of the shape that is expected ({told}): make it again with {command(benchmark)}."
+            f"The saved run {path.name} is invalid ({problem}): make it again with {command(benchmark)}."
         ) from error
 
 
@@ -133,7 +133,7 @@ COLOURS = {"exam": plot_style.BEFORE, "jar": plot_style.SKY, "image": plot_style
 
 
 def make(folder: Path | None = None) -> RenderedFigure:
-    """Draw the saved run of the client's benchmark; FigureError where there is none, or nothing of it can be drawn."""
+    """Draw the saved run of the client's benchmark; raises FigureError without a saved run, or if nothing can be drawn."""
     run = read(BENCHMARK, folder)
     groups = [group for title, names in GROUPS.items() if (group := _group(title, names, run)).rows]
     if not groups:
@@ -147,8 +147,8 @@ def make(folder: Path | None = None) -> RenderedFigure:
 def _group(title: str, names: dict[str, str], run: SavedRun) -> Group:
     found = {key: run.figures[key] for key in names if key in run.figures}
     ranged = any(figure.maximum > figure.minimum for figure in found.values())
-    told = f"median and range of {formatting.count(run.runs, 'run')}" if ranged else ""
-    return Group(title, tuple(_row(key, names[key], figure) for key, figure in found.items()), told)
+    note = f"median and range of {formatting.count(run.runs, 'run')}" if ranged else ""
+    return Group(title, tuple(_row(key, names[key], figure) for key, figure in found.items()), note)
 
 
 def _row(key: str, name: str, figure: Measured) -> Row:
@@ -170,7 +170,7 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _sentence(run: SavedRun) -> str:
-    """Read the figure: how long image and exam's client take, what part that is, and what they need."""
+    """Describe the figure: duration, memory and size of the image and of the exam's client."""
     found = run.figures
     clauses = [
         _against(
@@ -186,10 +186,12 @@ def _sentence(run: SavedRun) -> str:
 
 
 def _against(run: SavedRun, what: str, text: str) -> str:
-    pair = {who: run.figures.get(f"{who}.{what}") for who in ("image", "exam")}
+    pair = {contender: run.figures.get(f"{contender}.{what}") for contender in ("image", "exam")}
     if None in pair.values():
         return ""
-    return text.format(**{who: _amount(figure.median, figure.unit) for who, figure in pair.items() if figure})
+    return text.format(
+        **{contender: _amount(figure.median, figure.unit) for contender, figure in pair.items() if figure}
+    )
 
 
 def _missing(run: SavedRun) -> str:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
 WIDTH_PT = plot_style.PRINT_WIDTH_PT
-# Around everything: lines at the edge would lose half of their width.
+# The margin: lines at the edge would lose half their width.
 EDGE_PT = 2.0
-# What is smaller cannot be read on paper without effort.
+# Smaller text is hard to read on paper.
 SMALLEST_SIZE = 7.0
 # From one line of text to the next, as a multiple of the letters' size.
 LEADING = 1.24
@@ -36,16 +36,16 @@ Side = Literal["left", "center", "right"]
 
 @dataclass(frozen=True)
 class Canvas:
-    """A figure and the means to draw on it; use it inside of `with plot_style.sheet():`."""
+    """A figure to draw on; use it inside `with plot_style.sheet():`."""
 
     figure: Figure
     ax: Axes
     height_pt: float
 
-    def text(self, at: Point, text: str, size: float = SMALLEST_SIZE, side: Side = "left", **look: Any) -> None:
+    def text(self, at: Point, text: str, size: float = SMALLEST_SIZE, side: Side = "left", **style: Any) -> None:
         """Write one line whose middle is at this height."""
-        look = {"color": plot_style.INK} | look
-        self.ax.text(at[0], at[1] + _DROP * size, text, fontsize=size, ha=side, va="baseline", zorder=4, **look)
+        style = {"color": plot_style.INK} | style
+        self.ax.text(at[0], at[1] + _DROP * size, text, fontsize=size, ha=side, va="baseline", zorder=4, **style)
 
     def line(
         self, points: Sequence[Point], colour: str, width: float = 1.0, dashes: LineStyleType = plot_style.SOLID
@@ -70,18 +70,18 @@ class Canvas:
         """Draw a filled circle around a point."""
         self.ax.add_patch(Circle(at, radius, facecolor=colour, edgecolor="none", zorder=3))
 
-    def bar(self, at: Point, width: float, height: float, **look: Any) -> None:
+    def bar(self, at: Point, width: float, height: float, **style: Any) -> None:
         """Draw a rectangle from its upper left corner."""
-        self.ax.add_patch(Rectangle(at, width, height, **({"linewidth": 0, "zorder": 2} | look)))
+        self.ax.add_patch(Rectangle(at, width, height, **({"linewidth": 0, "zorder": 2} | style)))
 
-    def card(self, at: Point, width: float, height: float, radius: float = 3.0, **look: Any) -> None:
+    def card(self, at: Point, width: float, height: float, radius: float = 3.0, **style: Any) -> None:
         """Draw a rectangle with round corners from its upper left corner."""
         box = f"round,pad=0,rounding_size={radius}"
-        self.ax.add_patch(FancyBboxPatch(at, width, height, boxstyle=box, **({"zorder": 3} | look)))
+        self.ax.add_patch(FancyBboxPatch(at, width, height, boxstyle=box, **({"zorder": 3} | style)))
 
 
 def blank(height_pt: float, width_pt: float = WIDTH_PT) -> Canvas:
-    """Give an empty canvas of this size in points."""
+    """Return an empty canvas of this size in points."""
     figure = Figure(figsize=(width_pt / plot_style.POINTS_AN_INCH, height_pt / plot_style.POINTS_AN_INCH))
     FigureCanvasAgg(figure)
     ax = figure.add_axes((0, 0, 1, 1))
@@ -102,14 +102,14 @@ BAR_PT, CAP_PT, DOT_PT = 7.5, 2.2, 2.6
 
 @dataclass(frozen=True)
 class Row:
-    """A number and how it is told; NaN is not known, and then `told` says why.
+    """A number and its text; NaN is unknown, and `text` then says why.
 
-    `low` and `high` are the range of what was measured, `limit` is what was promised.
+    `low` and `high` are the measured range, `limit` is the budget.
     """
 
     name: str
     value: float
-    told: str
+    text: str
     beside: str = ""
     low: float = math.nan
     high: float = math.nan
@@ -119,23 +119,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that belong together, under a title."""
+    """Related rows under a title."""
 
     title: str
     rows: tuple[Row, ...]
-    told: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From numbers to points across; logarithmic from `low` on, which then lies at the left."""
+    """A scale from numbers to horizontal points; logarithmic from `low` on, which is then at the left."""
 
     low: float
     high: float
     logarithmic: bool = False
 
     def at(self, value: float) -> float:
-        """How far across a number lies."""
+        """Return the horizontal position of a number."""
         if self.logarithmic:
             part = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
         else:
@@ -144,25 +144,25 @@ class Scale:
 
     @property
     def exponents(self) -> range:
-        """The powers of ten that a logarithmic scale holds."""
+        """The powers of ten on a logarithmic scale."""
         return range(round(math.log10(self.low)), round(math.log10(self.high)) + 1)
 
     @classmethod
     def linear(cls, rows: Sequence[Row]) -> Scale:
-        """A scale from 0 that holds all that rows show."""
+        """Return a scale from 0 that includes all values of the rows."""
         shown = [number for row in rows for number in (row.value, row.high, row.limit) if not math.isnan(number)]
         return cls(0.0, max(shown, default=1.0) or 1.0)
 
     @classmethod
     def decades(cls, values: Sequence[float]) -> Scale:
-        """A logarithmic scale of whole decades that holds these numbers, which are above 0."""
+        """Return a logarithmic scale of whole decades that includes these positive numbers."""
         exponents = [math.log10(value) for value in values] or [0.0]
         low = math.floor(min(exponents))
         return cls(10.0**low, 10.0 ** max(math.ceil(max(exponents)), low + 1), logarithmic=True)
 
 
 def bars(groups: Sequence[Group]) -> Figure:
-    """Draw numbers as bars from 0, each group on a scale of its own, with the range and the limit of each."""
+    """Draw numbers as bars from 0, each group on its own scale, with range and limit."""
     with plot_style.sheet():
         sheet = blank(_height(groups))
         y = EDGE_PT
@@ -175,7 +175,7 @@ def bars(groups: Sequence[Group]) -> Figure:
 
 
 def dots(groups: Sequence[Group], unit: str) -> Figure:
-    """Draw numbers as dots on one logarithmic scale, whose decades are named below."""
+    """Draw numbers as dots on one logarithmic scale, with its decades labelled below."""
     known = [row.value for group in groups for row in group.rows if row.value > 0]
     scale = Scale.decades(known)
     with plot_style.sheet():
@@ -197,7 +197,7 @@ def dots(groups: Sequence[Group], unit: str) -> Figure:
 
 
 def _named(scale: Scale) -> list[tuple[float, str]]:
-    """Name the decades of a scale: each, or as many of them as have room."""
+    """Return the labels of a scale's decades, as many as fit."""
     names = {exponent: f"{10.0**exponent:,.{max(0, -exponent)}f}" for exponent in scale.exponents}
     widest = max(plot_style.text_width(name, SMALLEST_SIZE) for name in names.values()) + APART_PT
     each = math.ceil(widest * (len(names) - 1) / (MARKS_END_PT - MARKS_AT_PT))
@@ -213,17 +213,17 @@ def _group_height(group: Group) -> float:
 
 
 def _headed(sheet: Canvas, group: Group, y: float) -> list[tuple[Row, float]]:
-    """Write a group's title and the words of its rows; give each row with the height of its middle."""
+    """Write a group's title and the texts of its rows; yield each row with the height of its centre."""
     sheet.text((EDGE_PT, y + TITLE_PT / 2 - 1), group.title, TITLE_SIZE, weight="bold")
-    told_at = EDGE_PT + plot_style.text_width(group.title, TITLE_SIZE, bold=True) + 8
-    sheet.text((told_at, y + TITLE_PT / 2 - 1), group.told, TEXT_SIZE, color=plot_style.SOFT)
+    note_at = EDGE_PT + plot_style.text_width(group.title, TITLE_SIZE, bold=True) + 8
+    sheet.text((note_at, y + TITLE_PT / 2 - 1), group.note, TEXT_SIZE, color=plot_style.SOFT)
     placed = [(row, y + TITLE_PT + ROW_PT * (place + 0.5)) for place, row in enumerate(group.rows)]
     for row, middle in placed:
         sheet.text((MARKS_AT_PT - 7, middle), row.name, TEXT_SIZE, "right")
         if math.isnan(row.value):
-            sheet.text((MARKS_AT_PT, middle), row.told, TEXT_SIZE, color=plot_style.SOFT)
+            sheet.text((MARKS_AT_PT, middle), row.text, TEXT_SIZE, color=plot_style.SOFT)
             continue
-        sheet.text((VALUES_END_PT, middle), row.told, TEXT_SIZE, "right", weight="bold")
+        sheet.text((VALUES_END_PT, middle), row.text, TEXT_SIZE, "right", weight="bold")
         sheet.text((BESIDE_AT_PT, middle), row.beside, SMALLEST_SIZE, color=plot_style.SOFT)
     return placed
 

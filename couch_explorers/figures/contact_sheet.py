@@ -1,4 +1,4 @@
-"""The contact sheet of the sample prompts, as it goes into a report: the exploration's own sheet, at the width of print."""
+"""The contact sheet of the sample prompts for the report: the exploration's sheet at the width of print."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME, TITLE = "contact_sheet", "The three sample prompts"
 PIXELS = int(charts.WIDTH_PT / plot_style.POINTS_AN_INCH * DOTS_AN_INCH)
 SHOWN_STYLE = "display:block;width:100%;height:auto;border:1px solid #dfe3e8"
-# Of the sheet's own margin the page of the report has one of its own; so much is left of it.
+# What is left of the sheet's margin, because the report's page has its own.
 MARGIN_LEFT = 6
 
 
@@ -58,7 +58,7 @@ def make(workspace: Workspace, *, seed: int, max_cost_usd: float) -> RenderedFig
 
 
 def _trimmed(sheet: ContactSheet, width: int) -> Picture:
-    """Give the sheet's only page without most of its margin, this many pixels wide."""
+    """Return the sheet's only page without most of its margin, this many pixels wide."""
     page = sheet.pages[0]
     off = sheet.frame.metrics.margin - MARGIN_LEFT
     page = page.crop((off, off, page.width - off, page.height - off))

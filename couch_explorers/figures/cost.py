@@ -1,4 +1,4 @@
-"""What the window cost, and what a thousand images cost by each way (the queue, the API), part by part."""
+"""The cost of the window, and of a thousand images by each path (the queue, the API), by part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MONTH_S = 30 * 24 * 3600
 
 @dataclass(frozen=True)
 class Way:
-    """USD for a thousand pictures by one way; NaN for what is not known.
+    """USD for a thousand pictures by one path; NaN if unknown.
 
     Lambda and requests are what the window's pictures took on the average, failed runs included; `seconds` is the
     Lambda's time for one picture. `made` is how many pictures the window had.
@@ -43,12 +43,12 @@ class Way:
 
     @property
     def total(self) -> float:
-        """All parts; NaN where one is not known."""
+        """The sum of all parts; NaN if one is unknown."""
         return self.pictures + self.functions + self.requests
 
 
 def ways(frame: pd.DataFrame, model: str) -> list[Way]:
-    """Price a thousand pictures of a model, given by its id or ARN, by each way that is deployed."""
+    """Return the cost of a thousand pictures of a model, given by id or ARN, by each deployed path."""
     facts = context_of(frame)
     deployed = [
         resource
@@ -59,7 +59,7 @@ def ways(frame: pd.DataFrame, model: str) -> list[Way]:
 
 
 def idle_month() -> float:
-    """USD of a month of Lambda's looks into the queue, which it takes whether anybody paints or not."""
+    """Return the cost of a month of Lambda's polling of the queue in USD, which is the same without any jobs."""
     return cost.idle_requests(MONTH_S) * cost.SQS_REQUEST
 
 
@@ -97,15 +97,15 @@ MODEL = "image model"
 NOTHING, NOT_KNOWN, NOT_MEASURED = "nothing", "not known", "not measured: no picture in the window"
 NO_PRICE = "no price is known"
 COLOURS = {MODEL: plot_style.VERMILLION, "Lambda": plot_style.BLUE}
-# From here on cents are fine enough.
+# From here on, cents are precise enough.
 CENTS_FROM = 0.1
 HOUR_S = 3600
-# From here on whole per cents would say that there is nothing else.
+# From here on, whole per cents would suggest that there is nothing else.
 NEARLY_ALL = 0.995
 
 
 def make(frame: pd.DataFrame, model: str) -> RenderedFigure:
-    """Draw the costs at list prices; `model` is the deploy's default, by its id or ARN.
+    """Draw the costs at list prices; `model` is the deployment's default, by id or ARN.
 
     FigureError where neither way made a picture, so that there is nothing to compute with.
     """
@@ -142,13 +142,13 @@ def _thousand(way: Way) -> Group:
     return _group(f"1,000 pictures by {WAYS[way.resource]}", parts, way.total, unknown)
 
 
-def _group(title: str, parts: dict[str, float], total: float, unknown: dict[str, str], told: str = "") -> Group:
-    """Make rows of parts; `unknown` says by part why one is not known."""
+def _group(title: str, parts: dict[str, float], total: float, unknown: dict[str, str], suffix: str = "") -> Group:
+    """Return the rows of the parts; `unknown` says, by part, why it is unknown."""
     listed = []
     for name, usd in parts.items():
         value = unknown.get(name, NOT_KNOWN) if math.isnan(usd) else _usd(usd) if usd else NOTHING
         listed.append(Row(name, usd, value, share(usd, total), colour=COLOURS.get(name, plot_style.GREEN)))
-    return Group(title, tuple(listed), "" if math.isnan(total) else f"in all USD {_usd(total)}{told}")
+    return Group(title, tuple(listed), "" if math.isnan(total) else f"in all USD {_usd(total)}{suffix}")
 
 
 def _sentence(facts: Context, spent: Cost, found: list[Way], model: str) -> str:
@@ -164,12 +164,12 @@ def _sentence(facts: Context, spent: Cost, found: list[Way], model: str) -> str:
         clauses.append(f"1,000 pictures by {_name(model)} cost {whole}, failed runs included")
     if any(way.resource == WORKER for way in found):
         idle = _usd(idle_month())
-        clauses.append(f"Lambda's looks into the queue cost USD {idle} in 30 days, whether anybody paints or not")
+        clauses.append(f"Lambda's polling of the queue costs USD {idle} in 30 days, even without any jobs")
     return formatting.sentence(*clauses)
 
 
 def _prices(facts: Context) -> str:
-    """Say whose prices these are, of which day, and what is not in them."""
+    """Return the source and date of the prices, and what they do not include."""
     where = (
         "At AWS's list prices (the local cloud costs nothing)" if facts.target == "local" else "At AWS's list prices"
     )
@@ -186,7 +186,7 @@ def _name(model: str) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """Write what part of the whole it is; nothing where that is not known, or where there is nothing."""
+    """Format the share in the whole; empty if unknown or zero."""
     if math.isnan(part) or math.isnan(whole) or not part:
         return ""
     return f"{100 * part / whole:.1f} %" if NEARLY_ALL <= part / whole < 1 else formatting.percent(part / whole)

@@ -1,4 +1,4 @@
-"""A figure of the report: its number, its drawing, its caption, and where its data come from."""
+"""A figure of the report: its number, drawing, caption and data source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FigureError(Exception):
-    """A figure cannot be made; the message says why, and what to do so that it can."""
+    """A figure cannot be made; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,22 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """How its files are called."""
+        """The name of its files."""
         return self.made.panel.name
 
     @property
     def title(self) -> str:
-        """What it shows."""
+        """The title."""
         return self.made.panel.title
 
     @property
     def caption(self) -> str:
-        """The sentences below it, without number, title and source."""
+        """The caption, without number, title and source."""
         return " ".join(filter(None, (self.made.panel.sentence, self.made.missing)))
 
     @property
     def check(self) -> Check:
-        """Whether it is whole, and where its data come from."""
+        """The check: whether the figure is complete, and the source of its data."""
         source = self.made.source
         verdict = Verdict.WARN if self.made.missing else Verdict.OK
         detail = "\n".join(filter(None, (f"{source.kind}: {source.sentence}", self.made.missing)))
@@ -81,7 +81,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class MissingFigure:
-    """A figure that could not be made, and why; `broken` where that is no lack of data but a defect."""
+    """A figure that could not be made, and why; `broken` if the cause is a defect rather than missing data."""
 
     number: int
     name: str

@@ -27,19 +27,19 @@ BETA, BETA_TITLE = "beta", "The beta on both paths"
 # The defaults of the notebook `capacity_planning`, and its seed.
 USERS, MINUTES, QUOTA, SEED = 1000, 5.0, 30.0, 7
 
-# Where nothing was measured only work helps.
+# If nothing was measured, the system has to be used first.
 REMEDIES = {SeriesState.DENIED: "allow it", SeriesState.PARTIAL: "try again in a minute"}
 
 
 def age(frame: pd.DataFrame) -> RenderedFigure:
-    """Draw the age of the oldest message with its alarm; FigureError where nothing was measured."""
+    """Draw the age of the oldest message with its alarm; raises FigureError if nothing was measured."""
     if resampling.resample(frame, series.AGE).empty:
         raise FigureError(lacking(model.context_of(frame), series.AGE))
     return RenderedFigure(plots.age(frame, plot_style.PRINT_WIDTH_PT), provenance.measured(frame, compared=True))
 
 
 def duration(frame: pd.DataFrame) -> RenderedFigure:
-    """Draw how long the Lambdas ran, against their time-outs; FigureError where neither ran."""
+    """Draw the Lambdas' durations with their timeouts; raises FigureError if neither ran."""
     keys = [series.duration(resource, "Maximum") for resource in series.FUNCTIONS]
     empty = [key for key in keys if resampling.resample(frame, key).empty]
     missing = lacking(model.context_of(frame), *empty)
@@ -51,7 +51,7 @@ def duration(frame: pd.DataFrame) -> RenderedFigure:
 
 
 def beta() -> RenderedFigure:
-    """Draw how many people have their picture over time, by the queue and by the API, as the capacity model has it."""
+    """Draw how many people have their picture over time, through the queue and the API, by the capacity model."""
     system = System()
     result = scenarios.run_beta(USERS, MINUTES, system, quota=QUOTA, rng=np.random.default_rng(SEED))
     assumed = f"{system.concurrency} workers, {system.picture_s:g} s a picture, a quota of {QUOTA:g} images a minute"
@@ -60,17 +60,17 @@ def beta() -> RenderedFigure:
 
 
 def lacking(facts: Context, *keys: SeriesKey) -> str:
-    """Say why series have no points, and what to do so that they have; empty for no series."""
+    """Return why series have no points, and what to do about it; empty for no series."""
     gone = [key for key in keys if facts.state(key) is SeriesState.MISSING]
     others = [key for key in keys if key not in gone]
-    told = dict.fromkeys(f"{not_deployed(STACK[key[0]], facts.target)}." for key in gone)
+    sentences = dict.fromkeys(f"{not_deployed(STACK[key[0]], facts.target)}." for key in gone)
     reasons = dict.fromkeys(no_data_reason(facts, key) for key in others)
     remedies = dict.fromkeys(REMEDIES.get(facts.state(key), _work(facts)) for key in others)
-    return " ".join(filter(None, (*told, formatting.sentence(*reasons, *remedies))))
+    return " ".join(filter(None, (*sentences, formatting.sentence(*reasons, *remedies))))
 
 
 def _work(facts: Context) -> str:
-    """Say how to get something to measure."""
+    """Return how to produce data to measure."""
     hours = "ask for more hours (`-p hours 168`)"
     target = "" if facts.target == "local" else f" --target {facts.target}"
     paint = f"give it work and wait two minutes: `couch run smoke_test{target}`"

@@ -1,4 +1,4 @@
-"""Where a figure's data come from: measured on the local cloud or on AWS, synthetic, or a saved run."""
+"""The source of a figure's data: measured on the local cloud or on AWS, synthetic, or a saved run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Stretch = tuple[datetime, datetime]
 
 
 class Kind(StrEnum):
-    """What a reader must know first about a figure's data."""
+    """The kind of a figure's data, which a reader must know first."""
 
     LOCAL = "LOCAL"
     AWS = "AWS"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
     MODEL = "MODEL"
 
 
-# A sign beside the colour, as checks have it.
+# A symbol besides the colour, as checks have it.
 SIGNS = {Kind.LOCAL: "○", Kind.AWS: "●", Kind.SYNTHETIC: "◌", Kind.SAVED_RUN: "■", Kind.MODEL: "◇"}
 COLOURS = {
     Kind.LOCAL: "#475569",
@@ -50,7 +50,7 @@ PLACES = {"local": "the local cloud", "aws": "AWS"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where data come from: the kind, a sentence that says it in full, and which stretches are synthetic (UTC)."""
+    """The source of data: its kind, a sentence with the details, and the synthetic intervals (UTC)."""
 
     kind: Kind
     sentence: str
@@ -58,37 +58,39 @@ class Source:
 
     @property
     def badge(self) -> str:
-        """The kind as a small coloured label (HTML)."""
+        """Return the kind as a small coloured label (HTML)."""
         return html.label(f"{SIGNS[self.kind]} {self.kind}", COLOURS[self.kind])
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as plain values."""
+        """Return the source as JSON values."""
         stretches = [[_iso(start), _iso(end)] for start, end in self.synthetic]
         return {"kind": str(self.kind), "sentence": self.sentence, "synthetic": stretches}
 
 
-def asked(workspace: Workspace, now: datetime | None = None) -> Source:
-    """The source of what the services of a workspace were asked just now."""
-    when = moment(now or datetime.now(UTC), UTC)
+def queried(workspace: Workspace, now: datetime | None = None) -> Source:
+    """Return the source of data just read from a workspace's services."""
+    when = format_time(now or datetime.now(UTC), UTC)
     return Source(_kind(workspace.target), f"Read from the services of {_place(workspace)} on {when} UTC.")
 
 
 def measured(frame: pd.DataFrame, *, compared: bool = False) -> Source:
-    """The source of the metrics of the window `now`; with `compared`, of the window that is drawn behind it too."""
+    """Return the source of the metrics of the window `now`; with `compared`, also of the window drawn behind it."""
     facts = model.context_of(frame)
     window = facts.window()
-    written = tuple(_inside(facts.synthetic, window))
-    behind: tuple[Stretch, ...] = ()
+    synthetic = tuple(_inside(facts.synthetic, window))
+    compared_synthetic: tuple[Stretch, ...] = ()
     if compared and (name := resampling.windows_shown(facts)[0]) != window.name:
-        behind = tuple(_inside(facts.synthetic, facts.window(name)))
-    kind = Kind.SYNTHETIC if written or behind else _kind(facts.target)
+        compared_synthetic = tuple(_inside(facts.synthetic, facts.window(name)))
+    kind = Kind.SYNTHETIC if synthetic or compared_synthetic else _kind(facts.target)
     return Source(
-        kind, formatting.sentence(_told(facts, written), _told_behind(facts, written, behind)), (*behind, *written)
+        kind,
+        formatting.sentence(_now_clause(facts, synthetic), _compared_clause(facts, synthetic, compared_synthetic)),
+        (*compared_synthetic, *synthetic),
     )
 
 
 def painted(pictures: pd.DataFrame, model_arns: Iterable[str]) -> Source:
-    """The source of the pictures of a sweep: which models painted them, or the stand-in that did so in their place."""
+    """Return the source of a sweep's pictures: the models that made them, or the local stand-in."""
     target = target_of(pictures)
     names = formatting.join(dict.fromkeys(_model(str(model), model_arns, target) for model in pictures["model"]))
     who = f"the local stand-in for {names}, no image model was asked" if target == "local" else names
@@ -96,23 +98,23 @@ def painted(pictures: pd.DataFrame, model_arns: Iterable[str]) -> Source:
 
 
 def saved(run: SavedRun) -> Source:
-    """The source of what a benchmark measured at an earlier time."""
+    """Return the source of a saved benchmark run."""
     commit = f"commit {run.commit}" if run.commit else "a commit that is not known"
     changed = " with changes that were not committed" if run.commit.endswith("+") else ""
-    when = moment(run.measured, UTC)
+    when = format_time(run.measured, UTC)
     sentence = f"Saved run of benchmarks/{run.benchmark}.py, {when} UTC, {commit}{changed}, {formatting.count(run.runs, 'run')} on {run.machine_text}."
     return Source(Kind.SAVED_RUN, sentence)
 
 
 def modelled(assumed: str, seed: int) -> Source:
-    """The source of what the capacity model says under assumptions."""
+    """Return the source of results of the capacity model under assumptions."""
     return Source(
         Kind.MODEL, f"Simulated by couch_explorers/capacity with {assumed} and seed {seed}; nothing was measured."
     )
 
 
-def moment(time: datetime, zone: ZoneInfo | Any) -> str:
-    """Write a time as a report needs it, with its date: "25 Nov 2026 08:00"."""
+def format_time(time: datetime, zone: ZoneInfo | Any) -> str:
+    """Format a time with its date, as in a report: "25 Nov 2026 08:00"."""
     local = time.astimezone(zone)
     return f"{local.day} {local:%b %Y %H:%M}"
 
@@ -125,23 +127,23 @@ def _place(there: Workspace | Context) -> str:
     return f"{PLACES[there.target]} (candidate {there.candidate})"
 
 
-def _told(facts: Context, written: tuple[Stretch, ...]) -> str:
-    """Say what was measured and what was written in the window now."""
+def _now_clause(facts: Context, synthetic: tuple[Stretch, ...]) -> str:
+    """Describe what was measured in the window now, and what is synthetic."""
     window = facts.window()
-    if not written:
+    if not synthetic:
         return f"measured on {_place(facts)}, {_span(window.start, window.end, facts)} {facts.timezone}"
-    if sum((end - start for start, end in written), start=window.length - window.length) >= window.length:
+    if sum((end - start for start, end in synthetic), start=window.length - window.length) >= window.length:
         return f"synthetic, not measured, {_span(window.start, window.end, facts)} {facts.timezone}"
-    stretches = formatting.join(_span(start, end, facts) for start, end in written)
-    rest = f"what else there is until {moment(window.end, facts.zone)} was measured on {_place(facts)}"
+    stretches = formatting.join(_span(start, end, facts) for start, end in synthetic)
+    rest = f"what else there is until {format_time(window.end, facts.zone)} was measured on {_place(facts)}"
     return f"synthetic, not measured, {stretches} {facts.timezone}; {rest}"
 
 
-def _told_behind(facts: Context, written: tuple[Stretch, ...], behind: tuple[Stretch, ...]) -> str:
-    if not behind:
+def _compared_clause(facts: Context, synthetic: tuple[Stretch, ...], compared_synthetic: tuple[Stretch, ...]) -> str:
+    if not compared_synthetic:
         return ""
     name = facts.previous_name
-    return f"{name} too is synthetic" if written else f"{name} is synthetic, not measured"
+    return f"{name} too is synthetic" if synthetic else f"{name} is synthetic, not measured"
 
 
 def _inside(stretches: Iterable[Stretch], window: Window) -> Iterator[Stretch]:
@@ -152,12 +154,12 @@ def _inside(stretches: Iterable[Stretch], window: Window) -> Iterator[Stretch]:
 
 def _span(start: datetime, end: datetime, facts: Context) -> str:
     first, last = start.astimezone(facts.zone), end.astimezone(facts.zone)
-    until = f"{last:%H:%M}" if first.date() == last.date() else moment(end, facts.zone)
-    return f"{moment(start, facts.zone)} to {until}"
+    until = f"{last:%H:%M}" if first.date() == last.date() else format_time(end, facts.zone)
+    return f"{format_time(start, facts.zone)} to {until}"
 
 
 def _model(name: str, model_arns: Iterable[str], target: str) -> str:
-    """Name a model; on AWS with the region in which it was asked."""
+    """Return a model's name; on AWS with its region."""
     try:
         arn = next((arn for arn in model_arns if arn.endswith(f"/{name}")), name)
         model = image_models.get(arn)

@@ -1,4 +1,4 @@
-"""The report's figures, one after the other, and their files: what cannot be made says why, and the rest goes on."""
+"""The report's figures and their files: a figure that cannot be made says why, and does not affect the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from couch_explorers.metrics.time_windows import Compare
     from couch_explorers.workspace import Workspace
 
-# The figures in the order of the report, with what each shows.
+# The figures in the order of the report, with their titles.
 TITLES = {
     architecture.NAME: architecture.TITLE,
     contact_sheet.NAME: contact_sheet.TITLE,
@@ -43,48 +43,48 @@ TITLES = {
     cost.NAME: cost.TITLE,
     metric_figures.BETA: metric_figures.BETA_TITLE,
 }
-# What says in its own sentence why there is no figure; anything else is a defect.
-TOLD = (FigureError, ExplorationError, MetricsError, ClientError, BotoCoreError)
+# Errors whose message says why there is no figure; anything else is a defect.
+EXPECTED_ERRORS = (FigureError, ExplorationError, MetricsError, ClientError, BotoCoreError)
 
 
 class Report:
-    """The figures made so far; each method makes one, keeps it, and gives it to be shown."""
+    """The figures made so far; each method makes one, stores it, and returns it for display."""
 
-    def __init__(self, workspace: Workspace, frame: pd.DataFrame | None, trouble: str = "") -> None:
-        """`frame` is what `metrics.fetch` gave, None where it gave nothing; `trouble` then says why."""
+    def __init__(self, workspace: Workspace, frame: pd.DataFrame | None, problem: str = "") -> None:
+        """Take the frame of `metrics.fetch`, None if it failed; `problem` then says why."""
         self.workspace = workspace
-        self.frame, self.trouble = frame, trouble
+        self.frame, self.problem = frame, problem
         self.figures: dict[str, Figure | MissingFigure] = {}
 
     def architecture(self) -> Figure | MissingFigure:
-        """What is deployed, and the way that a prompt takes."""
+        """Draw what is deployed, and the path of a prompt."""
         return self._make(architecture.NAME, lambda: architecture.make(self.workspace))
 
     def contact_sheet(self, *, seed: int, max_cost_usd: float) -> Figure | MissingFigure:
-        """The sample prompts' pictures; what is painted already is not paid for again."""
+        """Draw the sample prompts' pictures; existing ones are not paid for again."""
         return self._make(
             contact_sheet.NAME, lambda: contact_sheet.make(self.workspace, seed=seed, max_cost_usd=max_cost_usd)
         )
 
     def age(self) -> Figure | MissingFigure:
-        """How long the oldest message had waited, and the alarm's threshold."""
+        """Plot the age of the oldest message, and the alarm's threshold."""
         return self._make("age", lambda: metric_figures.age(self._frame()))
 
     def duration(self) -> Figure | MissingFigure:
-        """How long the Lambdas ran."""
+        """Plot the durations of the Lambdas."""
         return self._make("duration", lambda: metric_figures.duration(self._frame()))
 
     def client(self) -> Figure | MissingFigure:
-        """Size and start-up of the Java client."""
+        """Plot size and start-up of the Java client."""
         return self._make(benchmark_results.NAME, benchmark_results.make)
 
     def cost(self) -> Figure | MissingFigure:
-        """What the window cost, and what a thousand pictures cost."""
+        """Plot the cost of the window, and of a thousand pictures."""
         model = next(iter(self.workspace.model_arns), image_models.DEFAULT_MODEL_ID)
         return self._make(cost.NAME, lambda: cost.make(self._frame(), model))
 
     def beta(self) -> Figure | MissingFigure:
-        """A beta of 1,000 users on both paths, by the capacity model."""
+        """Plot a beta of 1,000 users on both paths, by the capacity model."""
         return self._make(metric_figures.BETA, metric_figures.beta)
 
     def save(self, folder: Path | None = None) -> Saved:
@@ -92,20 +92,20 @@ class Report:
         return save(self.in_order(), self.workspace, folder)
 
     def checks(self) -> Checks:
-        """One check a figure: made or not, and where its data come from."""
+        """One check per figure: made or not, and the source of its data."""
         return Checks(self.in_order())
 
     def in_order(self) -> list[Figure | MissingFigure]:
-        """The figures made so far, by their numbers."""
+        """The figures made so far, ordered by number."""
         return sorted(self.figures.values(), key=lambda figure: figure.number)
 
     def _frame(self) -> pd.DataFrame:
         if self.frame is None:
-            raise FigureError(self.trouble)
+            raise FigureError(self.problem)
         return self.frame
 
     def _make(self, name: str, maker: Callable[[], RenderedFigure]) -> Figure | MissingFigure:
-        """Make a figure; whatever is in the way becomes its reason."""
+        """Make a figure; an error becomes the reason why it is missing."""
         number, begin = list(TITLES).index(name) + 1, time.perf_counter()
 
         def absent(reason: str, *, broken: bool = False) -> MissingFigure:
@@ -114,7 +114,7 @@ class Report:
         made: Figure | MissingFigure
         try:
             made = Figure(number, maker(), _since(begin))
-        except TOLD as error:
+        except EXPECTED_ERRORS as error:
             made = absent(str(error))
         except Exception as error:  # noqa: BLE001 - the others can be made all the same
             made = absent(f"{type(error).__name__}: {error}", broken=True)
@@ -135,7 +135,7 @@ class Checks:
 def begin(
     workspace: Workspace, *, hours: float = 24.0, timezone: str = DEFAULT_TIMEZONE, compare: Compare = "before"
 ) -> Report:
-    """Fetch the metrics of the last `hours`, once for all figures; where CloudWatch gives none, the others can be made.
+    """Fetch the metrics of the last `hours`, once for all figures; without them, the other figures can be made.
 
     Raises MetricsParameterError for a window or a time zone that makes no sense.
     """
@@ -153,7 +153,7 @@ def _since(begin: float) -> float:
 
 FOLDER, SNIPPET, MANIFEST = "exam_report", "figures.md", "figures.json"
 FORMATS = ("svg", "pdf", "png")
-# What would be read as Markdown, or as a formula, in the middle of a text; what stands between backticks stays code.
+# Characters with a meaning in Markdown or formulas; text between backticks stays code.
 MARKDOWN = re.compile(r"(`[^`\n]+`)|([\\`*_{}\[\]<>|#$~])")
 HEAD = "<!-- Written by `couch run exam_report`. Links are relative to this file: keep the folder together. -->\n"
 
@@ -161,14 +161,14 @@ HEAD = "<!-- Written by `couch run exam_report`. Links are relative to this file
 class Saved(list[Path]):
     """The files that were written; a notebook shows links to them."""
 
-    def __init__(self, files: list[Path], figures: Sequence[Figure], folder: Path, trouble: str = "") -> None:
-        """`trouble` says why files are missing."""
+    def __init__(self, files: list[Path], figures: Sequence[Figure], folder: Path, problem: str = "") -> None:
+        """Take the files; `problem` says why some are missing."""
         super().__init__(files)
-        self.figures, self.folder, self.trouble = figures, folder, trouble
+        self.figures, self.folder, self.problem = figures, folder, problem
 
     def _repr_mimebundle_(self, **_arguments: Any) -> dict[str, Any]:
-        if self.trouble:
-            return {"text/html": f"<p>{escape(self.trouble)}</p>", "text/plain": self.trouble}
+        if self.problem:
+            return {"text/html": f"<p>{escape(self.problem)}</p>", "text/plain": self.problem}
         return {
             "text/html": html.render(
                 "figures/files.html.j2",
@@ -182,14 +182,14 @@ class Saved(list[Path]):
         return [path for path in self if path.stem == figure.name and path.suffix != ".md"]
 
     def _file(self, path: Path) -> tuple[str, str]:
-        """Give the name of a file and the address of a link to it."""
-        # The report of a run lies in the folder above: such a link works wherever both go.
+        """Return the name of a file and the URL of a link to it."""
+        # The report of a run is in the parent folder: a relative link works wherever both are moved.
         below = f"{quote(FOLDER)}/{quote(path.name)}"
         return path.name, below if os.environ.get(output_dir.OUT_VARIABLE) else path.as_uri()
 
 
 def save(figures: Sequence[Figure | MissingFigure], workspace: Workspace, folder: Path | None = None) -> Saved:
-    """Write every figure that was made, snippet and manifest; a figure that was not made leaves no older file behind.
+    """Write every figure that was made, the snippet and the manifest; delete older files of figures that were not made.
 
     Without a folder they go into `exam_report/` beside the report that `couch run` makes, else into that of the local home;
     where that cannot be written, the result says so. Raises OSError for a given folder that cannot be written.
@@ -220,17 +220,17 @@ def _write(
 
 
 def snippet(figures: Sequence[Figure | MissingFigure]) -> str:
-    """Write the figures as Markdown: picture, numbered caption, source, and links to the other files."""
+    """Return the figures as Markdown: picture, numbered caption, source, and links to the other files."""
     return "\n".join([HEAD, *(_pasted(figure) for figure in figures)])
 
 
 def manifest(figures: Sequence[Figure | MissingFigure], workspace: Workspace) -> dict[str, Any]:
-    """Tell of each figure its name, words, source and files; of one that could not be made, why."""
+    """Return each figure's name, texts, source and files; the reason if it could not be made."""
     return {
         "target": workspace.target,
         "candidate": workspace.candidate,
         "made": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "figures": [_told(figure) for figure in figures],
+        "figures": [_manifest_entry(figure) for figure in figures],
     }
 
 
@@ -239,11 +239,11 @@ def _folder() -> Path:
     return out / FOLDER if os.environ.get(output_dir.OUT_VARIABLE) else out
 
 
-def _told(figure: Figure | MissingFigure) -> dict[str, Any]:
-    told: dict[str, Any] = {"number": figure.number, "name": figure.name, "title": figure.title}
+def _manifest_entry(figure: Figure | MissingFigure) -> dict[str, Any]:
+    entry: dict[str, Any] = {"number": figure.number, "name": figure.name, "title": figure.title}
     if not isinstance(figure, Figure):
-        return told | {"verdict": str(figure.check.verdict), "reason": figure.reason, "files": {}}
-    return told | {
+        return entry | {"verdict": str(figure.check.verdict), "reason": figure.reason, "files": {}}
+    return entry | {
         "verdict": str(figure.check.verdict),
         "caption": figure.caption,
         "alternative_text": figure.made.panel.alternative,
@@ -268,5 +268,5 @@ def _pasted(figure: Figure | MissingFigure) -> str:
 
 
 def _plain(text: str) -> str:
-    """Make text that Markdown leaves as it is."""
+    """Escape text for Markdown."""
     return MARKDOWN.sub(lambda found: found[1] or f"\\{found[2]}", " ".join(text.split()))

@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
     ("target", "kind", "place"), [("local", Kind.LOCAL, "the local cloud"), ("aws", Kind.AWS, "AWS")]
 )
 def test_what_was_asked_says_where_and_when(aws, target, kind, place):
-    source = provenance.asked(workspace_of(aws, target=target), now=END)
+    source = provenance.queried(workspace_of(aws, target=target), now=END)
 
     assert source.kind is kind
     assert source.sentence == f"Read from the services of {place} (candidate 42) on 25 Nov 2026 08:00 UTC."
@@ -129,4 +129,4 @@ def test_a_badge_tells_its_kind_by_a_sign_and_a_word_not_by_colour_alone(kind):
 
 
 def test_a_moment_is_written_with_its_date():
-    assert provenance.moment(datetime(2026, 3, 5, 7, 4, tzinfo=UTC), UTC) == "5 Mar 2026 07:04"
+    assert provenance.format_time(datetime(2026, 3, 5, 7, 4, tzinfo=UTC), UTC) == "5 Mar 2026 07:04"

@@ -1,4 +1,4 @@
-"""The architecture as it is deployed: read from the services (deployment), worded (labels) and drawn (diagram)."""
+"""The architecture as deployed: read from the services (deployment), described (labels) and drawn (diagram)."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def make(workspace: Workspace) -> RenderedFigure:
     deployed = deployment.read(workspace)
     sentence = labels.sentence(deployed)
     panel = Panel(NAME, TITLE, sentence, labels.alternative(deployed), diagram.draw(deployed))
-    return RenderedFigure(panel, provenance.asked(workspace), labels.missing(deployed))
+    return RenderedFigure(panel, provenance.queried(workspace), labels.missing(deployed))

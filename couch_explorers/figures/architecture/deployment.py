@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gateway:
-    """The API: its stage, the path that takes prompts, and how many requests a second it lets through."""
+    """The API: its stage, the path for prompts, and its throttling rate in requests per second."""
 
     name: str
     stage: str
@@ -51,7 +51,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Mapping:
-    """How Lambda takes jobs from the queue; `maximum_concurrency` is None where nothing bounds it, too."""
+    """The event source mapping of the queue; `maximum_concurrency` is None if unlimited."""
 
     batch_size: int | None = None
     maximum_concurrency: int | None = None
@@ -68,20 +68,20 @@ class Queue:
 
     @property
     def is_known(self) -> bool:
-        """Whether AWS told its settings."""
+        """Whether its settings are known."""
         return self.visibility_s is not None
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Where the pictures lie."""
+    """The bucket of the pictures."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """When an alarm rings, and whether it then tells the topic.
+    """An alarm's condition, and whether it notifies the topic.
 
     The comparison is CloudWatch's own name, such as GreaterThanThreshold.
     """
@@ -97,7 +97,7 @@ class AlarmRule:
 
 @dataclass(frozen=True)
 class Topic:
-    """Whom the alarms tell: how many have confirmed their subscription, and how many have not yet. No addresses."""
+    """The alarms' topic, with its numbers of confirmed and pending subscriptions, but no addresses."""
 
     name: str
     confirmed: int | None = None
@@ -106,7 +106,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Deployed:
-    """The whole system. `models` are pairs of (region, id), the default first; `expected` names what is not there.
+    """The whole system. `models` are pairs of (region, id), the default first; `expected` has the names of missing parts.
 
     `alarms` is None where AWS did not answer, and empty where there are none.
     """
@@ -129,7 +129,7 @@ class Deployed:
     notes: tuple[str, ...] = ()
 
     def expected_name(self, part: str) -> str:
-        """What a part that is not deployed would be called."""
+        """Return the name that a missing part would have."""
         return dict(self.expected).get(part, "")
 
 
@@ -147,23 +147,23 @@ ALL_METHODS = "*/*"
 
 
 def read(workspace: Workspace) -> Deployed:
-    """Read every part of a workspace; a part that the workspace does not name, or that is gone, is None."""
+    """Read every part of a workspace; a part that is not in the workspace, or does not exist, is None."""
     names = Names.of(workspace)
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="architecture") as pool:
         return _Reading(pool, workspace, names).all()
 
 
 class _Reading:
-    """One look at a workspace; `notes` collects, by IAM action, why there was no answer."""
+    """Reads a workspace once; `notes` collects, by IAM action, why there was no response."""
 
     def __init__(self, pool: ThreadPoolExecutor, workspace: Workspace, names: Names) -> None:
         self.pool, self.workspace, self.names = pool, workspace, names
-        # In one thread: boto3 may use a client in several, but not make one.
+        # In one thread: boto3's clients are thread-safe, creating them is not.
         self.clients = {service: workspace.client(service) for service in SERVICES}
         self.notes: dict[str, str] = {}
 
     def all(self) -> Deployed:
-        """Put all questions, then put the answers together."""
+        """Start all calls, then combine their results."""
         there, names = self.workspace, self.names
         gateway = self._gateway(there.api_url)
         api_function, worker = self._function("api"), self._function("worker")
@@ -198,7 +198,7 @@ class _Reading:
         )  # fmt: skip
 
     def ask(self, question: Callable[[], T | None], otherwise: T | None, action: str, to: str) -> Future[T | None]:
-        """Put a question: None where there is no such thing, `otherwise` where AWS does not answer."""
+        """Make a call: None if there is no such resource, `otherwise` if AWS returns nothing."""
 
         def put() -> T | None:
             try:
@@ -307,8 +307,8 @@ class _Reading:
         return Bucket(there.bucket)
 
 
-def _answer(asked: Future[T | None] | None) -> T | None:
-    return None if asked is None else asked.result()
+def _answer(future: Future[T | None] | None) -> T | None:
+    return None if future is None else future.result()
 
 
 def _models(arns: tuple[str, ...]) -> Iterator[tuple[str, str]]:

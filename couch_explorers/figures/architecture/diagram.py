@@ -1,4 +1,4 @@
-"""The architecture figure: boxes in four columns, arrows for the way that a prompt takes, a legend below."""
+"""The architecture figure: boxes in four columns, arrows for the path of a prompt, a legend below."""
 
 from __future__ import annotations
 
@@ -54,27 +54,27 @@ class Placed:
     lines: tuple[str, ...]
 
     def left(self, part: float = 0.5) -> Point:
-        """A place on the left side, this part of it from the top."""
+        """Return a point on the left side, at this fraction from the top."""
         return self.x, self.y + part * self.height
 
     def right(self, part: float = 0.5) -> Point:
-        """A place on the right side."""
+        """Return a point on the right side."""
         return self.x + self.width, self.y + part * self.height
 
     def top(self, part: float = 0.5) -> Point:
-        """A place on the upper side, this part of it from the left."""
+        """Return a point on the upper side, at this fraction from the left."""
         return self.x + part * self.width, self.y
 
     def bottom(self, part: float = 0.5) -> Point:
-        """A place on the lower side."""
+        """Return a point on the lower side."""
         return self.x + part * self.width, self.y + self.height
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """A way from part to part: `look` is api, queue, both, failure or watch; it is `real` when both ends are deployed."""
+    """An arrow between parts: `style` is api, queue, both, failure or watch; `real` if both ends are deployed."""
 
-    look: str
+    style: str
     points: tuple[Point, ...]
     label: str = ""
     label_at: Point = (0.0, 0.0)
@@ -84,7 +84,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything in its place, on a sheet of this height."""
+    """The layout, on a sheet of this height."""
 
     height: float
     frame: tuple[float, float, float, float]
@@ -145,12 +145,12 @@ def _arrows(placed: dict[str, Placed], frame: tuple[float, float, float, float],
     # What failed leaves the worker below, and runs between the rows to the dead-letter queue.
     run = (queue.bottom()[1] + letters.top()[1]) / 2 + FRAME_PT
 
-    def arrow(look: str, parts: tuple[str, str], *points: Point, wired: bool = True, **label: object) -> Arrow:
+    def arrow(style: str, parts: tuple[str, str], *points: Point, wired: bool = True, **label: object) -> Arrow:
         real = wired and all(here[part].box.deployed for part in parts)
-        return Arrow(look, points, real=real, **label)  # type: ignore[arg-type]
+        return Arrow(style, points, real=real, **label)  # type: ignore[arg-type]
 
-    def across(look: str, start: str, end: str, *, wired: bool = True) -> Arrow:
-        return arrow(look, (start, end), here[start].right(), here[end].left(), wired=wired)
+    def across(style: str, start: str, end: str, *, wired: bool = True) -> Arrow:
+        return arrow(style, (start, end), here[start].right(), here[end].left(), wired=wired)
 
     receives = deployed.queue.max_receives if deployed.queue else None
     after = f"after {receives} receives" if receives else ""
@@ -190,7 +190,7 @@ def _arrows(placed: dict[str, Placed], frame: tuple[float, float, float, float],
 
 
 @dataclass(frozen=True)
-class Look:
+class BoxStyle:
     """The colours of a box, or the colour and dashes of an arrow."""
 
     edge: str
@@ -200,19 +200,19 @@ class Look:
 
 
 BOXES = {
-    "api": Look(plot_style.BLUE, "#eaf3fa"),
-    "queue": Look(plot_style.GREEN, "#e8f4ef"),
-    "failure": Look(plot_style.VERMILLION, "#fdf0e8"),
-    "watch": Look(plot_style.SOFT, plot_style.SYNTHETIC_GROUND),
-    "store": Look(plot_style.INK, plot_style.PAPER),
-    "person": Look(plot_style.FRAME, plot_style.PAPER),
+    "api": BoxStyle(plot_style.BLUE, "#eaf3fa"),
+    "queue": BoxStyle(plot_style.GREEN, "#e8f4ef"),
+    "failure": BoxStyle(plot_style.VERMILLION, "#fdf0e8"),
+    "watch": BoxStyle(plot_style.SOFT, plot_style.SYNTHETIC_GROUND),
+    "store": BoxStyle(plot_style.INK, plot_style.PAPER),
+    "person": BoxStyle(plot_style.FRAME, plot_style.PAPER),
 }
 ARROWS = {
-    "api": Look(plot_style.BLUE, width=1.6),
-    "queue": Look(plot_style.GREEN, dashes=(0, (6, 1.5)), width=1.6),
-    "both": Look(plot_style.INK, width=1.6),
-    "failure": Look(plot_style.VERMILLION, dashes=plot_style.DASH_DOT),
-    "watch": Look(plot_style.SOFT, dashes=plot_style.DOTTED),
+    "api": BoxStyle(plot_style.BLUE, width=1.6),
+    "queue": BoxStyle(plot_style.GREEN, dashes=(0, (6, 1.5)), width=1.6),
+    "both": BoxStyle(plot_style.INK, width=1.6),
+    "failure": BoxStyle(plot_style.VERMILLION, dashes=plot_style.DASH_DOT),
+    "watch": BoxStyle(plot_style.SOFT, dashes=plot_style.DOTTED),
 }
 LEGEND = {
     "api": "a prompt by the API",
@@ -226,7 +226,7 @@ ABSENT_DASHES: LineStyleType = (0, (3, 2))
 
 
 def draw(deployed: Deployed) -> Figure:
-    """Draw what is deployed, as wide as printed text; a part that is not there is dashed and says so."""
+    """Draw what is deployed, as wide as printed text; a missing part is dashed and says so."""
     layout = plan(boxes(deployed), deployed)
     with plot_style.sheet():
         sheet = charts.blank(layout.height)
@@ -248,11 +248,11 @@ def _frame(sheet: Canvas, plan: Plan) -> None:
 
 
 def _box(sheet: Canvas, placed: Placed) -> None:
-    look, box = BOXES[placed.box.look], placed.box
-    edge = look.edge if box.deployed else plot_style.FRAME
+    style, box = BOXES[placed.box.style], placed.box
+    edge = style.edge if box.deployed else plot_style.FRAME
     sheet.card(
         (placed.x, placed.y), placed.width, placed.height,
-        facecolor=look.ground if box.deployed else plot_style.PAPER, edgecolor=edge, linewidth=0.9,
+        facecolor=style.ground if box.deployed else plot_style.PAPER, edgecolor=edge, linewidth=0.9,
         linestyle=plot_style.SOLID if box.deployed else ABSENT_DASHES,
     )  # fmt: skip
     x, y = placed.x + PAD_PT, placed.y + PAD_PT
@@ -265,11 +265,11 @@ def _box(sheet: Canvas, placed: Placed) -> None:
 
 
 def _rules(sheet: Canvas, placed: Placed, alarms: Sequence[AlarmRule] | None) -> None:
-    """List the alarms in their box: the name at the left, when it rings at the right."""
+    """List the alarms in their box: the name at the left, the condition at the right."""
     y = placed.y + PAD_PT + TITLE_LINE_PT
     if not alarms:
-        told = NOT_KNOWN if alarms is None else ABSENT
-        sheet.text((placed.x + PAD_PT, y + LINE_PT / 2), told, TEXT_SIZE, color=plot_style.SOFT)
+        note = NOT_KNOWN if alarms is None else ABSENT
+        sheet.text((placed.x + PAD_PT, y + LINE_PT / 2), note, TEXT_SIZE, color=plot_style.SOFT)
     for alarm in alarms or ():
         sheet.text((placed.x + PAD_PT, y + LINE_PT / 2), alarm.short_name, TEXT_SIZE)
         sheet.text(
@@ -279,22 +279,22 @@ def _rules(sheet: Canvas, placed: Placed, alarms: Sequence[AlarmRule] | None) ->
 
 
 def _arrow(sheet: Canvas, arrow: Arrow) -> None:
-    look = ARROWS[arrow.look]
-    colour = look.edge if arrow.real else plot_style.FRAME
-    dashes = look.dashes if arrow.real else ABSENT_DASHES
-    sheet.arrow(arrow.points, colour, look.width, dashes)
+    style = ARROWS[arrow.style]
+    colour = style.edge if arrow.real else plot_style.FRAME
+    dashes = style.dashes if arrow.real else ABSENT_DASHES
+    sheet.arrow(arrow.points, colour, style.width, dashes)
     if arrow.label:
         sheet.text(arrow.label_at, arrow.label, TEXT_SIZE, arrow.label_side, color=plot_style.SOFT)  # type: ignore[arg-type]
 
 
 def _legend(sheet: Canvas, plan: Plan) -> None:
-    """Explain the arrows that there are."""
-    drawn = {arrow.look for arrow in plan.arrows if arrow.real}
+    """Draw the legend of the arrows."""
+    drawn = {arrow.style for arrow in plan.arrows if arrow.real}
     samples = [(ARROWS[name], text) for name, text in LEGEND.items() if name in drawn]
     if not all(placed.box.deployed for placed in plan.placed.values()):
-        samples.append((Look(plot_style.FRAME, dashes=ABSENT_DASHES), ABSENT))
+        samples.append((BoxStyle(plot_style.FRAME, dashes=ABSENT_DASHES), ABSENT))
     x, y = charts.EDGE_PT, plan.legend_y
-    for look, text in samples:
-        sheet.line([(x, y), (x + SAMPLE_PT, y)], look.edge, look.width, look.dashes)
+    for style, text in samples:
+        sheet.line([(x, y), (x + SAMPLE_PT, y)], style.edge, style.width, style.dashes)
         sheet.text((x + WORDS_AT_PT, y), text, TEXT_SIZE, color=plot_style.SOFT)
         x += WORDS_AT_PT + plot_style.text_width(text, TEXT_SIZE) + PAD_PT * 2

@@ -1,4 +1,4 @@
-"""The text of the architecture figure: what stands in each box, the caption, and the alternative text."""
+"""The text of the architecture figure: the contents of each box, the caption, and the alternative text."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A part of the system in words: what it is, its real name, its settings, and whether it is deployed.
+    """A box: what the part is, its actual name, its settings, and whether it is deployed.
 
-    `look` says whose it is: api, queue, failure, watch, store, or person for what stands outside.
+    `style` is its path: api, queue, failure, watch, store, or person for what is outside the system.
     """
 
     key: str
-    look: str
+    style: str
     title: str
     name: str = ""
     lines: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Box:
 
 
 def boxes(deployed: Deployed) -> dict[str, Box]:
-    """Word every box, by its key."""
+    """Return every box, by its key."""
     listed = [*_of_the_api(deployed), *_of_the_queue(deployed), *_of_both(deployed), *_of_the_watch(deployed)]
     return {box.key: box for box in listed}
 
@@ -59,9 +59,9 @@ def _of_the_api(deployed: Deployed) -> list[Box]:
             limits.append(
                 f"{_kept(f'{formatting.number(gateway.rate)} requests/s')}, {_kept(f'bursts of {gateway.burst}')}"
             )
-    asked = f"POST {gateway.path}" if gateway else "POST"
+    request = f"POST {gateway.path}" if gateway else "POST"
     return [
-        Box("caller", "person", "HTTP caller", lines=(asked, "waits for the answer")),
+        Box("caller", "person", "HTTP caller", lines=(request, "waits for the answer")),
         _box(deployed, "gateway", "api", "API Gateway", gateway, *limits),
         _box(deployed, "api_function", "api", "API Lambda", function, *_limits(function)),
     ]
@@ -76,7 +76,7 @@ def _of_the_queue(deployed: Deployed) -> list[Box]:
         Box("sender", "person", "Java client", lines=("or any sender of SQS", "fetches the picture later")),
         _box(deployed, "queue", "queue", "SQS queue", queue, *_times(queue)),
         _box(deployed, "worker", "queue", "Worker Lambda", worker, *_limits(worker), ", ".join(taken)),
-        # The visibility timeout of dead-letter messages tells nothing: nobody receives them but by hand.
+        # The visibility timeout of the dead-letter queue is irrelevant: its messages are received only by hand.
         _box(deployed, "dead_letters", "failure", "SQS DLQ", letters, *_times(letters)[-1:]),
     ]
 
@@ -107,15 +107,15 @@ def _of_the_watch(deployed: Deployed) -> list[Box]:
     ]
 
 
-def _box(deployed: Deployed, key: str, look: str, title: str, there: Named | None, *lines: str) -> Box:
-    """Word a deployed resource; one that is not there has the name that it would have."""
+def _box(deployed: Deployed, key: str, style: str, title: str, there: Named | None, *lines: str) -> Box:
+    """Return the box of a resource; a missing one has the name that it would have."""
     if there is None:
-        return Box(key, look, title, deployed.expected_name(key), ("not deployed",), deployed=False)
-    return Box(key, look, title, there.name, tuple(filter(None, lines)))
+        return Box(key, style, title, deployed.expected_name(key), ("not deployed",), deployed=False)
+    return Box(key, style, title, there.name, tuple(filter(None, lines)))
 
 
 def rule(alarm: AlarmRule) -> str:
-    """Say when an alarm rings: "Maximum of each minute > 100 s"."""
+    """Describe an alarm's condition: "Maximum of each minute > 100 s"."""
     known = COMPARISONS.get(alarm.comparison)
     comparison = known.sign if known else alarm.comparison
     threshold = formatting.number(alarm.threshold)
@@ -170,44 +170,44 @@ def sentence(deployed: Deployed) -> str:
 
 
 def missing(deployed: Deployed) -> str:
-    """Say what is not deployed and what deploys it, and what AWS did not answer; empty where all is there."""
+    """Return what is not deployed and how to deploy it, and what AWS did not return; empty if complete."""
     listed = boxes(deployed)
-    told = []
+    sentences = []
     for part, keys in STACKS.items():
         gone = [listed[key] for key in keys if not listed[key].deployed]
         if len(gone) == len(keys):
-            told.append(f"{not_deployed(part, deployed.target)}.")
+            sentences.append(f"{not_deployed(part, deployed.target)}.")
         elif gone:
             how = not_deployed(part, deployed.target).partition(": ")[2]
-            told.append(
+            sentences.append(
                 f"Missing, though other parts of the {part} are there: {formatting.join(box.title for box in gone)}. To bring it back, {how}."
             )
-    return " ".join((*told, *_loose_ends(deployed), *deployed.notes))
+    return " ".join((*sentences, *_loose_ends(deployed), *deployed.notes))
 
 
 def _loose_ends(deployed: Deployed) -> Iterator[str]:
-    """Tell what is there and leads nowhere."""
+    """Yield a sentence for each part that is deployed but not connected."""
     queue, worker = deployed.queue, deployed.worker
     if queue and worker and deployed.mapping is None:
         yield "Nobody takes jobs from the queue: the worker has no event source mapping."
     if queue and queue.is_known and queue.max_receives is None:
         yield "Nothing is ever given up on: the queue has no redrive policy."
-    deaf = [alarm.short_name for alarm in deployed.alarms or () if not alarm.is_wired]
-    if deaf:
-        yield f"Wired to no topic, or switched off: {formatting.join(deaf)}."
+    without_action = [alarm.short_name for alarm in deployed.alarms or () if not alarm.is_wired]
+    if without_action:
+        yield f"Wired to no topic, or switched off: {formatting.join(without_action)}."
     if deployed.bucket is None:
         yield f"There is no bucket {deployed.expected_name('bucket')}."
 
 
 def alternative(deployed: Deployed) -> str:
-    """Tell every box in words, in the order in which they stand."""
+    """Describe every box, in order."""
     rules = tuple(f"{alarm.short_name}: {rule(alarm)}" for alarm in deployed.alarms or ())
     absent = "" if deployed.alarms else NOT_KNOWN if deployed.alarms is None else "not deployed"
-    told = []
+    descriptions = []
     for box in boxes(deployed).values():
         lines = (*rules, absent) if box.key == "alarms" else box.lines
-        told.append(": ".join(filter(None, (box.title, ", ".join(filter(None, (box.name, *lines)))))))
-    return f"Diagram of the system. {'; '.join(told)}."
+        descriptions.append(": ".join(filter(None, (box.title, ", ".join(filter(None, (box.name, *lines)))))))
+    return f"Diagram of the system. {'; '.join(descriptions)}."
 
 
 def _clauses(deployed: Deployed) -> Iterator[str]:

@@ -68,12 +68,12 @@ def test_an_arrow_to_a_part_that_is_not_deployed_is_not_real(deployed):
     whole, without = planned(deployed), planned(replace(deployed, queue=None))
 
     assert all(arrow.real for arrow in whole.arrows)
-    assert not all(arrow.real for arrow in without.arrows if arrow.look == "queue")
-    assert all(arrow.real for arrow in without.arrows if arrow.look == "api")
+    assert not all(arrow.real for arrow in without.arrows if arrow.style == "queue")
+    assert all(arrow.real for arrow in without.arrows if arrow.style == "api")
 
 
 def test_without_a_mapping_nothing_goes_from_the_queue_to_the_worker(deployed):
-    arrows = [arrow for arrow in planned(replace(deployed, mapping=None)).arrows if arrow.look == "queue"]
+    arrows = [arrow for arrow in planned(replace(deployed, mapping=None)).arrows if arrow.style == "queue"]
 
     assert [arrow.real for arrow in arrows] == [True, False]
 

@@ -12,6 +12,7 @@ import unicodedata
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal
 
+from couch_explorers.core.errors import visible
 from couch_explorers.fonts import JOINERS
 from couch_explorers.formatting import ELLIPSIS
 
@@ -70,10 +71,8 @@ def terminal_json(value: object, *, indent: int | None = None) -> str:
 
     JSON itself asks only for the escape of U+0000 to U+001F; DEL, the C1 controls and marks of direction would stay.
     """
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return "".join(
-        sign if sign.isprintable() or sign == "\n" or sign in JOINERS else json.dumps(sign)[1:-1] for sign in text
-    )
+    # A line's end within a value is an escape already.
+    return "\n".join(map(visible, json.dumps(value, indent=indent, ensure_ascii=False).split("\n")))
 
 
 def one_line(text: str, limit: int = ONE_LINE_LIMIT) -> str:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from couch_explorers.core.errors import InvalidJobError, shown
+from couch_explorers.core.errors import InvalidJobError, shown, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,11 +101,10 @@ def _event_of(fields: Mapping[str, Any]) -> str | None:
 def example_job(text: str, longest: int = 40) -> str:
     """Write a job whose prompt is a text, cut to so many characters, as an example in an error message.
 
-    What cannot be seen is escaped, as in `shown`: the text is a stranger's.
+    What cannot be seen is escaped: the text is a stranger's, and whoever reads the message looks at it in a terminal.
     """
     prompt = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    # Longer than any: a character takes two escapes at most.
-    return shown({"prompt": prompt}, limit=2 * len("\\u0000") * (longest + 2))
+    return visible(json.dumps({"prompt": prompt}, ensure_ascii=False))
 
 
 def _no_constant(_name: str) -> None:

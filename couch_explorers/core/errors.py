@@ -180,10 +180,7 @@ def shown(value: object, limit: int = 80) -> str:
 
     What cannot be seen (controls, marks of direction, half a character pair) is written as JSON's escape; one is never cut.
     """
-    text = "".join(
-        character if character.isprintable() or character in _JOINERS else _escaped(character)
-        for character in json.dumps(value, ensure_ascii=False, default=str)
-    )
+    text = visible(json.dumps(value, ensure_ascii=False, default=str))
     if len(text) <= limit:
         return text
     kept = ""
@@ -192,6 +189,11 @@ def shown(value: object, limit: int = 80) -> str:
             break
         kept += piece
     return f"{kept.rstrip(_JOINERS)}…"
+
+
+def visible(line: str) -> str:
+    """Write the escape of JSON in the place of each character of a line of JSON that cannot be seen, but for joiners."""
+    return "".join(sign if sign.isprintable() or sign in _JOINERS else _escaped(sign) for sign in line)
 
 
 def _escaped(character: str) -> str:

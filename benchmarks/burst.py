@@ -60,10 +60,12 @@ def api_model(burst: LoadResult, took: np.ndarray, seed: int) -> np.ndarray:
 def add(results: Results, path: str, measured: list[np.ndarray], modelled: list[np.ndarray]) -> None:
     """Keep what each burst measured, what the model said, and how far apart the medians of the bursts are."""
     for place, share in enumerate(SHARES):
-        seen, said = ([percentiles(times)[place] for times in bursts] for bursts in (measured, modelled))
+        seen, modelled_percentiles = (
+            [percentiles(times)[place] for times in bursts] for bursts in (measured, modelled)
+        )
         results.add(f"{path}.measured_p{share}", f"{path}: p{share} measured", seen, "s")
-        results.add(f"{path}.model_p{share}", f"{path}: p{share} by the model", said, "s")
-        apart = abs(float(np.median(said)) / float(np.median(seen)) - 1)
+        results.add(f"{path}.model_p{share}", f"{path}: p{share} by the model", modelled_percentiles, "s")
+        apart = abs(float(np.median(modelled_percentiles)) / float(np.median(seen)) - 1)
         results.add(
             f"{path}.difference_p{share}", f"{path}: p{share}, model from measured", apart, "", budget=DIFFERENCE
         )
@@ -105,7 +107,11 @@ def main() -> None:
         results.add("api.request", "a request, calibrated", requests, "s")
         add(results, "api", measured, modelled)
         results.add("api.measured_share", "api: share with a picture, measured", [seen for seen, _ in shares])
-        results.add("api.model_share", "api: share with a picture, by the model", [said for _, said in shares])
+        results.add(
+            "api.model_share",
+            "api: share with a picture, by the model",
+            [share for _, share in shares],
+        )
     results.show(save=options.save)
 
 

@@ -65,8 +65,8 @@ def deploy(beside: Workspace) -> Contender:
 
 def arn_of(sqs: Any, queue_url: str) -> str:
     """The ARN of a queue."""
-    asked = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
-    return str(asked["Attributes"]["QueueArn"])
+    attributes = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+    return str(attributes["Attributes"]["QueueArn"])
 
 
 def make_role(beside: Workspace, queue_arn: str) -> str:

@@ -50,8 +50,8 @@ def send(sqs: Any, queue_url: str, number: int) -> None:
 def left(sqs: Any, queue_url: str) -> int:
     """How many messages are on a queue, waiting or being served."""
     names = [f"ApproximateNumberOf{count}" for count in COUNTS]
-    told = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
-    return sum(int(told[name]) for name in names)
+    attributes = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+    return sum(int(attributes[name]) for name in names)
 
 
 def wait_until_empty(sqs: Any, queue_url: str) -> None:

@@ -140,9 +140,9 @@ def image(scratch: Path) -> OwnImage:
     )
     if done.returncode:
         sys.exit(f"{done.stdout}{done.stderr}\nTo leave the image out: --jars-only")
-    told = json.loads(done.stdout)
+    image = json.loads(done.stdout)
     store = folder / "root" / "opt" / "client" / "runtime" / "lib" / "security" / "cacerts"
-    return OwnImage(told["command"], told["environment"], store, told["plain"], told["gzip"])
+    return OwnImage(image["command"], image["environment"], store, image["plain"], image["gzip"])
 
 
 def jars(java: str, extra: Sequence[str]) -> list[Contender]:

@@ -96,8 +96,8 @@ def measure(cloud: OwnCloud, script: str, number: int, *arguments: object) -> Sa
         sys.exit(done.stderr)
     seconds, rows, there = done.stdout.split()
     paid = cloud.stats()["images"] - before
-    asked = asked_of_the_bucket(requests_so_far(cloud)[since:], number)
-    return Sample(float(seconds), int(rows), int(there), paid, *asked)
+    bucket_calls = asked_of_the_bucket(requests_so_far(cloud)[since:], number)
+    return Sample(float(seconds), int(rows), int(there), paid, *bucket_calls)
 
 
 def main() -> None:

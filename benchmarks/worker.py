@@ -81,10 +81,12 @@ def main() -> None:
         done = subprocess.run(serving, env=variables, check=True, capture_output=True, text=True)
         served = [json.loads(entry) for entry in done.stderr.splitlines() if entry.startswith('{"start"')][WARM_UP:]
         calls = [json.loads(entry) for entry in (cloud.home / "requests.jsonl").read_text().splitlines()]
-        asked = [call for call in calls if call["path"].endswith("/invoke")]
+        invocations = [call for call in calls if call["path"].endswith("/invoke")]
         above = []
         for job in served:
-            model = sum(call["end"] - call["start"] for call in asked if job["start"] <= call["start"] <= job["end"])
+            model = sum(
+                call["end"] - call["start"] for call in invocations if job["start"] <= call["start"] <= job["end"]
+            )
             above.append((job["end"] - job["start"] - model) * 1000)
     if any(job["failed"] for job in served):
         sys.exit(f"The worker failed on a job, so there is nothing to measure:\n{done.stdout}")

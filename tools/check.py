@@ -28,7 +28,7 @@ from couch_explorers.local import terraform  # noqa: E402 - found through the pa
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check said: passed, failed, or skipped with the reason."""
+    """The result of one check: passed, failed, or skipped with the reason."""
 
     verdict: str
     text: str = ""
@@ -153,8 +153,8 @@ def go_programs() -> list[str]:
     """The folder in which `go install` puts programs, where there is Go."""
     if shutil.which("go") is None:
         return []
-    said = subprocess.run(["go", "env", "GOBIN", "GOPATH"], capture_output=True, text=True, check=False).stdout
-    gobin, _, gopath = said.partition("\n")
+    go_paths = subprocess.run(["go", "env", "GOBIN", "GOPATH"], capture_output=True, text=True, check=False).stdout
+    gobin, _, gopath = go_paths.partition("\n")
     return [gobin.strip() or str(Path(gopath.strip()) / "bin")]
 
 

@@ -44,26 +44,26 @@ def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[st
     if not files:
         say(f"There is no report in {folder}: nothing ran.")
         return 0
-    told: list[str] = []
+    withheld_sentences: list[str] = []
     for path in files:
         content, place = path.read_bytes(), path.relative_to(folder)
         if kinds := list(secrets_in(content, environment)):
             sentence = withheld(str(place), kinds)
-            told.append(sentence)
+            withheld_sentences.append(sentence)
             say(annotation(sentence, environment))
             continue
         # The very bytes that were looked through.
         (published / place).parent.mkdir(parents=True, exist_ok=True)
         (published / place).write_bytes(content)
-    say(f"{len(files)} files looked through, {len(told)} withheld.")
+    say(f"{len(files)} files looked through, {len(withheld_sentences)} withheld.")
     summary, page = published / SUMMARY, environment.get("GITHUB_STEP_SUMMARY")
     if page and summary.is_file():
         with Path(page).open("a", encoding="utf-8") as file:
             file.write(summary.read_bytes()[:LIMIT_BYTES].decode("utf-8", errors="ignore"))
-    if page and told:
+    if page and withheld_sentences:
         with Path(page).open("a", encoding="utf-8") as file:
-            file.write("".join(map(caution, told)))
-    return 1 if told else 0
+            file.write("".join(map(caution, withheld_sentences)))
+    return 1 if withheld_sentences else 0
 
 
 if __name__ == "__main__":

@@ -157,9 +157,9 @@ def install(requirements: Path, folder: Path) -> None:
         command, check=False, capture_output=True, text=True, env={**os.environ, "UV_NO_PROGRESS": "1"}
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
+        output = (done.stderr or done.stdout).strip()
         raise StageError(
-            f"The dependencies in {requirements} could not be installed; {Path(command[0]).name} said:\n{said}"
+            f"The dependencies in {requirements} could not be installed; {Path(command[0]).name} said:\n{output}"
         )
 
 

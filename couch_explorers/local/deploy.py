@@ -109,9 +109,9 @@ def previous_choices(home: Home) -> dict[str, Any]:
     return found
 
 
-def _choose_candidate(asked: str | None, kept: str | None) -> tuple[str, str]:
-    if asked is not None:
-        return check_candidate(asked), "--candidate"
+def _choose_candidate(requested: str | None, kept: str | None) -> tuple[str, str]:
+    if requested is not None:
+        return check_candidate(requested), "--candidate"
     if named := os.environ.get(CANDIDATE_VARIABLE):
         try:
             return check_candidate(named), CANDIDATE_VARIABLE

@@ -74,7 +74,7 @@ class Faults:
             object.__setattr__(self, name, tuple(dict.fromkeys(_known_model(model) for model in models)))
 
     def to_json(self) -> dict[str, Any]:
-        """Write the faults as the JSON object that `/_couch/faults` takes and gives."""
+        """Return the faults as the JSON object of `/_couch/faults`."""
         return asdict(self) | {name: list(getattr(self, name)) for name in MODELS}
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class Faults:
 
     @classmethod
     def from_json(cls, value: Any) -> Faults:
-        """Read a JSON object; absent fields are without fault. Raises FaultError, which tells what is accepted."""
+        """Read a JSON object; absent fields are without fault. Raises FaultError, which says what is accepted."""
         if not isinstance(value, dict):
             raise FaultError(f"Faults are a JSON object, not {errors.shown(value)}.", value)
         known: Mapping[str, Any] = {field.name: field for field in fields(cls)}

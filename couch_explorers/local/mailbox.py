@@ -85,7 +85,7 @@ def confirmation_body(topic_arn: str, confirm_url: str) -> str:
 
 
 def _file_name(time_s: float, number: int) -> str:
-    """A name that sorts by time: 20261125T094103.123456Z-000007.eml; the number parts e-mails of the same moment."""
+    """Return a file name that sorts by time: 20261125T094103.123456Z-000007.eml; the number distinguishes e-mails of the same time."""
     return f"{datetime.fromtimestamp(time_s, UTC):%Y%m%dT%H%M%S.%fZ}-{number:06d}.eml"
 
 
@@ -95,7 +95,7 @@ NO_MAILS = "The inbox is empty: no alarm has sent an e-mail."
 
 @dataclass(frozen=True)
 class Mail:
-    """One e-mail: when it was sent (UTC), to whom, what it says, and the file that holds it."""
+    """An e-mail: when it was sent (UTC), its recipient, its text, and its file."""
 
     time: datetime
     to: str
@@ -236,8 +236,8 @@ def confirm(
 def confirm_topic(home: Home, sns: Any, topic_arn: str) -> tuple[str, ...]:
     """Confirm the e-mail subscriptions of a topic and return the addresses; a deleted e-mail is sent again first."""
     pending = alarms.subscriptions(sns, topic_arn).pending
-    asked = {one.address for one in requested_confirmations(home) if one.topic_arn == topic_arn}
+    requested = {one.address for one in requested_confirmations(home) if one.topic_arn == topic_arn}
     for address in pending:
-        if address not in asked:
+        if address not in requested:
             sns.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=address)
     return tuple(one.address for one in confirm(home, sns, topic_arn=topic_arn)) if pending else ()

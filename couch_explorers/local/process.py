@@ -34,18 +34,18 @@ class CloudError(Exception):
     """The local cloud is not in the expected state; the message says what to do."""
 
 
-def choose_port(home: Home, asked: int | None) -> int:
+def choose_port(home: Home, requested: int | None) -> int:
     """The port to start on: the requested one, else the one of the deployment or of the last start, else the default.
 
     Raises:
         CloudError: Something is deployed on another port; the addresses of its queues, which its functions use, contain that port.
     """
     deployed = deployed_port(home)
-    if asked is not None and deployed is not None and asked != deployed:
+    if requested is not None and deployed is not None and requested != deployed:
         raise CloudError(
-            f"What is deployed here belongs to port {deployed}: queues carry it in their address. {how_to_move(asked)}"
+            f"What is deployed here belongs to port {deployed}: queues carry it in their address. {how_to_move(requested)}"
         )
-    return asked or last_port(home)
+    return requested or last_port(home)
 
 
 def how_to_move(port: int) -> str:
@@ -149,7 +149,7 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Health:
-    """The health of a folder's local cloud: the running cloud, or a sentence that says what is wrong.
+    """The health of a folder's local cloud: the running cloud, or a sentence on what is wrong.
 
     `process` is the server's process where it lives but does not answer.
     """
@@ -165,7 +165,7 @@ class Health:
 
 
 def _ask(port: int, method: str, path: str, value: Any | None, timeout_s: float) -> tuple[int, Any]:
-    """Status and JSON of an answer on the loopback address, asked without proxies and redirects.
+    """Return status and JSON of a response from the loopback address, without proxies and redirects.
 
     Raises OSError without an answer, HTTPException or ValueError for one that is no HTTP or no JSON.
     """

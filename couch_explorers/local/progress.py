@@ -139,11 +139,11 @@ def display() -> Iterator[Report]:
     if not sys.stderr.isatty():
         lock = threading.Lock()
 
-        def tell(progress: Progress) -> None:
+        def report(progress: Progress) -> None:
             with lock:
                 print(_line(progress), file=sys.stderr, flush=True)  # noqa: T201
 
-        yield tell
+        yield report
         return
     yield from _live()
 
@@ -183,12 +183,12 @@ def _live() -> Iterator[Report]:
                 )
             return table
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         since.setdefault(progress.step, time.monotonic() - progress.seconds)
         rows[progress.step] = progress
 
     with Live(Steps(), console=Console(stderr=True), refresh_per_second=8, transient=False):
-        yield tell
+        yield report
 
 
 def summary(cloud: Cloud, result: Deployment) -> str:

@@ -116,12 +116,12 @@ def expire_log_streams(logs: Any, now: float | None = None) -> int:
     Returns:
         How many were deleted.
     """
-    moment = time.time() if now is None else now
+    now_s = time.time() if now is None else now
     deleted = 0
     for group in _pages(logs, "describe_log_groups", "logGroups"):
         if "retentionInDays" not in group:
             continue
-        name, before = group["logGroupName"], (moment - group["retentionInDays"] * formatting.DAY_S) * 1000
+        name, before = group["logGroupName"], (now_s - group["retentionInDays"] * formatting.DAY_S) * 1000
         for stream in list(_pages(logs, "describe_log_streams", "logStreams", logGroupName=name)):
             if stream.get("lastEventTimestamp", stream["creationTime"]) < before:
                 logs.delete_log_stream(logGroupName=name, logStreamName=stream["logStreamName"])
@@ -131,11 +131,11 @@ def expire_log_streams(logs: Any, now: float | None = None) -> int:
 
 def sentence(pruned: list[Pruned], keep_days: float) -> str:
     """Say what was deleted, for the terminal."""
-    said = formatting.join(str(each) for each in pruned if each.count)
+    summary = formatting.join(str(each) for each in pruned if each.count)
     older = f"older than {formatting.count(keep_days, 'day')}"
-    if not said:
+    if not summary:
         return f"Nothing is {older}." if keep_days else "There was nothing to delete."
-    return f"Deleted, {older}: {said}." if keep_days else f"Deleted: {said}."
+    return f"Deleted, {older}: {summary}." if keep_days else f"Deleted: {summary}."
 
 
 def _pages(client: Any, operation: str, field: str, **arguments: str) -> Iterator[dict[str, Any]]:

@@ -60,7 +60,7 @@ class TerraformError(Exception):
 
 @dataclass(frozen=True)
 class ProviderSource:
-    """Where `terraform init` takes the AWS provider from: arguments for it, and the sentence that says so."""
+    """The source of the AWS provider for `terraform init`: its arguments, and a sentence that describes it."""
 
     arguments: tuple[str, ...]
     sentence: str
@@ -181,7 +181,7 @@ MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "a
 
 
 class DownloadError(Exception):
-    """Terraform could not be fetched, or what came is not what HashiCorp signed; the message says which."""
+    """Terraform could not be downloaded, or its signature is not HashiCorp's; the message says which."""
 
 
 def may_download() -> bool:

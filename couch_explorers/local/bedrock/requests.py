@@ -157,14 +157,14 @@ def _size(
     model: ImageModel, place: str, settings: Mapping[str, Any], edited: tuple[int, int] | None
 ) -> tuple[int, int]:
     """The size of the returned picture: the requested one, but that of an edited picture where none is given or the model is Nova."""
-    asked = [
+    sides = [
         request_schema.whole(f"{place}/{name}", settings.get(name, 1024), 1, NOVA_SIDES[1])
         for name in ("width", "height")
     ]
     given = "width" in settings or "height" in settings
     if edited is not None and (model.family == "nova-canvas" or not given):
         return edited
-    return request_schema.size(place, model, f"{asked[0]}x{asked[1]}")
+    return request_schema.size(place, model, f"{sides[0]}x{sides[1]}")
 
 
 def _cfg_scale(model: ImageModel, place: str, settings: Mapping[str, Any]) -> float | None:

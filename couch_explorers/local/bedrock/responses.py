@@ -177,8 +177,8 @@ def _model_summary(model: image_models.ImageModel) -> dict[str, Any]:
     lifecycle: dict[str, Any] = {"status": model.lifecycle}
     if model.end_of_life is not None:
         day = dt.date.fromisoformat(model.end_of_life)
-        moment = dt.datetime.combine(day, dt.time(), dt.UTC)
-        lifecycle["endOfLifeTime"] = moment.isoformat().replace("+00:00", "Z")
+        end_of_life = dt.datetime.combine(day, dt.time(), dt.UTC)
+        lifecycle["endOfLifeTime"] = end_of_life.isoformat().replace("+00:00", "Z")
     return {
         "modelArn": model.arn,
         "modelId": model.id,

@@ -47,7 +47,7 @@ OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "D
 
 
 def check_alarm(request: Mapping[str, Any]) -> None:
-    """Check an alarm on metrics. RefusedError says what AWS would not take."""
+    """Check a metric alarm. Raises RefusedError for what AWS would refuse."""
     _one_of("comparisonOperator", request.get("ComparisonOperator"), (*COMPARISONS, *BAND_COMPARISONS))
     if (missing := request.get("TreatMissingData")) and missing not in TREAT_MISSING_DATA:
         raise validation_error(
@@ -143,7 +143,7 @@ METRIC, SAMPLES = "metric", "samples"
 
 
 class UnsupportedAlarmError(Exception):
-    """An alarm that the local cloud cannot judge; the text says why."""
+    """The local cloud cannot evaluate an alarm; the message says why."""
 
 
 @dataclass(frozen=True)

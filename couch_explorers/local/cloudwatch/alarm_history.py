@@ -70,7 +70,7 @@ def state_reason_data(
 
 
 def timestamp(time_s: float) -> str:
-    """A moment as CloudWatch writes it inside of JSON: 2026-11-25T09:41:00.000+0000."""
+    """Format a time as in CloudWatch's JSON: 2026-11-25T09:41:00.000+0000."""
     return f"{datetime.fromtimestamp(time_s, UTC).isoformat(timespec='milliseconds')[:-6]}+0000"
 
 
@@ -167,7 +167,7 @@ def state_update(
 
 
 def synthetic_update(alarm_name: str, transition: Transition) -> Item:
-    """The history item of a synthetic transition, which its data says."""
+    """Return the history item of a transition; its data marks it as synthetic."""
     time_s, old, new, reason = transition
     return state_update(
         alarm_name,
@@ -185,7 +185,7 @@ def is_synthetic(item: Mapping[str, Any]) -> bool:
 
 
 def action(alarm_name: str, kind: AlarmType, *, time_s: float, resource: str, refused: str = "") -> Item:
-    """The history item of an action; `refused` says why it failed."""
+    """Return the history item of an action; `refused` says why it failed."""
     summary = (
         f"Failed to execute action {resource}. {refused}" if refused else f"Successfully executed action {resource}"
     )

@@ -1,6 +1,6 @@
-"""What an alarm tells people and programs: subject, e-mail and JSON of its notification.
+"""An alarm's notification: its subject, e-mail and JSON.
 
-CloudWatch hands SNS one text a protocol, as anybody may who publishes with MessageStructure "json"
+CloudWatch publishes one text per protocol to SNS, with MessageStructure "json"
 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html). JSON and e-mail follow "Notifying users on alarm changes"
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html).
 """
@@ -56,7 +56,7 @@ def notification(
     region: str,
     triggering: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Write the message for a topic: the e-mail for people, JSON for everybody else.
+    """Return the message for a topic: an e-mail for people, JSON for other protocols.
 
     `triggering` are the alarms by which a composite alarm changed, as `triggering_alarm` writes them.
     """
@@ -119,16 +119,16 @@ def lambda_event(
         configuration["metrics"] = [
             _event_query(query) for query in alarm.get("Metrics") or [_metric_query(alarm, configuration_id)]
         ]
-    moment = timestamp(alarm["StateUpdatedTimestamp"])
+    updated = timestamp(alarm["StateUpdatedTimestamp"])
     return {
         "source": "aws.cloudwatch",
         "alarmArn": alarm["AlarmArn"],
         "accountId": account,
-        "time": moment,
+        "time": updated,
         "region": region,
         "alarmData": {
             "alarmName": alarm["AlarmName"],
-            "state": {"value": alarm["StateValue"], "reason": alarm["StateReason"], "timestamp": moment},
+            "state": {"value": alarm["StateValue"], "reason": alarm["StateReason"], "timestamp": updated},
             "previousState": {
                 "value": old["StateValue"],
                 "reason": old["StateReason"],

@@ -61,8 +61,8 @@ def paginate(
         RefusedError: MaxRecords is out of its range, or the token is none of these.
 
     """
-    asked = request.get("MaxRecords")
-    size = usual if asked is None else asked
+    requested = request.get("MaxRecords")
+    size = usual if requested is None else requested
     if not 1 <= size <= most:
         raise validation_error(f"MaxRecords must be 1 to {most}, not {size}.")
     left = list(items)
@@ -383,9 +383,9 @@ def get_metric_statistics(
     period_s = request["Period"]
     check_period(period_s, "InvalidParameterValue")
     time_range = _time_range(request, now_s, "InvalidParameterValue")
-    if (asked := int((request["EndTime"] - request["StartTime"]) // period_s)) > MOST_STATISTICS_POINTS:
+    if (datapoints := int((request["EndTime"] - request["StartTime"]) // period_s)) > MOST_STATISTICS_POINTS:
         raise invalid_combination(
-            f"You have requested up to {asked} datapoints, which exceeds the limit of {MOST_STATISTICS_POINTS}. You may "
+            f"You have requested up to {datapoints} datapoints, which exceeds the limit of {MOST_STATISTICS_POINTS}. You may "
             "reduce the datapoints requested by increasing Period, or decreasing the time range."
         )
     metric = metric_id(request)
@@ -408,12 +408,12 @@ def get_metric_statistics(
 
 def list_metrics(store: MetricStore, request: Mapping[str, Any], *, now_s: float, region: str = REGION) -> Request:
     """Answer ListMetrics, a page at a time. RefusedError for a token of another request."""
-    asked = [(each["Name"], each.get("Value")) for each in request.get("Dimensions") or ()]
+    dimensions = [(each["Name"], each.get("Value")) for each in request.get("Dimensions") or ()]
     found = store.series(
-        request.get("Namespace"), request.get("MetricName"), asked,
+        request.get("Namespace"), request.get("MetricName"), dimensions,
         recently_active=bool(request.get("RecentlyActive")), now_s=now_s, region=region,
     )  # fmt: skip
-    fingerprint = _fingerprint([asked, request.get("Namespace"), request.get("MetricName")])
+    fingerprint = _fingerprint([dimensions, request.get("Namespace"), request.get("MetricName")])
     if token := request.get("NextToken"):
         last = _untoken(token, fingerprint, 3)
         beyond = MetricId(last[0], last[1], tuple((name, value) for name, value in last[2]))

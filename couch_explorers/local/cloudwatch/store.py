@@ -38,15 +38,15 @@ class MetricId(NamedTuple):
     metric: str
     dimensions: tuple[tuple[str, str], ...] = ()
 
-    def has(self, asked: Sequence[tuple[str, str | None]]) -> bool:
+    def has(self, requested: Sequence[tuple[str, str | None]]) -> bool:
         """Whether it has all of these dimensions; a value None means any value."""
         held = dict(self.dimensions)
-        return all(name in held and value in (None, held[name]) for name, value in asked)
+        return all(name in held and value in (None, held[name]) for name, value in requested)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One value, or the statistic set of several, of one metric at one moment.
+    """One value, or the statistic set of several, of one metric at one time.
 
     `time_s` is Unix time; `unit` is one of CloudWatch's (Count, Seconds, Milliseconds, …). A single value has `count` 1
     and `total`, `lowest` and `highest` equal to it; a value seen n times has `count` n and `total` n times the value.
@@ -363,9 +363,20 @@ class MetricStore:
         step = min(period_s, MINUTE_S)
         start = int(start_s // step) * step
         oldest = max(float(start), now_s - kept_s)
-        asked = (start, period_s, region, namespace, metric, dimensions_to_text(dimensions), unit, unit, oldest, end_s)
+        parameters = (
+            start,
+            period_s,
+            region,
+            namespace,
+            metric,
+            dimensions_to_text(dimensions),
+            unit,
+            unit,
+            oldest,
+            end_s,
+        )
         with self._database.reading() as database:
-            rows = database.execute(DISTRIBUTIONS if extended else AGGREGATES, asked).fetchall()
+            rows = database.execute(DISTRIBUTIONS if extended else AGGREGATES, parameters).fetchall()
         if not extended:
             return [
                 (start + period * period_s, statistics.of_aggregate(statistic, count, total, lowest, highest))

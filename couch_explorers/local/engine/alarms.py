@@ -1,6 +1,6 @@
 """CloudWatch alarms on LocalEmu: evaluated on the local cloud's metric store, with their actions and history.
 
-LocalEmu's own scheduler supports neither percentiles nor metric math, counts periods from the moment of its evaluation, and parses
+LocalEmu's own scheduler supports neither percentiles nor metric math, counts periods from the time of its evaluation, and parses
 only composite rules that combine ALARM by OR. Source: "Using Amazon CloudWatch alarms",
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
 """
@@ -102,13 +102,13 @@ class Alarms:
         """Change an alarm's state: note it in the history, take its actions, and evaluate the composite alarms that refer to it."""
         with self.lock:
             old = {name: alarm.get(name) for name in ("StateValue", "StateReason", "StateReasonData", *TIMES)}
-            moment = self.now()
-            alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": moment}
+            now = self.now()
+            alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": now}
             alarm.pop("StateReasonData", None)
             if reason_data is not None:
                 alarm["StateReasonData"] = alarm_history.as_json(reason_data)
             if state != old["StateValue"]:
-                alarm["StateTransitionedTimestamp"] = moment
+                alarm["StateTransitionedTimestamp"] = now
             self._note_change(account, region, alarm, old, reason_data)
         if state == old["StateValue"]:
             return

@@ -201,7 +201,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
     @_operation("DescribeAlarmsForMetric")
     def describe_alarms_for_metric(self, context: Any, request: Any) -> dict[str, Any]:
         """Return the alarms on one metric."""
-        asked = {
+        filters = {
             name: value
             for name in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Unit")
             if (value := request.get(name)) is not None
@@ -210,7 +210,7 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
         found = [
             alarm
             for alarm in self.alarms.stored(context.account_id, context.region).values()
-            if all(alarm.get(name) == value for name, value in asked.items())
+            if all(alarm.get(name) == value for name, value in filters.items())
             and _as_set(alarm.get("Dimensions")) == dimensions
         ]
         return {"MetricAlarms": found}
@@ -307,8 +307,8 @@ class CloudWatch(CloudwatchProvider):  # type: ignore[misc]
             and request.get("MetricName") in (None, detector["MetricName"])
             and (not dimensions or _as_set(dimensions) == _as_set(detector["Dimensions"]))
         }
-        asked = {"MaxRecords": request.get("MaxResults"), "NextToken": request.get("NextToken")}
-        shown, token = _served(paginate, list(found), str, asked, MOST_RECORDS, MOST_RECORDS)
+        paging = {"MaxRecords": request.get("MaxResults"), "NextToken": request.get("NextToken")}
+        shown, token = _served(paginate, list(found), str, paging, MOST_RECORDS, MOST_RECORDS)
         return {"AnomalyDetectors": [found[key] for key in shown]} | ({"NextToken": token} if token else {})
 
     @_operation("DeleteAnomalyDetector")

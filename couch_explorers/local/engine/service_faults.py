@@ -31,7 +31,7 @@ CLOSING_S = 5.0
 
 
 class ServiceFaults:
-    """Draws the faults; `faults` gives those that are set at the moment."""
+    """Draws the faults; `faults` returns those that are currently set."""
 
     def __init__(self, faults: Callable[[], Faults], rng: random.Random | None = None) -> None:
         self.faults = faults

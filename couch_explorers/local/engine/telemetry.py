@@ -205,7 +205,7 @@ def messages_of(path: str) -> list[dict[str, Any]] | None:
         return None
     with queue.mutex:
         kept = [*queue.inflight, *queue.visible.queue, *queue.delayed]
-        # A message that moves between two of the lists is in both for a moment.
+        # A message that moves between two of the lists is briefly in both.
         unique = {message.message_id: message for message in kept if not message.deleted}
         return [_described(message) for message in unique.values()]
 

@@ -1,6 +1,6 @@
 """Draws a travel poster in place of what a real model would generate, in no time and at no cost.
 
-The same request gives the same bytes: every choice is drawn from a hash of prompt, seed and model, letters come from Pillow's own
+The same request produces the same bytes: every choice is drawn from a hash of prompt, seed and model, letters come from Pillow's own
 font, and nothing asks the clock. The picture says in its caption and in its metadata what it is.
 """
 
@@ -87,9 +87,9 @@ def _frame(width: int, height: int, brief: Brief) -> tuple[int, int, int, int]:
 def _saturation(brief: Brief, model: str, cfg_scale: float | None) -> float:
     """The saturation of the colours, 1 for unchanged: each model has its own, which prompt and cfg scale change."""
     of_model = hashlib.sha256(model.encode()).digest()[0] / 255 - 0.5
-    asked = 0.0 if cfg_scale is None else (cfg_scale - DEFAULT_CFG_SCALE) * 0.03
+    cfg_contrast = 0.0 if cfg_scale is None else (cfg_scale - DEFAULT_CFG_SCALE) * 0.03
     mood = 0.2 * ("vivid" in brief.moods) - 0.18 * ("faded" in brief.moods) - 0.1 * ("polaroid" in brief.films)
-    return 1.0 + 0.2 * of_model + asked + mood
+    return 1.0 + 0.2 * of_model + cfg_contrast + mood
 
 
 def _develop(image: Image.Image, brief: Brief, saturation: float, rng: random.Random) -> Image.Image:

@@ -23,7 +23,7 @@ NAMESPACE = "AWS/Lambda"
 def invocation(arn: str, started_s: float, duration_ms: float, *, failed: bool) -> Iterator[Sample]:
     """The metrics of an invocation that ran, a failure or not, all stamped with the time at which it was invoked.
 
-    `arn` ends with the version or alias that was asked for, if one was.
+    `arn` ends with the requested version or alias, if any.
     """
     for dimensions in _dimensions(arn):
         for metric, value in (("Invocations", 1), ("Errors", int(failed)), ("Throttles", 0)):
@@ -52,7 +52,7 @@ def publish_concurrency(recorder: Recorder, concurrency: Concurrency) -> None:
 
 
 def _dimensions(arn: str) -> tuple[Mapping[str, str], ...]:
-    """By function, by the version or alias that was asked for, and across all functions."""
+    """Return the dimensions: by function, by requested version or alias, and across all functions."""
     resource = arn.partition(":function:")[2].removesuffix(":$LATEST")
     return {"FunctionName": resource.split(":")[0]}, {"FunctionName": resource.split(":")[0], "Resource": resource}, {}
 

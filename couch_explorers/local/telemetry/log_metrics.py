@@ -29,11 +29,11 @@ SHOWN = 200  # characters of a bad line in our log
 
 
 class EmbeddedMetricError(ValueError):
-    """A log line that says it holds metrics and breaks the format; the message says where."""
+    """A log line with metrics breaks the format; the message says where."""
 
 
 def samples_or_warning(line: str) -> list[Sample]:
-    """The samples of a log line; a document that breaks the format is named in this cloud's own log, and gives none."""
+    """Return the samples of a log line; none for a document that breaks the format, which is logged by the local cloud."""
     if MARK not in line:
         return []
     try:

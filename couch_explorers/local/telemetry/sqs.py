@@ -132,7 +132,7 @@ class QueueCounter:
             self._of(queue).empty_receives += times
 
     def is_active(self, queue: str, now_s: float) -> bool:
-        """Whether anything was asked of the queue in the last six hours. One that is seen first was made just now."""
+        """Return whether the queue had any requests in the last six hours. A new queue was created just now."""
         return now_s - self._active_s.setdefault(queue, now_s) < ACTIVE_S
 
     def take(self, until_s: float) -> dict[tuple[int, str], Counts]:

@@ -215,8 +215,8 @@ def _moment(text: str) -> datetime:
     """Parse a time in ISO 8601 or in seconds since 1970."""
     if re.fullmatch(r"\d+(\.\d+)?", text) and len(text) > len("2026"):
         return datetime.fromtimestamp(float(text), UTC)
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 # By the operator's name in lower case, without `IfExists`; a negated operator has the comparison that must not hold.

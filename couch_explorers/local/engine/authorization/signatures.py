@@ -453,8 +453,8 @@ def _signed_chunks(body: bytes) -> Iterator[tuple[bytes, str, bool]]:
         yield signed, given[0].decode("latin-1").strip(), True
 
 
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _iso(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _verify_v2(request: ReceivedRequest, signature: Signature, secret: str) -> None:

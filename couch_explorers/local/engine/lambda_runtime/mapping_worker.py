@@ -250,7 +250,7 @@ class SqsMappingWorker:
 
 
 def _filter(patterns: list[str]) -> Callable[[Record], bool] | None:
-    """Return a function that says whether a record matches one of the patterns; None where there are none.
+    """Return a function that checks whether a record matches one of the patterns; None without patterns.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html: a pattern for the fields of a body matches no plain text,
     and one for plain text no JSON.

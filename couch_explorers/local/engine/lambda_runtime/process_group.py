@@ -62,7 +62,7 @@ class ProcessGroup:
 
 
 class _Reaper:
-    """The program that outlives this process by a moment, to kill the groups that it has left behind."""
+    """The program that briefly outlives this process, to kill the groups that it has left behind."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

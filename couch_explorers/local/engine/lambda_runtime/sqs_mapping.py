@@ -38,7 +38,7 @@ Record = dict[str, Any]
 
 
 class ThrottledError(Exception):
-    """The function's concurrency is used up at the moment."""
+    """The function's concurrency is currently used up."""
 
 
 class Queue(Protocol):

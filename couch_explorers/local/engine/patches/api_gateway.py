@@ -8,7 +8,7 @@ integrations run for any time. Here:
 - An API or stage that does not exist is 403 "Forbidden".
 - An integration that is not done after its time-out (29 s) is 504 "Endpoint request timed out", and the function is not invoked
   again by a retry.
-- A body arrives as it was sent. LocalEmu writes a form anew: `a b` becomes `a+b=`.
+- A body arrives as it was sent. LocalEmu re-encodes a form: `a b` becomes `a+b=`.
 - A proxy response that is not in Lambda's proxy format is 502, whatever is wrong with it.
 - A method with the authorization type AWS_IAM takes signed requests alone, of callers who may call `execute-api:Invoke`; the type is
   imported from OpenAPI documents. LocalEmu ignores both.
@@ -189,13 +189,13 @@ def _refuse() -> None:
         error = gateway.GatewayError(
             str(exception.type), int(exception.status_code or 500), exception.code, exception.message
         )
-        asked = context.invocation_request or {}
+        invocation = context.invocation_request or {}
         request = gateway.Request(
             context=context.context_variables or {},
             stage_variables=context.stage_variables or {},
             headers={name.lower(): value for name, value in context.request.headers.items()},
-            query=asked.get("query_string_parameters") or {},
-            path=asked.get("path_parameters") or {},
+            query=invocation.get("query_string_parameters") or {},
+            path=invocation.get("path_parameters") or {},
         )
         status, headers, body = gateway.gateway_response(error, request, context.deployment.rest_api.gateway_responses)
         if context.context_variables is not None:
@@ -255,8 +255,8 @@ def _import_authorization(rest_api: Any, document: dict[str, Any]) -> None:
     schemes = document.get("securityDefinitions") or document.get("components", {}).get("securitySchemes") or {}
     signed = {name for name, scheme in schemes.items() if scheme.get(AUTHTYPE) == SIGNATURE_VERSION_4}
     for method, made in _imported_methods(rest_api, document):
-        asked = method.get("security", document.get("security") or [])
-        if signed & {scheme for group in asked for scheme in group}:
+        security = method.get("security", document.get("security") or [])
+        if signed & {scheme for group in security for scheme in group}:
             made.authorization_type = AWS_IAM
 
 
@@ -323,8 +323,8 @@ def _limit_integration_time() -> None:
     from localemu.utils.aws.client_types import ServicePrincipal
 
     def invoke_within_time(invoke: Callable[..., Any], self: Any, context: Any) -> Any:
-        asked = int(context.integration.get("timeoutInMillis") or LONGEST_INTEGRATION_MS)
-        _limit_ms.set(min(asked, LONGEST_INTEGRATION_MS))
+        timeout_ms = int(context.integration.get("timeoutInMillis") or LONGEST_INTEGRATION_MS)
+        _limit_ms.set(min(timeout_ms, LONGEST_INTEGRATION_MS))
         try:
             return invoke(self, context)
         except IntegrationFailureError as failure:

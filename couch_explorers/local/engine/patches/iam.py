@@ -51,7 +51,7 @@ _SERVICE_CALLS = {
     ("sqs", "SendMessageBatch"): "sqs:SendMessage",
     ("sns", "Publish"): "SNS:Publish",
 }
-# The root user of an account can always repair a policy that locks everybody out.
+# The root user of an account can always repair a policy that locks everyone out.
 _ROOT_ALWAYS = frozenset(
     {
         "s3:GetBucketPolicy",
@@ -206,16 +206,16 @@ def authorize_stage_call(context: Any, api_policy: str) -> Credentials:
     if principal.kind == "Anonymous":
         raise RefusedError(refusals.missing_token(service))
     place = f"{context.api_id}/{context.stage}/{request.method}{context.invocation_request['path']}"
-    asked = AccessRequest(
+    access_request = AccessRequest(
         "execute-api:Invoke",
         (f"arn:aws:execute-api:{context.region}:{context.account_id}:{place}",),
         condition_keys(call, credentials),
     )
     held = principals.policies_of(principal, credentials.session)
     policy = parse_policy(api_policy) if api_policy else None
-    decision = decide(asked, principal, held, policy, context.account_id)
+    decision = decide(access_request, principal, held, policy, context.account_id)
     if not decision.allowed:
-        raise RefusedError(refusals.access_denied(service, principal, asked, decision))
+        raise RefusedError(refusals.access_denied(service, principal, access_request, decision))
     return credentials
 
 

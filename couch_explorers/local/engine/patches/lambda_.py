@@ -157,7 +157,7 @@ def _find_url(api_id: str, region: str) -> tuple[Any, str, Any] | None:
 
 
 def _is_open_to_all(function: Any, qualifier: str, url: Any) -> bool:
-    """Whether the function's policy lets everybody invoke the URL; one with `AWS_IAM` authorization is open to nobody here."""
+    """Check whether the function's policy makes the URL public; one with `AWS_IAM` authorization is not."""
     policy = function.permissions.get(qualifier)
     statements = policy.policy.Statement if policy else []
     return url.auth_type == "NONE" and any(_allows_all(statement) for statement in statements)

@@ -323,7 +323,7 @@ _REGIONAL = ("attr_tags", "attr_aws_managed_kms_key_id")
 
 
 class _BeingWrittenError(Exception):
-    """The object's body is being written at this moment."""
+    """The object's body is being written right now."""
 
 
 class Objects:
@@ -335,7 +335,7 @@ class Objects:
         self._lock = threading.Lock()
         self._keys: set[tuple[str, str]] = set()
         self._buckets: set[str] = set()
-        # LocalEmu stores a body first and its object a moment later, so each changed key is read twice.
+        # LocalEmu stores a body first and its object slightly later, so each changed key is read twice.
         self._again: set[tuple[str, str]] = set()
 
     def touch(self, bucket: str, key: str) -> None:

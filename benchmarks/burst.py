@@ -33,7 +33,7 @@ def percentiles(times: np.ndarray) -> list[float]:
 
 
 def calibrate_queue(deployed: workspace.Workspace) -> tuple[float, float]:
-    """Give (seconds that a picture occupies a worker, seconds beside that until it is seen), from a small burst and a calm load."""
+    """Return (seconds that a picture occupies a worker, seconds beside that until it is seen), from a small burst and a calm load."""
     run_load(deployed, users=2 * WORKERS, minutes=0.01, via="queue", seed=100)  # warms all workers
     busy = run_load(deployed, users=5 * WORKERS, minutes=0.01, via="queue", seed=101).requests
     done = np.sort(busy["done_s"].to_numpy())
@@ -58,7 +58,7 @@ def api_model(burst: LoadResult, took: np.ndarray, seed: int) -> np.ndarray:
 
 
 def add(results: Results, path: str, measured: list[np.ndarray], modelled: list[np.ndarray]) -> None:
-    """Keep what each burst measured, what the model said, and how far apart the medians of the bursts are."""
+    """Record each burst's measurement and model, and the difference of the medians."""
     for place, share in enumerate(SHARES):
         seen, modelled_percentiles = (
             [percentiles(times)[place] for times in bursts] for bursts in (measured, modelled)

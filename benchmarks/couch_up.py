@@ -7,7 +7,7 @@ from results import Results, parser
 
 
 def main() -> None:
-    """Tell both figures."""
+    """Measure both figures."""
     options = parser(__doc__, runs=3).parse_args()
     results = Results("couch_up", options.runs)
     from_nothing, unchanged = [], []

@@ -40,7 +40,7 @@ FIGURES = {
 
 
 def send(sqs: Any, queue_url: str, number: int) -> None:
-    """Put so many prompts on a queue, in tens."""
+    """Send this many prompts to a queue, in batches of ten."""
     for first in range(0, number, 10):
         entries = [{"Id": str(n), "MessageBody": f"A storm, number {n}"} for n in range(first, min(first + 10, number))]
         if refused := sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed"):
@@ -88,7 +88,7 @@ def storm(cloud: OwnCloud, deployed: workspace.Workspace, contender: Contender) 
 
 
 def main() -> None:
-    """Tell for both what they paid, what is there, what was lost, and how long it took."""
+    """Report for both what was paid, stored and lost, and how long it took."""
     options = parser(__doc__, runs=3).parse_args()
     results = Results("fault_storm", options.runs)
     storms: dict[str, list[Storm]] = {OWN: [], EXAM: []}

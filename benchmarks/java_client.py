@@ -83,12 +83,14 @@ def trust(certificate: Path, store: Path) -> None:
 
 def jdk_home(java: str) -> Path:
     """The folder of the JDK that a `java` belongs to."""
-    said = subprocess.run([java, "-XshowSettings:properties", "-version"], capture_output=True, text=True, check=True)
-    return Path(next(row.split("=")[1].strip() for row in said.stderr.splitlines() if "java.home =" in row))
+    completed = subprocess.run(
+        [java, "-XshowSettings:properties", "-version"], capture_output=True, text=True, check=True
+    )
+    return Path(next(row.split("=")[1].strip() for row in completed.stderr.splitlines() if "java.home =" in row))
 
 
 def measure(contender: Contender, queue: Mapping[str, str]) -> Sample:
-    """Send one prompt; leaves with the contender's own words when it does not."""
+    """Send one prompt; exit with the contender's output if it fails."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [*contender.command, PROMPT],
@@ -96,17 +98,19 @@ def measure(contender: Contender, queue: Mapping[str, str]) -> Sample:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said, to_id = b"", None
+    output, to_id = b"", None
     for words in process.stdout or ():
-        said += words
+        output += words
         if to_id is None and b"Message ID: " in words:
             to_id = time.perf_counter() - started
-    # `wait4` tells the memory of this one child; `getrusage` would tell the largest of all children so far.
+    # `wait4` returns the memory of this child; `getrusage` would return the largest of all children so far.
     _, status, usage = os.wait4(process.pid, 0)
     whole = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode or to_id is None:
-        sys.exit(f"{TITLES[contender.name]} sent nothing (exit {process.returncode}):\n{said.decode(errors='replace')}")
+        sys.exit(
+            f"{TITLES[contender.name]} sent nothing (exit {process.returncode}):\n{output.decode(errors='replace')}"
+        )
     return Sample(to_id, whole, usage.ru_maxrss * 1024 / MB)
 
 
@@ -179,7 +183,7 @@ def weigh(results: Results, own_image: OwnImage | None) -> None:
 
 
 def main() -> None:
-    """Tell times, memory and sizes, each beside its budget."""
+    """Report times, memory and sizes with their budgets."""
     command_line = parser(__doc__, runs=9)
     command_line.add_argument("--tls", action="store_true", help="through a TLS front that both clients trust")
     command_line.add_argument("--jars-only", action="store_true", help="leave the image out, and with it buildah")

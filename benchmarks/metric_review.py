@@ -61,7 +61,7 @@ def time_fetch(results: Results, deployed: workspace.Workspace, span: str) -> No
 
 
 def main() -> None:
-    """Tell the seconds of the notebook and of the fetches, and what each fetch asked for."""
+    """Report the seconds of the notebook and of the fetches, and the calls of each fetch."""
     options = parser(__doc__, runs=3).parse_args()
     results = Results("metric_review", options.runs)
     with own_cloud() as cloud:

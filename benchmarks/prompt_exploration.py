@@ -23,7 +23,7 @@ def seconds(cloud: OwnCloud, seed: int) -> float:
 
 
 def main() -> None:
-    """Tell the time of four new images with their scores."""
+    """Report the time of four new images with their scores."""
     options = parser(__doc__, runs=5).parse_args()
     results = Results("prompt_exploration", options.runs)
     with own_cloud() as cloud:

@@ -101,7 +101,7 @@ def measure(cloud: OwnCloud, script: str, number: int, *arguments: object) -> Sa
 
 
 def main() -> None:
-    """Tell both, and the time in which the workers could do it if nothing but the model took any."""
+    """Report both, and the time that the workers would need for the model alone."""
     command_line = parser(__doc__, runs=1)
     command_line.add_argument("--pictures", type=int, default=1000)
     command_line.add_argument("--latency", type=float, default=0.2, help="seconds that the model takes")

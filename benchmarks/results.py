@@ -47,7 +47,7 @@ class Results:
         self.benchmark = benchmark
         self.runs = runs
         self.figures: list[Figure] = []
-        # Now, because a benchmark takes minutes, and somebody may commit meanwhile.
+        # Now, because a benchmark takes minutes, in which a commit may be made.
         self._commit = commit()
 
     def add(
@@ -94,7 +94,7 @@ class Results:
         return write_json(folder / f"{self.benchmark}.json", self.to_json())
 
     def show(self, *, save: bool) -> None:
-        """Print the table, and keep it if asked to."""
+        """Print the table, and save it if requested."""
         print(self.table())
         if save:
             print(f"Saved: {self.save().relative_to(FOLDER.parents[1])}")
@@ -146,7 +146,7 @@ def said_by_git(root: Path, *words: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured on: enough to judge the figures by, nothing that tells whose machine it is."""
+    """The machine: enough to judge the figures by, nothing that identifies it."""
     return {
         "cpu": processor(),
         "cores": os.cpu_count(),
@@ -157,7 +157,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor(listed: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name: Linux tells it in a file, elsewhere Python knows it."""
+    """Return the processor's name: from a file on Linux, elsewhere from Python."""
     try:
         lines = listed.read_text(encoding="utf-8").splitlines()
     except OSError:

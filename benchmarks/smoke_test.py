@@ -21,7 +21,7 @@ def open_seconds(log: Path, since: float, until: float) -> float:
 
 
 def main() -> None:
-    """Tell the whole, the open and the remaining time."""
+    """Report the total, the open and the remaining time."""
     options = parser(__doc__, runs=5).parse_args()
     results = Results("smoke_test", options.runs)
     wall, waited = [], []

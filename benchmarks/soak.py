@@ -36,7 +36,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Sample:
-    """The local cloud at one moment; sizes in bytes."""
+    """The local cloud at one time; sizes in bytes."""
 
     seconds: float
     jobs: int
@@ -100,7 +100,7 @@ class Soak:
         )
 
     def sample(self) -> Sample:
-        """Look at the processes and the folder."""
+        """Sample the processes and the folder."""
         noted: Any = read_json(self.cloud.home / "cloud.json")
         server = psutil.Process(noted["pid"])
         memory = count = 0
@@ -174,7 +174,7 @@ def draw(target: Path = TARGET) -> None:
 
 
 def main() -> None:
-    """Tell what grows, and by how much a job."""
+    """Report what grows, and by how much per job."""
     command_line = parser(__doc__, runs=1)
     command_line.add_argument("--minutes", type=float, default=MINUTES, help=f"how long (default {MINUTES:g})")
     command_line.add_argument("--jobs-a-minute", type=float, default=JOBS_A_MINUTE, help=f"default {JOBS_A_MINUTE}")

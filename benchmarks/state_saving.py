@@ -51,7 +51,7 @@ def run(cloud: OwnCloud, number: int, first: int) -> float:
 
 
 def main() -> None:
-    """Tell the share of a run that saving took, its longest pause, the size of the state, and the time of a restart."""
+    """Report the share of a run that saving took, its longest pause, the size of the state, and the time of a restart."""
     command_line = parser(__doc__, runs=1)
     command_line.add_argument("--messages", type=int, default=1000)
     options = command_line.parse_args()

@@ -447,7 +447,7 @@ def report(folder: Path, *, save: bool) -> Results:
 
 
 def main() -> None:
-    """Tell for both workers what they paid, what is there, what was lost, and how long it took."""
+    """Report for both workers what was paid, stored and lost, and how long it took."""
     command_line = parser(__doc__, runs=1)
     command_line.add_argument("--messages", type=int, default=MESSAGES, help=f"for this worker (default {MESSAGES})")
     command_line.add_argument(

@@ -85,7 +85,7 @@ def seconds(script: str, variables: dict[str, str], *arguments: object) -> float
 
 
 def main() -> None:
-    """Tell the times, and how often what was there was paid for again."""
+    """Report the times, and how often an existing image was paid for again."""
     options = parser(__doc__, runs=3).parse_args()
     results = Results("sweep", options.runs)
     sweeps, planned, second, paid_again, threads = [], [], [], [], []

@@ -62,7 +62,7 @@ def seconds(script: str, variables: dict[str, str]) -> float:
 
 
 def main() -> None:
-    """Tell both figures."""
+    """Report both figures."""
     options = parser(__doc__, runs=20).parse_args()
     results = Results("worker", options.runs)
     with own_cloud() as cloud:

@@ -113,7 +113,7 @@ def sheet() -> AbstractContextManager[None]:
 
 
 def choose_fonts(artist: Artist) -> None:
-    """Give each text of a figure or of axes that DejaVu Sans cannot draw the fonts that can, and no others.
+    """Set the fonts of each text of a figure or axes that DejaVu Sans cannot draw, and of no others.
 
     matplotlib looks up every family of a text each time it draws or measures it: with all families on each text that took
     a quarter of a page's time.

@@ -1,4 +1,4 @@
-"""The queue's worker: each message is a job that becomes a picture in S3, or a dead letter that says why not."""
+"""The queue's worker: each message is a job that becomes a picture in S3, or a dead-letter message with the reason."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ AWS_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standa
 # What both queues take, body and attributes together, names and types of the attributes included: SQS allows 1 MiB, but
 # version 5 of the Terraform provider makes queues of 256 KiB and knows no more.
 MESSAGE_LIMIT_BYTES = 256 * 1024
-# A body into which the id is written leaves the other half to the attributes of a dead letter.
+# A body to which the id is added leaves the other half to the attributes of a dead-letter message.
 NAMED_BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES // 2
 DETAIL_LIMIT_CHARACTERS = 1000
-# What SQS takes in a text (SendMessage): the characters of XML 1.0.
+# The characters that SQS accepts in a text (SendMessage): those of XML 1.0.
 NOT_FOR_SQS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 logger = Logger(service=os.environ["POWERTOOLS_SERVICE_NAME"])
@@ -62,14 +62,14 @@ s3 = session.client("s3", config=AWS_CONFIG)
 
 
 class UnexpectedError(GenerationError):
-    """A failure nobody foresaw: it may pass, and if it does not, the job must not be lost."""
+    """An unexpected failure: it may be transient, and if not, the job must not be lost."""
 
     reason = errors.UNEXPECTED
     passing = True
 
 
 class TooSlowError(ModelTimeoutError):
-    """The model has timed out so often that the next call is not paid for."""
+    """The model has timed out so often that no further call is made."""
 
     passing = False
 
@@ -85,13 +85,13 @@ attempts = retries.Attempts(BEDROCK_ATTEMPTS, BEDROCK_READ_TIMEOUT_S, clock.left
 
 @functools.cache
 def sqs() -> Any:
-    """Give the client for the queues, made at the first failure: a worker that has none starts sooner."""
+    """Return the client for the queues, created at the first failure, so that a worker starts sooner."""
     return session.client("sqs", config=AWS_CONFIG)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Serve an SQS batch; returns the messages that stay in the queue as {"batchItemFailures": […]}.
+    """Process an SQS batch; return the messages that stay in the queue as {"batchItemFailures": […]}.
 
     An event with `sdk.PROBE` is answered by the releases of the SDK.
     """
@@ -102,7 +102,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def serve(record: SQSRecord) -> None:
-    """Turn one message into a picture or into a dead letter; raises when the message must stay in the queue."""
+    """Turn one message into a picture or a dead-letter message; raises if the message must stay in the queue."""
     receives = int(record.attributes.approximate_receive_count)
     job_id = jobs.id_of(record.body, record.message_id)
     logger.append_keys(job_id=job_id, message_id=record.message_id, receives=receives)
@@ -117,7 +117,7 @@ def serve(record: SQSRecord) -> None:
         if failure.passing and receives < MAX_RECEIVE_COUNT and not is_overdue(record, failure):
             postpone(record, receives, failure)
             raise PostponedError from error
-        # Only a job that could be read gets its id written into its body: a broken one is kept as it came.
+        # Only a valid job gets its id added to its body: an invalid one is kept unchanged.
         readable = job is not None or isinstance(error, UnknownModelError)
         body = body_with_id(record.body, job_id) if readable else record.body
         give_up(record, body, job_id, job, failure)
@@ -126,7 +126,7 @@ def serve(record: SQSRecord) -> None:
 
 
 def as_failure(error: Exception) -> GenerationError:
-    """Name a failure; one that nobody foresaw is logged with its trace."""
+    """Return a failure as an error of this project; an unexpected one is logged with its traceback."""
     if isinstance(error, GenerationError):
         return error
     logger.error("The job failed in a way nobody foresaw", exc_info=error)
@@ -134,7 +134,7 @@ def as_failure(error: Exception) -> GenerationError:
 
 
 def is_overdue(record: SQSRecord, failure: GenerationError) -> bool:
-    """Whether a job has been tried for as long as failures of this kind are waited for; most know no such limit."""
+    """Check whether a job has been retried for the time limit of its failure; most failures have none."""
     if failure.patience_s is None:
         return False
     first_s = int(record.attributes.approximate_first_receive_timestamp) / 1000
@@ -142,7 +142,7 @@ def is_overdue(record: SQSRecord, failure: GenerationError) -> bool:
 
 
 def with_timeouts_limited(record: SQSRecord, job_id: str, failure: GenerationError) -> GenerationError:
-    """Give a TooSlowError in place of a time-out once the model has timed out in MAX_MODEL_TIMEOUTS deliveries of a message.
+    """Return a TooSlowError in place of a timeout once the model has timed out in MAX_MODEL_TIMEOUTS deliveries of a message.
 
     Each of them leaves an empty object that names the delivery, and those are counted: SQS tells how often a message was
     received, but not how that ended. While the bucket fails, only the number of receives limits them.
@@ -186,7 +186,7 @@ def report(picture: generation.Picture, waited_ms: int) -> None:
 
 
 def postpone(record: SQSRecord, receives: int, failure: GenerationError) -> None:
-    """Put the next delivery off; the queue's own visibility time-out holds when SQS does not take the change."""
+    """Postpone the next delivery; if SQS rejects the change, the queue's own visibility timeout applies."""
     seconds = backoff_s(receives)
     logger.warning("Job postponed", reason=failure.reason, detail=failure.detail, seconds=seconds)
     count_jobs("PostponedJobs", failure.reason)
@@ -204,15 +204,15 @@ def backoff_s(receives: int) -> int:
 
 
 def give_up(record: SQSRecord, body: str, job_id: str, job: jobs.Job | None, failure: GenerationError) -> None:
-    """Move a job to the dead letters, and leave a note for whoever waits for its picture.
+    """Move a job to the dead-letter queue, and leave an error note for a client that waits for its picture.
 
-    The dead letter comes first: when it cannot be sent the message stays in the queue, and nothing is lost. The note is a
-    courtesy: without it the job still stands among the dead letters, and another delivery would put it there twice.
+    The dead-letter message is sent first: if that fails, the job stays in the queue, and nothing is lost. The note is
+    optional: without it the job is still in the dead-letter queue, and another delivery would send it there twice.
     """
     try:
         sqs().send_message(QueueUrl=DEAD_LETTER_URL, **dead_letter(body, job_id, failure))
     except Exception as error:
-        logger.exception("The dead letter could not be sent", reason=failure.reason)
+        logger.exception("The dead-letter message could not be sent", reason=failure.reason)
         postpone(record, int(record.attributes.approximate_receive_count), failure)
         raise PostponedError from error
     logger.error("Job given up", reason=failure.reason, detail=failure.detail)
@@ -230,7 +230,7 @@ def give_up(record: SQSRecord, body: str, job_id: str, job: jobs.Job | None, fai
 
 
 def body_with_id(body: str, job_id: str) -> str:
-    """Write the id into a job that has none, unless the body would then leave no room for the dead letter's attributes.
+    """Add the id to a job without one, unless the body would then leave no room for the dead-letter message's attributes.
 
     No job that can be served gets that long; the attribute has the id all the same.
     """
@@ -239,7 +239,7 @@ def body_with_id(body: str, job_id: str) -> str:
 
 
 def dead_letter(body: str, job_id: str, failure: GenerationError) -> dict[str, Any]:
-    """Make what SendMessage takes: the body, with the reason, the detail and the job's id as attributes.
+    """Return the arguments of SendMessage: the body, with the reason, the detail and the job's id as attributes.
 
     A body that leaves no room for them is longer than any job that can be served: its end is cut off.
     """
@@ -249,7 +249,7 @@ def dead_letter(body: str, job_id: str, failure: GenerationError) -> dict[str, A
     room = MESSAGE_LIMIT_BYTES - taken
     raw = body.encode()
     if len(raw) > room:
-        logger.error("The body of the dead letter is cut", bytes=len(raw), left=room)
+        logger.error("The body of the dead-letter message is truncated", bytes=len(raw), left=room)
         body = raw[:room].decode(errors="ignore")
     return {
         "MessageBody": body,
@@ -258,7 +258,7 @@ def dead_letter(body: str, job_id: str, failure: GenerationError) -> dict[str, A
 
 
 def count_jobs(metric: str, reason: str) -> None:
-    """Count a job under its service (for the alarm) and under service and reason (for whoever asks why)."""
+    """Count a job by service (for the alarm), and by service and reason (for the metric review)."""
     metrics.add_metric(name=metric, unit="Count", value=1)
     metrics.add_dimensions(service=logger.service, reason=reason)
     metrics.flush_metrics()

@@ -15,7 +15,7 @@ LIMIT_BYTES = 900 * 1024
 
 
 def annotation(sentence: str, environment: Mapping[str, str]) -> str:
-    """Say such a sentence: on GitHub as an error of the step, elsewhere as it is."""
+    """Print such a sentence: on GitHub as an error of the step, elsewhere unchanged."""
     return f"::error title=A secret in a report::{sentence}" if environment.get("GITHUB_ACTIONS") else sentence
 
 

@@ -29,7 +29,7 @@ class Setting:
     example: str
 
     def problem(self, environment: Mapping[str, str]) -> str:
-        """Say what is wrong with it, and the command that fixes it; empty when nothing is."""
+        """Return what is wrong with it, and the command that fixes it; empty if nothing is."""
         value = environment.get(self.name, "").strip()
         command = f"gh variable set {self.name} --body {self.example}"
         if not value:
@@ -59,7 +59,7 @@ SETTINGS = {
 
 
 def credentials(environment: Mapping[str, str]) -> list[str]:
-    """Say which of the AWS credentials are missing: both keys, or the role that GitHub's own identity may take."""
+    """Return which AWS credentials are missing: both keys, or the role that GitHub's identity may assume."""
     if environment.get("AWS_ROLE_ARN", "").strip():
         return []
     return [
@@ -71,7 +71,7 @@ def credentials(environment: Mapping[str, str]) -> list[str]:
 
 
 def problems(names: list[str], environment: Mapping[str, str]) -> list[str]:
-    """Say what is missing or malformed among the named settings; `credentials` stands for those of AWS."""
+    """Return what is missing or malformed among the named settings; `credentials` means those of AWS."""
     found: list[str] = []
     for name in names:
         found += (

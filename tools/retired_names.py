@@ -18,14 +18,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = "tools/retired_names.toml"
-# What was written at its time stays as it was; the table itself has to name what it forbids.
+# History stays as it was written, and the table itself has to name what it retires.
 NEVER_READ = (TABLE, "CHANGELOG.md", "*.lock", "*.svg", "*.png", "*.jpg", "*.whl", "tests/tools/test_retired_names.py")
 HEADING = re.compile(r"^#{1,6} +(?P<text>.+?)\s*#*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Retired:
-    """A name that is not to come back: what replaced it, and the files (patterns) in which it may stand."""
+    """A retired name: its replacement, and the files (patterns) in which it is still allowed."""
 
     name: str
     kind: str
@@ -35,7 +35,7 @@ class Retired:
 
 @dataclass(frozen=True)
 class Source:
-    """A tracked file as the checks read it: all of its text, its code, and its prose in Markdown."""
+    """A tracked file: its text, its code, and its Markdown."""
 
     path: str
     text: str
@@ -56,7 +56,7 @@ class Source:
 
     @cached_property
     def lower(self) -> str:
-        """The text in lower case, in which a phrase's first word is looked for."""
+        """The text in lower case, to search for a phrase's first word."""
         return self.text.lower()
 
     @cached_property

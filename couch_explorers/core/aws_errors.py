@@ -1,4 +1,4 @@
-"""What botocore raises, said as an error of ours: one sentence, permanent or passing.
+"""Converts botocore's errors to this project's: one sentence, permanent or transient.
 
 The sentences leave the account (the API answers with them), so AWS's own text is quoted only where it can name neither
 a role nor an account.
@@ -42,7 +42,7 @@ from couch_explorers.core.model_families import is_content_filter
 
 
 class CalledModel(Protocol):
-    """What an error's sentence names of the model that was called."""
+    """The properties of a model that an error message needs."""
 
     @property
     def id(self) -> str:
@@ -50,18 +50,18 @@ class CalledModel(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name for people."""
+        """Its display name."""
 
     @property
     def region(self) -> str:
-        """Where it was called."""
+        """The region of the call."""
 
     @property
     def arn(self) -> str:
         """The foundation model's ARN there."""
 
 
-# ServiceQuotaExceededException says that the account's quota is used up for now; ModelNotReadyException that a model is
+# ServiceQuotaExceededException means that the account's quota is used up for now; ModelNotReadyException that a model is
 # being loaded (Bedrock API reference, InvokeModel errors).
 THROTTLING_CODES = frozenset(
     {
@@ -94,7 +94,7 @@ _NETWORK = (BotoConnectionError, HTTPClientError, IncompleteReadError)
 
 
 def model_error(model: CalledModel, error: Exception, instead: str | None = None) -> GenerationError:
-    """Say what went wrong when this model was asked.
+    """Return the error for a failed call of this model.
 
     Args:
         model: the model that was called.
@@ -114,13 +114,13 @@ def model_error(model: CalledModel, error: Exception, instead: str | None = None
 
 
 def storage_error(action: str, bucket: str, error: Exception) -> StorageError:
-    """Say what went wrong with the bucket; `action` is a verb such as "read" or "write"."""
+    """Return the error for a failed call of S3; `action` is a verb such as "read" or "write"."""
     if isinstance(error, ClientError):
         code, status, _ = describe(error)
         passing = (
             status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY) or code in THROTTLING_CODES | _TIMEOUTS
         )
-        # Two conditional writes at once: S3 asks the loser to try again (S3 user guide, conditional-writes).
+        # Two conditional writes at once: S3 tells the second client to retry (S3 user guide, conditional-writes).
         passing = passing or code == "ConditionalRequestConflict"
         if status in _NO_RIGHT_STATUSES:
             return StorageError(f"No right to {action} the bucket {bucket}: grant it to the caller.", passing=False)
@@ -134,7 +134,7 @@ def storage_error(action: str, bucket: str, error: Exception) -> StorageError:
 
 
 def describe(error: ClientError) -> tuple[str, int, str]:
-    """Read (code, HTTP status, message) out of an error that AWS answered.
+    """Return (code, HTTP status, message) of AWS's error response.
 
     botocore gives a page of a proxy or a load balancer as the whole message: that it was one is said in its place.
     """
@@ -147,7 +147,7 @@ def describe(error: ClientError) -> tuple[str, int, str]:
 def _model_answer(model: CalledModel, error: ClientError, instead: str | None) -> GenerationError:
     code, status, message = describe(error)
     if _is_retired(message):
-        # Before the rights: a legacy model that an account has not used of late answers "Access denied".
+        # Before the permissions: a legacy model that an account has not used lately returns "Access denied".
         works = instead or image_models.alternative(model.id).id
         return RetiredModelError(f"{model.name} ({model.id}) is retired: use {works}, which works.")
     passing = _passing_answer(model, code, status)
@@ -161,7 +161,7 @@ def _model_answer(model: CalledModel, error: ClientError, instead: str | None) -
 
 
 def _access_denied(model: CalledModel, message: str) -> GenerationError:
-    """Tell a missing right from a missing subscription: Bedrock answers AccessDeniedException for both.
+    """Distinguish a missing permission from a missing subscription: Bedrock returns AccessDeniedException for both.
 
     Only the text of the message tells them apart. Of a missing or unfinished subscription:
     https://repost.aws/knowledge-center/bedrock-resolve-marketplace-permission and

@@ -1,4 +1,4 @@
-"""The clients for the image models, one a region, as a Lambda keeps them from invocation to invocation."""
+"""The clients for the image models, one per region, which a Lambda reuses between invocations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ImageModelClients:
-    """Gives the client of a region; each is made once, that of the default model at once.
+    """Returns the client of a region; each is created once, that of the default model immediately.
 
     A function starts where time costs no caller anything, so the client that nearly every job needs is made there.
     """
@@ -22,7 +22,7 @@ class ImageModelClients:
     def __init__(
         self, default_arn: str, *, read_timeout_s: float, clock: Clock, session: boto3.session.Session
     ) -> None:
-        # `generate` repeats a call, after it has looked for the picture.
+        # `generate` retries a call, after checking for the picture.
         self._settings: dict[str, Any] = {
             "attempts": 1,
             "read_timeout_s": read_timeout_s,
@@ -33,7 +33,7 @@ class ImageModelClients:
         self(parse_arn(default_arn)[0])
 
     def __call__(self, region: str) -> Any:
-        """Give the client for the image models of a region."""
+        """Return the client for the image models of a region."""
         if region not in self._clients:
             self._clients[region] = bedrock_client(region, **self._settings)
         return self._clients[region]

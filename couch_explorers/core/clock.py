@@ -1,4 +1,4 @@
-"""How long a Lambda invocation may still run, so that nothing is paid for that it cannot finish; how long somebody has waited."""
+"""The time left to a Lambda invocation, so that it pays for nothing that it cannot finish; and how long a client has waited."""
 
 import math
 import time
@@ -6,22 +6,22 @@ from typing import Any
 
 
 class Clock:
-    """The time that is left to an invocation; without end until one has started."""
+    """The time left to an invocation; infinite until one has started."""
 
     def __init__(self) -> None:
         self._ends = math.inf
 
     def start(self, context: Any) -> None:
-        """Read what Lambda gives this invocation from its context."""
+        """Read the time left to this invocation from Lambda's context."""
         self._ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000
 
     def left_s(self) -> float:
-        """Seconds until Lambda ends the invocation."""
+        """Return the seconds until Lambda ends the invocation."""
         return self._ends - time.monotonic()
 
 
 def milliseconds_since(asked_ms: float) -> int:
-    """Give the whole milliseconds since a Unix time in milliseconds, such as SQS's SentTimestamp or API Gateway's requestTimeEpoch.
+    """Return the whole milliseconds since a Unix time in milliseconds, such as SQS's SentTimestamp or API Gateway's requestTimeEpoch.
 
     Never negative: the two clocks are not the same, and CloudWatch gives no percentiles of a metric with negative values
     (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html).

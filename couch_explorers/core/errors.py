@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a picture: one class a reason, each passing or permanent."""
+"""The errors of generating a picture: one class per reason, each transient or permanent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class GenerationError(Exception):
     reason: ClassVar[str] = "Generation"
     status: ClassVar[int] = 502
     passing: bool = False
-    # Seconds since a job's first delivery after which a passing failure counts as permanent; None leaves that to the receives.
+    # Seconds since a job's first delivery after which a transient failure counts as permanent; None: only receives are limited.
     patience_s: ClassVar[float | None] = None
 
     def __init__(self, detail: str) -> None:
@@ -33,7 +33,7 @@ class InvalidJobError(GenerationError):
 
 
 class UnknownModelError(GenerationError):
-    """The job names a model that is not known or not allowed here: nothing was sent."""
+    """The job's model is unknown or not allowed here: nothing was sent."""
 
     reason = "UnknownModel"
     status = 400
@@ -47,14 +47,14 @@ class BodyTooLargeError(GenerationError):
 
 
 class BlockedError(GenerationError):
-    """A content filter refused the prompt or the picture: asking again gives the same answer and may cost again."""
+    """A content filter refused the prompt or the picture: a retry has the same result and may cost again."""
 
     reason = "ContentFiltered"
     status = 400
 
 
 class ConflictError(GenerationError):
-    """The job's key holds a picture that came from another request."""
+    """The job's key has a picture from another request."""
 
     reason = "Conflict"
     status = 409
@@ -68,14 +68,14 @@ class RetiredModelError(GenerationError):
 
 
 class AccessDeniedError(GenerationError):
-    """The caller has no right to use the model."""
+    """The caller has no permission to use the model."""
 
     reason = "AccessDenied"
     status = 502
 
 
 class SubscriptionPendingError(GenerationError):
-    """The account's AWS Marketplace subscription to the model is not there, or not yet in force.
+    """The account's AWS Marketplace subscription to the model is missing, or not yet in force.
 
     Bedrock subscribes an account at its first call, or when its operator agrees to the offer; until that is done, up to 15
     minutes, calls are refused: https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html
@@ -88,21 +88,21 @@ class SubscriptionPendingError(GenerationError):
 
 
 class PaymentMethodError(GenerationError):
-    """The account has no payment method that AWS Marketplace takes: no call succeeds until its owner gives one."""
+    """The account has no payment method that AWS Marketplace accepts: no call succeeds until its owner adds one."""
 
     reason = "PaymentMethod"
     status = 502
 
 
 class ModelAnswerError(GenerationError):
-    """The model refused the request or answered something that is no picture."""
+    """The model refused the request or returned something other than a picture."""
 
     reason = "ModelAnswer"
     status = 502
 
 
 class ThrottledError(GenerationError):
-    """The model is asked too often, or is not ready yet."""
+    """The model is throttled, or not ready yet."""
 
     reason = "Throttled"
     status = 429
@@ -118,7 +118,7 @@ class ModelUnavailableError(GenerationError):
 
 
 class ModelTimeoutError(GenerationError):
-    """The model did not answer in time; the picture may have been billed all the same."""
+    """The model did not respond in time; the picture may have been billed all the same."""
 
     reason = "ModelTimeout"
     status = 504
@@ -126,11 +126,11 @@ class ModelTimeoutError(GenerationError):
 
 
 class OutOfTimeError(ModelTimeoutError):
-    """Too little time was left to wait for the model's answer, so it was not asked: nothing was billed."""
+    """Too little time was left to wait for the model, so it was not called: nothing was billed."""
 
 
 class StorageError(GenerationError):
-    """S3 could not be read or written; whether that passes, the one who raises knows."""
+    """S3 could not be read or written; the raiser knows whether that is transient."""
 
     reason = "Storage"
     status = 502
@@ -140,26 +140,26 @@ class StorageError(GenerationError):
         self.passing = passing
 
 
-# The reason of a failure that nobody foresaw, as both handlers report it.
+# The reason of an unexpected failure, in both handlers.
 UNEXPECTED = "Unexpected"
-# The first digit of an HTTP status that puts the failure on the client, and the one such status that only asks to wait.
+# The first digit of a client error's HTTP status, and the one such status that only asks the client to wait.
 CLIENT_ERROR, TOO_MANY_REQUESTS = 4, 429
 
 
 def reasons() -> frozenset[str]:
-    """Every reason for which a job can fail."""
+    """Return every reason for which a job can fail."""
     return frozenset({UNEXPECTED, *(kind.reason for kind in _kinds())})
 
 
 def client_reasons() -> frozenset[str]:
-    """The reasons that are the client's to change: answered with a 4xx status other than 429, such as a blocked or invalid prompt."""
+    """Return the reasons that the client has to fix: a 4xx status other than 429, such as for a blocked or invalid prompt."""
     return frozenset(
         kind.reason for kind in _kinds() if kind.status // 100 == CLIENT_ERROR and kind.status != TOO_MANY_REQUESTS
     )
 
 
 def _kinds() -> list[type[GenerationError]]:
-    """All kinds of errors, those that a handler adds included."""
+    """Return all error classes, including those of the handlers."""
     found: list[type[GenerationError]] = []
     waiting = [*GenerationError.__subclasses__()]
     while waiting:
@@ -169,7 +169,7 @@ def _kinds() -> list[type[GenerationError]]:
     return found
 
 
-# What JSON writes for one character: one escape or two, or the character itself.
+# JSON's text for one character: one escape or two, or the character itself.
 _PIECE = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|\\u[0-9a-f]{4}|\\.|.", re.DOTALL)
 # Joiners, inside of words of several scripts and between the parts of an emoji: not printable, yet not to be seen as escapes.
 _JOINERS = "\u200c\u200d"

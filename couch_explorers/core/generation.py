@@ -1,4 +1,4 @@
-"""From a job to a picture in S3: look whether it is there, ask the model, write the parameters in, store it once."""
+"""From a job to a picture in S3: check for an existing one, call the model, embed the parameters, store it once."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
     from couch_explorers.core.jobs import Job
 
-# The object's metadata; S3 takes ASCII only, so the prompt stays out of it.
+# The object's metadata; S3 accepts only ASCII, so it does not include the prompt.
 HASH_METADATA = "couch-request-hash"
 MODEL_METADATA = "couch-model"
 SEED_METADATA = "couch-seed"
 ID_METADATA = "couch-id"
 
-# Two writes of one key at the same moment: the loser is asked to try again, and then finds the winner's picture.
+# Two concurrent writes of one key: the second client has to retry, and then finds the first one's picture.
 STORE_ATTEMPTS = 3
 
-# A call that failed like this may succeed in a moment. A time-out is not among them: it may have been billed.
+# Errors that a retry may resolve. A timeout is not among them: it may have been billed.
 REPEATABLE = (ThrottledError, ModelUnavailableError)
 ONCE = Attempts()
 
@@ -60,7 +60,7 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The picture's address, s3://bucket/key."""
+        """The picture's URI, s3://bucket/key."""
         return f"s3://{self.bucket}/{self.key}"
 
 
@@ -74,7 +74,7 @@ def bedrock_client(
     session: boto3.session.Session | None = None,
     max_pool_connections: int = 10,
 ) -> Any:
-    """Make a client that asks the image models of a region, `attempts` times at most.
+    """Create a client for the image models of a region, with at most `attempts` attempts per call.
 
     With more than one, the SDK repeats a call without a look for a picture that another delivery stored meanwhile: see
     `generate`, which repeats calls itself. `max_pool_connections` is how many threads may ask at once with a connection that stays open.
@@ -92,7 +92,7 @@ def bedrock_client(
         max_pool_connections=max_pool_connections,
     )
     client = (session or boto3).client("bedrock-runtime", config=config)
-    # First in the row, so that the standard handler spends none of its quota on a retry that does not come.
+    # First in the chain, so that the standard handler does not spend its quota on a retry that is not made.
     client.meta.events.register_first("needs-retry.bedrock-runtime", _never_retry_a_read_timeout)
     if time_left_s is not None:
 
@@ -107,7 +107,7 @@ def bedrock_client(
 
 
 def _never_retry_a_read_timeout(caught_exception: Exception | None = None, **_: Any) -> None:
-    """Raise a read time-out out of the retry loop.
+    """Raise a read timeout instead of retrying.
 
     Raising works in every release of botocore, as its legacy retry handler does it; answering False means "no retry"
     only in recent ones and "retry at once" in older ones.
@@ -117,7 +117,7 @@ def _never_retry_a_read_timeout(caught_exception: Exception | None = None, **_: 
 
 
 def invoke(bedrock: Any, job: Job) -> bytes:
-    """Ask the job's model for one picture and return its PNG.
+    """Call the job's model for one picture and return its PNG.
 
     Every failure is a GenerationError: see `aws_errors.model_error` and `ImageModel.read_response`.
     """
@@ -125,7 +125,7 @@ def invoke(bedrock: Any, job: Job) -> bytes:
 
 
 def ask(bedrock: Any, job: Job) -> tuple[bytes, int]:
-    """Ask the job's model for one picture and return (PNG, the seed that was used); raises as `invoke` does."""
+    """Call the job's model for one picture and return (PNG, the seed that was used); raises like `invoke`."""
     model = job.model
     body = model.build_request(
         job.prompt, seed=job.seed, size=job.size, cfg_scale=job.cfg_scale, negative_prompt=job.negative_prompt
@@ -151,7 +151,7 @@ def ask(bedrock: Any, job: Job) -> tuple[bytes, int]:
 
 
 def parameters_of(job: Job, *, seed: int, created: datetime) -> dict[str, Any]:
-    """Collect what is written into the job's picture; `created` is a time with its zone, `seed` the one used."""
+    """Return the parameters embedded in the job's picture; `created` is a time with a zone, `seed` the one used."""
     return {
         "created": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "id": job.id,
@@ -162,7 +162,7 @@ def parameters_of(job: Job, *, seed: int, created: datetime) -> dict[str, Any]:
 
 
 def find(s3: Any, bucket: str, key: str) -> bool:
-    """Tell whether a key is there, with the right to list its prefix alone; raises StorageError.
+    """Check whether a key exists, with only the permission to list its prefix; raises StorageError.
 
     A HEAD would not do: without a right to list the whole bucket S3 answers 403 for a missing key.
     """
@@ -170,12 +170,12 @@ def find(s3: Any, bucket: str, key: str) -> bool:
         listing = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
     except (BotoCoreError, ClientError) as error:
         raise storage_error("list", bucket, error) from error
-    # Keys come in the order of their bytes: the key itself stands before all that begin with it.
+    # Keys are sorted by their bytes: the key itself comes before all that begin with it.
     return any(entry["Key"] == key for entry in listing.get("Contents", []))
 
 
 def store(s3: Any, bucket: str, key: str, png: bytes, job: Job, *, seed: int | None = None) -> bool:
-    """Write the picture unless its key is taken, and tell whether it was written.
+    """Write the picture unless its key exists; return whether it was written.
 
     False means that the same request's picture was there already; raises ConflictError when another request's is, and
     StorageError when S3 fails.
@@ -213,7 +213,7 @@ def generate(
     attempts: Attempts = ONCE,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Picture:
-    """Make the job's picture and store it; a job that was served before is neither asked nor paid for again.
+    """Make the job's picture and store it; for an existing picture, the model is neither called nor paid for again.
 
     Args:
         job: What to make.
@@ -239,7 +239,7 @@ def generate(
         picture = pictures.add_parameters(picture, parameters_of(job, seed=seed, created=now()))
         written = store(s3, bucket, key, picture, job, seed=seed)
         if not written:
-            # Another worker was faster: its picture is the one that stands, so its seed is the one to report.
+            # Another worker was faster: its picture is kept, so its seed is reported.
             seed = _seed_in(_metadata_of_same_request(s3, bucket, key, job), job)
     return Picture(
         bucket=bucket,
@@ -254,7 +254,7 @@ def generate(
 def ask_unless_stored(
     job: Job, bedrock: Callable[[str], Any], is_stored: Callable[[], bool], attempts: Attempts
 ) -> tuple[bytes, int] | None:
-    """Ask the model as often as `attempts` allows; None, without another call, once the picture is stored."""
+    """Call the model as often as `attempts` allows; None, without another call, once the picture is stored."""
     made = 0
     while not is_stored():
         try:
@@ -267,7 +267,7 @@ def ask_unless_stored(
 
 
 def _metadata_of_same_request(s3: Any, bucket: str, key: str, job: Job) -> dict[str, str]:
-    """Read the metadata of the picture that is there; raises ConflictError when it came from another request."""
+    """Read the metadata of the existing picture; raises ConflictError if it is from another request."""
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""The image models: what each takes, what it costs, where it stands and whether it still works.
+"""The image models: their limits, prices, regions and lifecycle.
 
 An image model is data and two pure functions, `build_request` and `read_response`. A request that breaks a limit never
 leaves the machine. Limits come from the Bedrock user guide (titan-image-models, Stable Image Core) and the Nova user
@@ -17,15 +17,15 @@ from couch_explorers.core.errors import InvalidJobError, ModelAnswerError, Unkno
 DEFAULT_MODEL_ID = "stability.stable-image-core-v1:1"
 DEFAULT_SIZE = "1024x1024"
 
-# Every family takes these seeds: the sources on Nova Canvas differ (858993459 or 2147483646 at most), and 0 means "any
+# Every family accepts these seeds: the sources on Nova Canvas differ (858993459 or 2147483646 at most), and 0 means "any
 # seed" on Stability.
 COMMON_SEED_RANGE = (1, 858_993_459)
 
-# USD for one picture of standard quality, collected from several sources that differ; what is billed stands on the page.
+# USD for one picture of standard quality, collected from several sources that differ; the page has what is billed.
 PRICES_AS_OF = "2026-08-31"
 PRICES_SOURCE = "https://aws.amazon.com/bedrock/pricing/"
 
-# What no file can hold as plain Unicode text: NUL, and half a character pair.
+# Characters that plain Unicode text cannot contain: NUL, and lone surrogates.
 UNPLAIN = re.compile("[\x00\ud800-\udfff]")
 
 _ARN = re.compile(r"arn:aws:bedrock:([a-z0-9-]+)::foundation-model/([A-Za-z0-9.:_-]+)")
@@ -61,29 +61,29 @@ class ImageModel:
 
     @property
     def arn(self) -> str:
-        """The ARN that is called: the inference profile's, or the foundation model's, which belongs to no account."""
+        """The ARN to call: the inference profile's, or the foundation model's, which belongs to no account."""
         return self.profile_arn or f"arn:aws:bedrock:{self.region}::foundation-model/{self.id}"
 
     @property
     def invoke_id(self) -> str:
-        """What InvokeModel takes as `modelId`: the id, or the ARN of the inference profile."""
+        """The `modelId` for InvokeModel: the id, or the ARN of the inference profile."""
         return self.profile_arn or self.id
 
     def price_usd(self, size: str = DEFAULT_SIZE) -> float:
-        """Price one picture of this size in USD, as of PRICES_AS_OF."""
+        """Return the price of one picture of this size in USD, as of PRICES_AS_OF."""
         width, height = model_families.parse_size(size)
         return next(price for pixels, price in self.prices if pixels is None or width * height <= pixels)
 
     def picture_size(self, size: str = DEFAULT_SIZE) -> tuple[int, int]:
-        """Tell the (width, height) that comes back: on Stability about one megapixel in the nearest aspect ratio."""
+        """Return the (width, height) of the picture: on Stability about one megapixel in the nearest aspect ratio."""
         return self._family.picture_size(size)
 
     def check_size(self, size: object) -> None:
-        """Refuse a size that the model does not paint; raises InvalidJobError with the limit."""
+        """Raise InvalidJobError, with the limit, for a size that the model does not support."""
         self._family.check_size(self.name, size)
 
     def check(self, prompt: object, seed: object, size: object, cfg_scale: object, negative_prompt: object) -> None:
-        """Refuse what the model does not take; raises InvalidJobError with the limit."""
+        """Raise InvalidJobError, with the limit, for a request that the model does not accept."""
         self._check_text("prompt", prompt)
         if negative_prompt is not None:
             self._check_text("negative_prompt", negative_prompt)
@@ -104,7 +104,7 @@ class ImageModel:
         cfg_scale: float | None = None,
         negative_prompt: str | None = None,
     ) -> dict[str, Any]:
-        """Write the body of one InvokeModel call for one picture; raises InvalidJobError when a limit is broken."""
+        """Return the body of one InvokeModel call for one picture; raises InvalidJobError if a limit is exceeded."""
         self.check(prompt, seed, size, cfg_scale, negative_prompt)
         strength = cfg_scale if cfg_scale is not None else self.default_cfg_scale
         return self._family.request(
@@ -112,7 +112,7 @@ class ImageModel:
         )
 
     def read_response(self, answer: dict[str, Any]) -> list[bytes]:
-        """Read the pictures out of an answer.
+        """Read the pictures from a response.
 
         Raises BlockedError when a content filter withheld them and ModelAnswerError when there is none to read; never
         retry the first, it costs again.
@@ -122,7 +122,7 @@ class ImageModel:
         return self._family.read(self.name, answer)
 
     def read_seed(self, answer: dict[str, Any], asked: int) -> int:
-        """Read the seed that was used: the one asked for, unless Stability was asked for any seed (0)."""
+        """Read the seed that was used: the requested one, unless it was Stability's random seed (0)."""
         seeds = answer.get("seeds")
         used = seeds[0] if isinstance(seeds, list) and seeds else None
         return used if isinstance(used, int) and not isinstance(used, bool) else asked
@@ -136,7 +136,7 @@ class ImageModel:
             raise InvalidJobError(f"The {field} must be a text, not {shown(text)}.")
         if not text.strip():
             raise InvalidJobError(f"The {field} is empty: give 1 to {self.prompt_limit} characters.")
-        # A prompt over the limit is told by its length alone: a text of a megabyte needs no look inside.
+        # A prompt over the limit is reported by its length: a text of a megabyte need not be examined.
         if len(text) > self.prompt_limit:
             raise InvalidJobError(
                 f"The {field} has {len(text)} characters: {self.name} takes at most {self.prompt_limit}."
@@ -150,7 +150,7 @@ class ImageModel:
         low, high = self.cfg_scale_range
         if not isinstance(cfg_scale, int | float) or isinstance(cfg_scale, bool):
             raise InvalidJobError(f"The cfg_scale {shown(cfg_scale)} is no number: give {low} to {high}, or none.")
-        # Asked this way round, NaN is refused too.
+        # In this form, NaN is refused, too.
         if not low <= cfg_scale <= high:
             raise InvalidJobError(f"{self.name} does not take the cfg_scale {shown(cfg_scale)}: give {low} to {high}.")
         if round(cfg_scale, 1) != cfg_scale:
@@ -159,7 +159,7 @@ class ImageModel:
 
 
 def get(id_or_arn: str) -> ImageModel:
-    """Find a model by its id, or by its ARN, whose region then counts.
+    """Return a model by its id, or by its ARN, which defines its region.
 
     Args:
         id_or_arn: a model's id, a foundation model's ARN, or an inference profile with what is behind it (`parse_arn`).
@@ -179,16 +179,16 @@ def get(id_or_arn: str) -> ImageModel:
 
 
 def alternative(model_id: str) -> ImageModel:
-    """Choose a model that works in place of this one: the default, or the next active one for the default itself."""
+    """Return a working model in place of this one: the default, or the next active one for the default itself."""
     return next(other for other in MODELS.values() if other.lifecycle == "ACTIVE" and other.id != model_id)
 
 
 def parse_arn(arn: str) -> tuple[str, str]:
-    """Read the region that is called and the model's id out of one entry of MODEL_ARNS.
+    """Parse the region to call and the model's id from one entry of MODEL_ARNS.
 
     Args:
         arn: a foundation model's ARN; or an inference profile's, followed by the ARN of each foundation model behind it,
-            with `+` between. An application's profile does not tell its model, and whoever calls by a profile needs the
+            with `+` between. An application's profile does not name its model, and a caller by a profile needs the
             right to each model behind it.
 
     Raises:
@@ -206,7 +206,7 @@ def parse_arn(arn: str) -> tuple[str, str]:
 
 
 def _model_behind(profile: re.Match[str], behind: list[str]) -> str:
-    """Name the one model that a profile stands for."""
+    """Return the one model of an inference profile."""
     models = {match[2] if (match := _ARN.fullmatch(arn)) else "" for arn in behind}
     if len(models) != 1 or "" in models:
         raise UnknownModelError(
@@ -214,7 +214,7 @@ def _model_behind(profile: re.Match[str], behind: list[str]) -> str:
             "model's ARN>, one for each region that it routes to, all of the same model (aws bedrock get-inference-profile)."
         )
     (model_id,) = models
-    # A profile of AWS's own is named by a geography and its model, such as us.amazon.nova-canvas-v1:0.
+    # AWS's own profiles are named by a geography and their model, such as us.amazon.nova-canvas-v1:0.
     if profile[2] == "inference-profile" and profile[3].partition(".")[2] != model_id:
         raise UnknownModelError(f"The inference profile {shown(profile[0], 200)} is not one of {model_id}.")
     return model_id

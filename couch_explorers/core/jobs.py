@@ -20,16 +20,16 @@ FIELDS = ("prompt", "id", "model", "seed", "size", "cfg_scale", "negative_prompt
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # A name in quotes, straight or curly or single, or nothing between the braces.
 _BEGINS_LIKE_A_JOB = re.compile(r"\{\s*([\"'\u2018-\u201f}]|$)")
-# Made once: `json.dumps` makes a new encoder for each text that is not written by its defaults, and a sweep writes
+# Created once: `json.dumps` creates a new encoder for each call with other options, and a sweep writes
 # thousands.
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-# Characters of a prompt that an error message repeats.
+# The most characters of a prompt that an error message quotes.
 LONGEST_EXAMPLE = 60
 
 
 @dataclass(frozen=True)
 class Job:
-    """A request for one picture that keeps its model's limits.
+    """A request for one picture within its model's limits.
 
     `id` names the picture in S3, so the same id is the same picture; `size` is the size asked for, "WxH" in pixels.
     """
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The canonical request: always the same six keys, None where the model has no such parameter."""
+        """The canonical request: always the same six keys, None if the model has no such parameter."""
         cfg_scale = self.model.default_cfg_scale if self.cfg_scale is None else float(self.cfg_scale)
         return {
             "cfg_scale": cfg_scale,
@@ -61,21 +61,21 @@ class Job:
         return hashlib.sha256(canonical_json(self.request).encode()).hexdigest()
 
     def key(self, prefix: str) -> str:
-        """Name the picture in S3."""
+        """Return the key of the picture in S3."""
         return f"{prefix}/{self.id}.png"
 
     def error_key(self, prefix: str) -> str:
-        """Name the note in S3 that says why there is no picture."""
+        """Return the key of the error note in S3."""
         return f"{prefix}/{self.id}.error.json"
 
 
 def timeouts_prefix(prefix: str, job_id: str) -> str:
-    """Name the folder in S3 with an empty object for each delivery of a job in which the model timed out, by message id."""
+    """Return the prefix in S3 of the empty objects, by message id, for each delivery of a job in which the model timed out."""
     return f"{prefix}/{job_id}.timeouts/"
 
 
 def canonical_json(value: Any) -> str:
-    """Write the one JSON text of a value: keys sorted, no blanks, characters as they are.
+    """Return the canonical JSON of a value: keys sorted, no whitespace, characters unescaped.
 
     Raises ValueError for NaN and the infinities, which JSON does not have.
     """
@@ -83,7 +83,7 @@ def canonical_json(value: Any) -> str:
 
 
 def message_body(prompt: str, **fields: Any) -> str:
-    """Write the JSON text of a job to send to the queue or the API; fields that are None are left out.
+    """Return the JSON of a job for the queue or the API; fields that are None are omitted.
 
     Raises InvalidJobError for a field that a job does not have.
     """
@@ -93,7 +93,7 @@ def message_body(prompt: str, **fields: Any) -> str:
 
 
 def parse(body: str, *, fallback_id: str, model_arns: Sequence[str]) -> Job:
-    """Read a job from a message body: a bare prompt, or a JSON object when its first visible character is "{".
+    """Parse a job from a message body: a bare prompt, or a JSON object if its first visible character is "{".
 
     `fallback_id` names the job when it names none itself (the SQS message id or the API request id); `model_arns` are
     the models allowed here, the first is the default. Raises InvalidJobError for what breaks a rule or a limit, and for
@@ -127,9 +127,9 @@ def parse(body: str, *, fallback_id: str, model_arns: Sequence[str]) -> Job:
 
 
 def id_of(body: str, fallback_id: str) -> str:
-    """Name the job even when it cannot be read: its own id where that is valid, else the fallback."""
+    """Return the id of a job even if it is invalid: its own id if that is valid, else the fallback."""
     try:
-        # Read more kindly than `parse` does: a number that JSON does not have must not cost the job its name.
+        # More lenient than `parse`: a number that JSON does not allow must not cost the job its id.
         fields = json.loads(_text(body))
     except (ValueError, RecursionError):
         return fallback_id
@@ -138,7 +138,7 @@ def id_of(body: str, fallback_id: str) -> str:
 
 
 def seed_of(job_id: str) -> int:
-    """Derive the seed of a job that gives none, so that a retry asks for the same picture.
+    """Derive the seed of a job without one, so that a retry requests the same picture.
 
     It lies within the range that every model family takes.
     """
@@ -164,14 +164,14 @@ def _fields(body: str) -> dict[str, Any]:
 
 
 def _how_to_send(text: str) -> str:
-    """Say what to do with a body that begins like JSON and is none: a job with a slip in it, or a prompt."""
+    """Return what to do with a body that begins like JSON but is invalid: a job with a mistake, or a prompt."""
     if _BEGINS_LIKE_A_JOB.match(text):
         return 'fix the JSON, or send a prompt that starts with "{" as {"prompt": "{…"}'
     return f"send such a prompt as {bodies.example_job(text, LONGEST_EXAMPLE)}"
 
 
 def with_id(body: str, job_id: str) -> str:
-    """Write the id into a job's body that has none, so that the job keeps it as a new message, which has a new id.
+    """Add the id to a job's body without one, so that the job keeps it as a new message, which has a new id.
 
     The body must be one that `parse` could read. In plain ASCII, because JSON's escapes may stand for characters that SQS
     does not take; that may blow up a text.
@@ -184,12 +184,12 @@ def with_id(body: str, job_id: str) -> str:
 
 
 def _text(body: str) -> str:
-    """Take off what cannot be seen before the first character, and the blanks after the last."""
+    """Strip invisible characters before the first visible one, and whitespace after the last."""
     return bodies.trimmed(body)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that is given twice: one of its values would be lost without a word."""
+    """Reject a duplicate key: one of its values would be lost silently."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
@@ -233,5 +233,5 @@ def _model(name: Any, model_arns: Sequence[str]) -> ImageModel:
 
 
 def _stripped(text: Any) -> Any:
-    """Take off what cannot be seen around a text; the model's check tells about anything that is no text."""
+    """Strip invisible characters around a text; the model's check reports anything that is not a text."""
     return bodies.trimmed(text) if isinstance(text, str) else text

@@ -1,4 +1,4 @@
-"""How each family of image models is asked and how it answers: sizes, request and response, all pure functions."""
+"""The request and response formats of each family of image models, and their sizes; all pure functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOVA_STEP = 16
 NOVA_RATIO = 4
 NOVA_PIXELS = 4_194_304
 
-# Stability takes no pixels; these bounds of ours catch a slip of the finger before it becomes a paid square picture.
+# Stability has no sizes in pixels; these limits catch a typo before it becomes a paid square picture.
 STABILITY_SIDES = (64, 4096)
 
 # The aspect ratios that Stability takes (Bedrock user guide, Stable Image Core request) and, for each, a size of about
@@ -50,7 +50,7 @@ TITAN_SIZES = (
 )  # fmt: skip
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
-# The sign between two sides as people write it: a small or capital letter, or the multiplication sign.
+# The sign between two sides: a lower- or upper-case x, or the multiplication sign.
 _TIMES = re.compile(r"(?<=[0-9])\s*[xX\u00d7]\s*(?=[0-9])")
 
 
@@ -68,19 +68,19 @@ def parse_size(size: object) -> tuple[int, int]:
 
 
 def any_size(_name: str, size: object) -> None:
-    """Refuse only what is no size; raises InvalidJobError."""
+    """Raise InvalidJobError only for an invalid size."""
     parse_size(size)
 
 
 def titan_size(name: str, size: object) -> None:
-    """Refuse a size that Titan does not list; raises InvalidJobError."""
+    """Raise InvalidJobError for a size that Titan does not list."""
     parse_size(size)
     if size not in TITAN_SIZES:
         raise InvalidJobError(f"{name} does not paint {size}: use one of {', '.join(TITAN_SIZES)}.")
 
 
 def nova_size(name: str, size: object) -> None:
-    """Refuse a size whose sides, ratio or pixels Nova Canvas does not paint; raises InvalidJobError."""
+    """Raise InvalidJobError for a size whose sides, ratio or pixels Nova Canvas does not support."""
     _check_sides(name, size, NOVA_SIDES)
     width, height = parse_size(size)
     if width % NOVA_STEP or height % NOVA_STEP:
@@ -94,7 +94,7 @@ def nova_size(name: str, size: object) -> None:
 
 
 def stability_size(name: str, size: object) -> None:
-    """Refuse a size that is surely a slip of the finger; raises InvalidJobError."""
+    """Raise InvalidJobError for a size that is surely a typo."""
     _check_sides(name, size, STABILITY_SIDES)
 
 
@@ -106,7 +106,7 @@ def _check_sides(name: str, size: object, sides: tuple[int, int]) -> None:
 
 @lru_cache(maxsize=64)
 def nearest_aspect_ratio(size: str) -> str:
-    """Find the aspect ratio of Stability that is nearest to a size, measured as a factor."""
+    """Return Stability's aspect ratio that is nearest to a size, measured as a factor."""
     width, height = parse_size(size)
 
     def distance(ratio: str) -> float:
@@ -117,7 +117,7 @@ def nearest_aspect_ratio(size: str) -> str:
 
 
 def stability_picture_size(size: str) -> tuple[int, int]:
-    """Tell the (width, height) that Stability paints when it is asked for a size."""
+    """Return the (width, height) of Stability's picture for a requested size."""
     return STABILITY_SIZES[nearest_aspect_ratio(size)]
 
 
@@ -188,7 +188,7 @@ def read_stability(name: str, answer: dict[str, Any]) -> list[bytes]:
 
 
 def is_content_filter(message: str) -> bool:
-    """Tell whether an error text of an Amazon model says that its content filter stepped in."""
+    """Check whether an Amazon model's error text says that its content filter intervened."""
     text = message.casefold()
     return "content filter" in text or ("blocked" in text and "image" in text)
 
@@ -206,7 +206,7 @@ def read_images(name: str, answer: dict[str, Any]) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Family:
-    """What the models of a family have in common: one way to ask, one way to answer.
+    """A family of models: one request format, one response format.
 
     `request` writes a body from `prompt`, `negative_prompt`, `size`, `cfg_scale` and `seed`, all by name; `read` takes the
     model's name and an answer; `check_size` takes the name and a size, and refuses what is not painted; `picture_size`

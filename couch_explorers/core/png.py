@@ -29,11 +29,11 @@ _HEADER = struct.Struct(">IIBBBBB")
 
 
 class BrokenPictureError(ValueError):
-    """The bytes begin as a PNG and are cut off or damaged."""
+    """The bytes begin as a PNG, but are truncated or damaged."""
 
 
 class ForeignPictureError(ValueError):
-    """The picture was not made by Couch Explorers, or another program has taken its parameters out."""
+    """The picture was not made by Couch Explorers, or another program has removed its parameters."""
 
 
 class Chunk(NamedTuple):
@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
 
 
 def add_parameters(png: bytes, parameters: Mapping[str, Any]) -> bytes:
-    """Write the parameters into a picture, before its pixels, in place of those that it had.
+    """Embed the parameters in a picture, before its pixels, replacing existing ones.
 
     Raises ForeignPictureError for bytes that are no PNG, BrokenPictureError for a damaged one, and ValueError for
     parameters that JSON cannot hold.
@@ -73,23 +73,23 @@ def read_parameters(png: bytes) -> dict[str, Any]:
                 parameters = json.loads(_itxt_text(chunk.data))
             except (ValueError, RecursionError, zlib.error) as error:
                 raise ForeignPictureError(
-                    "The picture's couch parameters are no JSON: make the picture anew."
+                    "The picture's couch parameters are no JSON: make the picture again."
                 ) from error
             if isinstance(parameters, dict):
                 return parameters
-            raise ForeignPictureError("The picture's couch parameters are no JSON object: make the picture anew.")
+            raise ForeignPictureError("The picture's couch parameters are no JSON object: make the picture again.")
     raise ForeignPictureError("The picture holds no couch parameters: it was made or saved by another program.")
 
 
 def size(png: bytes) -> tuple[int, int]:
-    """Read (width, height) in pixels from the picture's header alone."""
+    """Read (width, height) in pixels from the picture's header."""
     header = next(chunks(png))
     width, height, *_ = _HEADER.unpack(header.data)
     return width, height
 
 
 def chunks(png: bytes) -> Iterator[Chunk]:
-    """Walk the chunks of a picture and check each one's sum on the way.
+    """Yield the chunks of a picture, checking each one's checksum.
 
     Raises ForeignPictureError for bytes that are no PNG and BrokenPictureError where the picture is cut off or damaged.
     """
@@ -113,7 +113,7 @@ def chunks(png: bytes) -> Iterator[Chunk]:
 
 
 def tools_line(parameters: Mapping[str, Any], picture_size: tuple[int, int]) -> str:
-    """Write the text that image tools read: the prompt, the negative prompt, and one line of named values."""
+    """Return the text that image tools read: the prompt, the negative prompt, and one line of named values."""
     request = parameters.get("request") or {}
     width, height = picture_size
     values = {

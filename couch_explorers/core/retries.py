@@ -1,4 +1,4 @@
-"""When a model is asked again within an invocation, when the queue's worker delivers a job again, and when it gives up."""
+"""When a model is called again within an invocation, when a job is delivered again, and when the worker gives up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACKOFF_CAP_S = 900
 # As `max_receive_count` in infra/queue.tf.
 MAX_RECEIVES = 10
 
-# Deliveries of one message in which the model did not answer in time: each may have been billed without a picture, so a
+# Deliveries of one message in which the model timed out: each may have been billed without a picture, so a
 # model that is always slower than the worker waits would otherwise be paid at every delivery.
 MAX_MODEL_TIMEOUTS = 3
 
@@ -28,18 +28,18 @@ PAUSE_CAP_S = 20
 
 
 def backoff_ceiling_s(receives: int) -> int:
-    """The longest wait, in seconds, before the delivery that follows this many receives; the wait is drawn from 0 to it."""
+    """Return the longest wait, in seconds, before the delivery after this many receives; the wait is drawn from 0 to it."""
     return min(BACKOFF_CAP_S, int(BACKOFF_BASE_S * 2 ** (receives - 1)))
 
 
 def pause_ceiling_s(attempts: int) -> int:
-    """The longest wait, in seconds, before the attempt that follows this many within one invocation."""
+    """Return the longest wait, in seconds, before the attempt after this many within one invocation."""
     return min(PAUSE_CAP_S, int(2 ** (attempts - 1)))
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """How often a model is asked for one picture within an invocation.
+    """How often a model is called for one picture within an invocation.
 
     The caller repeats a call itself, with a client that makes a single attempt, because it has to look for the picture in
     between: another delivery of the same job may have stored it meanwhile.
@@ -57,7 +57,7 @@ class Attempts:
     sleep: Callable[[float], object] = time.sleep
 
     def wait(self, made: int) -> bool:
-        """Wait until the call that follows so many may be made; False, at once, when none may follow."""
+        """Wait until the call after this many may be made; False, at once, if none may follow."""
         seconds = random.uniform(0, pause_ceiling_s(made))  # noqa: S311 - spreads load, guards nothing
         if made >= self.limit or self.time_left_s() - seconds < self.answer_s:
             return False

@@ -27,18 +27,18 @@ class OldSdkError(RuntimeError):
 
 
 def versions() -> dict[str, str]:
-    """Name the releases: {"boto3": "1.40.4", "botocore": "1.40.4"}."""
+    """Return the releases: {"boto3": "1.40.4", "botocore": "1.40.4"}."""
     return {"boto3": boto3.__version__, "botocore": botocore.__version__}
 
 
 def is_new_enough(botocore_version: str) -> bool:
-    """Tell whether a release of botocore, such as "1.40.4", has what the functions need."""
+    """Check whether a release of botocore, such as "1.40.4", has what the functions need."""
     numbers = [int(part) for part in botocore_version.split(".") if part.isdecimal()]
     return tuple(numbers) >= OLDEST_BOTOCORE
 
 
 def require() -> dict[str, str]:
-    """Return the releases, as `versions` does.
+    """Return the releases, like `versions`.
 
     Raises:
         OldSdkError: botocore is too old to store an image once. A function that fails at its start pays for none.
@@ -51,5 +51,5 @@ def require() -> dict[str, str]:
 
 
 def answer_probe(event: Mapping[str, Any]) -> dict[str, str] | None:
-    """Answer an event that asks for the SDK; None for any other event."""
+    """Return the response to an event that asks for the SDK; None for any other event."""
     return versions() if PROBE in event else None

@@ -42,7 +42,7 @@ ORDER = {
 # The exam's own words to its client.
 PROMPT = "me on top of a pyramid"
 NEXT_LINE = " \\\n  "
-# Stands in for a blank that no line may be broken at.
+# Takes the place of a non-breaking space.
 UNBREAKABLE = "\u2420"
 BEGIN, END = "<!-- deliverables -->", "<!-- /deliverables -->"
 ENDPOINT = "endpoint"
@@ -71,7 +71,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Translations:
-    """The words of one language, from its template.
+    """The texts of one language, from its template.
 
     `page` is the file in the project that has the list in this language; `tasks`, `tags` and `deliverables` are headings on
     that page, which the list links to; `labels` has one entry a row.
@@ -90,7 +90,7 @@ class Translations:
 
 @lru_cache
 def in_language(language: str) -> Translations:
-    """Load the words of a language of LANGUAGES.
+    """Load the texts of a language of LANGUAGES.
 
     Raises:
         jinja2.TemplateNotFound: there are none.
@@ -109,7 +109,7 @@ def in_language(language: str) -> Translations:
 
 
 def tasks(facts: Facts, words: Translations) -> list[Task]:
-    """Make all rows of the list in one language."""
+    """Return all rows of the list in one language."""
     made = {row.name: row for row in _rows(facts, words)}
     return [Task(number, words.tasks[number], tuple(made[name] for name in names)) for number, names in ORDER.items()]
 
@@ -172,13 +172,13 @@ def _alarm_code(words: Translations) -> str:
 
 
 def _heading(name: str, heading: str, words: Translations) -> Row:
-    """A row whose deliverable stands on the page itself; its task's number stands above it."""
+    """Return a row whose deliverable is on the page itself; its task's number is above it."""
     title = heading.rpartition(": ")[2]
     return _row(name, words, f"[{title}]({anchor(heading)})", words.page + anchor(heading))
 
 
 def _relative(path: str, words: Translations) -> str:
-    """A file's path as seen from the page."""
+    """Return a file's path relative to the page."""
     return posixpath.relpath(path, posixpath.dirname(words.page) or ".")
 
 
@@ -196,13 +196,13 @@ def _send_message(facts: Facts) -> str | None:
 
 
 def curl(api_url: str) -> str:
-    """Ask the API for a picture: the body is the bare prompt."""
+    """Return the command that requests a picture from the API: the body is the bare prompt."""
     words = ("-H 'Content-Type: text/plain'", f"-d {shlex.quote(PROMPT)}", shlex.quote(api_url))
     return NEXT_LINE.join(("curl -X POST", *words))
 
 
 def send_message(queue_url: str, region: str, endpoint: str | None) -> str:
-    """Put a prompt on the queue with the AWS CLI."""
+    """Return the command that sends a prompt to the queue with the AWS CLI."""
     words = [f"--queue-url {shlex.quote(queue_url)}", f"--message-body {shlex.quote(PROMPT)}"]
     if endpoint:
         words.append(f"--endpoint-url {shlex.quote(endpoint)}")
@@ -210,7 +210,7 @@ def send_message(queue_url: str, region: str, endpoint: str | None) -> str:
 
 
 def docker_run(image: str, queue_url: str | None) -> str:
-    """Put a prompt on the queue with the image, in the form that the exam gives."""
+    """Return the command that sends a prompt to the queue with the image, in the exam's form."""
     url = shlex.quote(queue_url) if queue_url else "<SQS_QUEUE_URL>"
     keys = "docker run -e AWS_ACCESS_KEY_ID=xxx -e AWS_SECRET_ACCESS_KEY=yyy"
     return NEXT_LINE.join((keys, f"-e SQS_QUEUE_URL={url}", f'{image} "{PROMPT}"'))
@@ -220,7 +220,7 @@ def docker_run(image: str, queue_url: str | None) -> str:
 
 
 def markdown(facts: Facts, words: Translations) -> str:
-    """Write the list: one sentence on where it comes from, then a list of tasks, each with the list of its deliverables."""
+    """Render the list: a sentence on its source, then the tasks, each with its deliverables."""
     lines = [*_lines(words.say("introduction", facts)), ""]
     for task in tasks(facts, words):
         lines += _lines(f"[{task.heading}]({anchor(task.heading)})", "- ")
@@ -230,7 +230,7 @@ def markdown(facts: Facts, words: Translations) -> str:
 
 
 def as_json(facts: Facts, words: Translations) -> dict[str, Any]:
-    """Give the list as plain values; of an empty row `empty` says why."""
+    """Return the list as plain values; `empty` says why a row is empty."""
     return {
         "target": facts.target,
         "candidate": facts.candidate,
@@ -256,7 +256,7 @@ def _row_lines(row: Row) -> list[str]:
 
 
 def _lines(text: str, first: str = "") -> list[str]:
-    """Wrap a text of Markdown; code and links stay in one piece, so that they can be copied."""
+    """Wrap a Markdown text, keeping code and links in one piece, so that they can be copied."""
     kept = re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)", lambda match: match[0].replace(" ", UNBREAKABLE), text)
     return [line.replace(UNBREAKABLE, " ") for line in wrap_terminal(kept, first)]
 
@@ -291,14 +291,14 @@ def write(facts: Facts, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def between_marks(page: str, content: str, name: str) -> str:
-    """Put a content in place of what stands between the marks of a page; raises DeliverablesError where they are not as they should be."""
+    """Replace the content between the markers of a page; raises DeliverablesError if the markers are invalid."""
     lines = page.split("\n")
     begin, end = _marks(lines, name)
     return "\n".join([*lines[: begin + 1], *content.splitlines(), *lines[end:]])
 
 
 def read_between(page: str, name: str) -> str:
-    """Read what stands between the marks of a page; raises DeliverablesError where they are not as they should be."""
+    """Return the content between the markers of a page; raises DeliverablesError if the markers are invalid."""
     lines = page.split("\n")
     begin, end = _marks(lines, name)
     return "".join(f"{line}\n" for line in lines[begin + 1 : end])
@@ -324,7 +324,7 @@ def as_text(collection: dict[str, Any]) -> str:
 
 
 def _marks(lines: list[str], name: str) -> tuple[int, int]:
-    """Where the marks stand. Only as lines of their own: a sentence may speak of them."""
+    """Return the positions of the markers. Only as separate lines: a sentence may mention them."""
     for mark in (BEGIN, END):
         if (count := lines.count(mark)) != 1:
             raise DeliverablesError(

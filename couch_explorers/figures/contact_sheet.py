@@ -66,7 +66,7 @@ def _trimmed(sheet: ContactSheet, width: int) -> Picture:
 
 
 def _drawn(page: Picture) -> Figure:
-    """Put a page on a canvas, pixel for pixel."""
+    """Draw a page on a canvas, pixel for pixel."""
     height_pt = page.height / DOTS_AN_INCH * plot_style.POINTS_AN_INCH
     with plot_style.sheet():
         sheet = charts.blank(height_pt)

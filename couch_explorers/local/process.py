@@ -218,7 +218,7 @@ def _cloud(pid: int, port: int, started: datetime) -> Cloud:
 
 
 def _no_answer(pid: int, port: int, error: Exception) -> str:
-    """Say why the server that was started as `pid` does not answer on `port`, as far as this can be seen."""
+    """Return why the server that was started as `pid` does not respond on `port`, as far as known."""
     if isinstance(error, HTTPException | ValueError):
         return _other_program(port)
     process = _server_process(pid, port)

@@ -47,7 +47,7 @@ class Pruned:
 
     @property
     def problem(self) -> str:
-        """Say what could not be deleted, and what to do; empty where nothing is left."""
+        """Return what could not be deleted, and what to do; empty if nothing is left."""
         if not self.left:
             return ""
         return f"{self._counted(self.left)} could not be deleted ({self.why}): couch up, then couch down --prune again."
@@ -130,7 +130,7 @@ def expire_log_streams(logs: Any, now: float | None = None) -> int:
 
 
 def sentence(pruned: list[Pruned], keep_days: float) -> str:
-    """Say what was deleted, for the terminal."""
+    """Summarize what was deleted, for the terminal."""
     summary = formatting.join(str(each) for each in pruned if each.count)
     older = f"older than {formatting.count(keep_days, 'day')}"
     if not summary:

@@ -1,4 +1,4 @@
-"""The panels of the review as a CloudWatch dashboard, for the console: the same charts, the same series.
+"""The review's charts as a CloudWatch dashboard for the console, with the same series.
 
 `infra/dashboard.json.tftpl` is what `template` gives; `python tools/dashboard.py` writes it again. Format:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
@@ -44,7 +44,7 @@ TEXT = (
 
 
 def body() -> dict[str, Any]:
-    """Give the dashboard's body, in which names of variables stand for what Terraform knows."""
+    """Return the dashboard's body, with names of variables for Terraform's values."""
     widgets: list[dict[str, Any]] = [
         {"type": "text", "x": 0, "y": 0, "width": GRID_WIDTH, "height": TEXT_HEIGHT, "properties": {"markdown": TEXT}}
     ]
@@ -66,7 +66,7 @@ def body() -> dict[str, Any]:
 
 
 def template() -> str:
-    """Give the body as Terraform's `templatefile` reads it."""
+    """Return the body as a template for Terraform's `templatefile`."""
     # What CloudWatch puts into labels is written as Terraform's variables are, and has to pass through it.
     text = json.dumps(body(), indent=2, ensure_ascii=False).replace("${PROP", "$${PROP") + "\n"
     return re.sub(rf'"(\$\{{(?:{"|".join(NUMBERS)})\}})"', r"\1", text)
@@ -115,7 +115,7 @@ def _metric(line: Series) -> list[Any]:
 
 
 def _annotations(keys: tuple[SeriesKey, ...]) -> list[dict[str, Any]]:
-    """Give the lines that the figure draws, as far as this stack knows them."""
+    """Return the figure's thresholds, as far as this stack has them."""
     lines: dict[SeriesKey, tuple[str, Any]] = {
         series.AGE: (f"alarm {queue.AGE_ALARM}", "${age_threshold_s}"),
         series.DEAD_LETTERS_VISIBLE: (f"alarm {queue.DEAD_LETTERS_ALARM}", "${dead_letters_threshold}"),

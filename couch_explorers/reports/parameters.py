@@ -188,7 +188,7 @@ PLAIN = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "di
 
 
 def fits(value: Any, annotation: ast.expr) -> bool:  # noqa: PLR0911 - one answer for each kind of type
-    """Tell whether a value is of the annotated type; a whole number is also a float, a bool is no number.
+    """Check whether a value has the annotated type; an int is also a float, a bool is not a number.
 
     Raises ValueError for an annotation that is not among the types of this module.
     """

@@ -35,7 +35,7 @@ HOW_TO_SEND = 'send the prompt as text/plain, or {"prompt": "…"} as applicatio
 FORM = "application/x-www-form-urlencoded"
 FORM_FIELD = re.compile(r"[\w.-]+=")
 PERCENT_ENCODED = re.compile(r"\A\S*%[0-9A-Fa-f]{2}\S*\Z")
-# What is no text of one prompt, whatever stands in it.
+# Content types that are not the text of one prompt, whatever they contain.
 OTHER_CONTENT = ("multipart/", "image/", "audio/", "video/", "text/html", "message/")
 
 # API Gateway waits 29 s (API Gateway quotas) and the function runs 28 s: a second attempt after a throttle fits, a second
@@ -60,7 +60,7 @@ attempts = Attempts(BEDROCK_ATTEMPTS, BEDROCK_READ_TIMEOUT_S, clock.left_s)
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer an API Gateway proxy event: 200 with the picture's place, or {"error", "detail", "request_id"}.
+    """Handle an API Gateway proxy event: 200 with the picture's location, or {"error", "detail", "request_id"}.
 
     An event with `sdk.PROBE`, which the gateway never sends, is answered by the releases of the SDK.
     """
@@ -81,7 +81,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         count_failure(error.reason)
         return refusal(error.status, error.reason, error.detail, request_id)
     except Exception:
-        # The caller gets a sentence, the log the trace.
+        # The caller gets a sentence, the log the traceback.
         logger.exception("The request failed in a way nobody foresaw")
         detail = "Something failed here that should not; try again, and name the request id if it stays so."
         count_failure(UNEXPECTED)
@@ -101,13 +101,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 
 def waited_ms(event: dict[str, Any]) -> int | None:
-    """Give the milliseconds since API Gateway received the request; None for an event that it did not send."""
+    """Return the milliseconds since API Gateway received the request; None for an event that it did not send."""
     asked_ms = (event.get("requestContext") or {}).get("requestTimeEpoch")
     return None if asked_ms is None else milliseconds_since(asked_ms)
 
 
 def report(picture: generation.Picture, waited_ms: int | None) -> None:
-    """Log a picture and count it; of one that was there already only the time that its client waited."""
+    """Log and count a picture; for an existing one, only the time that its client waited."""
     logger.info(
         "Picture stored",
         key=picture.key,
@@ -150,14 +150,14 @@ def read_body(event: dict[str, Any]) -> str:
     except ValueError as error:  # no base64, or no UTF-8
         raise InvalidJobError("The body is no text in UTF-8: send the prompt as UTF-8.") from error
     if "\ufffd" in text:
-        # What a gateway that hands on text puts where the bytes were none: the prompt is maimed already.
+        # A gateway that passes text on replaces invalid bytes by this: the prompt is already corrupted.
         raise InvalidJobError("The body held bytes that are no UTF-8: send the prompt as UTF-8.")
     refuse_other_content(media_type(event), bodies.trimmed(text))
     return text
 
 
 def refuse_other_content(kind: str, text: str) -> None:
-    """Raise InvalidJobError where the content type says that the body is neither a prompt nor a job.
+    """Raise InvalidJobError if the content type says that the body is neither a prompt nor a job.
 
     `curl -d` calls whatever it sends a form, so a form is one only where it looks like one.
     """
@@ -172,16 +172,16 @@ def refuse_other_content(kind: str, text: str) -> None:
 
 
 def media_type(event: dict[str, Any]) -> str:
-    """Read the content type's name, in lower case and without parameters; the names of headers come in any case."""
+    """Return the content type in lower case and without parameters; header names are case-insensitive."""
     named = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     return (named.get("content-type") or "").partition(";")[0].strip().lower()
 
 
 def refusal(status: int, error: str, detail: str, request_id: str) -> dict[str, Any]:
-    """Make the answer for a request that became no picture; the gateway's own errors have the same shape."""
+    """Return the response for a failed request; the gateway's own errors have the same format."""
     return response(status, {"error": error, "detail": detail, "request_id": request_id})
 
 
 def response(status: int, body: dict[str, Any]) -> dict[str, Any]:
-    """Make the answer that API Gateway's proxy integration takes."""
+    """Return a response for API Gateway's proxy integration."""
     return {"statusCode": status, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}

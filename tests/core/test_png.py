@@ -137,7 +137,7 @@ def test_the_size_is_read_from_the_header_alone(picture):
     assert png.size(picture[:33]) == (48, 32)
 
 
-NO_JSON = "The picture's couch parameters are no JSON: make the picture anew."
+NO_JSON = "The picture's couch parameters are no JSON: make the picture again."
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ NO_JSON = "The picture's couch parameters are no JSON: make the picture anew."
         (itxt(PACKED, b"\x00\x00not packed"), NO_JSON),
         (
             itxt(PLAIN, b"\x00\x00[1]"),
-            "The picture's couch parameters are no JSON object: make the picture anew.",
+            "The picture's couch parameters are no JSON object: make the picture again.",
         ),
         (b"", "The picture holds no couch parameters: it was made or saved by another program."),
     ],

@@ -402,7 +402,7 @@ def postponed_job_stays_hidden(stage, grant):
 def failed_job_stays_in_the_queue(stage, grant):
     stage.send("blocked-word on a beach")
 
-    stage.log_says(WORKER, stage.id, "The dead letter could not be sent")
+    stage.log_says(WORKER, stage.id, "The dead-letter message could not be sent")
     assert stage.dead_letters(stage.id) is None
     assert sum(stage.waiting()) == 1
     grant.give_back()

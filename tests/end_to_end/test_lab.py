@@ -135,7 +135,7 @@ def opened(lab, folder, name=NOTEBOOK.name):
 
 
 def wait_for_kernel(page):
-    """Whoever runs a cell before the kernel is there is asked which one to take."""
+    """A user who runs a cell before the kernel is ready is asked to select one."""
     page.get_by_text("| Idle").wait_for()
 
 

@@ -266,7 +266,7 @@ class Deliveries(RuleBasedStateMachine):
         return stored is not None and stored.metadata[generation.HASH_METADATA] == job.request_hash
 
     def letters_of(self, message):
-        """The dead letters that hold this message's job; one that could be read keeps its id."""
+        """The dead-letter messages of this message's job; a valid one keeps its id."""
         return [letter for letter in self.sqs.sent if self.is_same_job(letter.body, message)]
 
     def is_same_job(self, body, message):

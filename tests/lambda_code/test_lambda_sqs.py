@@ -415,7 +415,7 @@ def test_dead_letter_is_cut_only_where_it_is_too_long(worker, more, cut):
     letter = worker.module.dead_letter("x" * (room + more), "an-id", failure)
 
     assert len(letter["MessageBody"]) == room
-    assert worker.log.getvalue().count("is cut") == cut
+    assert worker.log.getvalue().count("is truncated") == cut
 
 
 def test_the_wait_grows_with_the_receives_up_to_a_quarter_of_an_hour(worker):
@@ -560,7 +560,7 @@ def test_log_says_that_a_dead_letter_could_not_be_sent(worker, message, context)
 
     unsent, postponed = with_short_exception(logged(worker))
     assert unsent == {
-        "level": "ERROR", "message": "The dead letter could not be sent", "reason": "ContentFiltered"
+        "level": "ERROR", "message": "The dead-letter message could not be sent", "reason": "ContentFiltered"
     } | NO_ROUTE  # fmt: skip
     assert (postponed["message"], postponed["reason"]) == ("Job postponed", "ContentFiltered")
 
@@ -595,7 +595,7 @@ def test_log_says_how_much_of_a_dead_letter_is_cut(worker, message, context):
     cut, _ = logged(worker)
     left = len(worker.sqs.sent[0].body)
     assert cut == {
-        "level": "ERROR", "message": "The body of the dead letter is cut", "bytes": len(body), "left": left
+        "level": "ERROR", "message": "The body of the dead-letter message is truncated", "bytes": len(body), "left": left
     }  # fmt: skip
 
 

@@ -165,7 +165,7 @@ STACKS: dict[Literal["API", "queue"], tuple[str, ...]] = {
 
 
 def sentence(deployed: Deployed) -> str:
-    """Say in one sentence which ways a prompt may take, and what becomes of one that fails."""
+    """Describe in one sentence the paths of a prompt, and what happens to one that fails."""
     return formatting.sentence(*_clauses(deployed)) or "Nothing is deployed."
 
 

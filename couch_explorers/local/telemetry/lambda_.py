@@ -89,7 +89,7 @@ class Concurrency:
             level.running = max(0, level.running - 1)
 
     def take(self) -> list[tuple[int, str, int]]:
-        """Give and forget the minutes that have ended: (start of the minute, key, the most at once), none with zero."""
+        """Return and clear the minutes that have ended: (start of the minute, key, the most at once), without zeros."""
         with self._lock:
             for key in list(self._levels):
                 if not self._level(key).most:

@@ -136,7 +136,7 @@ class QueueCounter:
         return now_s - self._active_s.setdefault(queue, now_s) < ACTIVE_S
 
     def take(self, until_s: float) -> dict[tuple[int, str], Counts]:
-        """Give and forget the counts of all minutes that began before that time, by minute and queue."""
+        """Return and clear the counts of all minutes that began before that time, by minute and queue."""
         with self._lock:
             taken = {key: counts for key, counts in self._counts.items() if key[0] < until_s}
             for key in taken:
@@ -144,7 +144,7 @@ class QueueCounter:
         return taken
 
     def drain(self) -> dict[tuple[int, str], Counts]:
-        """Give what was counted since the last time, by minute and queue; a minute goes on from zero."""
+        """Return the counts since the last call, by minute and queue; a minute continues from zero."""
         with self._lock:
             drained = dict(self._counts)
             for key, counts in drained.items():

@@ -1,4 +1,4 @@
-"""What a body is, before it is read as a job: a prompt, a job in JSON, or something else that must not be painted."""
+"""Classify the body of a request or message before it is parsed: a prompt, a job in JSON, or something that must not be painted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def refuse_what_is_no_prompt(text: str) -> None:
 
 
 def refuse_envelope(fields: Mapping[str, Any]) -> None:
-    """Raise InvalidJobError, which names it, for the envelope of a service that stands around a message or an event."""
+    """Raise InvalidJobError, which names the service, for an event or for the envelope that a service puts around a message."""
     if "prompt" in fields:
         return
     if fields.get("Type") in ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"):
@@ -90,7 +90,7 @@ def refuse_envelope(fields: Mapping[str, Any]) -> None:
 
 
 def _event_of(fields: Mapping[str, Any]) -> str | None:
-    """The service whose event this is, None where it is none that is known."""
+    """The service that sent an event; None for fields that are no known event."""
     records = fields.get("Records")
     if isinstance(records, list) and records and isinstance(records[0], dict):
         source = records[0].get("eventSource") or records[0].get("EventSource")
@@ -101,7 +101,7 @@ def _event_of(fields: Mapping[str, Any]) -> str | None:
 def example_job(text: str, longest: int = 40) -> str:
     """Write a job whose prompt is a text, cut to so many characters, as an example in an error message.
 
-    What cannot be seen is escaped: the text is a stranger's, and whoever reads the message looks at it in a terminal.
+    Invisible characters are escaped: the text comes from outside, and the message is read in a terminal.
     """
     prompt = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return visible(json.dumps({"prompt": prompt}, ensure_ascii=False))

@@ -42,7 +42,7 @@ abuse: .venv/.project ## thousands of broken requests and orders of faults (10 m
 	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py tests/sam_lambda/test_abuse.py \
 	  tests/sam_lambda/test_openapi.py
 
-mutants: .venv/.mutants ## change what ships in the Lambdas; a test must fail (3 h)
+mutants: .venv/.mutants ## change what ships in the Lambdas; a test must fail (40 min)
 	@$(BIN)/python tools/mutants.py
 
 rights: .venv/.synced ## take each permission away; something must break (10 min)

@@ -91,6 +91,9 @@ def server_environment(home: Home, port: int) -> dict[str, str]:
         "SQS_ENABLE_MESSAGE_RETENTION_PERIOD": "1",
         # The local cloud's telemetry measures queues.
         "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
+        # glibc otherwise keeps up to eight heaps a core, and what one thread has freed is of no use to the others: the server's memory
+        # then depends on how many requests overlapped. https://man7.org/linux/man-pages/man3/mallopt.3.html, M_ARENA_MAX
+        "MALLOC_ARENA_MAX": "2",
         # Nothing leaves this machine: an SDK without credentials would call the address of EC2's instance metadata.
         "AWS_EC2_METADATA_DISABLED": "true",
         "DISABLE_EVENTS": "1",

@@ -67,6 +67,21 @@ def _no_page_of_a_job():
 
 
 @pytest.fixture
+def no_user_settings(monkeypatch, tmp_path):
+    """Neither the environment nor the files of the person who runs the tests are looked at, and nothing is deployed."""
+    secret = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
+    for name in (*secret, "COUCH_CANDIDATE", "COUCH_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "COUCH_HOME": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def set_zone(monkeypatch):
     """Give the machine another zone of its own, until the test ends."""
 

@@ -17,16 +17,7 @@ from tests import hostile
 from tests.aws_fakes.validated import checked
 from tests.command_line import couch, couch_process
 
-
-@pytest.fixture(autouse=True)
-def nothing_deployed(tmp_path, monkeypatch):
-    """A folder where nothing runs and nothing is deployed, and a user without credentials."""
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "COUCH_CANDIDATE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COUCH_HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+pytestmark = pytest.mark.usefixtures("no_user_settings")
 
 
 NO_CLOUD = "The local cloud is not running. Start it: couch up"

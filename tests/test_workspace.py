@@ -10,23 +10,7 @@ from couch_explorers import workspace
 from couch_explorers.aws import credentials
 from couch_explorers.workspace import WorkspaceError, check_candidate, connect
 
-
-@pytest.fixture(autouse=True)
-def no_user_settings(monkeypatch, tmp_path):
-    """Neither the environment nor the files of the person who runs the tests are looked at."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_ENDPOINT_URL",
-        "COUCH_CANDIDATE",
-        "COUCH_REGION",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("COUCH_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("no_user_settings")
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,15 @@
-import importlib.util
 from pathlib import Path
 
 import pytest
+
+from tests import scripts
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def commands():
-    spec = importlib.util.spec_from_file_location("all", BENCHMARKS / "all.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.BENCHMARKS
+    return scripts.load("benchmarks/all.py").BENCHMARKS
 
 
 def test_the_program_that_runs_all_knows_every_benchmark(commands):

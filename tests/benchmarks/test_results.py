@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import platform
 import re
@@ -8,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import scripts
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def module():
-    spec = importlib.util.spec_from_file_location("results", BENCHMARKS / "results.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("benchmarks/results.py")
 
 
 @pytest.fixture

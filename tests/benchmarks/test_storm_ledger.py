@@ -1,22 +1,17 @@
 """The account of a fault storm, on logs written by hand."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import scripts
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "storm_ledger.py"
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    spec = importlib.util.spec_from_file_location("storm_ledger", FILE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["storm_ledger"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["storm_ledger"]
+    return scripts.load("benchmarks/storm_ledger.py")
 
 
 class Logs:

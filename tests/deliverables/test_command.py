@@ -12,6 +12,8 @@ from couch_explorers.deliverables.model import NOTHING_DEPLOYED
 from couch_explorers.deliverables.render import POSTMAN_COLLECTION, in_language, markdown
 from tests.command_line import couch
 
+pytestmark = pytest.mark.usefixtures("no_user_settings")
+
 
 @pytest.mark.parametrize("language", ["en", "nb"])
 def test_the_list_before_any_deploy_needs_nothing_but_the_command(language):

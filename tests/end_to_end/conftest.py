@@ -2,11 +2,8 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ from couch_explorers.local import faults as fault_settings
 from couch_explorers.local import process, users
 from couch_explorers.local.settings import ACCOUNT_ID, DEFAULT_CANDIDATE
 from couch_explorers.paths import Home
+from tests.bare_cloud import free_port
 
 from .deployed_cloud import copy_deployed
 
@@ -159,22 +157,6 @@ class LocalCloud:
         workspace.client("sqs").send_message(QueueUrl=workspace.queue_url, MessageBody=body)
 
 
-def wait_until(condition: Callable[[], object], *, within_s: float = 60.0, what: str = "the condition"):
-    """The condition's first true value; fails when there is none in time."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not come about within {within_s:.0f} s")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def fresh_cloud(tmp_path_factory, **settings):
     """A cloud with a folder and a port of its own, not yet started; gone afterwards, whatever happened to it."""
@@ -285,3 +267,11 @@ def dead_letters(workspace):
         return None
 
     return taken
+
+
+@pytest.fixture(scope="module")
+def week(local_cloud):
+    """A cloud with a believable week behind it, which is forgotten again."""
+    local_cloud.couch("seed-metrics")
+    yield local_cloud
+    local_cloud.couch("seed-metrics", "--erase")

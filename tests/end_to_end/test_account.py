@@ -40,8 +40,7 @@ from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import EndpointSession, local_session
 from tests import account
 from tests.local.engine.conftest import serve
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 COUCH = str(Path(sys.executable).with_name("couch"))
 SAM = str(Path(sys.executable).with_name("sam"))

@@ -10,8 +10,9 @@ import pytest
 
 from couch_explorers.local import mailbox
 from couch_explorers.paths import Home
+from tests.waiting import wait_until
 
-from .conftest import connected, fresh_cloud, wait_until
+from .conftest import connected, fresh_cloud
 
 # Seconds. The age alarm rings at five time-outs.
 WORKER_TIMEOUT_S = 10

@@ -12,8 +12,7 @@ from couch_explorers.sample_prompts import SAMPLE_PROMPTS
 from tests.java import stand_ins
 from tests.java.image import BUILD_TIME, CLIENT, built_image
 from tests.java.sqs_stand_in import make_certificate, stand_in_of_sqs
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 MISSING = stand_ins.missing()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)

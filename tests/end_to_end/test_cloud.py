@@ -16,8 +16,7 @@ from botocore.exceptions import ClientError
 from benchmarks.tls_front import make_certificate, tls_front
 from couch_explorers.core import image_models
 from couch_explorers.core.jobs import message_body
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 ACTIVE = "stability.stable-image-core-v1:1"
 LEGACY = "amazon.nova-canvas-v1:0"

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from .conftest import wait_until
+from tests.waiting import wait_until
+
 from .test_api import post
 
 EVENTS = Path(__file__).parents[1] / "events"

@@ -11,8 +11,7 @@ from couch_explorers.deliverables.collect import collect
 from couch_explorers.deliverables.render import POSTMAN_COLLECTION
 from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import connect
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -33,14 +33,6 @@ def verdicts(out):
 
 
 @pytest.fixture(scope="module")
-def week(local_cloud):
-    """A cloud with a believable week behind it, which is forgotten again."""
-    local_cloud.couch("seed-metrics")
-    yield local_cloud
-    local_cloud.couch("seed-metrics", "--erase")
-
-
-@pytest.fixture(scope="module")
 def with_a_week(week, tmp_path_factory):
     """The report of a cloud with a week behind it: its folder, what `couch run` said, and its manifest."""
     out = tmp_path_factory.mktemp("reports")

@@ -30,8 +30,9 @@ from couch_explorers.local.engine.authorization.policies import (
 )
 from couch_explorers.local.settings import ACCOUNT_ID
 from couch_explorers.paths import Home
+from tests.waiting import wait_until
 
-from .conftest import connected, deployed_cloud, wait_until
+from .conftest import connected, deployed_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

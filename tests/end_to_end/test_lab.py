@@ -18,8 +18,10 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from couch_explorers.paths import PROJECT_ROOT
+from tests.bare_cloud import free_port
+from tests.waiting import wait_until
 
-from .conftest import COUCH, free_port, wait_until
+from .conftest import COUCH
 
 NOTEBOOK = PROJECT_ROOT / "notebooks" / "prompt_exploration.ipynb"
 

@@ -26,8 +26,9 @@ from couch_explorers.checks import Verdict
 from couch_explorers.deliverables.collect import collect
 from couch_explorers.oncall import redrive
 from couch_explorers.oncall.job_timeline import trace
+from tests.bare_cloud import free_port
 
-from .conftest import COUCH, free_port
+from .conftest import COUCH
 
 MOTO = str(Path(sys.executable).with_name("moto_server"))
 # Not the course's: what is read must come from the deploy.

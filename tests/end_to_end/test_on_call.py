@@ -7,8 +7,7 @@ import pytest
 
 from couch_explorers.oncall import redrive
 from couch_explorers.oncall.job_timeline import JobNotFoundError, trace
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 
 def story_with(workspace, job_id, state, moment=""):

@@ -8,8 +8,7 @@ from PIL import Image
 
 from couch_explorers.core import png
 from couch_explorers.core.jobs import message_body
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("via", ["api", "queue"])

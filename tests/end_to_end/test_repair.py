@@ -8,7 +8,9 @@ import subprocess
 import psutil
 import pytest
 
-from .conftest import COUCH, fresh_cloud, wait_until
+from tests.waiting import wait_until
+
+from .conftest import COUCH, fresh_cloud
 
 
 @pytest.fixture(scope="module")

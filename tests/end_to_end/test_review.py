@@ -19,14 +19,6 @@ FETCHED = re.compile(
 )
 
 
-@pytest.fixture(scope="module")
-def week(local_cloud):
-    """A cloud with a believable week behind it, which is forgotten again."""
-    local_cloud.couch("seed-metrics")
-    yield local_cloud
-    local_cloud.couch("seed-metrics", "--erase")
-
-
 def review(cloud, out, *arguments, environment=None):
     done = cloud.couch("run", "metric_review", *arguments, "--out", str(out), environment=environment, check=False)
     return done, json.loads((out / "metric_review.json").read_text(encoding="utf-8"))

@@ -13,8 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from benchmarks import storm_ledger
 from couch_explorers.core.jobs import message_body
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 MESSAGES = 60
 FAULTS = ("throttle=0.6", "error=0.05", "latency=0.2", "unavailable=0.02", "reset=0.01", "duplicate=0.1", "reorder=0.5")

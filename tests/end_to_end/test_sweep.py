@@ -15,8 +15,7 @@ import pytest
 from couch_explorers.exploration import results
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.paths import Home
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 # Paints 512 x 512, the quickest there is.
 TITAN = "amazon.titan-image-generator-v2:0"

@@ -15,8 +15,7 @@ from couch_explorers.exploration.cache import ImageCache
 from couch_explorers.exploration.reproduce import reproduce
 from couch_explorers.exploration.sweep import Sweep
 from couch_explorers.exploration.sweep_spec import ExplorationError
-
-from .conftest import wait_until
+from tests.waiting import wait_until
 
 TITAN = "amazon.titan-image-generator-v2:0"
 # A sweep of 1,000 is the same call and takes a minute and more on two cores: benchmarks/queue_sweep.py.

@@ -6,7 +6,9 @@ import signal
 import psutil
 import pytest
 
-from .conftest import deployed_cloud, wait_until
+from tests.waiting import wait_until
+
+from .conftest import deployed_cloud
 from .test_pictures import error_note
 
 POLICY_OF_THE_WORKER = ("couch-explorers-42-worker", "worker")

@@ -8,14 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from couch_explorers.exploration import progress
-
-
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
+from tests.waiting import Clock
 
 
 @pytest.fixture

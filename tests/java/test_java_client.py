@@ -3,17 +3,14 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from tests import bare_cloud
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "java_sqs_client"
@@ -39,19 +36,8 @@ def maven():
 @pytest.fixture
 def endpoint(tmp_path):
     """Start a cloud with nothing on it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    log = tmp_path / "cloud.log"
-    with log.open("wb") as output:
-        command = [sys.executable, ROOT / "tests" / "bare_cloud.py", str(port), tmp_path / "cloud"]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            wait_for(f"{url}/_couch/health", process, log)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
+    with bare_cloud.serving(tmp_path / "cloud") as server:
+        yield server.endpoint
 
 
 @pytest.mark.end_to_end
@@ -82,18 +68,6 @@ def test_maven_builds_the_client_and_all_its_tests_run_and_pass(maven, endpoint)
         written = {path.stem for path in CLIENT.glob(f"src/test/java/**/*{ending}.java")}
         assert written
         assert written <= set(ran), f"no test of {sorted(written - set(ran))} ran"
-
-
-def wait_for(url, process, log):
-    """Wait until the cloud answers; fail with what it printed when it never does."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urlopen(url, timeout=5):
-                return
-        except (URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    pytest.fail(f"The local cloud did not start:\n{log.read_text()}")
 
 
 def cases_in(folder):

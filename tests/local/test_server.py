@@ -2,14 +2,7 @@
 
 import asyncio
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -21,8 +14,9 @@ from couch_explorers.local.cloudwatch.store import MetricStore
 from couch_explorers.local.engine.server import LocalCloud
 from couch_explorers.local.synthetic_metrics.writer import SyntheticMetricsError
 from couch_explorers.local.telemetry import service
-from couch_explorers.paths import PROJECT_ROOT, Home
+from couch_explorers.paths import Home
 from couch_explorers.workspace import local_session
+from tests import bare_cloud
 
 
 class FakeTelemetry:
@@ -131,55 +125,22 @@ def test_what_is_not_known_is_answered_with_what_is(ask):
 # A real one
 
 
-@pytest.fixture
-def bare_cloud(tmp_path):
-    """A local cloud with nothing deployed; stopped by the test or after it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    output = (tmp_path / "log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, str(PROJECT_ROOT / "tests" / "bare_cloud.py"), str(port), str(tmp_path / "home")],
-        env={name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))},
-        stdout=output,
-        stderr=subprocess.STDOUT,
-    )
-    process.endpoint = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    try:
-        while True:
-            try:
-                urlopen(f"{process.endpoint}/_couch/health", timeout=5).close()
-                break
-            except (URLError, OSError):
-                assert process.poll() is None, (tmp_path / "log").read_text()
-                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-                time.sleep(0.05)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        output.close()
-
-
 @pytest.mark.end_to_end
-def test_a_stopped_cloud_has_kept_its_metrics(bare_cloud, tmp_path):
-    session = local_session(bare_cloud.endpoint)
-    queue = session.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
-    session.client("sqs").send_message(QueueUrl=queue, MessageBody="A jeep on the savanna")
-    session.client("cloudwatch").put_metric_data(
-        Namespace="CouchExplorers", MetricData=[{"MetricName": "PicturesMade", "Value": 1, "Unit": "Count"}]
-    )
-    with pytest.raises(HTTPError) as refused:
-        urlopen(Request(f"{bare_cloud.endpoint}/_couch/history", method="PUT"), timeout=30)
-    refused.value.close()
+def test_a_stopped_cloud_has_kept_its_metrics(tmp_path):
+    with bare_cloud.serving(tmp_path) as server:
+        session = local_session(server.endpoint)
+        queue = session.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+        session.client("sqs").send_message(QueueUrl=queue, MessageBody="A jeep on the savanna")
+        session.client("cloudwatch").put_metric_data(
+            Namespace="CouchExplorers", MetricData=[{"MetricName": "PicturesMade", "Value": 1, "Unit": "Count"}]
+        )
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(f"{server.endpoint}/_couch/history", method="PUT"), timeout=30)
+        refused.value.close()
 
-    bare_cloud.send_signal(signal.SIGTERM)
-    bare_cloud.wait(60)
-
-    store = MetricStore(Home(Path(tmp_path / "home")).metrics_file)
+    store = MetricStore(Home(tmp_path).metrics_file)
     known = {each.metric for each in store.series(region=REGION)}
     store.close()
     assert refused.value.code == 409
     assert {"PicturesMade", "NumberOfMessagesSent", "SentMessageSize"} <= known
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in server.log

@@ -7,7 +7,7 @@ import pytest
 
 from couch_explorers.aws import PICTURE_BUCKET, STATE_BUCKET
 from couch_explorers.local import terraform
-from tests.end_to_end.conftest import wait_until
+from tests.waiting import wait_until
 
 from .contributing import take_down
 from .stage import MODELS, VARIABLES, for_terraform, missing

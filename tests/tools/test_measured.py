@@ -1,9 +1,9 @@
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import scripts
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "measured.py"
 
@@ -35,12 +35,7 @@ CLIENT = {
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("measured", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for a module's names
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return scripts.load("tools/measured.py")
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import scripts
 
 pytestmark = pytest.mark.programs
 
@@ -101,10 +102,7 @@ def test_a_name_that_is_not_known_is_a_wrong_call(require, names):
 
 
 def test_the_values_of_secrets_are_never_looked_at():
-    spec = importlib.util.spec_from_file_location("require_settings", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    module = scripts.load("tools/require_settings.py")
     asked = []
 
     class Recorded(dict):

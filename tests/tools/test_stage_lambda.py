@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+
+from tests import scripts
 
 pytestmark = pytest.mark.programs
 
@@ -37,10 +38,7 @@ ENVIRONMENT = {
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("stage_lambda", ROOT / "tools" / "stage_lambda.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("tools/stage_lambda.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,7 @@
 """A local cloud on LocalEmu with nothing deployed, one for each module that asks for it."""
 
 import json
-import os
-import socket
 import subprocess
-import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +11,13 @@ from urllib.request import Request, urlopen
 import pytest
 
 from couch_explorers.local.engine.settings import missing_environments
-from couch_explorers.paths import PROJECT_ROOT
 from couch_explorers.workspace import local_session
+from tests import bare_cloud
 from tests.local.engine.functions import Functions
 from tests.local.telemetry.conftest import clock, noted
 
 # The clock and the recorder of the telemetry's tests, for those of the engine's measurements.
 __all__ = ["clock", "noted"]
-START_DEADLINE_S = 120
 
 
 def pytest_collection_modifyitems(items):
@@ -74,36 +69,14 @@ def serve(home, *, environment=None, port=None, path=()):
 
     Its Python looks into the folder in `path` for modules first.
     """
-    if port is None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-    home.mkdir(parents=True, exist_ok=True)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
-    with (home / "log").open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(PROJECT_ROOT / "tests" / "bare_cloud.py"), str(port), str(home), *map(str, path)],
-            env=clean | (environment or {}),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    cloud = EngineCloud(process, port, home)
-    deadline = time.monotonic() + START_DEADLINE_S
-    try:
-        while True:
-            try:
-                urlopen(f"{cloud.endpoint}/_couch/health", timeout=START_DEADLINE_S).close()
-                break
-            except OSError:
-                assert process.poll() is None, cloud.log
-                assert time.monotonic() < deadline, cloud.log
-                time.sleep(0.05)
-        yield cloud
-    finally:
-        for client in cloud.clients:
-            client.close()
-        process.kill()
-        process.wait()
+    with bare_cloud.serving(home, environment=environment, port=port, path=path) as server:
+        cloud = EngineCloud(server.process, server.port, home)
+        try:
+            yield cloud
+        finally:
+            for client in cloud.clients:
+                client.close()
+            server.process.kill()
 
 
 @pytest.fixture(scope="module")

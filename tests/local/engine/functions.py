@@ -2,21 +2,11 @@
 
 import io
 import json
-import time
 import zipfile
-from collections.abc import Callable
 from contextlib import closing, contextmanager
 from itertools import count
 
-
-def wait_until(condition: Callable[[], object], *, within_s: float = 60.0, what: str = "the condition"):
-    """The condition's first true value; fails when there is none in time."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not come about within {within_s:.0f} s")
+from tests.waiting import wait_until
 
 
 def archive(files):

@@ -6,19 +6,10 @@ import pytest
 
 from couch_explorers.local.engine import gateway
 from couch_explorers.local.engine.gateway import GatewayError, Request, StageThrottle, TokenBucket
+from tests.waiting import Clock
 
 THROTTLED = GatewayError("THROTTLED", 429, "TooManyRequestsException", "Too Many Requests")
 FAILED = GatewayError("INTEGRATION_FAILURE", 500, "InternalServerErrorException", "Internal server error")
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from couch_explorers.aws import REGION
 from couch_explorers.local.settings import ACCOUNT_ID
 from tests.local.engine.conftest import serve
-from tests.local.engine.functions import wait_until
+from tests.waiting import wait_until
 
 # Period of an alarm that is judged every ten seconds, and how long its change may take on a busy machine.
 SHORT_S, PATIENCE_S = 10, 120

@@ -10,7 +10,7 @@ from couch_explorers.local.engine.lambda_runtime.function_logs import (
     LogEvent,
     LogPipe,
 )
-from tests.local.engine.functions import wait_until
+from tests.waiting import wait_until
 
 # --- events from the process ------------------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.engine.functions import Functions, wait_until
+from tests.local.engine.functions import Functions
+from tests.waiting import wait_until
 
 ECHO = "def handler(event, context): return event"
 DESCRIBE = """

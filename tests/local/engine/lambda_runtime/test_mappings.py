@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.local.engine.functions import wait_until
+from tests.waiting import wait_until
 
 QUEUES = count(1)
 

@@ -13,7 +13,7 @@ from couch_explorers.local.engine.lambda_runtime.sqs_mapping import (
     ThrottledError,
     failed_items,
 )
-from tests.local.engine.functions import wait_until
+from tests.waiting import wait_until
 
 
 class FakeQueue:

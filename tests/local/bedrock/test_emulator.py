@@ -324,25 +324,23 @@ def test_a_retired_model_says_so_and_the_others_go_on(models):
     assert ask(models, NOVA, body_for(NOVA)).status == 200
 
 
-def test_a_throttled_call_is_answered_promptly_and_not_billed(models, pace, painter):
-    models.faults = Faults(throttle=1.0, latency=30.0)
+@pytest.mark.parametrize(
+    ("faults", "status", "error", "counted"),
+    [
+        ({"throttle": 1.0}, 429, "ThrottlingException", "throttled"),
+        ({"error": 1.0}, 503, "ServiceUnavailableException", "errors"),
+    ],
+)
+def test_failed_call_is_answered_promptly_and_not_billed(models, pace, painter, faults, status, error, counted):
+    models.faults = Faults(latency=30.0, **faults)
 
     answer = ask(models, CORE, body_for(CORE))
 
-    assert (answer.status, answer.headers["x-amzn-errortype"]) == (429, "ThrottlingException")
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (status, error)
     assert pace.now < 0.1
     assert painter.asked == []
-    assert models.stats.to_json() == {"calls": 1, "images": 0, "throttled": 1, "errors": 0, "blocked": 0}
-
-
-def test_an_error_is_answered_promptly_and_not_billed(models, pace):
-    models.faults = Faults(error=1.0, latency=30.0)
-
-    answer = ask(models, CORE, body_for(CORE))
-
-    assert (answer.status, answer.headers["x-amzn-errortype"]) == (503, "ServiceUnavailableException")
-    assert pace.now < 0.1
-    assert models.stats.to_json() == {"calls": 1, "images": 0, "throttled": 0, "errors": 1, "blocked": 0}
+    none = {"calls": 1, "images": 0, "throttled": 0, "errors": 0, "blocked": 0}
+    assert models.stats.to_json() == none | {counted: 1}
 
 
 def test_faults_come_in_about_their_share_and_the_counters_add_up(models):
@@ -366,13 +364,15 @@ def test_the_latency_is_exact_when_a_fault_sets_it(models, pace):
     assert pace.now == 2.0
 
 
-def test_painting_goes_on_within_the_latency_once_a_burst_of_calls_has_been_let_in():
+# The painter begins once a burst of calls has been let in.
+@pytest.mark.parametrize(("takes_s", "answered_s"), [(0.75, 2.0), (3.0, 3.3)])
+def test_painting_goes_on_within_the_latency(takes_s, answered_s):
     pace = Pace()
     began = []
 
     def slow(_prompt, **_rest):
         began.append(pace.now)
-        pace.now += 0.75
+        pace.now += takes_s
         return b"picture"
 
     models = ImageModelEmulator(paint=slow, sleep=pace.sleep, clock=pace.clock)
@@ -380,23 +380,7 @@ def test_painting_goes_on_within_the_latency_once_a_burst_of_calls_has_been_let_
     ask(models, CORE, body_for(CORE))
     models.close()
 
-    assert began == [0.3]
-    assert pace.now == 2.0
-
-
-def test_painting_that_takes_longer_than_the_latency_is_answered_at_once():
-    pace = Pace()
-
-    def slow(_prompt, **_rest):
-        pace.now += 3.0
-        return b"picture"
-
-    models = ImageModelEmulator(paint=slow, sleep=pace.sleep, clock=pace.clock)
-    models.faults = Faults(latency=2.0)
-    ask(models, CORE, body_for(CORE))
-    models.close()
-
-    assert pace.now == 3.3
+    assert (began, pace.now) == ([0.3], answered_s)
 
 
 def test_the_usual_latency_spreads_around_a_second(models, pace):

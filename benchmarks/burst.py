@@ -44,7 +44,7 @@ def calibrate_queue(deployed: workspace.Workspace) -> tuple[float, float]:
 
 
 def queue_model(burst: LoadResult, occupied: float, beside: float) -> np.ndarray:
-    """What the model says of a burst's times to the picture."""
+    """The model's prediction of a burst's times to the picture."""
     arrivals = burst.requests["intended_s"].to_numpy()
     return simulate_jobs(arrivals, occupied, WORKERS).time_to_picture_s + beside
 

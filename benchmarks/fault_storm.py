@@ -48,7 +48,7 @@ def send(sqs: Any, queue_url: str, number: int) -> None:
 
 
 def left(sqs: Any, queue_url: str) -> int:
-    """How many messages are on a queue, waiting or being served."""
+    """The number of messages on a queue, visible or in flight."""
     names = [f"ApproximateNumberOf{count}" for count in COUNTS]
     attributes = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
     return sum(int(attributes[name]) for name in names)
@@ -64,7 +64,7 @@ def wait_until_empty(sqs: Any, queue_url: str) -> None:
 
 
 def stored(deployed: workspace.Workspace, prefix: str) -> int:
-    """How many pictures lie under a prefix."""
+    """The number of pictures under a prefix."""
     pages = deployed.client("s3").get_paginator("list_objects_v2").paginate(Bucket=deployed.bucket, Prefix=prefix)
     return sum(item["Key"].endswith(".png") for page in pages for item in page.get("Contents", []))
 

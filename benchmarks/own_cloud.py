@@ -28,7 +28,7 @@ class OwnCloud:
         self.environment = inherited | {"COUCH_HOME": str(home), "COUCH_REQUEST_LOG": str(home / "requests.jsonl")}
 
     def couch(self, *arguments: str) -> str:
-        """Run `couch`; raises CalledProcessError, with what it said, when it fails."""
+        """Run `couch`; raises CalledProcessError, with its output, when it fails."""
         done = subprocess.run([COUCH, *arguments], env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"couch {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
@@ -39,7 +39,7 @@ class OwnCloud:
         return self.couch("up", "--port", str(self.port))
 
     def stats(self) -> dict[str, int]:
-        """What the image models were asked for so far; `images` is how many pictures a provider would have billed."""
+        """The requests to the image models so far; `images` is the number of pictures a provider would have billed."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_couch/stats") as answer:
             return dict(json.load(answer))
 

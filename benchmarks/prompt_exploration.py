@@ -14,7 +14,7 @@ TEMPLATE = {
 
 
 def seconds(cloud: OwnCloud, seed: int) -> float:
-    """How long the notebook takes with a seed that was not asked for before."""
+    """Time the notebook with a seed that was not used before."""
     parameters = TEMPLATE | {"seeds": [seed]}
     words = [word for name, value in parameters.items() for word in ("-p", name, json.dumps(value))]
     started = time.perf_counter()

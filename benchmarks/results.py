@@ -1,4 +1,4 @@
-"""What a benchmark has measured: printed as a table, and with `--save` kept in `results/` for the documentation and the report."""
+"""A benchmark's measurements: printed as a table, and with `--save` kept in `results/` for the documentation and the report."""
 
 import argparse
 import os
@@ -138,7 +138,7 @@ def commit(root: Path = FOLDER.parents[1]) -> str:
 
 
 def said_by_git(root: Path, *words: str) -> str:
-    """What git answers; nothing where there is no git, or no repository."""
+    """The output of git; empty without git or a repository."""
     try:
         return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

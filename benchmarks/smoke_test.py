@@ -9,7 +9,7 @@ from results import Results, parser
 
 
 def open_seconds(log: Path, since: float, until: float) -> float:
-    """How long at least one request was open between two moments, in Unix seconds."""
+    """The time for which at least one request was open between two times, in Unix seconds."""
     spans = sorted((entry["start"], entry["end"]) for entry in map(json.loads, log.read_text().splitlines()))
     total, reached = 0.0, since
     for start, end in spans:

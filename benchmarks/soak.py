@@ -131,7 +131,7 @@ def size(folder: Path) -> int:
 
 
 def growth(samples: list[Sample], name: str) -> float:
-    """How much larger the last tenth of a soak is than what followed its warm-up, as a share: medians, so that a peak counts little.
+    """The growth from the end of a soak's warm-up to its last tenth, as a share: of medians, so that a peak counts little.
 
     Only moments with the usual number of processes are compared: functions scale out and in with the traffic, and each has its
     memory and its connections, so that their number would tell more about chance than about a leak.

@@ -231,7 +231,7 @@ class Storm:
         return str(json.loads(body)["id"]) if name == OWN else self.loads[name].prompts[body]
 
     def stored(self) -> int:
-        """How many pictures this worker has stored so far."""
+        """The number of pictures this worker has stored so far."""
         with (self.cloud.home / "requests.jsonl").open(encoding="utf-8") as file:
             file.seek(self._read)
             for text in file:
@@ -264,7 +264,7 @@ class Storm:
         return [event["message"] for page in pages for event in page["events"]]
 
     def evidence(self, name: str) -> dict[str, Any]:
-        """What an account of a worker's messages is made from, as JSON."""
+        """The data from which a worker's messages are counted, as JSON."""
         load = self.loads[name]
         function = str(self.deployed.functions["worker"]) if name == OWN else EXAM_FUNCTION
         return {

@@ -90,7 +90,7 @@ class ExtraCall:
 
 @dataclass
 class Account:
-    """What became of the messages of one worker."""
+    """The outcomes of one worker's messages."""
 
     sent: int
     calls: int
@@ -110,7 +110,7 @@ class Account:
     stored: list[float] = field(default_factory=list)
 
     def causes(self) -> dict[str, int]:
-        """How many extra calls each cause has, the most frequent first."""
+        """The number of extra calls by cause, the most frequent first."""
         counted: dict[str, int] = defaultdict(int)
         for each in self.extra:
             counted[each.cause] += 1
@@ -197,7 +197,7 @@ def billed_calls(model_log: Iterable[Mapping[str, Any]], jobs: Mapping[str, str]
 
 
 def total_calls(model_log: Iterable[Mapping[str, Any]], jobs: Mapping[str, str]) -> int:
-    """How many valid calls the model got for these prompts; throttled ones carry no prompt and are not among them."""
+    """The number of valid calls to the model for these prompts; throttled ones have no prompt and are not counted."""
     return sum(line["event"] == "begun" and line["prompt"] in jobs for line in model_log)
 
 

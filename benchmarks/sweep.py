@@ -55,7 +55,7 @@ print(time.perf_counter() - started)
 
 
 def environment(cloud: OwnCloud) -> dict[str, str]:
-    """What a plain boto3 program needs to reach the local cloud."""
+    """The settings with which a plain boto3 program reaches the local cloud."""
     deployed = json.loads((cloud.home / "deployment.json").read_text())["workspace"]
     folder = cloud.home / "loop"
     folder.mkdir(exist_ok=True)
@@ -76,7 +76,7 @@ def environment(cloud: OwnCloud) -> dict[str, str]:
 
 
 def seconds(script: str, variables: dict[str, str], *arguments: object) -> float:
-    """What a script in a new process says that it took."""
+    """The duration that a script in a new process reports."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, env=variables, check=False, capture_output=True, text=True)
     if done.returncode:

@@ -30,7 +30,7 @@ for number in range(int(sys.argv[1])):
 
 
 def environment(cloud: OwnCloud, stage: Path) -> dict[str, str]:
-    """What the deployed worker has in its environment, with the stage as its only own code."""
+    """The environment of the deployed worker, with the staged package as its only code of ours."""
     deployed = json.loads((cloud.home / "deployment.json").read_text())["workspace"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COUCH_"))}
     return clean | {

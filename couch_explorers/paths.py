@@ -30,7 +30,7 @@ class Home:
 
     @property
     def deployment_file(self) -> Path:
-        """What is deployed: names, URLs, and the fingerprint of the sources."""
+        """The record of the deployment: names, URLs, and the fingerprint of the sources."""
         return self.path / "deployment.json"
 
     @property

@@ -93,7 +93,7 @@ def _connect_aws(candidate: str | int | None, region: str | None) -> Workspace:
 
 
 def _aws_region(region: str | None) -> str:
-    """Where both stacks are on AWS: what is named, else COUCH_REGION, else the course's region."""
+    """The AWS region of both stacks: the given one, else COUCH_REGION, else the course's region."""
     if region:
         return check_region(region)
     named = os.environ.get("COUCH_REGION")

@@ -1,6 +1,6 @@
-"""What may stand on a GitHub job's page, and among its artifacts: no secret, and not too much. GitHub itself masks its log alone.
+"""Check what is put on a GitHub job's page and in its artifacts: no secrets, and limited in size. GitHub masks only its log.
 
-Standard library only: a report is also told of where the project's environment could not be made.
+Standard library only: it also runs where the project's environment could not be installed.
 """
 
 from __future__ import annotations

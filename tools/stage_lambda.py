@@ -40,7 +40,7 @@ ARCHIVE_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class StageError(Exception):
-    """Why there is no stage; one sentence."""
+    """The reason why there is no staged package; one sentence."""
 
 
 def stage(name: str, target: Path, *, root: Path = ROOT, cache: Path = CACHE) -> list[Path]:

@@ -90,7 +90,7 @@ UNREADABLE = ResponseParserError
 
 
 class Problem(NamedTuple):
-    """What is wrong with the AWS configuration or credentials, and what to do: two sentences, the last without a full stop."""
+    """The error in the AWS configuration or credentials, and its remedy: two sentences, the last without a full stop."""
 
     what: str
     remedy: str

@@ -39,7 +39,7 @@ def pause_ceiling_s(attempts: int) -> int:
 
 @dataclass(frozen=True)
 class Attempts:
-    """How often a model is called for one picture within an invocation.
+    """Limits on how often a model is called for one picture within an invocation.
 
     The caller repeats a call itself, with a client that makes a single attempt, because it has to look for the picture in
     between: another delivery of the same job may have stored it meanwhile.

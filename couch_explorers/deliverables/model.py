@@ -16,7 +16,7 @@ class DeliverablesError(Exception):
 
 
 class Reason(StrEnum):
-    """Why a row is empty; each language has a sentence for it, which says how to fill the row."""
+    """The reason why a row is empty; each language has a sentence for it, which says how to fill the row."""
 
     API_NOT_ON_AWS = "api_not_on_aws"
     API_NOT_LOCAL = "api_not_local"

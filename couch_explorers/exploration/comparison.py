@@ -136,7 +136,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """How much the pictures differ."""
+        """The difference between the pictures."""
         return difference_sentence(*self.pictures)
 
     @property

@@ -209,7 +209,7 @@ class PageBody:
 
 @dataclass(frozen=True)
 class Paging:
-    """How the cells of a sheet are distributed over pages."""
+    """The distribution of a sheet's cells over pages."""
 
     tiles: Sequence[CellView]
     arrangement: Arrangement

@@ -66,7 +66,7 @@ STAND_IN_NOTE = "Local stand-in: no model has looked at the pictures."
 
 
 class JudgeStatus(StrEnum):
-    """How the judging of a picture ended."""
+    """The outcome of judging a picture."""
 
     JUDGED = "judged"  # asked in this run, and paid
     CACHED = "cached"  # judged before, with the same rubric, model and prompt version

@@ -48,7 +48,7 @@ PLAN_DTYPES = {"number": "int64", "seed": "int64", "cfg_scale": "float64", "usd"
 
 
 class Planned(StrEnum):
-    """What a run would do with a cell."""
+    """The action that a run would take for a cell."""
 
     NEW = "new"  # request it, and pay
     CACHED = "cached"  # use the cached picture

@@ -39,7 +39,7 @@ OLD_NOTE_FIELD = "old_note"
 
 
 class Sender(StrEnum):
-    """Who requested the picture; the value becomes the reason in its row."""
+    """The requester of a picture; the value becomes the reason in its row."""
 
     THIS_RUN = ""
     NOBODY = "Fetched from the bucket."

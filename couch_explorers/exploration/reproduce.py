@@ -33,7 +33,7 @@ COPY_SUFFIX = "-again"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a picture was made, read from the picture itself.
+    """The parameters of a picture, read from the picture itself.
 
     `job` requests it again, with the seed that was used; `parameters` are the embedded ones; `png` is the picture.
     """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a cell ended."""
+    """The outcome of a cell."""
 
     MADE = "made"  # generated in this run, and paid for
     CACHED = "cached"  # already existed, locally or in the bucket; not paid for
@@ -90,7 +90,7 @@ def variables_of(cells: Iterable[Templated]) -> list[str]:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What is common to all rows of a run's frame: its `context`.
+    """The values common to all rows of a run's frame: its `context`.
 
     `target` is where its pictures were made, "" if unknown; `run` is the folder of the saved run, None if it was not saved;
     `unstarted` says why a run was not started, "" if it was.

@@ -50,7 +50,7 @@ PAIRS_A_PAGE = 4
 
 
 class Change(StrEnum):
-    """How the two pictures of a pair differ."""
+    """The difference between the two pictures of a pair."""
 
     SAME = "same"  # byte for byte, or pixel by pixel
     NEAR = "near"  # at most NEAR_BITS of the perceptual hash

@@ -1,1 +1,1 @@
-"""What `couch lab` adds to JupyterLab: other defaults, and a kernel that leaves notebooks as git has them."""
+"""Extend JupyterLab for `couch lab`: other defaults, and a kernel that leaves notebooks as they are in git."""

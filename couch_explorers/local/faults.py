@@ -34,7 +34,7 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong at the local image models, at S3 and SQS, and on the way of messages.
+    """Faults to inject at the local image models, at S3 and SQS, and in the delivery of messages.
 
     Of the image models: `throttle`, `error` and `filter` are shares (0 to 1) of calls that are throttled, of calls that find the
     service unavailable, and of pictures that the content filter withholds; `hang` is the share of calls whose pictures are made and

@@ -49,7 +49,7 @@ def choose_port(home: Home, requested: int | None) -> int:
 
 
 def how_to_move(port: int) -> str:
-    """How to move a cloud to another port."""
+    """Advice on moving a cloud to another port."""
     return f"To begin again on another: couch down --erase, then couch up --port {port}"
 
 
@@ -356,7 +356,7 @@ def start(home: Home, asked_port: int | None = None) -> tuple[Cloud, str]:
         if time.monotonic() > deadline:
             process.kill()
             home.cloud_file.unlink(missing_ok=True)
-            raise CloudError(f"The local cloud did not answer within {START_DEADLINE_S:.0f} s. What it said: {log}")
+            raise CloudError(f"The local cloud did not answer within {START_DEADLINE_S:.0f} s. Its log: {log}")
         time.sleep(POLL_S)
     if unclean:
         return cloud, f"had not been stopped: {_LOST}; started again"

@@ -192,7 +192,7 @@ def _live() -> Iterator[Report]:
 
 
 def summary(cloud: Cloud, result: Deployment) -> str:
-    """What is there now, and what to type next."""
+    """Summarize what is deployed and the commands to use next."""
     workspace = result.workspace
     lines = [
         f"Local cloud  {cloud.endpoint}   candidate {workspace.candidate}",

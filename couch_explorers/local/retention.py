@@ -1,4 +1,4 @@
-"""How long the local cloud keeps things, and what `couch down --prune` deletes.
+"""Retention in the local cloud, and what `couch down --prune` deletes.
 
 Of itself it deletes what AWS would: metrics after 15 months (`cloudwatch.store`), log streams after the retention of their group (here, at
 each `couch up`). All else stays until it is pruned: e-mails, copies of `couch paint`, and the images and runs of the local target. Images
@@ -31,7 +31,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was deleted of one kind: its name in the singular, how many, and their bytes.
+    """The deletions of one kind: its name in the singular, their number, and their bytes.
 
     `left` counts those that should have been deleted and are still there, `why` says for one of them why.
     """

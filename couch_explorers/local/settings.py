@@ -1,4 +1,4 @@
-"""Where the local cloud lives and which services it offers."""
+"""The local cloud's directory, and the services it offers."""
 
 import os
 import sys
@@ -52,7 +52,7 @@ def tool_environment(endpoint: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class StackSettings:
-    """What may differ between two local deployments."""
+    """The settings in which local deployments may differ."""
 
     candidate: str = DEFAULT_CANDIDATE
     worker_timeout_s: int = WORKER_TIMEOUT_S
@@ -69,7 +69,7 @@ class StackSettings:
 
     @property
     def stem(self) -> str:
-        """How every resource's name begins."""
+        """The prefix of every resource's name."""
         return f"couch-explorers-{self.candidate}"
 
     @property

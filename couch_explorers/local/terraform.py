@@ -130,7 +130,7 @@ def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def provider_source() -> ProviderSource:
-    """Where the AWS provider comes from: COUCH_TF_MIRROR, an implied folder, the registry, or a mirror of the system.
+    """The source of the AWS provider: COUCH_TF_MIRROR, an implied folder, the registry, or a mirror of the system.
 
     Raises TerraformError when there is none.
     """

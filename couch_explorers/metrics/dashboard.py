@@ -127,5 +127,5 @@ def _annotations(keys: tuple[SeriesKey, ...]) -> list[dict[str, Any]]:
 
 
 def metrics_shown() -> int:
-    """How many metrics the dashboard shows, at most: each statistic of one, and a job's failures by every reason there is."""
+    """The maximum number of metrics on the dashboard: each statistic of one, and a job's failures by every reason there is."""
     return sum(len(part.keys) for chart in charts.ALL for part in chart.subplots) + len(reasons())

@@ -41,7 +41,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """What to fetch: windows (the first is `now`), periods in seconds, the window to compare with, and notes on omissions.
+    """The metrics to fetch: windows (the first is `now`), periods in seconds, the window to compare with, and notes on omissions.
 
     `compare` is None if nothing is compared.
     """

@@ -234,7 +234,7 @@ LOOKUP_THREADS = 8
 
 
 class Action(StrEnum):
-    """What to do with a dead-letter message."""
+    """The action for a dead-letter message."""
 
     SEND = "send"
     REFUSE = "refuse"  # it stays where it is
@@ -243,7 +243,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do with one job, and why.
+    """The decision on one job, with its reason.
 
     `messages` are all of the job's, oldest first: a worker that was stopped between two steps has written two. `body` is what
     is sent; `forced` means that it is sent although it would be refused.

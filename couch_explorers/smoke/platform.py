@@ -90,7 +90,7 @@ class Prerequisites:
 
     @property
     def blocking(self) -> str:
-        """Why nothing should be paid for, as one sentence; empty if nothing prevents it."""
+        """The reason not to run the parts that cost money, as one sentence; empty if nothing prevents it."""
         failed = [check.name for check in self.checks if check.verdict is Verdict.BAD]
         return f"Nothing was paid, because a check before it failed: {'; '.join(failed)}." if failed else ""
 

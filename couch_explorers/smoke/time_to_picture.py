@@ -21,7 +21,7 @@ COMPLETE = "Complete"
 
 @dataclass(frozen=True)
 class Wait:
-    """How to wait for the metric of a part's pictures; `since` is the part's start."""
+    """Settings for the wait for the metric of a part's pictures; `since` is the part's start."""
 
     since: datetime
     clock: Callable[[], float]

@@ -1,4 +1,4 @@
-"""What is deployed, read from the services all at once: names and settings, None for a part that is not there.
+"""Read the deployment from all services at once: names and settings, None for a part that does not exist.
 
 A setting is None where AWS did not answer; `Deployed.notes` then says why.
 """

@@ -66,7 +66,7 @@ class ConverseRefusedError(Exception):
 
 @dataclass(frozen=True)
 class JudgeRequest:
-    """What is read of a Converse request: the size and parameters of its pictures, its text, and the tool that it forces."""
+    """The fields of a Converse request that judging uses: its pictures' sizes and parameters, its text, and the tool it forces."""
 
     pictures: list[tuple[int, int]]
     parameters: dict[str, Any]

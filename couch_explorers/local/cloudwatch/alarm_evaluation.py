@@ -148,7 +148,7 @@ class UnsupportedAlarmError(Exception):
 
 @dataclass(frozen=True)
 class Rule:
-    """What an alarm watches, and when it goes into ALARM: at `to_alarm` breaching points out of the last `periods`.
+    """The query of an alarm, and when it goes into ALARM: at `to_alarm` breaching points out of the last `periods`.
 
     An alarm on metric math has `queries`, and no metric, statistic and unit of its own.
     """
@@ -201,7 +201,7 @@ class Rule:
 
     @property
     def evaluation_range(self) -> int:
-        """How many periods are evaluated."""
+        """The number of periods that are evaluated."""
         return self.periods + max(EXTRA_PERIODS, MINUTE_S // self.period_s)
 
     @property
@@ -211,7 +211,7 @@ class Rule:
 
     @property
     def interval_s(self) -> int:
-        """How often the alarm is evaluated: each minute, or each period where that is shorter."""
+        """The interval between evaluations: each minute, or each period where that is shorter."""
         return min(self.period_s, MINUTE_S)
 
     def breaches(self, value: float) -> bool:
@@ -236,7 +236,7 @@ class Rule:
 
     @property
     def significant_samples(self) -> float:
-        """How many samples a period needs for its percentile to be evaluated; 0 without EvaluateLowSampleCountPercentile."""
+        """The samples a period needs for its percentile to be evaluated; 0 without EvaluateLowSampleCountPercentile."""
         extended = statistics.parse(self.statistic) if self.statistic and self.ignores_low_samples else None
         if extended is None or extended.kind != "p":
             return 0.0

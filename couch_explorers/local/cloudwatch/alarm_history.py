@@ -99,7 +99,7 @@ def _filled(rule: Rule, judgement: Judgement) -> str:
 
 
 def _minimum(rule: Rule, in_alarm: bool) -> str:  # noqa: FBT001
-    """How many points the change needed; named only by an alarm that names DatapointsToAlarm.
+    """The number of points the change needed; only for an alarm that sets DatapointsToAlarm.
 
     As on AWS the change is worded as one between OK and ALARM, even where the alarm is new.
     """

@@ -232,7 +232,7 @@ class Evaluation:
         return labels
 
     def value_of(self, query_id: str) -> metric_math.Value:
-        """What the query of this Id gives. ExpressionError where there is none, or where it names itself."""
+        """The result of the query with this Id. ExpressionError if there is none, or if it refers to itself."""
         if query_id not in self.by_id:
             raise ExpressionError(f"{query_id} is the Id of no query.")
         if query_id in self._open:
@@ -498,7 +498,7 @@ def _result(query: Mapping[str, Any], label: str, units: Sequence[str] = ()) -> 
 
 
 def _resumed(token: str | None, fingerprint: str) -> tuple[int, int | None]:
-    """Where a page begins: the number of the series, and the time beyond which its points go on."""
+    """The start of a page: the number of the series, and the time after which its points continue."""
     if not token:
         return 0, None
     number, beyond = _untoken(token, fingerprint, 2)
@@ -515,7 +515,7 @@ def _token(content: list[Any]) -> str:
 
 
 def _untoken(token: str, fingerprint: str, length: int) -> list[Any]:
-    """What a token holds beyond its fingerprint; a token of another request is refused."""
+    """The contents of a token without its fingerprint; a token of another request is refused."""
     try:
         content = json.loads(base64.urlsafe_b64decode(token))
     except ValueError:

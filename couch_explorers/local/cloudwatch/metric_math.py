@@ -61,10 +61,10 @@ Value = float | Series | list[Series]
 
 
 class Context(Protocol):
-    """What an expression is computed in."""
+    """The context in which an expression is evaluated."""
 
     def value_of(self, query_id: str) -> Value:
-        """What the query of this Id gives. ExpressionError where there is none."""
+        """The result of the query with this Id. ExpressionError if there is none."""
 
     def metrics(self) -> Sequence[tuple[str, Series]]:
         """The series of every query for a metric, with its Id."""

@@ -111,7 +111,7 @@ DROP = "DELETE FROM samples WHERE series IN (SELECT id FROM series) AND time < :
 
 
 def retention_s(period_s: int) -> int:
-    """How long CloudWatch keeps points of a period.
+    """The time for which CloudWatch keeps points of a period.
 
     Raises:
         ValueError: CloudWatch has no such period.

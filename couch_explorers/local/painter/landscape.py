@@ -1,4 +1,4 @@
-"""What every landscape is made of: sky, ridges, water, trees and buildings; peaks with snow, cones, cliffs and the ground in front."""
+"""The parts of a landscape: sky, ridges, water, trees and buildings; peaks with snow, cones, cliffs and the ground in front."""
 
 from __future__ import annotations
 

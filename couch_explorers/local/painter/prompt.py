@@ -1,4 +1,4 @@
-"""What a prompt asks for: place, hour, film, mood and subjects, found by their words in English and Norwegian."""
+"""Parse a prompt: place, hour, film, mood and subjects, found by their words in English and Norwegian."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ SEVERAL = (
 
 @dataclass(frozen=True)
 class Brief:
-    """What a picture shows.
+    """The contents of a picture.
 
     `place` and `hour` are keys of PLACES and HOURS, or "hills" and "day" where the prompt names none; `films`, `moods`
     and `subjects` hold keys of their tables, in the tables' order; `several` are the subjects asked for in the plural.

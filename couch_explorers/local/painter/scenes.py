@@ -264,7 +264,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """How a subject is placed.
+    """The placement of a subject.
 
     `size` is its height as a share of the canvas's unit, `room` its width in the same measure, `back` how far behind the
     ground line it stands (share of the height); `own` is the colour of its accents, None for the light's own.

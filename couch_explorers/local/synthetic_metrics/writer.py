@@ -115,7 +115,7 @@ class SyntheticMetricsError(Exception):
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the time range (Unix time, the end excluded), its incidents, deploy and totals."""
+    """Summary of the written metrics: the time range (Unix time, the end excluded), its incidents, deploy and totals."""
 
     candidate: str
     start_s: int

@@ -1,1 +1,1 @@
-"""What the local cloud measures of itself: metrics of queues, functions, the API and log lines."""
+"""The local cloud's own metrics: of queues, functions, the API and log lines."""

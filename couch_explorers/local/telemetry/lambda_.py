@@ -59,7 +59,7 @@ def _dimensions(arn: str) -> tuple[Mapping[str, str], ...]:
 
 @dataclass
 class Level:
-    """How many run now, and the most that ran at once in the minute that began at `minute_s`."""
+    """The number running now, and the maximum at once in the minute that began at `minute_s`."""
 
     minute_s: int
     running: int = 0

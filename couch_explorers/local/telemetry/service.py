@@ -95,7 +95,7 @@ class Ticker:
         return True
 
     def next_in_s(self) -> float:
-        """How many seconds until the next tick or beat is due."""
+        """The seconds until the next tick or beat is due."""
         every_s = BEAT_S if self._beat else MINUTE_S
         return every_s - self._clock() % every_s + AFTER_S
 
@@ -124,7 +124,7 @@ class NotDeployedError(Exception):
 
 
 class Engine(Protocol):
-    """What the telemetry needs of the engine that it measures."""
+    """The interface of the engine that the telemetry uses."""
 
     def attach(self, telemetry: Telemetry) -> None:
         """Let what happens in the engine be measured from now on, and metrics be stored. Once a process."""

@@ -36,7 +36,7 @@ State = Literal["visible", "in_flight", "delayed"]
 
 
 class MessageState(NamedTuple):
-    """What a queue knows of a message: since when it lies there (Unix time), and how often it was received there.
+    """A message in a queue: the time it arrived (Unix time), and how often it was received there.
 
     Both begin again when a message is moved to a dead-letter queue.
     """
@@ -48,7 +48,7 @@ class MessageState(NamedTuple):
 
 @dataclass
 class Counts:
-    """What happened at one queue in one minute; sizes in bytes.
+    """The activity of one queue in one minute; sizes in bytes.
 
     `reported` names the metrics of the minute that were recorded before: they need no zero at its end.
     """
@@ -70,7 +70,7 @@ class Counts:
         self.bytes_sent += size
 
     def by_metric(self) -> dict[str, int]:
-        """How often each thing happened."""
+        """The number of times each event happened."""
         return {
             "NumberOfMessagesSent": self.sent,
             "NumberOfMessagesReceived": self.received,
@@ -160,7 +160,7 @@ class QueueCounter:
 
 
 def depth(queue: str, messages: Iterable[MessageState], minute_s: int, now_s: float) -> tuple[Sample, ...]:
-    """What lies in a queue (its ARN) at the end of a minute: how many messages, and the age of the oldest that counts."""
+    """The contents of a queue (its ARN) at the end of a minute: the number of messages, and the age of the oldest that counts."""
     counts: dict[State, int] = {"visible": 0, "in_flight": 0, "delayed": 0}
     age_s = 0.0
     for message in messages:

@@ -83,7 +83,7 @@ _V4_QUERY = (
 
 
 class Fault(StrEnum):
-    """What is wrong with a signature; each service has its own error for it."""
+    """The defect of a signature; each service has its own error for it."""
 
     INCOMPLETE = "incomplete"
     MISMATCH = "mismatch"

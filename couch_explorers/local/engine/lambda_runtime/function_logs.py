@@ -28,7 +28,7 @@ class LogEvent:
 
 @dataclass(frozen=True)
 class LogBatch:
-    """What one execution environment wrote, in its order."""
+    """The output of one execution environment, in order."""
 
     function_name: str
     region: str

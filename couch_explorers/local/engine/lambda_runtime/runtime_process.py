@@ -184,7 +184,7 @@ ACCEPTED = _response(202, b'{"status":"OK"}\n')
 
 
 class Ending(Enum):
-    """How a phase of the runtime ended."""
+    """The outcome of a phase of the runtime."""
 
     READY = auto()  # the runtime asks for an event
     RESPONSE = auto()

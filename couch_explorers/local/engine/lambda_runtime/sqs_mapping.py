@@ -211,7 +211,7 @@ class SqsMapping:
 
 
 class Concurrency:
-    """How many batches may be handled at a time: few at first, more while all are in use, fewer while the function fails."""
+    """The number of batches that may be handled at a time: few at first, more while all are in use, fewer while the function fails."""
 
     def __init__(self, maximum: int) -> None:
         self.maximum = maximum

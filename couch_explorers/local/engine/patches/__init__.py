@@ -1,4 +1,4 @@
-"""Where LocalEmu behaves differently from AWS: patches, one module for each service, and two for what all requests pass.
+"""Patches for LocalEmu where it differs from AWS: one module for each service, and two for all requests.
 
 A module of patches has `apply()`, which changes LocalEmu before its services load, and `SEAMS`: every private piece of LocalEmu that
 it replaces or relies on, as "module:qualified.name", with a digest of the piece's source in the pinned release. After an upgrade,

@@ -1,4 +1,4 @@
-"""What every request passes: the handler chain, refusals that are no service's own, and how responses are written.
+"""Patches for every request: the handler chain, errors common to all services, and how responses are written.
 
 - A request that cannot be parsed, or lacks a required parameter, is refused in AWS's words, where LocalEmu answers 500 with those of a
   Python exception: https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html and the other services' pages of that name.

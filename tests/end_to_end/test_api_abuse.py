@@ -14,9 +14,9 @@ SECONDS = 60
 
 
 @pytest.fixture
-def document(workspace):
+def document(workspace, deployer):
     """The OpenAPI document as `aws apigateway get-export` writes it into a file."""
-    gateway = workspace.client("apigateway")
+    gateway = deployer.client("apigateway")
     apis = {api["name"]: api["id"] for api in gateway.get_rest_apis()["items"]}
     exported = gateway.get_export(
         restApiId=apis[f"couch-explorers-{workspace.candidate}-api"], stageName="prod", exportType="oas30"

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from couch_explorers import cli, workspace
 from couch_explorers.aws import bootstrap
 from couch_explorers.aws.bootstrap import Step
-from couch_explorers.cli import options
+from couch_explorers.cli import local_cloud, options
 from couch_explorers.cli.notebooks import joined_pairs
 from couch_explorers.local import process
+from couch_explorers.local.retention import Pruned
 from couch_explorers.paths import PROJECT_ROOT
 from tests import hostile
 from tests.aws_fakes.validated import checked
@@ -216,3 +217,14 @@ def test_commands_print_json_only_by_the_function_that_escapes_what_steers_a_ter
     modules = (PROJECT_ROOT / "couch_explorers" / "cli").glob("*.py")
 
     assert [path.name for path in modules if "ensure_ascii=False" in path.read_text(encoding="utf-8")] == []
+
+
+def test_pruning_that_left_objects_says_so_and_fails(monkeypatch):
+    left = Pruned("object in the bucket", count=1, size=10, left=2, why="SlowDown: Please reduce your request rate")
+    monkeypatch.setattr(local_cloud, "_prune_bucket", lambda *_: [left])
+
+    done = couch("down", "--prune")
+
+    assert done.returncode == 1
+    assert "1 object in the bucket" in done.stdout
+    assert done.stderr == f"{left.problem}\n"

@@ -12,7 +12,7 @@ from tests.aws_fakes.models import drawn
 from tests.aws_fakes.validated import refusal
 from tests.exploration.scenario import BUCKET, make_cells, painted
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 
 @pytest.fixture

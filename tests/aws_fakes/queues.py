@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from tests.aws_fakes.services import STARTED, Failing
+from tests.aws_fakes.validated import RefusalError
 
 # SQS API reference, "Common errors".
 DENIAL = ("AccessDeniedException", 400)
@@ -35,6 +36,9 @@ class Queues(Failing):
 
     def send_message(self, *, QueueUrl, MessageBody, MessageAttributes):  # noqa: N803 - SQS's names
         self.called("send")
+        # SQS takes Number and Binary, too; no message of a worker has one.
+        if any(attribute["DataType"] != "String" for attribute in MessageAttributes.values()):
+            raise RefusalError("InvalidParameterValue", 400)
         attributes = {name: attribute["StringValue"] for name, attribute in MessageAttributes.items()}
         self.sent.append(SentMessage(QueueUrl, MessageBody, attributes))
         number = len(self.sent)

@@ -247,6 +247,7 @@ def test_a_permanent_failure_leaves_a_note_for_whoever_waits(worker, message, co
 
     worker.module.lambda_handler(message('{"prompt": "A fjord", "id": "fjord-1", "seed": 5}'), context)
 
+    assert worker.s3.objects["42/fjord-1.error.json"].content_type == "application/json"
     note = worker.s3.notes["42/fjord-1.error.json"]
     written = note.pop("time")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written)

@@ -173,8 +173,10 @@ def deployed_cloud(tmp_path_factory, **settings):
 
     def deploy(folder):
         original = LocalCloud(folder, free_port(), **settings)
-        original.up()
-        original.couch("down")
+        try:
+            original.up()
+        finally:
+            original.couch("down")
         return original.port
 
     # Each of xdist's processes has a folder of its own within that of the run.

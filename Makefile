@@ -38,7 +38,7 @@ unit: .venv/.project ## the tests that start nothing and draw little (1 min)
 kills: .venv/.synced ## kill the local cloud 100 times, count what is lost (1 h)
 	@$(BIN)/python -m tests.local.engine.kills 50
 
-abuse: .venv/.project ## thousands of broken requests and orders of faults (15 min)
+abuse: .venv/.project ## thousands of broken requests and orders of faults (12 min)
 	@COUCH_HYPOTHESIS_PROFILE=abuse $(BIN)/pytest tests/lambda_code/test_deliveries.py tests/sam_lambda/test_abuse.py \
 	  tests/sam_lambda/test_openapi.py
 

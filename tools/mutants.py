@@ -168,18 +168,21 @@ def describe(name: str) -> Mutant:
         " ".join(line[1:].strip() for line in lines if line.startswith(sign) and not line.startswith(sign * 3))
         for sign in "-+"
     )
-    function = re.sub(r"(\.)x_?(?=[^.]*$)", r"\1", name.rpartition("__mutmut_")[0]).replace("ǁ", ".").replace("..", ".")
-    return Mutant(function, *parts)
+    return Mutant(function_of(name), *parts)
 
 
-def kept(patterns: Sequence[str]) -> set[Mutant]:
-    """The changes that are known to change nothing, those that match where there are patterns."""
+def function_of(name: str) -> str:
+    """The function that a change is in: mutmut's names mark functions with x_ and methods with xǁ."""
+    return re.sub(r"(\.)x_?(?=[^.]*$)", r"\1", name.rpartition("__mutmut_")[0]).replace("ǁ", ".").replace("..", ".")
+
+
+def kept(functions: set[str] | None = None) -> set[Mutant]:
+    """The changes that are known to change nothing, by default those of all functions."""
     listed = tomllib.loads(KEPT.read_text(encoding="utf-8")).get("kept", [])
     mutants = {Mutant(each["function"], each["without"], each["changed"]) for each in listed}
     if len(mutants) < len(listed) or not all(each["reason"].strip() for each in listed):
         sys.exit(f"{KEPT.name} lists a change twice, or without a reason.")
-    prefixes = [pattern.rstrip("*") for pattern in patterns] or [""]
-    return {mutant for mutant in mutants if mutant.function.startswith(tuple(prefixes))}
+    return {mutant for mutant in mutants if functions is None or mutant.function in functions}
 
 
 def report(survivors: Iterable[Mutant], known: set[Mutant]) -> int:
@@ -230,7 +233,7 @@ def main(arguments: Sequence[str]) -> int:
     with ThreadPoolExecutor(options.processes) as pool:
         seen = list(pool.map(is_seen_alone, unseen))
     survivors = [describe(name) for name, found in zip(unseen, seen, strict=True) if not found]
-    known = kept(options.patterns)
+    known = kept({function_of(name) for name in statuses} if options.patterns else None)
     code = report(survivors, known)
     counted = Counter(survivors)
     print(

@@ -95,7 +95,7 @@ SENTENCES = {
         ("ConflictException", 400, "", ModelAnswerError),
     ],
 )
-def test_an_error_that_bedrock_answers_is_said_in_our_words(client_error, code, status, message, kind):
+def test_an_error_that_bedrock_answers_is_reported_in_our_words(client_error, code, status, message, kind):
     error = model_error(TITAN, client_error(code, status, message))
 
     assert type(error) is kind
@@ -134,11 +134,11 @@ def test_long_refusal_is_quoted_with_300_characters(client_error):
         ),
     ],
 )
-def test_an_error_on_the_way_to_bedrock_is_said_in_our_words(error, kind, sentence):
-    said = model_error(TITAN, error)
+def test_an_error_on_the_way_to_bedrock_is_reported_in_our_words(error, kind, sentence):
+    translated = model_error(TITAN, error)
 
-    assert type(said) is kind
-    assert said.detail == sentence
+    assert type(translated) is kind
+    assert translated.detail == sentence
 
 
 def test_retired_model_names_the_one_to_use_instead(client_error):
@@ -213,9 +213,9 @@ def test_missing_right_to_the_bucket_does_not_pass(client_error, status):
     ],
 )
 def test_an_error_on_the_way_to_s3_passes_or_does_not(error, passing, sentence):
-    said = storage_error("read", "pictures", error)
+    translated = storage_error("read", "pictures", error)
 
-    assert (said.passing, said.detail) == (passing, sentence)
+    assert (translated.passing, translated.detail) == (passing, sentence)
 
 
 @pytest.mark.parametrize("page", ["<!doctype html>\n<title>Bad gateway</title>", "\r\n <html>"])

@@ -147,7 +147,7 @@ def test_trouble_that_passes_is_tried_again_until_the_picture_comes(
     ],
     ids=str,
 )
-def test_trouble_that_stays_is_tried_as_often_as_was_said(make_client, make_job, server, trouble, kind):
+def test_trouble_that_stays_is_tried_as_often_as_configured(make_client, make_job, server, trouble, kind):
     server.script = [trouble] * 5
 
     with pytest.raises(kind):

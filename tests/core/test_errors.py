@@ -36,7 +36,7 @@ def test_an_error_carries_its_reason_its_sentence_and_whether_it_passes(name):
 
 
 @pytest.mark.parametrize("passing", [True, False])
-def test_whether_a_storage_error_passes_is_said_where_it_is_raised(passing):
+def test_whether_a_storage_error_passes_is_stated_where_it_is_raised(passing):
     error = StorageError("S3 is tired.", passing=passing)
 
     assert (error.reason, error.status, error.passing) == ("Storage", 502, passing)

@@ -309,7 +309,7 @@ def test_a_picture_that_vanishes_between_two_looks_passes(make_job, s3, client_e
 
 @pytest.mark.parametrize(("call", "verb"), [("list", "list"), ("put", "write"), ("head", "read")])
 @pytest.mark.parametrize("passing", [True, False])
-def test_a_failure_of_s3_is_said_in_our_words(make_job, s3, client_error, stability_answer, call, verb, passing):
+def test_a_failure_of_s3_is_reported_in_our_words(make_job, s3, client_error, stability_answer, call, verb, passing):
     s3.failures[call] = [EndpointConnectionError(endpoint_url="s3") if passing else client_error("AccessDenied", 403)]
     if call == "head":
         s3.put("42/paris.png", b"")
@@ -355,7 +355,7 @@ def test_a_job_that_breaks_its_models_limits_never_leaves_the_machine(make_job):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "problem"),
     [
         (b"<html>", "something that is no JSON."),
         (b"\xff", "something that is no JSON."),
@@ -371,11 +371,11 @@ def test_a_job_that_breaks_its_models_limits_never_leaves_the_machine(make_job):
         ),
     ],
 )
-def test_an_answer_that_is_no_picture_is_a_wrong_answer(make_job, answer, said):
+def test_an_answer_that_is_no_picture_is_a_wrong_answer(make_job, answer, problem):
     with pytest.raises(ModelAnswerError) as wrong:
         generation.invoke(bedrock_with(answer), make_job(TITAN))
 
-    assert wrong.value.detail == f"Titan Image Generator v1 answered with {said}"
+    assert wrong.value.detail == f"Titan Image Generator v1 answered with {problem}"
 
 
 def test_the_seed_that_the_model_drew_is_the_one_written_down(make_job, s3, stability_answer):

@@ -45,7 +45,7 @@ def test_the_region_of_an_arn_counts_more_than_that_of_the_table():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "shown"),
     [
         ("dall-e-3", '"dall-e-3"'),
         ("", '""'),
@@ -54,11 +54,11 @@ def test_the_region_of_an_arn_counts_more_than_that_of_the_table():
         (["dall-e-3"], '["dall-e-3"]'),
     ],
 )
-def test_an_unknown_model_is_refused_with_the_list_of_those_known(name, said):
+def test_an_unknown_model_is_refused_with_the_list_of_those_known(name, shown):
     with pytest.raises(UnknownModelError) as refused:
         image_models.get(name)
 
-    assert refused.value.detail == f"The model {said} is not known: use one of {', '.join(MODELS)}."
+    assert refused.value.detail == f"The model {shown} is not known: use one of {', '.join(MODELS)}."
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ BRACES = strategies.text(
 @given(BRACES)
 @example("cat|dog} in a hat")
 @example('{a}} back\\slash and "quotes"')
-def test_a_prompt_in_braces_is_told_how_it_can_be_sent(rest):
+def test_a_prompt_in_braces_is_refused_with_the_way_to_send_it(rest):
     prompt = "{" + rest
     with suppress(ValueError):
         json.loads(prompt)

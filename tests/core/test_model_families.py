@@ -208,7 +208,7 @@ LONG, CUT = "x" * 400, f'"{"x" * 298}…'
 
 
 @pytest.mark.parametrize(
-    ("model", "answer", "said"),
+    ("model", "answer", "problem"),
     [
         (TITAN, {"images": [], "error": "Something else."}, 'with the error "Something else."'),
         (TITAN, {"error": "The image is too large."}, 'with the error "The image is too large."'),
@@ -227,8 +227,8 @@ LONG, CUT = "x" * 400, f'"{"x" * 298}…'
         (CORE, {"finish_reasons": "Tired"}, 'with finish_reasons "Tired", which is no list'),
     ],
 )
-def test_an_answer_without_a_picture_is_a_wrong_answer(model, answer, said):
+def test_an_answer_without_a_picture_is_a_wrong_answer(model, answer, problem):
     with pytest.raises(ModelAnswerError) as wrong:
         model.read_response(answer)
 
-    assert wrong.value.detail == f"{model.name} answered {said}."
+    assert wrong.value.detail == f"{model.name} answered {problem}."

@@ -26,10 +26,10 @@ def maven():
     program = shutil.which("mvn")
     if program is None:
         pytest.skip("mvn is not found: install Maven 3.8 or newer and Java 17 or newer")
-    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stdout
-    java = re.search(r"^Java version: (\d+)", told, re.MULTILINE)
+    version = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stdout
+    java = re.search(r"^Java version: (\d+)", version, re.MULTILINE)
     if java is None or int(java[1]) < OLDEST_JAVA:
-        pytest.skip(f"Java {OLDEST_JAVA} or newer is not found: mvn -version says {java[0] if java else told!r}")
+        pytest.skip(f"Java {OLDEST_JAVA} or newer is not found: mvn -version says {java[0] if java else version!r}")
     return program
 
 
@@ -59,7 +59,7 @@ def test_maven_builds_the_client_and_all_its_tests_run_and_pass(maven, endpoint)
     )
 
     cases = [case for folder in REPORTS.values() for case in cases_in(folder)]
-    troubles = [trouble for case in cases for trouble in told_troubles(case)]
+    troubles = [trouble for case in cases for trouble in troubles_of(case)]
     if result.returncode or troubles:
         last_lines = "\n".join(result.stdout.splitlines()[-40:])
         pytest.fail("\n".join([*troubles, "Maven's last lines:", last_lines]), pytrace=False)
@@ -76,7 +76,7 @@ def cases_in(folder):
         yield from ET.parse(report).iter("testcase")
 
 
-def told_troubles(case):
+def troubles_of(case):
     """Tell what went wrong in a test case, or that it was skipped: one line each."""
     name = f"{case.get('classname').rpartition('.')[2]}: {case.get('name')}"
     for kind in ("failure", "error", "skipped"):

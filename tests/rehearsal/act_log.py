@@ -39,7 +39,7 @@ class Rehearsal:
 
 
 def read(exit_code: int, lines: list[str], artifacts: Path) -> Rehearsal:
-    """Read what steps said, what became of them, and what they wrote for the job's page."""
+    """Read what steps printed, what became of them, and what they wrote for the job's page."""
     entries = [entry for entry in _entries(lines) if not str(entry.get("msg", "")).startswith(OF_STAND_INS)]
     return Rehearsal(
         exit_code,
@@ -61,7 +61,7 @@ def _entries(lines: list[str]) -> Iterator[dict[str, Any]]:
             entry = json.loads(line)
         except ValueError:
             entry = None
-        # What is no entry is said by act before it begins, or by nobody that is known.
+        # What is no entry is printed by act before it begins, or by a program that is not known.
         yield entry if isinstance(entry, dict) else {"msg": line}
 
 

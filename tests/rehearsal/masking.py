@@ -8,7 +8,7 @@ VARYING = (
     (r"smoke-\d{8}-\d{6}-[0-9a-f]+", "smoke-TIME-ID"),
     (r"\b\d{8}-\d{6}(?:-[0-9a-f]+)?\b", "TIME-ID"),
     (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:Z|\+\d\d:\d\d)?", "TIME"),
-    # The hour that a clock change repeats is told with its zone.
+    # The hour that a clock change repeats is written with its zone.
     (r"\b[0-2]\d:[0-5]\d(?: CES?T)?\b", "CLOCK"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "ID"),
     (r"(?<=://)(?:127\.0\.0\.1|localhost):\d+", "HOST"),

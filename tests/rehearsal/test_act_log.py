@@ -7,7 +7,7 @@ def entry(**fields):
     return json.dumps({"level": "info", "jobID": "deploy", **fields})
 
 
-def test_steps_of_the_workflow_are_told_by_their_names_and_those_of_an_action_are_not(tmp_path):
+def test_steps_of_the_workflow_are_reported_by_their_names_and_those_of_an_action_are_not(tmp_path):
     lines = [
         entry(step="Report", stage="Main", stepID=["3", "0"], stepResult="failure", msg="inner"),
         entry(step="Report", stage="Main", stepID=["3"], stepResult="success", msg="outer"),
@@ -20,7 +20,7 @@ def test_steps_of_the_workflow_are_told_by_their_names_and_those_of_an_action_ar
     assert rehearsal.ran() == {"Report": "success"}
 
 
-def test_the_summary_of_an_actions_last_step_is_told_once(tmp_path):
+def test_the_summary_of_an_actions_last_step_is_reported_once(tmp_path):
     lines = [
         entry(command="summary", content="first\n", stepID=["1"]),
         entry(command="summary", content="second\n", stepID=["2", "4"]),

@@ -21,8 +21,8 @@ def with_programs(stage, tmp_path):
 
     Terraform, because the job that asks the registry for the provider's oldest version needs the network.
     """
-    said = {"mvn": "", "go": "", "terraform": " + provider registry.terraform.io/hashicorp/aws v5.74.0"}
-    for name, more in said.items():
+    outputs = {"mvn": "", "go": "", "terraform": " + provider registry.terraform.io/hashicorp/aws v5.74.0"}
+    for name, more in outputs.items():
         program = tmp_path / name
         program.write_text(f'#!/bin/sh\necho "{name} $*{more}"\n')
         program.chmod(0o755)

@@ -48,10 +48,10 @@ def test_a_pull_request_builds_the_image_and_runs_it(pull_request):
 
 
 def test_the_image_just_built_says_how_it_is_used_with_its_classes_from_the_archive(pull_request):
-    said = pull_request.log.partition("Run Main Run the image just built")[2]
+    output = pull_request.log.partition("Run Main Run the image just built")[2]
 
-    assert "Picked up _JAVA_OPTIONS: -Xshare:on" in said
-    assert re.search(r"SQS_QUEUE_URL", said)
+    assert "Picked up _JAVA_OPTIONS: -Xshare:on" in output
+    assert re.search(r"SQS_QUEUE_URL", output)
 
 
 def test_the_image_tells_the_commit_that_it_was_built_from(pull_request, stage):
@@ -81,7 +81,7 @@ def test_on_main_the_settings_are_found_and_the_commits_time_is_handed_on(stage)
     )
 
 
-def test_a_name_that_no_image_can_have_is_told(stage):
+def test_a_name_that_no_image_can_have_is_reported(stage):
     account = ACCOUNT | {"variables": {"DOCKERHUB_USERNAME": "Couch Explorers"}}
     rehearsal = replace(stage, **account).rehearse("docker_publish", "push", "--job", "settings")
 

@@ -61,7 +61,7 @@ def test_a_missing_setting_is_named_with_the_command_that_sets_it_before_anythin
     assert nobody_called(listener)
 
 
-def test_a_malformed_setting_is_told_with_its_value(stage):
+def test_a_malformed_setting_is_reported_with_its_value(stage):
     rehearsal = replace(stage, variables=VARIABLES | {"CANDIDATE": "candidate-42"}).rehearse("deploy_lambda")
 
     assert rehearsal.exit_code == 1

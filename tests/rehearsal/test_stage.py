@@ -71,7 +71,7 @@ def test_a_file_is_added_and_taken_back(copied):
     assert not (copied.repository / "GNUmakefile").exists()
 
 
-def test_a_change_of_what_is_not_there_is_told(copied):
+def test_a_change_of_what_is_not_there_is_reported(copied):
     with (
         pytest.raises(AssertionError, match=r"\.gitignore has 'build' 0 times, not once"),
         copied.changed(".gitignore", "build", ""),
@@ -111,7 +111,7 @@ def test_without_act_the_sentence_says_how_to_install_it(nowhere):
     assert missing() == "act is not installed, which runs the workflows: go install github.com/nektos/act@v0.2.89"
 
 
-def test_a_program_that_a_workflow_needs_is_told_by_name(nowhere, monkeypatch):
+def test_a_program_that_a_workflow_needs_is_reported_by_name(nowhere, monkeypatch):
     monkeypatch.setenv("PATH", os.path.dirname(program(nowhere / "bin")))  # noqa: PTH120
 
     assert missing("terraform") == "git and terraform not installed, which the rehearsed workflow needs"

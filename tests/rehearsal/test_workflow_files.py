@@ -64,7 +64,7 @@ def test_each_action_has_a_stand_in_for_the_rehearsal_that_takes_the_same_inputs
     assert given <= set(known)
 
 
-def test_an_action_without_a_stand_in_is_told_by_its_place_and_its_name():
+def test_an_action_without_a_stand_in_is_reported_by_its_place_and_its_name():
     with pytest.raises(
         AssertionError,
         match=r"x\.yml:7 uses somebody/something, .*write tests/rehearsal/actions/somebody/something/action\.yml",

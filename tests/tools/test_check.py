@@ -39,7 +39,7 @@ def test_a_script_is_known_by_its_first_line_whatever_its_name(project, shebang)
     assert f"In {project / 'bin' / 'tidy'} line 2:" in outcome.text
 
 
-def test_a_script_that_forgot_its_first_line_is_told_by_its_name(project):
+def test_a_script_that_forgot_its_first_line_is_reported_by_its_name(project):
     (project / "tidy.sh").write_text(UNQUOTED)
 
     assert "tidy.sh" in check.shell_texts().text
@@ -81,7 +81,7 @@ resource "aws_sqs_queue_policy" "open" {
 
 
 @pytest.mark.skipif(not check.CHECKOV.exists(), reason="checkov not found: make check installs it")
-def test_a_hole_in_the_infrastructure_is_told_with_its_place(project):
+def test_a_hole_in_the_infrastructure_is_reported_with_its_place(project):
     (project / "infra").mkdir()
     (project / "infra" / "queue.tf").write_text(OPEN_QUEUE)
 
@@ -103,7 +103,7 @@ def test_only_the_named_checks_are_run():
     assert "2 checks in" in done.stdout
 
 
-def test_a_name_that_is_no_check_is_told_with_those_there_are():
+def test_a_name_that_is_no_check_is_reported_with_those_there_are():
     done = run("spelling")
 
     assert done.returncode == 2

@@ -23,7 +23,7 @@ def fold(text, *arguments, **environment):
     )
 
 
-def test_what_a_command_said_is_folded_under_its_title_and_stays_as_it_came():
+def test_what_a_command_printed_is_folded_under_its_title_and_stays_as_it_came():
     done = fold("+ resource <one>\n  # & more\n", "Plan")
 
     assert done.stdout == (

@@ -49,7 +49,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def measured(tool, project, capsys):
-    """Give the tool a page; what it ended with, what it said, and the page afterwards."""
+    """Give the tool a page; what it ended with, what it printed, and the page afterwards."""
 
     def measured(text, *options, name="README.md"):
         page = project / name
@@ -122,11 +122,11 @@ def test_each_number_of_a_table_row_has_its_own_marker(measured):
 def test_a_check_names_file_line_and_both_numbers_and_changes_nothing(measured):
     text = "# Title\n\nIt takes 0.24 s<!-- client image.to_id -->.\n"
 
-    code, said, after = measured(text, "--check")
+    code, output, after = measured(text, "--check")
 
     assert code == 1
-    assert said.splitlines()[0] == "README.md:3: 0.24 is 0.23 by <!-- client image.to_id -->"
-    assert "python tools/measured.py" in said
+    assert output.splitlines()[0] == "README.md:3: 0.24 is 0.23 by <!-- client image.to_id -->"
+    assert "python tools/measured.py" in output
     assert after == text
 
 
@@ -156,11 +156,11 @@ def test_a_check_of_right_numbers_says_nothing(measured):
 def test_a_marker_that_cannot_be_followed_is_named_and_its_number_left_alone(measured, marker, sentence, options):
     text = f"\n{marker}\n"
 
-    code, said, after = measured(text, *options)
+    code, output, after = measured(text, *options)
 
     assert code == 1
-    assert said.startswith("README.md:2: <!-- ")
-    assert sentence in said
+    assert output.startswith("README.md:2: <!-- ")
+    assert sentence in output
     assert after == text
 
 
@@ -187,10 +187,10 @@ def test_a_number_behind_code_is_found(measured):
 def test_a_file_of_results_that_holds_none_is_named(measured, project):
     (project / "benchmarks" / "results" / "broken.json").write_text("{", encoding="utf-8")
 
-    code, said, _ = measured("nothing marked\n", "--check")
+    code, output, _ = measured("nothing marked\n", "--check")
 
     assert code == 1
-    assert "broken.json is no saved run of a benchmark" in said
+    assert "broken.json is no saved run of a benchmark" in output
 
 
 TEMPLATE = """| | measured | budget |
@@ -240,10 +240,10 @@ def test_check_names_the_line_of_a_table_that_differs_and_changes_nothing(measur
     template(TEMPLATE)
     text = between_marks(RENDERED.replace("8.1 %", "8.2 %"))
 
-    code, said, after = measured(text, "--check")
+    code, output, after = measured(text, "--check")
 
     assert (code, after) == (1, text)
-    assert said.startswith(
+    assert output.startswith(
         "README.md:7: | pictures / share | 1,500 pictures / 8.2 % | | is "
         "| pictures / share | 1,500 pictures / 8.1 % | | in the table start\n"
     )
@@ -289,11 +289,11 @@ def test_numbers_behind_a_table_that_grows_are_updated_too(measured, template):
 def test_a_table_that_cannot_be_rendered_is_named_and_left_alone(measured, template, page, text, sentence, options):
     template(text)
 
-    code, said, after = measured(page, *options)
+    code, output, after = measured(page, *options)
 
     assert code == 1
-    assert said.startswith("README.md:3: <!-- figures ")
-    assert sentence in said
+    assert output.startswith("README.md:3: <!-- figures ")
+    assert sentence in output
     assert page == after or "<!-- figures start -->\n<!-- figures start -->" in page
 
 

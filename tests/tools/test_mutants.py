@@ -124,7 +124,7 @@ def test_run_counts_what_became_of_each_modules_changes(mutmut, monkeypatch, tmp
 
 
 @pytest.mark.parametrize(
-    ("survivors", "known", "code", "said"),
+    ("survivors", "known", "code", "output"),
     [
         ([KEPT], {KEPT}, 0, ""),
         ([], set(), 0, ""),
@@ -132,9 +132,9 @@ def test_run_counts_what_became_of_each_modules_changes(mutmut, monkeypatch, tmp
         ([], {KEPT}, 1, "A test sees this change of couch_explorers.core.retries.pause_ceiling_s"),
     ],
 )
-def test_survivors_must_be_those_that_are_kept(capsys, survivors, known, code, said):
+def test_survivors_must_be_those_that_are_kept(capsys, survivors, known, code, output):
     assert mutants.report(survivors, known) == code
-    assert said in capsys.readouterr().out
+    assert output in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -50,10 +50,10 @@ def test_a_clean_report_is_published_as_it_is_and_its_summary_handed_on(publish,
     (folder / "data").mkdir()
     (folder / "data" / "latency.csv").write_text("1101", encoding="utf-8")
 
-    code, said, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+    code, output, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
 
     assert code == 0
-    assert "3 files looked through, 0 withheld" in said
+    assert "3 files looked through, 0 withheld" in output
     assert page == "## smoke_test passed\n"
     assert published(folder) == {"smoke_test.html", "summary.md", "data/latency.csv"}
     assert (folder / "published" / "smoke_test.html").read_bytes() == (folder / "smoke_test.html").read_bytes()
@@ -78,11 +78,11 @@ def test_a_clean_report_is_published_as_it_is_and_its_summary_handed_on(publish,
 def test_a_file_with_a_secret_is_withheld_and_named_without_it(publish, folder, content, kind):
     (folder / "smoke_test.ipynb").write_text(f'{{"cells": ["{content}"]}}', encoding="utf-8")
 
-    code, said, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+    code, output, page = publish(AWS_SECRET_ACCESS_KEY=SECRET)
 
     assert code == 1
-    assert f"smoke_test.ipynb held {kind}" in said
-    assert content not in said
+    assert f"smoke_test.ipynb held {kind}" in output
+    assert content not in output
     assert published(folder) == {"smoke_test.html", "summary.md"}
     assert page.startswith("## smoke_test passed\n")
     assert f"smoke_test.ipynb held {kind}" in page
@@ -107,10 +107,10 @@ def test_of_a_look_that_is_broken_off_nothing_is_published_that_was_not_looked_t
     (folder / "a.html").symlink_to(UNREADABLE)
     (folder / "smoke_test.ipynb").write_text(SECRET, encoding="utf-8")
 
-    code, said, page = publish(AWS_SECRET_ACCESS_KEY=SECRET, breaks_off=True)
+    code, output, page = publish(AWS_SECRET_ACCESS_KEY=SECRET, breaks_off=True)
 
     assert code == 1
-    assert "looked through" not in said
+    assert "looked through" not in output
     assert page == ""
     assert published(folder) == set()
 
@@ -119,10 +119,10 @@ def test_a_second_call_looks_through_the_report_alone(publish, folder):
     publish()
     (folder / "smoke_test.html").write_text(SECRET, encoding="utf-8")
 
-    code, said, _ = publish(AWS_SECRET_ACCESS_KEY=SECRET)
+    code, output, _ = publish(AWS_SECRET_ACCESS_KEY=SECRET)
 
     assert code == 1
-    assert "2 files looked through, 1 withheld" in said
+    assert "2 files looked through, 1 withheld" in output
     assert published(folder) == {"summary.md"}
 
 
@@ -144,8 +144,8 @@ def test_a_secret_is_found_in_a_summary_as_markdown_escapes_it(publish, folder, 
 
 
 def test_a_token_is_found_at_the_beginning_of_a_line_within_a_text_of_json(publish, folder):
-    said = json.dumps({"message": "refused:\nghp_" + "a1" * 18})
-    (folder / "smoke_test.json").write_text(json.dumps([said]), encoding="utf-8")
+    message = json.dumps({"message": "refused:\nghp_" + "a1" * 18})
+    (folder / "smoke_test.json").write_text(json.dumps([message]), encoding="utf-8")
 
     assert publish()[0] == 1
 
@@ -162,6 +162,6 @@ def test_without_a_report_it_says_that_nothing_ran(publish, folder):
     for path in folder.iterdir():
         path.unlink()
 
-    code, said, _ = publish()
+    code, output, _ = publish()
 
-    assert (code, "nothing ran" in said) == (0, True)
+    assert (code, "nothing ran" in output) == (0, True)

@@ -206,8 +206,8 @@ def infra(pipeline, tmp_path_factory):
     environment = terraform.environment(pipeline) | {f"TF_VAR_{name}": value for name, value in variables.items()}
 
     def terraform_run(program, *words):
-        told = environment | {"AWS_SDK_UA_APP_ID": program}
-        return run(tool.program, *words, "-no-color", environment=told, folder=folder / "infra")
+        tagged = environment | {"AWS_SDK_UA_APP_ID": program}
+        return run(tool.program, *words, "-no-color", environment=tagged, folder=folder / "infra")
 
     backend = ("key=42/couch-explorers.tfstate", f"bucket={STATE_BUCKET}", "use_path_style=true")
     terraform_run(
@@ -414,9 +414,9 @@ def test_notebook_runs_under_the_policies(judged, notebook):
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert f"s3://{BUCKET}/42/" in json.dumps(report) or notebook != "smoke_test"
-    for said in (json.dumps(report["checks"]), done.stdout, done.stderr):
-        assert "not authorized" not in said
-        assert "o right" not in said
+    for text in (json.dumps(report["checks"]), done.stdout, done.stderr):
+        assert "not authorized" not in text
+        assert "o right" not in text
 
 
 @pytest.mark.parametrize(
@@ -638,8 +638,8 @@ def taken_down(agreed, other_candidate, pipeline, infra, calls):
     """Both stacks, removed by the pipeline."""
     calls.begin("take-down")
     delete = (SAM, "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts")
-    told = pipeline | {"AWS_SDK_UA_APP_ID": "take-down"}
-    side_by_side((lambda: run(*delete, environment=told),), (lambda: infra("take-down", "destroy", "-auto-approve"),))
+    tagged = pipeline | {"AWS_SDK_UA_APP_ID": "take-down"}
+    side_by_side((lambda: run(*delete, environment=tagged),), (lambda: infra("take-down", "destroy", "-auto-approve"),))
     calls.begin("afterwards")
 
 

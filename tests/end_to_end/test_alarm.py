@@ -46,7 +46,7 @@ def trouble(cloud, workspace):
 
 @pytest.fixture
 def mail(cloud):
-    """The newest e-mail of an alarm, once it tells of a state: a new alarm's first OK is told too, as on AWS."""
+    """The newest e-mail of an alarm, once it tells of a state: a new alarm's first OK is mailed too, as on AWS."""
 
     def found(state, alarm):
         mails = [one for one in mailbox.read_mails(Home(cloud.home)) if alarm in one.subject]

@@ -74,7 +74,7 @@ def test_the_same_id_for_another_request_is_a_conflict(workspace):
         ("retired=stability.stable-image-core-v1:1", 502, "ModelRetired"),
     ],
 )
-def test_what_the_model_refuses_is_told_in_the_apis_own_words(workspace, faults, fault, status, error):
+def test_what_the_model_refuses_is_reported_in_the_apis_own_words(workspace, faults, fault, status, error):
     faults(fault)
 
     answered, answer = post(workspace.api_url, "A fjord", "text/plain")
@@ -90,7 +90,7 @@ def test_a_model_that_takes_too_long_is_a_gateway_timeout(workspace, faults):
     assert (answered, answer["error"]) == (504, "ModelTimeout")
 
 
-def test_a_retired_model_is_told_with_one_that_works(workspace, faults):
+def test_a_retired_model_is_reported_with_one_that_works(workspace, faults):
     retired = "amazon.titan-image-generator-v2:0"
     faults(f"retired={retired}")
 

@@ -37,12 +37,12 @@ def listed(local_cloud, workspace, environment):
 def test_the_line_for_the_endpoint_paints_a_picture_in_a_shell(listed, workspace):
     line = listed["endpoint"]["command"]
 
-    said = subprocess.run(
+    output = subprocess.run(
         ["sh", "-c", f"{line} --silent --show-error --write-out '\n%{{http_code}}'"],
         capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
 
-    body, _, status = said.rpartition("\n")
+    body, _, status = output.rpartition("\n")
     answer = json.loads(body)
     assert status == "200"
     picture = workspace.client("s3").get_object(Bucket=answer["bucket"], Key=answer["key"])["Body"].read()

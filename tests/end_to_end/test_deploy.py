@@ -167,7 +167,7 @@ def test_the_doctor_finds_nothing_that_stops_the_work(local_cloud):
     assert f"http://127.0.0.1:{local_cloud.port}" in done.stdout
 
 
-def test_a_taken_port_is_told_with_its_holder_and_another_port(local_cloud, tmp_path):
+def test_a_taken_port_is_reported_with_its_holder_and_another_port(local_cloud, tmp_path):
     environment = local_cloud.environment | {"COUCH_HOME": str(tmp_path)}
 
     done = local_cloud.couch("up", "--port", str(local_cloud.port), environment=environment, check=False)
@@ -177,7 +177,7 @@ def test_a_taken_port_is_told_with_its_holder_and_another_port(local_cloud, tmp_
     assert f"couch up --port {local_cloud.port + 1}" in done.stderr
 
 
-def test_another_port_for_a_running_cloud_is_told_how_to_move(local_cloud):
+def test_another_port_for_a_running_cloud_is_refused_with_the_way_to_move(local_cloud):
     done = local_cloud.couch("up", "--port", str(local_cloud.port + 1), check=False)
 
     assert done.returncode == 1

@@ -22,8 +22,8 @@ MADE = tuple(name for name in FIGURES if name != "client" or CLIENT_IS_SAVED)
 def report(cloud, out, *arguments, environment=None):
     done = cloud.couch("run", "exam_report", *arguments, "--out", str(out), environment=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads((out / "exam_report" / "figures.json").read_text(encoding="utf-8"))
-    return done, {figure["name"]: figure for figure in told["figures"]}
+    manifest = json.loads((out / "exam_report" / "figures.json").read_text(encoding="utf-8"))
+    return done, {figure["name"]: figure for figure in manifest["figures"]}
 
 
 def verdicts(out):
@@ -34,7 +34,7 @@ def verdicts(out):
 
 @pytest.fixture(scope="module")
 def with_a_week(week, tmp_path_factory):
-    """The report of a cloud with a week behind it: its folder, what `couch run` said, and its manifest."""
+    """The report of a cloud with a week behind it: its folder, what `couch run` printed, and its manifest."""
     out = tmp_path_factory.mktemp("reports")
     return out, *report(week, out)
 

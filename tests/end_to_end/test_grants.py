@@ -439,7 +439,7 @@ def worker_cannot_start(stage, grant):
 def alarm_tells_nobody(stage, grant):
     cloudwatch, home = stage.owner.client("cloudwatch"), Home(stage.cloud.home)
 
-    def told(state):
+    def mails(state):
         return [mail for mail in mailbox.read_mails(home) if mail.subject.startswith(state) and stage.id in mail.body]
 
     def failed_actions():
@@ -450,12 +450,12 @@ def alarm_tells_nobody(stage, grant):
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="INSUFFICIENT_DATA", StateReason="before")
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason=stage.id)
     wait_until(lambda: len(failed_actions()) > before, what="the failed action in the alarm's history")
-    assert not told("ALARM")
+    assert not mails("ALARM")
 
     grant.give_back()
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="INSUFFICIENT_DATA", StateReason="between")
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason=stage.id)
-    wait_until(lambda: told("ALARM"), what="the e-mail")
+    wait_until(lambda: mails("ALARM"), what="the e-mail")
 
 
 BREAKS = {

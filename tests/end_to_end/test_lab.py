@@ -231,14 +231,14 @@ def test_a_clicked_rating_is_found_again_after_a_reload_and_in_a_new_kernel(lab,
         card(page, 2).locator(".couch-rate-star-4").click()
         expect(card(page, 2)).to_contain_text("★★★★☆")
         expect(card(page, 2)).to_contain_text("Saved")
-        said = [json.loads(line) for line in lab.ratings.read_text(encoding="utf-8").splitlines()]
+        entries = [json.loads(line) for line in lab.ratings.read_text(encoding="utf-8").splitlines()]
         save(page)
         page.reload()
         wait_for_kernel(page)
         begin_anew(page)
         run_all(page)
 
-        assert [(line.get("verdict"), line.get("stars")) for line in said] == [("keep", None), (None, 4)]
+        assert [(line.get("verdict"), line.get("stars")) for line in entries] == [("keep", None), (None, 4)]
         expect(card(page, 2).locator(".couch-rate-keep")).to_have_class(re.compile("mod-active"))
         expect(card(page, 2)).to_contain_text("★★★★☆")
         expect(page.locator(".couch-rating .mod-active")).to_have_count(1)
@@ -290,8 +290,8 @@ def test_duel_takes_clicks_and_arrow_keys_and_goes_on_after_a_reload(lab, tmp_pa
 
     def answers():
         lines = lab.ratings.read_text(encoding="utf-8").splitlines() if lab.ratings.exists() else []
-        said = [json.loads(line) for line in lines]
-        return [line["duel"].index(line["won"]) for line in said]
+        entries = [json.loads(line) for line in lines]
+        return [line["duel"].index(line["won"]) for line in entries]
 
     def wait_for(count):
         expect(page.locator(".couch-duel")).to_contain_text(f"{count} comparison", timeout=PATIENCE_MS)

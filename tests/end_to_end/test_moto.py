@@ -211,9 +211,9 @@ def test_nothing_is_found_in_another_region_or_for_another_candidate(workspace):
 def test_status_lists_what_is_deployed(workspace, environment):
     words = ("status", "--target", "aws", "--candidate", CANDIDATE, "--region", REGION, "--json")
 
-    said = subprocess.run([COUCH, *words], env=environment, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([COUCH, *words], env=environment, capture_output=True, text=True, check=True, timeout=120)
 
-    assert json.loads(said.stdout) == json.loads(json.dumps(workspace.to_json()))
+    assert json.loads(done.stdout) == json.loads(json.dumps(workspace.to_json()))
 
 
 def test_review_reads_the_queues_metrics_and_alarms(review):
@@ -225,10 +225,10 @@ def test_review_reads_the_queues_metrics_and_alarms(review):
 
 
 def test_review_says_what_could_not_be_read(review):
-    said = review.loc["data"]
+    row = review.loc["data"]
 
-    assert said.verdict == "NO DATA"
-    assert "cloudwatch:DescribeAlarmHistory" in said.reason
+    assert row.verdict == "NO DATA"
+    assert "cloudwatch:DescribeAlarmHistory" in row.reason
     # moto's page of an error is no sentence.
     assert "<" not in "".join(review.reason + review.action)
 

@@ -55,7 +55,7 @@ def test_only_the_part_that_is_asked_for_is_checked(local_cloud, workspace, tmp_
     assert not any(name.startswith("queue: picture") for name in verdicts(report))
 
 
-def test_a_failing_deploy_is_told_by_check_and_exit_code_and_the_report_is_there(
+def test_a_failing_deploy_is_reported_by_check_and_exit_code_and_the_report_is_there(
     local_cloud, workspace, faults, tmp_path
 ):
     faults("error=1", "latency=0")

@@ -13,18 +13,18 @@ from tests.waiting import wait_until
 def story_with(workspace, job_id, state, moment=""):
     """The job's story once it is in this state and tells of this moment: a log line may come after the picture."""
 
-    def told():
+    def story_in_state():
         try:
             story = trace(workspace, job_id)
         except JobNotFoundError:
             return None
-        said = any(moment in each.text for each in story.events) or not moment
-        return story if story.status.state == state and said else None
+        mentioned = any(moment in each.text for each in story.events) or not moment
+        return story if story.status.state == state and mentioned else None
 
-    return wait_until(told, what=f"{job_id} {state}")
+    return wait_until(story_in_state, what=f"{job_id} {state}")
 
 
-def test_a_poison_job_is_told_refused_and_painted_by_force_once_its_cause_is_mended(
+def test_a_poison_job_is_reported_as_refused_and_painted_by_force_once_its_cause_is_fixed(
     local_cloud, workspace, faults, keys
 ):
     faults("filter=1", "latency=0")
@@ -59,7 +59,7 @@ def test_a_bare_prompt_that_was_given_up_keeps_its_id_and_is_paid_once(local_clo
     assert local_cloud.stats.images - paid == 1
 
 
-def test_a_job_that_is_put_off_is_told_alike_where_queues_can_be_looked_into_and_where_not(
+def test_a_postponed_job_is_reported_alike_where_queues_can_be_looked_into_and_where_not(
     local_cloud, workspace, faults
 ):
     faults("throttle=1", "latency=0")

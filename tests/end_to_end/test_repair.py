@@ -15,7 +15,7 @@ from .conftest import COUCH, fresh_cloud
 
 @pytest.fixture(scope="module")
 def repaired(tmp_path_factory):
-    """A cloud whose first `couch up` was killed while `terraform` made the queues, and what the second one said."""
+    """A cloud whose first `couch up` was killed while `terraform` made the queues, and what the second one printed."""
     with fresh_cloud(tmp_path_factory) as cloud:
         command = [COUCH, "up", "--port", str(cloud.port)]
         begun = subprocess.Popen(
@@ -27,8 +27,8 @@ def repaired(tmp_path_factory):
         begun.kill()
         begun.stderr.close()
         begun.wait()
-        said = cloud.up()
-        yield cloud, said
+        done = cloud.up()
+        yield cloud, done
 
 
 def cloud_process(cloud):
@@ -41,9 +41,9 @@ def assert_both_paths_paint(cloud):
 
 
 def test_a_deploy_that_was_killed_halfway_is_finished_by_the_next(repaired):
-    cloud, said = repaired
+    cloud, done = repaired
 
-    assert "Deployed     api, queue" in said.stdout or "Deployed     queue, api" in said.stdout
+    assert "Deployed     api, queue" in done.stdout or "Deployed     queue, api" in done.stdout
     assert_both_paths_paint(cloud)
 
 
@@ -55,11 +55,11 @@ def test_a_cloud_that_was_killed_comes_back_with_its_deploy(repaired):
         lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, what="its end"
     )
 
-    told = cloud.couch("paint", "A fjord", check=False)
-    said = cloud.up()
+    refused = cloud.couch("paint", "A fjord", check=False)
+    restarted = cloud.up()
 
-    assert "couch up" in told.stderr
-    assert "had not been stopped" in said.stderr
+    assert "couch up" in refused.stderr
+    assert "had not been stopped" in restarted.stderr
     assert_both_paths_paint(cloud)
 
 
@@ -68,12 +68,12 @@ def test_a_cloud_that_is_suspended_is_named_and_left_alone(repaired):
     pid = cloud_process(cloud)
     os.kill(pid, signal.SIGSTOP)
 
-    said = cloud.couch("up", check=False)
+    refused = cloud.couch("up", check=False)
     status = cloud.couch("status")
     os.kill(pid, signal.SIGCONT)
 
-    assert said.returncode == 1
-    assert f"kill -CONT {pid}" in said.stderr
+    assert refused.returncode == 1
+    assert f"kill -CONT {pid}" in refused.stderr
     assert f"kill -CONT {pid}" in status.stdout
     assert cloud_process(cloud) == pid
     assert_both_paths_paint(cloud)
@@ -84,9 +84,9 @@ def test_a_cloud_that_is_suspended_saves_its_state_when_it_is_stopped(repaired):
     os.kill(cloud_process(cloud), signal.SIGSTOP)
 
     stopped = cloud.couch("down")
-    said = cloud.up()
+    restarted = cloud.up()
 
     assert "brings everything back" in stopped.stdout
-    assert "had not been stopped" not in said.stderr
-    assert "Deployed     nothing changed" in said.stdout
+    assert "had not been stopped" not in restarted.stderr
+    assert "Deployed     nothing changed" in restarted.stdout
     assert_both_paths_paint(cloud)

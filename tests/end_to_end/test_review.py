@@ -99,7 +99,7 @@ def test_a_review_that_may_not_read_metrics_fails_in_ci_and_names_the_right_that
     ("name", "value", "sentence"),
     [("timezone", "Europe/Olso", "Europe/Oslo"), ("hours", "0", "hours"), ("hours", "20000", "455")],
 )
-def test_a_window_that_cannot_be_asked_for_is_told_in_a_sentence(
+def test_a_window_that_cannot_be_asked_for_is_reported_in_a_sentence(
     local_cloud, workspace, tmp_path, name, value, sentence
 ):
     done, report = review(local_cloud, tmp_path, "-p", name, value)

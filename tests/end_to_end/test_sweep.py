@@ -135,9 +135,9 @@ def test_two_processes_that_sweep_the_same_pay_once(local_cloud, workspace, faul
     before = local_cloud.stats.images
 
     with sweeping(40) as one, sweeping(40) as other:
-        told = [process.communicate(timeout=60) for process in (one, other)]
+        outputs = [process.communicate(timeout=60) for process in (one, other)]
 
-    assert [one.returncode, other.returncode] == [0, 0], told
+    assert [one.returncode, other.returncode] == [0, 0], outputs
     assert local_cloud.stats.images - before == 40
     assert len(pictures(make_sweep(40))) == 40
 

@@ -115,8 +115,8 @@ def test_an_interrupted_sweep_ends_at_once_and_the_next_one_fetches_what_it_had_
     with subprocess.Popen(command, env=local_cloud.environment, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: local_cloud.stats.images > images, what="the first picture")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
-    assert "What was sent stays in the queue and will be made and paid for" in told
+        _, stderr = process.communicate(timeout=10)
+    assert "What was sent stays in the queue and will be made and paid for" in stderr
 
     frame = sweep(prompt, count).run(workspace, via="queue")
 
@@ -145,7 +145,7 @@ def test_a_sweep_outlives_a_stop_and_a_start_of_the_cloud(local_cloud, workspace
     assert list(frames[0]["status"]) == ["made"] * 5
 
 
-def test_a_queue_that_is_not_deployed_is_told_before_anything_is_done(workspace, local_cloud):
+def test_a_queue_that_is_not_deployed_is_reported_before_anything_is_done(workspace, local_cloud):
     calls = local_cloud.stats.calls
 
     with pytest.raises(ExplorationError, match=r"queue is not deployed.*couch up"):
@@ -168,7 +168,7 @@ def test_a_painted_picture_is_made_again_byte_by_byte(local_cloud, workspace, fa
     assert local_cloud.stats.images - images == 1
 
 
-def test_a_foreign_picture_is_told_in_one_sentence(local_cloud, tmp_path):
+def test_a_foreign_picture_is_reported_in_one_sentence(local_cloud, tmp_path):
     foreign = tmp_path / "foreign.png"
     Image.new("RGB", (8, 8)).save(foreign)
 
@@ -190,7 +190,7 @@ def test_a_picture_of_a_sweep_is_made_again_byte_by_byte(workspace, faults, tmp_
     assert made.same_bytes
 
 
-def test_a_picture_whose_model_is_retired_is_told_with_a_model_that_works(workspace, faults, tmp_path):
+def test_a_picture_whose_model_is_retired_is_reported_with_a_model_that_works(workspace, faults, tmp_path):
     faults("latency=0")
     frame = sweep("A model that goes").run(workspace)
     faults("latency=0", f"retired={TITAN}")

@@ -45,8 +45,8 @@ def test_the_exam_report_draws_what_there_is_and_says_what_deploys_the_rest(clou
 
     cloud.couch("run", "exam_report", "--out", str(tmp_path), environment=environment)
 
-    told = json.loads((tmp_path / "exam_report" / "figures.json").read_text(encoding="utf-8"))
-    figures = {figure["name"]: figure for figure in told["figures"]}
+    manifest = json.loads((tmp_path / "exam_report" / "figures.json").read_text(encoding="utf-8"))
+    figures = {figure["name"]: figure for figure in manifest["figures"]}
     assert figures["architecture"]["missing"].startswith("The queue is not deployed: run `couch up`")
     assert "not deployed" in figures["architecture"]["alternative_text"]
     assert figures["age"]["reason"].startswith("The queue is not deployed")

@@ -103,9 +103,9 @@ def assert_untouched(service):
     request = request_of(client)
     assert request.url.startswith(f"{ENDPOINT}/")
     authorization = request.headers["Authorization"]
-    said = authorization.decode() if isinstance(authorization, bytes) else authorization
-    assert said.startswith("AWS4-HMAC-SHA256 Credential=000000000000/")
-    assert "/us-west-2/" in said
+    header = authorization.decode() if isinstance(authorization, bytes) else authorization
+    assert header.startswith("AWS4-HMAC-SHA256 Credential=000000000000/")
+    assert "/us-west-2/" in header
     assert "X-Amz-Security-Token" not in request.headers
 
 
@@ -325,7 +325,7 @@ def test_an_endpoint_that_is_no_address_is_one_sentence(monkeypatch, url):
         ("SignatureDoesNotMatch", "does not know these credentials"),
     ],
 )
-def test_credentials_that_aws_refuses_are_told_as_such(code, words):
+def test_credentials_that_aws_refuses_are_reported_as_such(code, words):
     problem = credentials.explain(ClientError({"Error": {"Code": code, "Message": "x"}}, "ListQueues"))
 
     assert words in problem.what

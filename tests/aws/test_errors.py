@@ -51,7 +51,7 @@ def test_errors_are_classified(error, denied, throttled):
         ),
     ],
 )
-def test_errors_are_said(error, note, reason):
+def test_errors_become_a_note_and_a_reason(error, note, reason):
     def fail():
         raise error
 

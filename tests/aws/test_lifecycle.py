@@ -19,7 +19,7 @@ TITAN = image_models.get("amazon.titan-image-generator-v2:0")
 NOVA = image_models.get("amazon.nova-canvas-v1:0")
 
 
-def refusal(code, message="said so"):
+def refusal(code, message="refused"):
     return ClientError({"Error": {"Code": code, "Message": message}}, "GetFoundationModel")
 
 
@@ -81,16 +81,16 @@ def test_an_active_model_is_not_talked_about():
     assert lifecycle.warning(DEFAULT, Lifecycle(LifecycleStatus.ACTIVE)) == ""
 
 
-def test_a_legacy_model_is_told_with_its_end_and_what_works_instead(snapshot):
+def test_a_legacy_model_is_reported_with_its_end_and_what_works_instead(snapshot):
     evening_before = datetime(2026, 6, 29, 16, tzinfo=timezone(timedelta(hours=-8)))
     target = FakeTarget({TITAN.id: {"status": "LEGACY", "endOfLifeTime": evening_before}})
 
     found = lifecycle.fetch_all(target, [TITAN])[TITAN.id]
 
     assert found == Lifecycle(LifecycleStatus.LEGACY, end_of_life="2026-06-30")
-    told = lifecycle.warning(TITAN, found)
-    assert told == snapshot
-    assert numbers(told) == ["2026-06-30"]
+    sentence = lifecycle.warning(TITAN, found)
+    assert sentence == snapshot
+    assert numbers(sentence) == ["2026-06-30"]
 
 
 def test_a_state_that_is_not_known_warns_as_legacy_does():
@@ -126,7 +126,7 @@ def test_a_target_that_does_not_answer_leaves_the_lifecycle_unknown(answer):
     assert "could not be asked" in lifecycle.warning(TITAN, found)
 
 
-def test_dates_are_told_as_far_ahead_as_is_warned():
+def test_dates_are_announced_as_far_ahead_as_is_warned():
     moment = datetime(2027, 3, 1, 12, tzinfo=timezone.utc)  # noqa: UP017 - as botocore gives it
     target = FakeTarget(
         {DEFAULT.id: {"status": "ACTIVE", "legacyTime": moment, "endOfLifeTime": moment + timedelta(days=180)}}

@@ -21,7 +21,7 @@ def used(value, name=TOOL):
     return answered([{"toolUse": {"toolUseId": "use-1", "name": name, "input": value}}], "tool_use")
 
 
-def said(text):
+def text_answer(text):
     return answered([{"text": text}], "end_turn")
 
 

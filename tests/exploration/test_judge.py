@@ -14,7 +14,7 @@ from couch_explorers.exploration.results import Status
 from couch_explorers.exploration.scores import BrokenScoreWarning, current_scores
 from couch_explorers.exploration.sweep_spec import ExplorationError
 from couch_explorers.workspace import Workspace
-from tests.aws_fakes.judge import Judge, answered, gullible, said, scored, used
+from tests.aws_fakes.judge import Judge, answered, gullible, scored, text_answer, used
 from tests.aws_fakes.models import ModelCatalogue
 from tests.aws_fakes.validated import checked, refusal
 
@@ -113,7 +113,7 @@ def test_limit_that_is_no_amount_is_refused(pictures, target, limit):
         judge(pictures, RUBRIC, workspace=target()[1], max_cost_usd=limit)
 
 
-@pytest.mark.parametrize("bad", [said("A nice picture."), used({"c1": {"score": 9, "reason": "x"}}), used({})])
+@pytest.mark.parametrize("bad", [text_answer("A nice picture."), used({"c1": {"score": 9, "reason": "x"}}), used({})])
 def test_answer_that_is_not_valid_is_asked_for_once_more(pictures, target, bad):
     fake, workspace = target(bad, scored)
 
@@ -125,7 +125,7 @@ def test_answer_that_is_not_valid_is_asked_for_once_more(pictures, target, bad):
 
 
 def test_second_bad_answer_is_a_row(pictures, target):
-    fake, workspace = target(said("A nice picture."))
+    fake, workspace = target(text_answer("A nice picture."))
 
     found = judge(pictures[:1], RUBRIC, workspace=workspace)
 
@@ -138,7 +138,7 @@ def test_second_bad_answer_is_a_row(pictures, target):
 
 
 def test_second_question_must_fit_into_the_limit(pictures, target):
-    fake, workspace = target(said("A nice picture."))
+    fake, workspace = target(text_answer("A nice picture."))
     limit = plan_judging(pictures[:1], RUBRIC, workspace=workspace).most_usd
 
     found = judge(pictures[:1], RUBRIC, workspace=workspace, max_cost_usd=limit + 1e-6)

@@ -13,7 +13,7 @@ from couch_explorers.exploration.grid import TIMES
 from couch_explorers.exploration.judge_question import JudgeAnswerError, PreparedPicture
 from couch_explorers.exploration.scores import Score
 from couch_explorers.exploration.sweep_spec import ExplorationError
-from tests.aws_fakes.judge import answered, said, used
+from tests.aws_fakes.judge import answered, text_answer, used
 
 NOVA = vision_models.get("amazon.nova-2-lite-v1:0")
 RUBRIC = {"tower": "shows the Eiffel Tower", "look": "polaroid look"}
@@ -67,7 +67,7 @@ def test_scores_are_read_in_the_order_of_the_rubric():
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (said("I would give it a 5."), "prose"),
+        (text_answer("I would give it a 5."), "prose"),
         (used({"c1": GOOD}), "not those of c1, c2"),
         (used({"c1": GOOD, "c2": GOOD, "c3": GOOD}), "not those of c1, c2"),
         (used({"c1": GOOD, "c2": {"score": 6, "reason": "x"}}), "score of c2 is 6"),
@@ -93,7 +93,7 @@ def test_long_reason_is_cut():
     assert len(found["tower"].reason) == 300
 
 
-@pytest.mark.parametrize("answer", [said("Five."), used({"c1": GOOD}), answered([{"text": " "}], "end_turn")])
+@pytest.mark.parametrize("answer", [text_answer("Five."), used({"c1": GOOD}), answered([{"text": " "}], "end_turn")])
 def test_second_question_keeps_to_the_protocol(answer):
     asked = judge_question.question(PICTURE, "A cow", RUBRIC, NOVA)
 

@@ -23,7 +23,7 @@ def test_a_run_that_is_not_there_names_the_command_that_makes_it(tmp_path):
         benchmark_results.read("java_client", tmp_path)
 
 
-def test_a_file_that_holds_no_json_is_told_as_such(tmp_path):
+def test_a_file_that_holds_no_json_is_reported_as_such(tmp_path):
     (tmp_path / "java_client.json").write_text("{", encoding="utf-8")
 
     with pytest.raises(FigureError, match="holds no JSON"):
@@ -44,17 +44,17 @@ def test_a_run_of_another_shape_is_refused_with_what_is_wrong(saved, changes):
         benchmark_results.read("java_client", folder)
 
 
-def test_a_machine_of_which_little_is_known_is_told_all_the_same(saved):
+def test_a_machine_of_which_little_is_known_is_described_all_the_same(saved):
     assert benchmark_results.read("java_client", saved(machine={})).machine_text == "a processor that is not known"
 
 
 def test_every_figure_of_the_run_stands_there_with_its_budget(saved, written):
     made = benchmark_results.make(saved())
 
-    told = written(made.panel.figure)
+    drawn = written(made.panel.figure)
     for text in ("0.23 s", "2.88 s", "217 MB", "6.9 MB", "70.3 MB", "budget 72 MB", "budget 32 MB", "budget 0.2"):
-        assert text in told
-    assert "median and range of 9 runs" in told
+        assert text in drawn
+    assert "median and range of 9 runs" in drawn
     assert made.missing == ""
     assert made.source.kind is Kind.SAVED_RUN
 

@@ -66,7 +66,7 @@ def test_a_notebook_shows_a_light_copy_with_an_alternative_text(workspace):
     assert 'alt="Contact sheet of 3 pictures' in picture
 
 
-def test_a_picture_that_did_not_come_is_told_and_the_others_are_shown(workspace):
+def test_a_picture_that_did_not_come_is_reported_and_the_others_are_shown(workspace):
     calls = itertools.count(1)
 
     def answer(seed):

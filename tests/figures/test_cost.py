@@ -19,13 +19,13 @@ def test_window_and_both_ways_stand_there_with_their_sums(frame_of, written):
     frame = frame_of()
     made = cost.make(frame, CORE)
 
-    told = written(made.panel.figure)
-    assert "The last 24 hours" in told
+    drawn = written(made.panel.figure)
+    assert "The last 24 hours" in drawn
     total = formatting.usd(cost_of_window(frame).total, symbol="", cents_from=cost.CENTS_FROM)
-    assert f"in all USD {total} for " in told
-    assert "1,000 pictures by the queue" in told
-    assert "1,000 pictures by the API" in told
-    assert told.count("40.00") == 2
+    assert f"in all USD {total} for " in drawn
+    assert "1,000 pictures by the queue" in drawn
+    assert "1,000 pictures by the API" in drawn
+    assert drawn.count("40.00") == 2
     assert made.missing == ""
 
 
@@ -37,7 +37,7 @@ def test_the_caption_says_the_prices_days_and_sources(frame_of):
     assert "local cloud" not in sentence
 
 
-def test_on_the_local_cloud_it_is_said_that_nothing_was_paid(frame_of):
+def test_on_the_local_cloud_the_caption_says_that_nothing_was_paid(frame_of):
     assert "(the local cloud costs nothing)" in cost.make(frame_of(), CORE).panel.sentence
 
 
@@ -45,14 +45,14 @@ def test_no_dollar_sign_turns_the_caption_into_a_formula(frame_of):
     assert "$" not in cost.make(frame_of(), CORE).panel.sentence
 
 
-def test_a_way_without_pictures_is_told_and_the_other_drawn(frame_of, written):
+def test_a_way_without_pictures_is_reported_and_the_other_drawn(frame_of, written):
     made = cost.make(frame_of({series.pictures(WORKER): None}), CORE)
 
     assert "not measured: no picture in the window" in written(made.panel.figure)
     assert "couch run smoke_test" in made.missing
 
 
-def test_a_queue_that_is_not_deployed_is_told_and_the_api_priced(frame_of, written):
+def test_a_queue_that_is_not_deployed_is_reported_and_the_api_priced(frame_of, written):
     states = dict.fromkeys((series.pictures(WORKER), series.invocations(WORKER), series.SENT), SeriesState.MISSING)
 
     made = cost.make(frame_of(states=states), CORE)
@@ -83,10 +83,10 @@ def test_every_word_can_be_read(frame_of, faults, changes):
 
 
 @pytest.mark.parametrize(
-    ("part", "whole", "told"), [(99.7, 100, "99.7 %"), (50, 100, "50 %"), (100, 100, "100 %"), (math.nan, 1, "")]
+    ("part", "whole", "expected"), [(99.7, 100, "99.7 %"), (50, 100, "50 %"), (100, 100, "100 %"), (math.nan, 1, "")]
 )
-def test_a_share_never_says_all_where_there_is_more(part, whole, told):
-    assert cost.share(part, whole) == told
+def test_a_share_never_says_all_where_there_is_more(part, whole, expected):
+    assert cost.share(part, whole) == expected
 
 
 def worked(frame_of, **more):

@@ -41,20 +41,20 @@ def test_on_aws_no_synthetic_week_is_proposed(frame_of):
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "remedy"),
     [
         (SeriesState.MISSING, "The queue is not deployed: run `couch up`"),
         (SeriesState.DENIED, "(cloudwatch:GetMetricData); allow it."),
         (SeriesState.PARTIAL, "try again in a minute."),
     ],
 )
-def test_each_reason_for_no_points_has_its_own_remedy(frame_of, state, told):
+def test_each_reason_for_no_points_has_its_own_remedy(frame_of, state, remedy):
     facts = model.context_of(frame_of(calm=False, states={series.AGE: state}))
 
-    assert told in metric_figures.lacking(facts, series.AGE)
+    assert remedy in metric_figures.lacking(facts, series.AGE)
 
 
-def test_one_lambda_without_runs_is_told_and_the_other_drawn(frame_of):
+def test_one_lambda_without_runs_is_reported_and_the_other_drawn(frame_of):
     statistics = ("Average", "Maximum", "p50", "p95", "p99")
 
     made = metric_figures.duration(frame_of({series.duration(WORKER, statistic): None for statistic in statistics}))
@@ -68,14 +68,14 @@ def test_without_any_run_there_is_no_duration(frame_of):
         metric_figures.duration(frame_of(calm=False))
 
 
-def test_what_to_do_is_said_once_for_all_that_lacks(frame_of):
+def test_the_remedy_is_named_once_for_all_that_is_missing(frame_of):
     with pytest.raises(FigureError) as raised:
         metric_figures.duration(frame_of(calm=False))
 
     assert str(raised.value).count("couch run smoke_test") == 1
 
 
-def test_each_part_that_is_not_deployed_is_told(frame_of):
+def test_each_part_that_is_not_deployed_is_named(frame_of):
     keys = [series.duration(resource, "Maximum") for resource in (WORKER, API_FUNCTION)]
     frame = frame_of(calm=False, states=dict.fromkeys(keys, SeriesState.MISSING))
 

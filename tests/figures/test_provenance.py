@@ -103,21 +103,21 @@ def test_a_saved_run_says_when_at_which_commit_and_on_what(snapshot):
 
 
 @pytest.mark.parametrize(
-    ("commit", "told"),
+    ("commit", "expected"),
     [
         ("unknown", "a commit that is not known"),
         ("1e6e0283a1b2+", "commit 1e6e0283a1b2+ with changes that were not committed"),
     ],
 )
-def test_a_commit_that_is_not_all_is_told(saved, commit, told):
-    assert told in provenance.saved(benchmark_results.read("java_client", saved(commit=commit))).sentence
+def test_a_commit_that_is_unknown_or_changed_is_reported_as_such(saved, commit, expected):
+    assert expected in provenance.saved(benchmark_results.read("java_client", saved(commit=commit))).sentence
 
 
 def test_a_source_goes_into_a_manifest_as_plain_values(frame_of):
-    told = provenance.measured(frame_of(synthetic=[(END - timedelta(hours=1), END)])).to_json()
+    values = provenance.measured(frame_of(synthetic=[(END - timedelta(hours=1), END)])).to_json()
 
-    assert told["kind"] == "SYNTHETIC"
-    assert told["synthetic"] == [["2026-11-25T07:00:00Z", "2026-11-25T08:00:00Z"]]
+    assert values["kind"] == "SYNTHETIC"
+    assert values["synthetic"] == [["2026-11-25T07:00:00Z", "2026-11-25T08:00:00Z"]]
 
 
 @pytest.mark.parametrize("kind", Kind)

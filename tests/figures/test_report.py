@@ -207,9 +207,9 @@ def test_the_snippet_says_of_a_missing_figure_what_makes_it(figures):
 def test_the_manifest_tells_words_source_and_files_of_each(figures, workspace, tmp_path):
     report.save(figures, workspace, tmp_path)
 
-    told = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
-    first, second, _ = told["figures"]
-    assert (told["target"], told["candidate"]) == ("aws", "42")
+    manifest = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    first, second, _ = manifest["figures"]
+    assert (manifest["target"], manifest["candidate"]) == ("aws", "42")
     assert first["source"] == {"kind": "LOCAL", "sentence": "Measured here.", "synthetic": []}
     assert first["files"] == {"svg": "age.svg", "pdf": "age.pdf", "png": "age.png"}
     assert first["alternative_text"] == "A drawing of age [1]."
@@ -241,7 +241,7 @@ def test_by_hand_they_lie_in_the_local_home_and_links_are_whole(figures, workspa
     assert f'href="{saved[0].as_uri()}"' in saved._repr_mimebundle_()["text/html"]
 
 
-def test_a_full_disk_is_told_in_the_place_of_the_files(figures, workspace, monkeypatch, tmp_path):
+def test_a_full_disk_is_reported_in_place_of_the_files(figures, workspace, monkeypatch, tmp_path):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

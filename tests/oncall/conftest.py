@@ -1,4 +1,4 @@
-"""A cloud in memory, and stories told of what a test has put into it."""
+"""A cloud in memory, and traces of the jobs that a test has put into it."""
 
 import io
 import json

@@ -12,15 +12,15 @@ from couch_explorers.oncall.job_timeline import JobNotFoundError
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied"])
-def test_a_missing_right_is_said_by_its_name(stand, code):
+def test_a_missing_right_is_named(stand, code):
     assert errors.reason(stand.refusal(code), "sqs:ReceiveMessage") == "no right to do it: allow sqs:ReceiveMessage"
 
 
-def test_any_other_refusal_is_said_in_its_own_words(stand):
+def test_any_other_refusal_is_reported_in_its_own_words(stand):
     assert errors.reason(stand.refusal("Throttling", 400, "Rate exceeded."), "x") == "Throttling: Rate exceeded"
 
 
-def test_a_target_that_does_not_answer_is_said_as_such():
+def test_a_target_that_does_not_answer_is_reported_as_such():
     error = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
     assert errors.reason(error, "x") == "AWS could not be reached (EndpointConnectionError)"
@@ -99,7 +99,7 @@ def test_a_letter_that_cannot_be_put_back_is_no_error_because_sqs_does_it_later(
     assert "(no right to do it: allow sqs:ChangeMessageVisibility)" in letters.hidden_note
 
 
-def test_a_letter_tells_what_the_worker_said(cloud, workspace, stand):
+def test_a_letter_carries_what_the_worker_reported(cloud, workspace, stand):
     cloud.give_up("a", "ContentFiltered", "The prompt was blocked.", minutes=3)
 
     letter = dead_letters.read_all(workspace)[0]
@@ -141,12 +141,12 @@ def test_a_letter_as_json_holds_no_receipt_handle(cloud, workspace):
     assert plain["since"] == "2026-11-25T09:30:00.000Z"
 
 
-def test_a_queue_that_is_not_deployed_is_told_with_the_command_that_deploys_it(cloud):
+def test_a_queue_that_is_not_deployed_is_reported_with_the_command_that_deploys_it(cloud):
     with pytest.raises(OncallError, match="terraform apply"):
         dead_letters.read_all(cloud.workspace(dead_letter_url=None))
 
 
-def test_a_missing_right_is_told_by_its_name(cloud, workspace, stand):
+def test_a_missing_right_to_read_is_named(cloud, workspace, stand):
     cloud.sqs.failures["receive"] = stand.DENIED
 
     with pytest.raises(OncallError, match="allow sqs:ReceiveMessage"):

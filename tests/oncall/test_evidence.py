@@ -10,7 +10,7 @@ import pytest
 from couch_explorers.oncall import evidence
 
 
-def test_a_picture_is_told_with_what_it_was_made_from(cloud, workspace, job):
+def test_a_picture_is_reported_with_what_it_was_made_from(cloud, workspace, job):
     wanted = job("a", prompt="A fjord", seed=7)
     cloud.s3.paint(wanted)
 
@@ -33,7 +33,7 @@ def test_only_the_head_of_a_picture_is_fetched(cloud, workspace, job, monkeypatc
     assert picture.request["prompt"] == "A fjord"
 
 
-def test_a_picture_that_another_program_saved_is_told_by_what_s3_knows(cloud, workspace):
+def test_a_picture_that_another_program_saved_is_described_by_what_s3_knows(cloud, workspace):
     cloud.s3.put("42/a.png", b"GIF89a")
 
     picture = evidence.find_objects(cloud.client("s3"), workspace, "a").picture
@@ -156,7 +156,7 @@ def test_a_local_cloud_that_does_not_answer_is_a_note(cloud):
     assert found.searched == []
 
 
-def test_on_aws_the_queue_is_left_alone_and_that_is_said(cloud, workspace, stand):
+def test_on_aws_the_queue_is_left_alone_and_a_note_says_so(cloud, workspace, stand):
     cloud.sqs.put(stand.QUEUE, '{"id": "a", "prompt": "A fjord"}')
 
     found = evidence.search_queues(workspace, "a")
@@ -277,7 +277,7 @@ def test_pages_are_read_to_their_end(cloud, search):
     assert len(search("a").lines) == 7
 
 
-def test_a_log_that_is_too_long_is_told_not_hidden(cloud, search, monkeypatch):
+def test_a_log_that_is_too_long_is_reported_not_hidden(cloud, search, monkeypatch):
     monkeypatch.setattr(evidence, "MAX_PAGES", 2)
     cloud.logs.page = 1
     for number in range(5):

@@ -10,17 +10,17 @@ from couch_explorers.oncall.job_timeline import JobNotFoundError, TimelineEvent,
 
 
 @pytest.fixture
-def told(cloud, workspace, stand):
+def moments(cloud, workspace, stand):
     """The story's moments as (place, text), from what the test has put into bucket and logs."""
 
-    def tell(snapshots=(), job_id="a"):
+    def read(snapshots=(), job_id="a"):
         kept = evidence.find_objects(cloud.client("s3"), workspace, job_id)
         lines = evidence.search_logs(
             cloud.client("logs"), workspace.functions, job_id, stand.NOW + timedelta(hours=1)
         ).lines
         return [(moment.place, moment.text) for moment in timeline_events(kept, list(snapshots), lines)]
 
-    return tell
+    return read
 
 
 @pytest.fixture
@@ -37,69 +37,69 @@ def throttled(cloud, receives, at_s, message_id="m-1", reason="Throttled", detai
     cloud.line("Job postponed", at_s=at_s, **job, reason=reason, detail=detail, seconds=seconds)
 
 
-def test_a_job_is_told_from_its_sending_to_its_picture(cloud, told, sighting, snapshot):
+def test_a_job_is_traced_from_its_sending_to_its_picture(cloud, moments, sighting, snapshot):
     throttled(cloud, 1, 1)
     cloud.line("Picture stored", at_s=5, job_id="a", message_id="m-1", receives=2, milliseconds=2310)
 
-    assert told([sighting()]) == snapshot
+    assert moments([sighting()]) == snapshot
 
 
-def test_the_same_failure_again_is_not_told_in_full_again(cloud, told):
+def test_the_same_failure_again_is_not_shown_in_full_again(cloud, moments):
     throttled(cloud, 1, 1)
     throttled(cloud, 2, 2)
     throttled(cloud, 3, 3, reason="ModelTimeout", detail="Too slow.")
 
-    assert [text.partition(". ")[2] for _, text in told()] == [
+    assert [text.partition(". ")[2] for _, text in moments()] == [
         "Throttled: Try again later.",
         "Throttled again.",
         "ModelTimeout: Too slow.",
     ]
 
 
-def test_a_receive_that_left_no_line_is_told_before_the_next_one(cloud, told):
+def test_a_receive_that_left_no_line_is_reported_before_the_next_one(cloud, moments):
     throttled(cloud, 1, 1)
     throttled(cloud, 4, 9)
 
-    assert [text.partition(":")[0] for _, text in told()] == ["Receive 1", "Receives 2 to 3", "Receive 4"]
+    assert [text.partition(":")[0] for _, text in moments()] == ["Receive 1", "Receives 2 to 3", "Receive 4"]
 
 
-def test_a_first_receive_that_left_no_line_is_missed_too(cloud, told):
+def test_a_first_receive_that_left_no_line_is_missed_too(cloud, moments):
     throttled(cloud, 2, 1)
 
-    assert told()[0][1].startswith("Receive 1: no line. The worker was stopped")
+    assert moments()[0][1].startswith("Receive 1: no line. The worker was stopped")
 
 
-def test_a_redriven_job_counts_its_receives_anew(cloud, told):
+def test_a_redriven_job_counts_its_receives_anew(cloud, moments):
     throttled(cloud, 1, 1)
     throttled(cloud, 1, 9, message_id="m-2")
 
-    assert [text.partition(" postponed")[0] for _, text in told()] == [
+    assert [text.partition(" postponed")[0] for _, text in moments()] == [
         "Receive 1:",
         "Sent again as message m-2. Receive 1:",
     ]
 
 
-def test_a_job_that_was_done_before_is_told_as_not_paid(cloud, told):
+def test_a_job_that_was_done_before_is_reported_as_not_paid(cloud, moments):
     cloud.line("Picture stored", job_id="a", message_id="m", receives=1, milliseconds=9, already_there=True)
 
-    assert told() == [("worker", "Receive 1: the picture was there already; nothing was paid.")]
+    assert moments() == [("worker", "Receive 1: the picture was there already; nothing was paid.")]
 
 
-def test_a_job_that_was_given_up_is_told_by_worker_letter_and_note(cloud, told, sighting, snapshot):
+def test_a_job_that_was_given_up_is_reported_by_worker_letter_and_note(cloud, moments, sighting, snapshot):
     cloud.line("Job given up", at_s=1, job_id="a", message_id="m", receives=1, reason="ContentFiltered", detail="No.")
     cloud.s3.note("a")
 
-    assert sorted(told([sighting(dead=True, reason="ContentFiltered")])) == snapshot
+    assert sorted(moments([sighting(dead=True, reason="ContentFiltered")])) == snapshot
 
 
-def test_a_message_that_sqs_moved_is_told_with_what_that_means(told, sighting):
-    place, text = told([sighting(dead=True, moved_by_sqs=True, receives=10)])[0]
+def test_a_message_that_sqs_moved_is_reported_with_what_that_means(moments, sighting):
+    place, text = moments([sighting(dead=True, moved_by_sqs=True, receives=10)])[0]
 
     assert place == "queue"
     assert "moved to the dead-letter queue by SQS after 10 receives" in text
 
 
-def test_an_answer_of_the_api_is_told_with_its_status(cloud, told):
+def test_an_answer_of_the_api_is_shown_with_its_status(cloud, moments):
     cloud.line(
         "No picture",
         function="api",
@@ -109,27 +109,27 @@ def test_an_answer_of_the_api_is_told_with_its_status(cloud, told):
         detail="The prompt is empty.",
     )
 
-    assert told() == [("api", "Answered HTTP 400. InvalidRequest: The prompt is empty.")]
+    assert moments() == [("api", "Answered HTTP 400. InvalidRequest: The prompt is empty.")]
 
 
-def test_a_failure_that_nobody_foresaw_shows_the_end_of_its_trace(cloud, told):
+def test_a_failure_that_nobody_foresaw_shows_the_end_of_its_trace(cloud, moments):
     trace = "Traceback (most recent call last):\n  File …\nKeyError: 'images'"
     cloud.line("The job failed in a way nobody foresaw", job_id="a", message_id="m", receives=1, exception=trace)
 
-    assert told() == [("worker", "Receive 1: The job failed in a way nobody foresaw. KeyError: 'images'")]
+    assert moments() == [("worker", "Receive 1: The job failed in a way nobody foresaw. KeyError: 'images'")]
 
 
-def test_of_lambdas_own_lines_only_those_are_told_that_say_something(cloud, told, stand):
+def test_of_lambdas_own_lines_only_those_are_shown_that_say_something(cloud, moments, stand):
     for text in ("START RequestId: a Version: 1", "END RequestId: a", "REPORT RequestId: a\tDuration: 3108 ms"):
         cloud.logs.write("worker", text, stand.NOW)
 
-    assert told() == [("worker", "REPORT RequestId: a Duration: 3108 ms.")]
+    assert moments() == [("worker", "REPORT RequestId: a Duration: 3108 ms.")]
 
 
-def test_a_picture_without_a_line_is_told_by_the_bucket(cloud, told, job):
+def test_a_picture_without_a_line_is_found_in_the_bucket(cloud, moments, job):
     cloud.s3.paint(job("a"))
 
-    assert told()[0][0] == "bucket"
+    assert moments()[0][0] == "bucket"
 
 
 def test_a_moment_as_json_has_its_time_in_utc(stand):
@@ -171,7 +171,7 @@ def test_a_job_that_was_given_up_tells_why_and_what_to_do(cloud, tell):
     assert "couch redrive --dry-run a --target aws --candidate 42" in standing.advice[0]
 
 
-def test_a_job_whose_letter_is_gone_is_told_by_its_note(cloud, tell):
+def test_a_job_whose_letter_is_gone_is_explained_by_its_note(cloud, tell):
     cloud.s3.note("a", "ContentFiltered")
 
     standing = tell("a").status
@@ -232,7 +232,7 @@ def test_a_job_that_waits_again_counts_more_than_the_note_of_its_failure(cloud, 
     ("seconds", "words"),
     [(10, "its next try is at about 25 Nov 09:30:30 UTC, in 20 s"), (300, "has left no line yet")],
 )
-def test_on_aws_a_job_that_was_put_off_is_told_by_its_log(cloud, tell, seconds, words):
+def test_on_aws_a_job_that_was_put_off_is_recognised_by_its_log(cloud, tell, seconds, words):
     postponed(cloud)
 
     standing = tell("a", seconds).status
@@ -247,13 +247,13 @@ def test_on_the_local_cloud_a_job_that_is_in_no_queue_any_more_is_gone(cloud, te
     assert tell_local("a").status.state == "gone"
 
 
-def test_a_picture_that_was_removed_is_told_as_gone(cloud, tell):
+def test_a_picture_that_was_removed_is_reported_as_gone(cloud, tell):
     cloud.line("Picture stored", job_id="a", receives=1, message_id="m-1", milliseconds=5)
 
     assert "no longer in the bucket" in tell("a").status.sentence
 
 
-def test_a_job_that_was_sent_back_a_moment_ago_is_not_told_as_lost(cloud, tell):
+def test_a_job_that_was_sent_back_a_moment_ago_is_not_reported_as_lost(cloud, tell):
     cloud.line("Job given up", job_id="a", receives=1, message_id="m-1", reason="Throttled", detail="Later.")
 
     standing = tell("a").status
@@ -324,11 +324,11 @@ def test_an_unknown_id_says_what_was_searched_and_how_far_back(tell):
     with pytest.raises(JobNotFoundError) as caught:
         tell("nobody")
 
-    said = str(caught.value)
+    message = str(caught.value)
     assert caught.value.job_id == "nobody"
-    assert "s3://bucket/42/nobody.*" in said
-    assert "couch-explorers-42-jobs-dead-letter" in said
-    assert "the logs of worker and api back to 11 Nov 09:30:10 UTC" in said
+    assert "s3://bucket/42/nobody.*" in message
+    assert "couch-explorers-42-jobs-dead-letter" in message
+    assert "the logs of worker and api back to 11 Nov 09:30:10 UTC" in message
 
 
 def test_an_unknown_id_says_what_could_not_be_searched(cloud, tell, stand):
@@ -366,12 +366,12 @@ def test_a_story_as_json_has_everything(cloud, tell, job):
 
 @pytest.fixture
 def lines(workspace, stand):
-    def told(job_id):
+    def traced(job_id):
         written = trace(workspace, job_id, now=stand.NOW + timedelta(minutes=2)).lines()
         assert all(len(line) <= 80 for line in written)
         return written
 
-    return told
+    return traced
 
 
 def test_a_painted_job_on_one_screen(cloud, lines, job, snapshot):

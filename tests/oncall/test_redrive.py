@@ -108,7 +108,7 @@ def test_a_note_that_may_not_be_removed_keeps_nothing_from_being_sent(cloud, wor
     assert "no right to do it: allow s3:DeleteObject" in report.outcomes[0].trouble
 
 
-def test_a_note_that_s3_keeps_is_told_with_its_job(cloud, workspace):
+def test_a_note_that_s3_keeps_is_reported_with_its_job(cloud, workspace):
     cloud.give_up("a")
     cloud.give_up("b")
     cloud.s3.note("a", "Throttled")
@@ -121,7 +121,7 @@ def test_a_note_that_s3_keeps_is_told_with_its_job(cloud, workspace):
     assert "no right to do it: allow s3:DeleteObject" in report.outcomes[1].trouble
 
 
-def test_a_note_and_a_letter_that_both_stay_are_both_told(cloud, workspace):
+def test_a_note_and_a_letter_that_both_stay_are_both_reported(cloud, workspace):
     cloud.sqs.undeletable.add(cloud.give_up("a"))
     cloud.s3.note("a", "Throttled")
     cloud.s3.undeletable.add("42/a.error.json")
@@ -132,7 +132,7 @@ def test_a_note_and_a_letter_that_both_stay_are_both_told(cloud, workspace):
     assert "another redrive drops it (InternalError)" in outcome.trouble
 
 
-def test_letters_that_sqs_keeps_hidden_are_told(cloud, workspace, stand):
+def test_letters_that_sqs_keeps_hidden_are_reported(cloud, workspace, stand):
     cloud.give_up("sent")
     cloud.sqs.unmovable.add(cloud.give_up("poison", "ContentFiltered"))
 
@@ -184,7 +184,7 @@ def test_the_next_redrive_drops_what_a_stopped_one_had_sent(cloud, workspace, st
     assert (ids(cloud, stand.QUEUE), ids(cloud, stand.DEAD)) == (["a"], [])
 
 
-def test_a_letter_that_sqs_does_not_delete_is_told(cloud, workspace):
+def test_a_letter_that_sqs_does_not_delete_is_reported(cloud, workspace):
     cloud.sqs.undeletable.add(cloud.give_up("a"))
 
     assert "could not be deleted" in redrive.run(workspace).outcomes[0].trouble
@@ -253,7 +253,7 @@ def test_an_id_is_not_found_where_there_are_no_letters(workspace):
         redrive.run(workspace, ["nope"])
 
 
-def test_what_somebody_else_is_reading_is_told(cloud, workspace):
+def test_what_somebody_else_is_reading_is_counted(cloud, workspace):
     cloud.sqs.elsewhere = 3
 
     assert redrive.run(workspace).hidden == 3

@@ -57,7 +57,7 @@ def test_twins_are_counted_as_letters_and_shown_as_one_job(cloud, text, snapshot
     assert text() == snapshot
 
 
-def test_pictures_that_are_there_are_told_together(cloud, text, job, snapshot):
+def test_pictures_that_are_there_are_listed_together(cloud, text, job, snapshot):
     for name in ("a", "b"):
         cloud.give_up(name)
         cloud.s3.paint(job(name))
@@ -65,26 +65,26 @@ def test_pictures_that_are_there_are_told_together(cloud, text, job, snapshot):
     assert text() == snapshot
 
 
-def test_a_forced_job_is_told_as_such(cloud, text, snapshot):
+def test_a_forced_job_is_marked_as_such(cloud, text, snapshot):
     cloud.give_up("poison", "ContentFiltered")
 
     assert text(force=True) == snapshot
 
 
-def test_a_failure_is_shown_with_what_sqs_said(cloud, text, stand, snapshot):
+def test_a_failure_is_shown_with_what_sqs_answered(cloud, text, stand, snapshot):
     cloud.give_up("a")
     cloud.sqs.refused_bodies.update(cloud.sqs.bodies(stand.DEAD))
 
     assert text() == snapshot
 
 
-def test_a_message_that_sqs_moved_is_told_as_such(cloud, text, stand, snapshot):
+def test_a_message_that_sqs_moved_is_marked_as_such(cloud, text, stand, snapshot):
     cloud.sqs.put(stand.DEAD, "A fjord", moved=True)
 
     assert text() == snapshot
 
 
-def test_letters_that_cannot_be_seen_are_told(cloud, text, snapshot):
+def test_letters_that_cannot_be_seen_are_reported(cloud, text, snapshot):
     cloud.sqs.elsewhere = 2
 
     assert text() == snapshot

@@ -14,5 +14,5 @@ def test_without_a_report_they_have_a_folder_of_their_own_in_the_local_home(tmp_
     assert output_dir.folder("exam_report") == tmp_path / "exam_report"
 
 
-def test_the_kernel_is_told_the_folder_by_the_same_variable():
+def test_the_kernel_gets_the_folder_from_the_same_variable():
     assert kernel.OUT_VARIABLE == output_dir.OUT_VARIABLE == "COUCH_OUT"

@@ -166,8 +166,8 @@ def test_a_notebook_of_nbformat_3_is_refused_with_the_command_that_rewrites_it(t
     with pytest.raises(NotebookError) as refused:
         notebook_parameters.load(path)
 
-    said, _, command = str(refused.value).partition("Rewrite it in nbformat 4: ")
-    assert said == "old.ipynb is of nbformat 3, which is not run any more. "
+    message, _, command = str(refused.value).partition("Rewrite it in nbformat 4: ")
+    assert message == "old.ipynb is of nbformat 3, which is not run any more. "
     program, *arguments = command.split()
     subprocess.run([Path(sys.executable).with_name(program), *arguments], check=True, capture_output=True)
     assert notebook_parameters.load(path)["cells"][0]["source"] == ["1 + 1"]

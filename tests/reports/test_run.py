@@ -232,14 +232,14 @@ def test_progress_is_a_line_for_each_code_cell_with_its_heading(passed):
 def test_the_json_tells_checks_timings_and_versions(passed):
     result, _progress = passed
 
-    told = json.loads(result.path("json").read_text(encoding="utf-8"))
-    assert set(told) == {
+    content = json.loads(result.path("json").read_text(encoding="utf-8"))
+    assert set(content) == {
         "notebook", "target", "parameters", "status", "checks", "timings", "versions", "started", "seconds", "error",
         "ended_early",
     }  # fmt: skip
-    assert told["checks"] == [{"name": "a check", "verdict": "OK", "seconds": 0.5, "detail": "seen"}]
-    assert [cell["cell"] for cell in told["timings"]["cells"]] == [1, 2, 3, 4, 5]
-    assert {"python", "papermill", "boto3"} <= told["versions"].keys()
+    assert content["checks"] == [{"name": "a check", "verdict": "OK", "seconds": 0.5, "detail": "seen"}]
+    assert [cell["cell"] for cell in content["timings"]["cells"]] == [1, 2, 3, 4, 5]
+    assert {"python", "papermill", "boto3"} <= content["versions"].keys()
 
 
 def test_the_report_opens_offline(passed):
@@ -361,12 +361,12 @@ def test_a_disk_that_fills_up_hides_no_verdict(run, monkeypatch, full, verdict, 
 
     result, _progress = run("fills", code(SHOW_CHECKS.format(verdict=verdict)))
 
-    said = result.summary()
+    summary = result.summary()
     assert result.exit_code == exit_code
-    assert f"1 {verdict}" in said
+    assert f"1 {verdict}" in summary
     for kind in full:
-        assert f"fills.{kind} could not be written: No space left on device." in said
-    assert ("Report: file://" in said) == ("html" not in full)
+        assert f"fills.{kind} could not be written: No space left on device." in summary
+    assert ("Report: file://" in summary) == ("html" not in full)
 
 
 def test_a_job_summary_that_cannot_be_written_hides_no_verdict(run, monkeypatch, tmp_path):

@@ -120,8 +120,8 @@ class FakeSystem:
         pictures = [key for key in self.s3.objects if key.endswith(".png")]
         times = [1234.0] * (len(pictures) if self.measures else 0)
         values = {"SampleCount": [float(len(times))] if times else [], "Maximum": times[:1]}
-        said = [] if self.metric_status == "Complete" else [{"Code": "Any", "Value": "Try again later."}]
-        beside = {"StatusCode": self.metric_status, "Messages": said}
+        messages = [] if self.metric_status == "Complete" else [{"Code": "Any", "Value": "Try again later."}]
+        beside = {"StatusCode": self.metric_status, "Messages": messages}
         return {
             "MetricDataResults": [
                 {"Id": query["Id"], "Values": values[query["MetricStat"]["Stat"]], **beside}

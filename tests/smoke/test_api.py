@@ -38,7 +38,7 @@ def test_the_bad_prompts_are_an_empty_one_one_too_long_and_broken_json(ask, syst
     assert not broken.endswith("}")
 
 
-def test_an_error_of_the_model_is_told_and_nothing_is_looked_for(ask, system, named):
+def test_an_error_of_the_model_is_reported_and_nothing_is_looked_for(ask, system, named):
     system.api_answers = [(504, {"error": "ModelTimeout", "detail": "The model did not answer.", "request_id": "r"})]
 
     part = ask()

@@ -12,7 +12,7 @@ TITAN = "amazon.titan-image-generator-v2:0"
 WORKER, API = "couch-explorers-42-worker", "couch-explorers-42-generate-image"
 
 
-def test_the_caller_the_region_and_the_candidate_are_told(workspace, clients):
+def test_the_caller_the_region_and_the_candidate_are_reported(workspace, clients):
     identity, _model = platform.check(workspace, clients).checks
 
     assert identity.verdict is Verdict.OK

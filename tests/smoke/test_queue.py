@@ -85,7 +85,7 @@ def test_a_job_that_failed_tells_its_reason_and_ends_the_waiting(ask, system, cl
     assert letters.detail.startswith("1 more than before")
 
 
-def test_dead_letters_that_lay_there_before_are_told_but_not_blamed(ask, system, named):
+def test_dead_letters_that_lay_there_before_are_reported_but_not_blamed(ask, system, named):
     system.sqs.depth = 2
 
     check = named(ask(), "queue: no dead-letter messages")

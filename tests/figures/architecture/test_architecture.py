@@ -11,7 +11,7 @@ def test_a_whole_deploy_gives_a_figure_with_its_source(workspace):
     assert made.panel.alternative.startswith("Diagram of the system.")
 
 
-def test_what_may_not_be_read_is_told_as_missing(aws, workspace):
+def test_what_may_not_be_read_is_reported_as_missing(aws, workspace):
     aws.errors["GetQueueAttributes"] = client_error("AccessDenied")
 
     assert "sqs:GetQueueAttributes" in architecture.make(workspace).missing

@@ -89,7 +89,7 @@ def test_a_queue_without_a_redrive_policy_and_alarms_that_tell_nobody_have_no_re
     assert left.count(False) == whole.count(False) + 2
 
 
-def test_a_queue_whose_settings_are_not_known_is_not_told_to_give_nothing_up(deployed):
+def test_a_queue_whose_settings_are_not_known_is_not_drawn_as_giving_nothing_up(deployed):
     unknown = replace(deployed, queue=Queue(deployed.queue.name))
 
     assert all(arrow.real for arrow in planned(unknown).arrows)
@@ -125,7 +125,7 @@ def test_it_is_as_wide_as_printed_text_and_every_word_can_be_read(deployed, faul
 
 
 def test_names_and_settings_are_those_that_are_deployed(deployed, written):
-    told = written(diagram.draw(deployed)).replace("\n", " ").replace("- ", "-")
+    drawn = written(diagram.draw(deployed)).replace("\n", " ").replace("- ", "-")
 
     for text in (
         "couch-explorers-42-jobs",
@@ -133,7 +133,7 @@ def test_names_and_settings_are_those_that_are_deployed(deployed, written):
         "after 10 receives",
         "Maximum of each minute > 300 s",
     ):
-        assert text in told
+        assert text in drawn
 
 
 def test_the_legend_explains_what_is_drawn_and_nothing_else(deployed, written):

@@ -105,14 +105,14 @@ def test_the_time_of_measuring_is_utc_to_the_second(results):
     assert results.to_json(moment)["measured"] == "2026-11-25T12:30:15+00:00"
 
 
-def test_the_machine_is_told_by_what_it_can_do_not_by_its_name(module):
-    told = module.machine()
+def test_the_machine_is_described_by_what_it_can_do_not_by_its_name(module):
+    description = module.machine()
 
-    assert set(told) == {"cpu", "cores", "memory_gb", "python", "system"}
-    assert told["cores"] >= 1
-    assert told["memory_gb"] >= 1
-    assert told["cpu"]
-    assert not {platform.node(), str(Path.home())} & set(told.values())
+    assert set(description) == {"cpu", "cores", "memory_gb", "python", "system"}
+    assert description["cores"] >= 1
+    assert description["memory_gb"] >= 1
+    assert description["cpu"]
+    assert not {platform.node(), str(Path.home())} & set(description.values())
 
 
 def test_the_commit_has_twelve_digits_and_a_plus_when_files_differ_from_it(module, repository):

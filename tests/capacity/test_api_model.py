@@ -116,7 +116,7 @@ def test_outcomes_are_a_table_of_all_people():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"limits": ApiLimits(concurrency=0)}, "concurrency is 0"),
         ({"limits": ApiLimits(stage_rate=float("nan"))}, "stage_rate is nan"),
@@ -126,8 +126,8 @@ def test_outcomes_are_a_table_of_all_people():
         ({"cold_start": ColdStart(-1)}, "seconds is -1"),
     ],
 )
-def test_wrong_options_are_named(options, said):
-    with pytest.raises(CapacityError, match=said):
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(CapacityError, match=message):
         run([0.0], 1.0, **options)
 
 

@@ -162,7 +162,7 @@ def test_path_that_is_not_deployed_is_named(via):
 
 
 @pytest.mark.parametrize(
-    ("users", "minutes", "target", "limit", "said"),
+    ("users", "minutes", "target", "limit", "message"),
     [
         (0, 1, "local", None, "--users is 0"),
         (10_001, 1, "local", None, "--users is 10001"),
@@ -173,8 +173,8 @@ def test_path_that_is_not_deployed_is_named(via):
         (100, 1, "aws", 3.99, r"USD 4\.00, more than --max-cost-usd 3\.99"),
     ],
 )
-def test_load_out_of_bounds_is_refused(users, minutes, target, limit, said):
-    with pytest.raises(LoadError, match=said):
+def test_load_out_of_bounds_is_refused(users, minutes, target, limit, message):
+    with pytest.raises(LoadError, match=message):
         check_load(users, minutes, target, limit)
 
 

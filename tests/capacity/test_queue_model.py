@@ -153,7 +153,7 @@ def test_erlang_c_refuses_a_load_without_a_steady_state(load):
 
 
 @pytest.mark.parametrize(
-    ("arrivals", "service", "workers", "said"),
+    ("arrivals", "service", "workers", "message"),
     [
         ([], [], 1, "at least one time"),
         ([[1, 2]], [1], 1, "one row"),
@@ -170,13 +170,13 @@ def test_erlang_c_refuses_a_load_without_a_steady_state(load):
         ([0], [1], True, "workers is True"),
     ],
 )
-def test_wrong_input_is_named(arrivals, service, workers, said):
+def test_wrong_input_is_named(arrivals, service, workers, message):
     with pytest.raises(CapacityError) as one:
         simulate(arrivals, service, workers)
     with pytest.raises(CapacityError) as stream:
         simulate_stream([(arrivals, service)], workers)
 
-    assert said in str(one.value)
+    assert message in str(one.value)
     assert str(stream.value) == str(one.value)
 
 
@@ -190,7 +190,7 @@ def test_a_stream_without_chunks_is_named():
         simulate_stream([], 2)
 
 
-def test_overload_is_told_with_the_growth_of_the_backlog():
+def test_overload_is_reported_with_the_growth_of_the_backlog():
     # Two jobs a second, one second each, one worker: one job more each second.
     arrivals = np.arange(0, 60, 0.5)
 
@@ -284,7 +284,7 @@ def test_a_quota_lets_no_more_through_than_its_tokens():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"retry": Retry(failure_rate=1.5)}, "failure_rate is 1.5"),
         ({"retry": Retry(failure_rate=0.7, crash_rate=0.7)}, "together are 1.4"),
@@ -296,11 +296,11 @@ def test_a_quota_lets_no_more_through_than_its_tokens():
         ({"poller_ramp": PollerRamp(initial=0)}, "never serves"),
     ],
 )
-def test_wrong_options_are_named(options, said):
+def test_wrong_options_are_named(options, message):
     with pytest.raises(CapacityError) as error:
         simulate_stream([([0.0], 1.0)], 1, rng=np.random.default_rng(1), **options)
 
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_random_options_need_a_generator():

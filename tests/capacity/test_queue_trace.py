@@ -80,15 +80,15 @@ def test_quota_is_halved_in_its_disruption_only():
 
 
 @pytest.mark.parametrize(
-    ("disruption", "said"),
+    ("disruption", "message"),
     [
         (Disruption(5, 5), "has no length"),
         (Disruption(0, 5, service_factor=-1), "0 or more"),
         (Disruption(0, 5, failure_rate=0.8, crash_rate=0.8), "at most 1"),
     ],
 )
-def test_wrong_disruption_is_named(disruption, said):
-    with pytest.raises(CapacityError, match=said):
+def test_wrong_disruption_is_named(disruption, message):
+    with pytest.raises(CapacityError, match=message):
         simulate_jobs([0], 1.0, 1, disruptions=[disruption], rng=generator())
 
 

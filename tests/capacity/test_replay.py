@@ -89,15 +89,15 @@ def test_other_window_of_the_frame_is_chosen_by_its_name():
 
 
 @pytest.mark.parametrize(
-    ("frame", "said"),
+    ("frame", "message"),
     [
         (frame_of(sent=(0, 0)), "Nothing was sent"),
         (rows("queue", "NumberOfMessagesSent", "Sum", (5,)), "Duration is not known"),
         (frame_of().iloc[:0], "Nothing was sent"),
     ],
 )
-def test_window_that_says_too_little_is_named(frame, said):
-    with pytest.raises(CapacityError, match=said):
+def test_window_that_says_too_little_is_named(frame, message):
+    with pytest.raises(CapacityError, match=message):
         from_metrics(frame, rng=generator())
 
 

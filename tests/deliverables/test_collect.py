@@ -15,7 +15,7 @@ def environment(github):
     return {"GITHUB_API_URL": github.url, "DOCKERHUB_USERNAME": "octocat"}
 
 
-def test_a_system_on_aws_is_told_with_its_runs(workspace, environment, github, github_runs, tmp_path):
+def test_a_system_on_aws_is_described_with_its_runs(workspace, environment, github, github_runs, tmp_path):
     github.runs[DEPLOY_LAMBDA] = [github_runs(3)]
     github.runs[TERRAFORM_DEPLOY] = [github_runs(5, "another-alarm"), github_runs(4)]
 
@@ -81,7 +81,7 @@ def test_what_is_not_deployed_is_missing_for_its_targets_reason(workspace, targe
     assert collect.age_alarm(workspace) == Missing(queue)
 
 
-def test_the_alarm_is_found_by_what_it_watches_and_told_as_it_is_deployed(workspace, system):
+def test_the_alarm_is_found_by_what_it_watches_and_described_as_it_is_deployed(workspace, system):
     system.alarms[1] |= {"AlarmName": system.alarms[0]["AlarmName"], "Threshold": 240.5, "Period": 120}
     system.alarms[0]["AlarmName"] = "couch-explorers-42-oldest-message-age"
 
@@ -100,7 +100,7 @@ def test_who_hears_the_alarm_is_counted_not_named(workspace):
     assert "example.com" not in repr(found)
 
 
-def test_an_alarm_without_a_topic_tells_nobody(workspace, system):
+def test_an_alarm_without_a_topic_notifies_nobody(workspace, system):
     system.alarms[1]["AlarmActions"] = []
 
     found = collect.age_alarm(workspace)
@@ -108,7 +108,7 @@ def test_an_alarm_without_a_topic_tells_nobody(workspace, system):
     assert (found.topic, found.confirmed, found.pending) == (None, 0, 0)
 
 
-def test_a_queue_without_an_alarm_on_its_age_is_told_as_such(workspace, system):
+def test_a_queue_without_an_alarm_on_its_age_is_reported_as_such(workspace, system):
     del system.alarms[1]
 
     assert collect.age_alarm(workspace) == Missing(Reason.ALARM_MISSING)
@@ -121,7 +121,7 @@ def test_no_alarm_at_all_is_never_a_question_for_all_of_the_account(workspace, s
     assert collect.age_alarm(workspace) == Missing(Reason.ALARM_MISSING)
 
 
-def test_a_right_that_is_missing_is_told_by_its_name(workspace, system):
+def test_a_right_that_is_missing_is_reported_by_its_name(workspace, system):
     system.refusal = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeAlarms")
 
     found = collect.age_alarm(workspace)
@@ -129,7 +129,7 @@ def test_a_right_that_is_missing_is_told_by_its_name(workspace, system):
     assert found == Missing(Reason.ALARM_UNREADABLE, {"why": "no right to do it: allow cloudwatch:DescribeAlarms"})
 
 
-def test_an_alarm_that_cannot_be_asked_for_is_told_with_the_cause(workspace, system):
+def test_an_alarm_that_cannot_be_asked_for_is_reported_with_the_cause(workspace, system):
     system.refusal = EndpointConnectionError(endpoint_url="https://monitoring.eu-west-1.amazonaws.com")
 
     assert "could not be reached" in collect.age_alarm(workspace).details["why"]
@@ -154,7 +154,7 @@ def test_without_a_name_it_is_not_known():
 
 
 @pytest.mark.parametrize("given", ["Octocat/client", "client", "octocat/client:latest", "octocat/a/b", "octocat/$(id)"])
-def test_what_docker_hub_does_not_take_is_told_with_its_value(given):
+def test_what_docker_hub_does_not_take_is_reported_with_its_value(given):
     assert collect.image_name(given, {}) == Missing(Reason.BAD_IMAGE, {"image": given})
 
 

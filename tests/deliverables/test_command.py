@@ -29,7 +29,7 @@ def test_a_program_gets_json():
     assert [task["task"] for task in json.loads(done.stdout)["tasks"]] == [1, 2, 3, 4, 5]
 
 
-def test_what_was_written_and_what_is_still_empty_is_told_apart_from_the_list(monkeypatch, tmp_path):
+def test_what_was_written_and_what_is_still_empty_is_reported_apart_from_the_list(monkeypatch, tmp_path):
     (tmp_path / "README.md").write_text("<!-- deliverables -->\n<!-- /deliverables -->\n", encoding="utf-8")
     (tmp_path / POSTMAN_COLLECTION).parent.mkdir()
     shutil.copy(paths.PROJECT_ROOT / POSTMAN_COLLECTION, tmp_path / POSTMAN_COLLECTION)

@@ -87,19 +87,19 @@ def test_the_words_of_somebody_else_stay_on_one_line(row, facts):
     assert "(no - way)" in row(replace(facts, lambda_run=missing), "lambda_run").empty
 
 
-def test_the_alarm_is_told_with_its_threshold_and_who_hears_it(row, facts, snapshot):
+def test_the_alarm_is_shown_with_its_threshold_and_who_hears_it(row, facts, snapshot):
     wording = row(facts, "alarm").text
     assert wording == snapshot
     assert numbers(wording) == ["60", "300", "1", "0"]
 
 
-def test_a_pending_subscription_is_told_with_what_confirms_it(row, facts):
+def test_a_pending_subscription_is_shown_with_what_confirms_it(row, facts):
     alarm = replace(facts.alarm, confirmed=0, pending=1)
 
     assert "clicking the link" in row(replace(facts, alarm=alarm), "alarm").text
 
 
-def test_an_alarm_that_tells_nobody_is_told_with_what_mends_it(row, facts):
+def test_an_alarm_that_notifies_nobody_is_shown_with_what_fixes_it(row, facts):
     alarm = replace(facts.alarm, topic=None, confirmed=0, operator="LessThanLowerThreshold")
 
     text = row(replace(facts, alarm=alarm), "alarm").text
@@ -107,7 +107,7 @@ def test_an_alarm_that_tells_nobody_is_told_with_what_mends_it(row, facts):
     assert "is LessThanLowerThreshold 300 s. It notifies nobody: run `terraform apply`" in text
 
 
-def test_the_image_is_told_without_a_queue_too(row, facts):
+def test_the_image_is_shown_without_a_queue_too(row, facts):
     image = row(replace(facts, queue_url=Missing(Reason.QUEUE_NOT_ON_AWS)), "image")
 
     assert image.value == "octocat/couch-explorers-client"
@@ -380,7 +380,7 @@ def test_a_project_without_the_norwegian_page_is_written_without_it(project, fac
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("# Title\n", "no line `<!-- deliverables -->`"),
         (f"{render.BEGIN}\n", "no line `<!-- /deliverables -->`"),
@@ -389,19 +389,19 @@ def test_a_project_without_the_norwegian_page_is_written_without_it(project, fac
         (f"  {render.BEGIN}\n{render.END}\n", "no line `<!-- deliverables -->`"),
     ],
 )
-def test_marks_that_are_not_as_they_should_be_are_told_and_no_file_is_touched(project, facts, text, said):
+def test_marks_that_are_not_as_they_should_be_are_reported_and_no_file_is_touched(project, facts, text, message):
     (project / "docs/besvarelse.md").write_text(text, encoding="utf-8")
 
-    with pytest.raises(DeliverablesError, match=r"docs/besvarelse\.md") as told:
+    with pytest.raises(DeliverablesError, match=r"docs/besvarelse\.md") as error:
         render.write(facts, project)
 
-    assert said in str(told.value)
+    assert message in str(error.value)
     assert (project / "README.md").read_text(encoding="utf-8") == PAGE
     assert '"value": ""' in (project / POSTMAN_COLLECTION).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"variable": []}', '{"variable": [{"value": ""}]}'])
-def test_a_collection_without_its_variable_is_told_and_no_file_is_touched(project, facts, text):
+def test_a_collection_without_its_variable_is_reported_and_no_file_is_touched(project, facts, text):
     (project / POSTMAN_COLLECTION).write_text(text, encoding="utf-8")
 
     with pytest.raises(DeliverablesError, match="git checkout docs/couch-explorers"):
@@ -410,7 +410,7 @@ def test_a_collection_without_its_variable_is_told_and_no_file_is_touched(projec
     assert (project / "README.md").read_text(encoding="utf-8") == PAGE
 
 
-def test_a_page_that_is_not_there_is_told_by_its_name(project, facts):
+def test_a_page_that_is_not_there_is_reported_by_its_name(project, facts):
     (project / "README.md").unlink()
 
     with pytest.raises(DeliverablesError, match=r"README\.md could not be read"):

@@ -57,14 +57,14 @@ def test_the_search_for_another_branch_ends(ask, github, github_runs):
     assert len(github.asked) == 4
 
 
-def test_a_workflow_that_has_never_succeeded_is_told_as_such(ask, github, github_runs):
+def test_a_workflow_that_has_never_succeeded_is_reported_as_such(ask, github, github_runs):
     github.runs[WORKFLOW] = [github_runs(1, conclusion="failure")]
 
     assert ask().on_main(WORKFLOW) == Missing(Reason.NO_RUN_ON_MAIN, NAMES)
     assert ask().elsewhere(WORKFLOW) == Missing(Reason.NO_RUN_ELSEWHERE, NAMES)
 
 
-def test_the_day_of_a_run_is_told_in_utc(ask, github, github_runs):
+def test_the_day_of_a_run_is_given_in_utc(ask, github, github_runs):
     github.runs[WORKFLOW] = [github_runs(1, created_at="2026-11-25T00:30:00+01:00")]
 
     assert ask().on_main(WORKFLOW).day == date(2026, 11, 24)
@@ -132,7 +132,7 @@ def test_a_refusal_becomes_its_reason(ask, github, status, headers, expected):
 @pytest.mark.parametrize(
     "text", ["<html>", "[]", "{}", '{"workflow_runs": 7}', '{"workflow_runs": [{}]}', '{"workflow_runs": [7]}']
 )
-def test_an_answer_that_is_no_list_of_runs_is_told_as_such(ask, github, text):
+def test_an_answer_that_is_no_list_of_runs_is_reported_as_such(ask, github, text):
     github.refusal = (200, {}, text)
 
     assert ask().on_main(WORKFLOW) == Missing(Reason.GITHUB_UNREADABLE, {"host": "127.0.0.1"})
@@ -144,7 +144,7 @@ def test_a_run_without_the_address_of_a_page_is_not_linked_to(ask, github, githu
     assert ask().on_main(WORKFLOW).reason is Reason.GITHUB_UNREADABLE
 
 
-def test_an_address_where_nobody_listens_is_told_with_the_cause(ask):
+def test_an_address_where_nobody_listens_is_reported_with_the_cause(ask):
     found = ask(GITHUB_API_URL="http://127.0.0.1:9").on_main(WORKFLOW)
 
     assert found == Missing(Reason.GITHUB_UNREACHABLE, {"host": "127.0.0.1", "why": "Connection refused"})
@@ -158,7 +158,7 @@ def test_a_server_that_never_answers_is_given_up_on(ask):
     assert found == Missing(Reason.GITHUB_UNREACHABLE, {"host": "127.0.0.1", "why": "timed out"})
 
 
-def test_an_address_that_is_none_is_told_with_the_variable_that_holds_it(ask):
+def test_an_address_that_is_none_is_reported_with_the_variable_that_holds_it(ask):
     found = ask(GITHUB_API_URL="file:///etc/hosts").on_main(WORKFLOW)
 
     assert found.reason is Reason.GITHUB_UNREACHABLE
@@ -204,7 +204,7 @@ def test_what_is_given_counts_before_what_a_workflow_sets_and_that_before_git(ch
     assert find_repository(None, {}, folder) == "octocat/from-git"
 
 
-def test_a_remote_elsewhere_is_told_by_its_host_without_the_password_in_it(checkout):
+def test_a_remote_elsewhere_is_reported_by_its_host_without_the_password_in_it(checkout):
     folder = checkout("https://octocat:a-password@gitlab.com/octocat/couch.git")
 
     assert find_repository(None, {}, folder) == Missing(Reason.NOT_ON_GITHUB, {"host": "gitlab.com"})

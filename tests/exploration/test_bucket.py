@@ -93,7 +93,7 @@ def test_a_note_that_is_written_again_gets_another_mark(fleet, look, job):
     assert look([job.id]).notes[job.id] != before
 
 
-def test_a_bucket_that_cannot_be_listed_tells_so(fleet, look):
+def test_a_bucket_that_cannot_be_listed_says_so(fleet, look):
     fleet.s3.failures["list"] = refusal("AccessDenied", 403, "ListObjectsV2")
 
     with pytest.raises(StorageError, match="No right to list the bucket pictures") as failure:
@@ -127,17 +127,17 @@ def test_the_picture_of_another_request_is_a_conflict(fleet, job):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [(b"", "cut off"), (b"no picture", "no PNG"), (drawn(), "no couch parameters")],
 )
-def test_what_is_no_picture_of_ours_is_told_with_its_address(fleet, job, content, told):
+def test_what_is_no_picture_of_ours_is_reported_with_its_address(fleet, job, content, reason):
     fleet.paint(job, content)
 
-    with pytest.raises(StorageError, match=f"s3://{BUCKET}/{PREFIX}/{job.id}.png cannot be used.*{told}"):
+    with pytest.raises(StorageError, match=f"s3://{BUCKET}/{PREFIX}/{job.id}.png cannot be used.*{reason}"):
         bucket.fetch_picture(fleet.client("s3"), BUCKET, PREFIX, job)
 
 
-def test_a_picture_that_is_cut_off_behind_its_parameters_is_told(fleet, job):
+def test_a_picture_that_is_cut_off_behind_its_parameters_is_reported(fleet, job):
     fleet.paint(job)
     fleet.paint(job, fleet.s3.objects[job.key(PREFIX)].body[:-5])
 
@@ -161,7 +161,7 @@ def test_a_note_gives_its_reason_and_detail(fleet, job):
 
 
 @pytest.mark.parametrize("content", [b"no JSON", b"[]", b'{"reason": "Throttled"}'])
-def test_a_note_that_cannot_be_read_is_told_with_its_address(fleet, job, content):
+def test_a_note_that_cannot_be_read_is_reported_with_its_address(fleet, job, content):
     fleet.s3.put(job.error_key(PREFIX), content)
 
     with pytest.raises(StorageError, match=r"s3://pictures/42/.*\.error\.json cannot be read"):

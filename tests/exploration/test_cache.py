@@ -77,7 +77,7 @@ def test_a_request_leaves_its_record_before_there_is_a_picture(cache):
 
 
 @pytest.mark.parametrize("damage", [lambda png: png[:-20], lambda png: png[:50] + b"?" + png[51:], lambda png: b""])
-def test_a_picture_that_is_not_whole_counts_as_absent_and_is_told(cache, picture, damage):
+def test_a_picture_that_is_not_whole_counts_as_absent_and_is_reported(cache, picture, damage):
     path = cache.keep(JOB, picture).path
     path.write_bytes(damage(picture))
 
@@ -96,7 +96,7 @@ def test_a_damaged_picture_that_was_made_again_is_whole_again(cache, picture):
     assert cache.damage(JOB.id) == ""
 
 
-def test_a_folder_in_the_place_of_a_picture_is_told(cache):
+def test_a_folder_in_the_place_of_a_picture_is_reported(cache):
     cache.path(JOB.id).mkdir(parents=True)
 
     assert cache.find(JOB.id) is None
@@ -142,7 +142,7 @@ def test_a_cache_that_can_be_written_is_left_as_it_was(cache):
     assert list(cache.folder.iterdir()) == []
 
 
-def test_a_file_in_the_place_of_the_folder_is_told_before_anything_is_paid(cache):
+def test_a_file_in_the_place_of_the_folder_is_reported_before_anything_is_paid(cache):
     cache.folder.parent.mkdir()
     cache.folder.write_text("not a folder")
 
@@ -150,10 +150,10 @@ def test_a_file_in_the_place_of_the_folder_is_told_before_anything_is_paid(cache
         cache.check_writable()
 
 
-def test_a_folder_without_room_or_right_is_told_before_anything_is_paid(cache, no_room):
-    said = no_room()
+def test_a_folder_without_room_or_right_is_reported_before_anything_is_paid(cache, no_room):
+    reason = no_room()
 
-    with pytest.raises(ExplorationError, match=rf"cannot be written \({said}\): make room or give the right"):
+    with pytest.raises(ExplorationError, match=rf"cannot be written \({reason}\): make room or give the right"):
         cache.check_writable()
 
     assert list(cache.folder.iterdir()) == []
@@ -161,9 +161,9 @@ def test_a_folder_without_room_or_right_is_told_before_anything_is_paid(cache, n
 
 def test_a_picture_that_finds_no_room_leaves_no_half_of_itself(cache, picture, no_room):
     cache.note_request(JOB)
-    said = no_room()
+    reason = no_room()
 
-    with pytest.raises(ExplorationError, match=said):
+    with pytest.raises(ExplorationError, match=reason):
         cache.keep(JOB, picture)
 
     assert [path.name for path in cache.folder.iterdir()] == [f"{JOB.id}.json"]
@@ -239,7 +239,7 @@ def test_a_killed_process_loses_its_claims(cache):
     assert cache.try_claim(JOB.id) is not None
 
 
-def test_a_folder_that_takes_no_lock_is_told(cache):
+def test_a_folder_that_takes_no_lock_is_reported(cache):
     cache.folder.parent.mkdir()
     cache.folder.write_text("not a folder")
 

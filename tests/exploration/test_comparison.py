@@ -55,14 +55,14 @@ def test_one_pixel_is_a_difference():
     assert difference_sentence(plain("white"), other) == "The pictures differ hardly visibly."
 
 
-def test_the_part_that_differs_clearly_is_told():
+def test_the_part_that_differs_clearly_is_stated():
     other = plain("white")
     other.paste((0, 0, 255), (0, 0, 10, 5))
 
     assert difference_sentence(plain("white"), other) == "25% of the pixels differ clearly."
 
 
-def test_other_sizes_are_told_as_such():
+def test_other_sizes_are_described_as_such():
     assert difference_sentence(plain("white"), plain("white", (10, 10))) == (
         "The pictures have different sizes: 20 \u00d7 10 and 10 \u00d7 10 pixels."
     )
@@ -94,7 +94,7 @@ def test_prompts_differ_by_their_texts(pictures):
     }
 
 
-def test_the_same_picture_is_told_pixel_by_pixel(pictures):
+def test_the_same_picture_is_recognized_pixel_by_pixel(pictures):
     Path(pictures["path"][1]).write_bytes(Path(pictures["path"][0]).read_bytes())
 
     comparison = compare(pictures, 1, 2)
@@ -162,7 +162,7 @@ def test_a_cell_without_a_picture_is_refused_with_its_reason(painted):
         compare(frame, 1, 2)
 
 
-def test_a_picture_whose_file_is_gone_is_told(pictures):
+def test_a_picture_whose_file_is_gone_is_reported(pictures):
     Path(pictures["path"][1]).unlink()
 
     with pytest.raises(ExplorationError, match="picture of cell 2 is gone or damaged: run the sweep again"):

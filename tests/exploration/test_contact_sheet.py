@@ -45,7 +45,7 @@ def test_of_many_values_the_first_and_the_last_are_listed(painted):
     assert dict(sheet_facts(tiles, arrange(tiles)))["Pictures"] == "seed (100): 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 … 100"
 
 
-def test_a_selection_tells_what_varies(painted):
+def test_a_selection_says_what_varies(painted):
     frame = painted({"jeep": "A jeep", "cliff": "A cliff"}, seeds=(1, 2, 3))
     tiles = cell_views(frame[frame["number"].isin([1, 6])])
 
@@ -58,22 +58,22 @@ def test_every_ending_is_counted(painted):
     assert outcome_sentence(tiles, "aws").startswith("2 of 4 pictures: 2 new, 1 not sent, 1 stopped. Paid: $0.08")
 
 
-def test_where_nothing_was_new_no_price_is_told(pictures):
+def test_where_nothing_was_new_no_price_is_given(pictures):
     tiles = cell_views(pictures.assign(status="cached", usd=0.0))
 
     assert outcome_sentence(tiles, "aws") == "4 of 4 pictures: 4 there already."
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "expected"),
     [
         ("local", "Local stand-in in place of Stable Image Core: no image model was asked. Today."),
         ("aws", "Amazon Bedrock: Stable Image Core. Today."),
         ("", "Stable Image Core. Today."),
     ],
 )
-def test_who_made_the_pictures_is_told(target, told, pictures):
-    assert origin_sentence(cell_views(pictures), target, "Today.") == told
+def test_who_made_the_pictures_is_stated(target, expected, pictures):
+    assert origin_sentence(cell_views(pictures), target, "Today.") == expected
 
 
 def test_the_date_is_the_runs_and_else_the_sheets():
@@ -178,7 +178,7 @@ def numbers_on(texts):
     return [int(text) for text in texts if text.isdecimal()]
 
 
-def test_a_sheet_tells_title_purpose_and_what_varies_where(painted, written):
+def test_a_sheet_shows_title_purpose_and_what_varies_where(painted, written):
     frame = painted(THREE, seeds=(7, 21))
     frame.context = replace(frame.context, title="Which journey?", purpose="One poster for autumn.")
 
@@ -205,8 +205,8 @@ def test_every_cell_has_its_number_and_the_values_that_vary(pictures, written):
     texts = written(contact_sheet(pictures))
 
     assert numbers_on(texts) == [1, 2, 3, 4]
-    for told in ("jeep · seed 7", "jeep · seed 21", "cliff · seed 7", "cliff · seed 21"):
-        assert told in texts
+    for label in ("jeep · seed 7", "jeep · seed 21", "cliff · seed 7", "cliff · seed 21"):
+        assert label in texts
 
 
 def test_the_columns_are_named(painted, written):
@@ -236,7 +236,7 @@ def test_prompts_in_the_columns_are_listed_at_the_foot(painted, written):
     assert LONG.strip() in together(texts[texts.index("paris · seed 21") :])
 
 
-def test_a_prompt_of_pages_is_told_by_its_beginning_and_its_length(painted, written):
+def test_a_prompt_of_pages_is_shown_by_its_beginning_and_its_length(painted, written):
     endless = "words and words " * 600
 
     texts = written(contact_sheet(painted({"endless": endless.strip()}, seeds=(1, 2))))
@@ -255,7 +255,7 @@ def test_further_axes_make_groups_with_a_heading(painted, written):
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "told", "word"),
+    ("status", "reason", "text", "word"),
     [
         (Status.FAILED, "ModelUnavailable: No answer.", "ModelUnavailable: No answer.", "✗ Failed"),
         (Status.FILTERED, "ContentFiltered: Withheld.", "Withheld.", "⊘ Filtered"),
@@ -264,10 +264,10 @@ def test_further_axes_make_groups_with_a_heading(painted, written):
         (Status.STOPPED, "Run again to go on.", "Run again to go on.", "○ Stopped"),
     ],
 )
-def test_a_cell_without_a_picture_says_why(status, reason, told, word, painted, written):
+def test_a_cell_without_a_picture_says_why(status, reason, text, word, painted, written):
     texts = written(contact_sheet(painted(without={2: (status, reason)})))
 
-    assert texts[texts.index(word) + 1] == told
+    assert texts[texts.index(word) + 1] == text
     assert numbers_on(texts) == [1, 2, 3, 4]
 
 
@@ -284,7 +284,7 @@ def test_a_tile_is_as_large_as_the_picture_beside_it(painted):
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "no picture"])
-def test_a_picture_that_cannot_be_read_is_told_like_one(damage, pictures, written):
+def test_a_picture_that_cannot_be_read_is_shown_like_one(damage, pictures, written):
     with Path(pictures["path"][0]).open("r+b") as file:
         file.truncate({"gone": 0, "cut": 60, "no picture": 4}[damage])
 
@@ -293,7 +293,7 @@ def test_a_picture_that_cannot_be_read_is_told_like_one(damage, pictures, writte
     assert "? Picture missing" in texts
 
 
-def test_the_same_picture_is_told_as_such(painted, written):
+def test_the_same_picture_is_labelled_as_such(painted, written):
     # Stability paints both sizes alike.
     frame = painted({"jeep": "A jeep"}, seeds=7, sizes=("512x512", "1024x1024"))
     frame.loc[1, "reason"] = "the same picture as cell 1"
@@ -317,7 +317,7 @@ def test_one_picture_is_a_sheet_too(painted, written):
     assert not [text for text in texts if text.startswith("page")]
 
 
-def test_the_foot_tells_cost_model_and_date(pictures, written, tmp_path):
+def test_the_foot_states_cost_model_and_date(pictures, written, tmp_path):
     pictures.context = replace(pictures.context, run=tmp_path / "20261123-030512-journeys-1a2b")
 
     texts = together(written(contact_sheet(pictures)))
@@ -327,7 +327,7 @@ def test_the_foot_tells_cost_model_and_date(pictures, written, tmp_path):
     assert "Run of 2026-11-23 03:05 UTC." in texts
 
 
-def test_on_aws_the_foot_tells_what_was_paid(pictures, written):
+def test_on_aws_the_foot_states_what_was_paid(pictures, written):
     pictures.context = replace(pictures.context, target="aws")
 
     texts = together(written(contact_sheet(pictures)))
@@ -442,7 +442,7 @@ def test_a_sheet_of_no_run_asks_for_a_folder(pictures):
         contact_sheet(pictures).save()
 
 
-def test_a_folder_that_cannot_be_written_is_told(pictures, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(pictures, tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(ExplorationError, match=r"cannot be written into .*file"):
@@ -484,10 +484,10 @@ def test_a_character_that_no_font_has_stands_as_its_number_with_a_note(painted, 
 
     texts = written(contact_sheet(painted({"A \U00012000": "東京の夜 🗼 \U00012001", "b": "x"}, seeds=7)))
 
-    said = together(texts)
-    assert "A [U+12000]" in said
-    assert "東京の夜 🗼 [U+12001]" in said
-    assert "No font on this machine has U+12000 CUNEIFORM SIGN A, U+12001" in said
+    text = together(texts)
+    assert "A [U+12000]" in text
+    assert "東京の夜 🗼 [U+12001]" in text
+    assert "No font on this machine has U+12000 CUNEIFORM SIGN A, U+12001" in text
     fonts.font_of.cache_clear()
 
 

@@ -54,7 +54,7 @@ def test_each_trouble_has_its_status_and_its_sentence(turn, error, status, reaso
     assert failed_outcome(turn, error) == Outcome(1, status, reason)
 
 
-def test_what_was_paid_before_the_trouble_stays_said(turn):
+def test_what_was_paid_before_the_trouble_stays_recorded(turn):
     turn.outcome = Outcome(1, Status.MADE, seconds=1.5, usd=0.04)
 
     ended = failed_outcome(turn, KeyError("a mistake of ours"))
@@ -67,9 +67,9 @@ def test_a_turn_without_a_claim_has_none_to_give_back(turn):
 
 
 def test_a_picture_gives_the_outcome_its_place_and_size():
-    told = with_file(Outcome(1, Status.MADE), CachedPicture(Path("image-1.png"), 48, 32))
+    outcome = with_file(Outcome(1, Status.MADE), CachedPicture(Path("image-1.png"), 48, 32))
 
-    assert told == Outcome(1, Status.MADE, path=Path("image-1.png"), width=48, height=32)
+    assert outcome == Outcome(1, Status.MADE, path=Path("image-1.png"), width=48, height=32)
 
 
 DEADLINE_S = 20
@@ -283,7 +283,7 @@ def test_a_cell_that_fails_is_an_outcome_and_the_others_go_on(run, cache, models
     assert not list(cache.folder.glob("*.lock"))
 
 
-def test_a_withheld_picture_is_told_as_filtered(run, models):
+def test_a_withheld_picture_is_reported_as_filtered(run, models):
     withheld = b'{"seeds":[],"finish_reasons":["Filter reason: prompt"],"images":[]}'
     models.invoke_model = lambda **_: {"body": io.BytesIO(withheld), "contentType": "application/json"}
 

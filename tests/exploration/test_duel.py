@@ -115,7 +115,7 @@ def test_unknown_axis_is_refused(pictures):
         ranking(pictures, by="colour")
 
 
-def test_lead_is_told_only_where_intervals_do_not_overlap(pictures):
+def test_lead_is_stated_only_where_intervals_do_not_overlap(pictures):
     answer(pictures, (1, 2))
     assert "overlaps" in ranking(pictures).sentence
 

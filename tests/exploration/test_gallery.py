@@ -18,7 +18,7 @@ NOVA = "amazon.nova-canvas-v1:0"
 
 @pytest.fixture
 def saved(painted, home):
-    """Save a run of a sweep as the runner does, and give back its result; `hour` tells when it was."""
+    """Save a run of a sweep as the runner does, and give back its result; `hour` is when it was."""
 
     def make(title, hour, *arguments, purpose="", **axes):
         frame = painted(*arguments, **axes)
@@ -61,7 +61,7 @@ def test_all_runs_are_there_newest_first(saved):
     assert html.startswith('<div class="couch-gallery"><p>12 pictures in 3 runs.</p>')
 
 
-def test_a_run_tells_its_title_purpose_date_and_cost(saved):
+def test_a_run_shows_its_title_purpose_date_and_cost(saved):
     saved("Which journey?", 7, purpose="The poster <of> autumn")
 
     shown = gallery()._repr_mimebundle_()
@@ -99,7 +99,7 @@ def test_a_model_is_found_by_a_part_of_its_id_or_its_name(saved):
     assert titles(gallery(model=NOVA)) == ["Canvas"]
 
 
-def test_pictures_are_found_by_what_people_said(saved):
+def test_pictures_are_found_by_their_ratings(saved):
     frame = saved("Rated", 7)
     rate(1, frame, verdict="keep", stars=5, note="warm <light>")
     rate(2, frame, verdict="reject")
@@ -148,7 +148,7 @@ def test_nothing_found_is_a_sentence(saved):
         _ = found.frame
 
 
-def test_cells_without_a_picture_are_counted_and_missing_files_told(saved):
+def test_cells_without_a_picture_are_counted_and_missing_files_reported(saved):
     frame = saved("Mixed", 7, None, {2: (Status.FILTERED, "Withheld."), 3: (Status.FAILED, "No answer.")})
     Path(frame["path"][3]).unlink()
 
@@ -182,7 +182,7 @@ def test_no_more_pictures_are_shown_than_the_limit_and_older_runs_are_counted(sa
     assert "3 older runs not looked through: ask for less, or give a limit above 6." in html
 
 
-def test_a_run_that_cannot_be_read_is_told_and_the_others_are_shown(saved):
+def test_a_run_that_cannot_be_read_is_reported_and_the_others_are_shown(saved):
     saved("Good", 7)
     broken = saved("Broken", 8).context.run
     (broken / results.RESULTS_FILE).write_text("nothing\n")

@@ -181,7 +181,7 @@ def test_a_label_explains_itself(painted):
     assert labels == ["jeep", "Nova Canvas", "512 \u00d7 768", "cfg 4", "without “people”", "seed 7"]
 
 
-def test_what_was_left_to_the_model_is_told_as_such(pictures):
+def test_what_was_left_to_the_model_is_labelled_as_such(pictures):
     tile = cell_views(pictures)[0]
 
     assert (axis_label("cfg_scale", tile), axis_label("negative_prompt", tile)) == ("cfg default", "no negative prompt")

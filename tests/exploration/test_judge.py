@@ -73,7 +73,7 @@ def test_another_rubric_or_model_is_asked_anew(pictures, target):
     assert len(fake.asked) == 12
 
 
-def test_plan_tells_calls_tokens_and_cost_without_asking(pictures, target):
+def test_plan_states_calls_tokens_and_cost_without_asking(pictures, target):
     fake, workspace = target()
     judge(pictures[:1], RUBRIC, workspace=workspace)
 

@@ -67,7 +67,7 @@ def test_parts_are_parted_between_and_never_within_while_they_fit():
     assert wrap_parts(["jeep", "seed 7"], FACE.width, 210) == ["jeep · seed 7"]
 
 
-def test_a_part_that_is_too_long_is_cut_and_the_others_are_still_told():
+def test_a_part_that_is_too_long_is_cut_and_the_others_are_still_shown():
     lines = wrap_parts([LONG, "seed 7"], FACE.width, 200, first_indent=40)
 
     assert lines[0].endswith(ELLIPSIS)

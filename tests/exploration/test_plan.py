@@ -180,7 +180,7 @@ def test_a_caller_who_may_not_ask_for_lifecycles_is_warned_and_may_run(target, c
 
 
 @pytest.mark.parametrize(("target_name", "command"), [("local", "couch up"), ("aws", "terraform apply")])
-def test_a_queue_that_is_not_deployed_is_told_before_anything_else(cache, target_name, command):
+def test_a_queue_that_is_not_deployed_is_reported_before_anything_else(cache, target_name, command):
     target = FakeTarget(target=target_name, queue_url=None)
 
     with pytest.raises(ExplorationError, match=f'The queue is not deployed: .*{command}.*via="direct"'):
@@ -313,7 +313,7 @@ def test_a_model_that_was_never_timed_takes_what_is_usual_on_its_target(target, 
     assert plan.seconds_by_model(timed_cache(), [MODEL], target) == {MODEL: seconds}
 
 
-def test_this_process_asks_for_as_many_pictures_at_a_time_as_it_was_told():
+def test_this_process_asks_for_as_many_pictures_at_a_time_as_it_was_given():
     assert plan.effective_concurrency(workspace([]), 8, via="direct") == 8
 
 
@@ -324,7 +324,7 @@ def test_the_queue_makes_as_many_pictures_at_a_time_as_its_lambda_may():
 
 
 @pytest.mark.parametrize("answer", [[], ClientError({"Error": {"Code": "AccessDeniedException"}}, "List")])
-def test_a_queue_whose_limit_is_not_told_is_taken_to_keep_pace(answer):
+def test_a_queue_whose_limit_is_not_known_is_taken_to_keep_pace(answer):
     assert plan.effective_concurrency(workspace(answer), 8, via="queue") == 8
 
 
@@ -378,7 +378,7 @@ def test_a_summary_counts_and_prices_by_model():
     assert summary.seconds == 14 * 10.0 / 8
 
 
-def test_the_sentence_tells_the_cost_its_date_and_the_time():
+def test_the_sentence_states_the_cost_its_date_and_the_time():
     assert plan.summarize_plan(planned(*[(CORE, "new", 0.04)] * 12, (CORE, "cached", 0.0))).sentence == (
         f"13 requests: 12 new, 1 in the cache. The new ones cost $0.48 (prices of {PRICES_AS_OF}) and take about 15 s, "
         "8 at a time."
@@ -414,7 +414,7 @@ def test_where_nothing_is_new_nothing_is_paid():
     ("pictures", "shown"),
     [(95, "about 119 s"), (97, "about 3 min"), (5759, "about 120 min"), (10_000, "about 3 h 28 min")],
 )
-def test_a_long_time_is_told_in_minutes_and_hours(pictures, shown):
+def test_a_long_time_is_given_in_minutes_and_hours(pictures, shown):
     assert shown in plan.summarize_plan(planned(*[(CORE, "new", 0.04)] * pictures)).sentence
 
 
@@ -445,7 +445,7 @@ def test_a_single_model_needs_no_line_for_all():
     assert "\nall " not in text((CORE, "new", 0.04))
 
 
-def test_warnings_and_refusals_are_told_once_each():
+def test_warnings_and_refusals_are_reported_once_each():
     refusals = [(CORE, "refused", 0.0, "It does not.")] * 3
     shown = text(
         (CORE, "new", 0.04, "x.png was not whole.", "Careful."),

@@ -12,7 +12,7 @@ from tests.waiting import Clock
 
 
 @pytest.fixture
-def said():
+def output():
     return []
 
 
@@ -22,24 +22,24 @@ def clock():
 
 
 @pytest.fixture
-def lines(said, clock):
-    return progress.ProgressLines(40, "savanna", clock=clock, write=said.append)
+def lines(output, clock):
+    return progress.ProgressLines(40, "savanna", clock=clock, write=output.append)
 
 
-def test_a_line_stands_at_the_beginning_and_at_the_end(lines, said, clock):
+def test_a_line_stands_at_the_beginning_and_at_the_end(lines, output, clock):
     lines.step(40)
     clock.now += 70
     lines.end()
 
-    assert said == ["savanna: 40 to do", "savanna: 40 of 40 in 1 min 10 s"]
+    assert output == ["savanna: 40 to do", "savanna: 40 of 40 in 1 min 10 s"]
 
 
-def test_a_line_comes_at_most_each_five_seconds_and_tells_the_time_to_go(lines, said, clock):
+def test_a_line_comes_at_most_each_five_seconds_and_states_the_time_to_go(lines, output, clock):
     for _ in range(20):
         clock.now += 1
         lines.step()
 
-    assert said[1:] == [
+    assert output[1:] == [
         "savanna: 5 of 40 in 5 s, about 35 s to go",
         "savanna: 10 of 40 in 10 s, about 30 s to go",
         "savanna: 15 of 40 in 15 s, about 25 s to go",
@@ -47,21 +47,21 @@ def test_a_line_comes_at_most_each_five_seconds_and_tells_the_time_to_go(lines, 
     ]
 
 
-def test_the_last_line_is_told_where_the_work_was_stopped(lines, said, clock):
+def test_the_last_line_says_where_the_work_was_stopped(lines, output, clock):
     lines.step(3)
     clock.now += 3
     lines.end()
 
-    assert said[-1] == "savanna: 3 of 40 in 3 s, about 37 s to go"
+    assert output[-1] == "savanna: 3 of 40 in 3 s, about 37 s to go"
 
 
-def test_a_note_is_a_line_of_its_own(lines, said):
+def test_a_note_is_a_line_of_its_own(lines, output):
     lines.note("A model is LEGACY.")
 
-    assert said[-1] == "A model is LEGACY."
+    assert output[-1] == "A model is LEGACY."
 
 
-def test_steps_from_many_threads_are_all_counted(lines, said):
+def test_steps_from_many_threads_are_all_counted(lines, output):
     threads = [threading.Thread(target=lines.step) for _ in range(40)]
     for thread in threads:
         thread.start()
@@ -69,16 +69,16 @@ def test_steps_from_many_threads_are_all_counted(lines, said):
         thread.join()
     lines.end()
 
-    assert said[-1].startswith("savanna: 40 of 40")
+    assert output[-1].startswith("savanna: 40 of 40")
 
 
 def test_without_a_terminal_plain_lines_go_to_standard_error(capsys):
     with progress.track(2, "savanna") as shown:
         shown.step(2)
 
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines() == ["savanna: 2 to do", "savanna: 2 of 2 in under a second"]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == ["savanna: 2 to do", "savanna: 2 of 2 in under a second"]
 
 
 class Terminal(io.StringIO):
@@ -130,12 +130,12 @@ def test_a_kernel_counts_as_watched_and_a_plain_shell_by_its_terminal(monkeypatc
     assert progress.is_watched() is watched
 
 
-def test_progress_may_be_told_to_somebody_else_instead_of_printed(capsys):
-    told = []
+def test_progress_may_be_passed_to_a_callback_instead_of_printed(capsys):
+    steps = []
 
-    with progress.track(3, "sweep", lambda *amounts: told.append(amounts)) as shown:
+    with progress.track(3, "sweep", lambda *amounts: steps.append(amounts)) as shown:
         shown.step()
         shown.step(2)
 
-    assert told == [(0, 3), (1, 3), (3, 3)]
+    assert steps == [(0, 3), (1, 3), (3, 3)]
     assert capsys.readouterr() == ("", "")

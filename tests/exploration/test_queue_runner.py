@@ -199,7 +199,7 @@ def test_a_job_that_proves_lost_while_it_is_awaited_is_sent_again(fleet, cache, 
     assert fleet.served == [cells[0].id]
 
 
-def test_an_answer_that_came_after_its_run_was_killed_is_told_and_nothing_is_sent(fleet, cache, run):
+def test_an_answer_that_came_after_its_run_was_killed_is_reported_and_nothing_is_sent(fleet, cache, run):
     cells = make_cells(2)
     for cell in cells:
         fleet.note(cell.job, detail="Before it was sent.")
@@ -331,7 +331,7 @@ def test_what_another_process_pays_for_just_now_is_awaited(fleet, cache, run):
     assert (outcomes[0].status, outcomes[0].reason) == (Status.CACHED, "Made by another run meanwhile.")
 
 
-def test_a_job_that_sqs_does_not_take_is_a_row_with_what_sqs_said(fleet, cache, run):
+def test_a_job_that_sqs_does_not_take_is_a_row_with_the_message_of_sqs(fleet, cache, run):
     cells = make_cells(3)
     fleet.sqs.refuse = lambda entry: (
         {"Code": "InvalidMessageContents", "SenderFault": True} if entry["Id"] == cells[0].id else None
@@ -355,7 +355,7 @@ def test_a_model_that_the_worker_does_not_know_is_refused_and_never_sent(fleet, 
     assert fleet.sqs.batches == []
 
 
-def test_a_queue_that_is_not_deployed_is_told_with_what_to_do(fleet, run):
+def test_a_queue_that_is_not_deployed_is_reported_with_what_to_do(fleet, run):
     with pytest.raises(ExplorationError, match=r"The queue is not deployed.*couch up"):
         run(make_cells(1), queue_url=None)
 
@@ -412,7 +412,7 @@ def test_a_picture_that_cannot_be_read_just_now_is_read_at_a_later_look(fleet, r
     assert outcomes[0].status is Status.MADE
 
 
-def test_the_picture_of_another_request_under_the_jobs_key_is_told(fleet, run):
+def test_the_picture_of_another_request_under_the_jobs_key_is_reported(fleet, run):
     cells = make_cells(2)
     fleet.paint(cells[0].job, **{"couch-request-hash": "of another request"})
 

@@ -84,7 +84,7 @@ def test_entries_that_sqs_reports_as_failed_are_sent_again_alone(fleet, send):
     assert send.waits == [1, 2]
 
 
-def test_an_entry_that_keeps_failing_is_told_with_what_sqs_said(fleet, send):
+def test_an_entry_that_keeps_failing_is_reported_with_the_message_of_sqs(fleet, send):
     cells = make_cells(3)
     fleet.sqs.refuse = lambda entry: (
         {"Code": "InternalError", "SenderFault": False, "Message": "Try again"} if entry["Id"] == cells[1].id else None
@@ -150,7 +150,7 @@ def test_nothing_is_tried_again_once_the_run_is_stopped(fleet, send):
     assert len(fleet.sqs.failures["send"]) == 8
 
 
-def test_a_message_tells_the_worker_no_parameter_that_the_model_lacks():
+def test_a_message_gives_the_worker_no_parameter_that_the_model_lacks():
     body = json.loads(queue_transport.message_for(make_cells(1)[0].job))
 
     assert set(body) == {"id", "model", "prompt", "seed", "size"}

@@ -37,7 +37,7 @@ def test_in_jupyter_the_panel_is_a_widget_with_words_for_whoever_cannot_show_it(
     assert bundle["text/plain"] == "4 pictures: 1 kept, 3 not rated."
 
 
-def test_the_panel_shown_again_shows_what_was_said_meanwhile(pictures, in_jupyter):
+def test_the_panel_shown_again_shows_what_was_rated_meanwhile(pictures, in_jupyter):
     panel = rating_panel(pictures)
     first = panel._repr_mimebundle_()
 
@@ -108,7 +108,7 @@ def test_a_sweep_without_pictures_says_so(painted, in_a_run):
     assert shown(pictures)["text/plain"] == "There is no picture to rate."
 
 
-def test_a_picture_whose_file_is_gone_is_told_in_its_place(pictures, home, in_a_run):
+def test_a_picture_whose_file_is_gone_is_reported_in_its_place(pictures, home, in_a_run):
     rate(1, pictures, stars=3)
     for path in home.images("local").iterdir():
         path.unlink()

@@ -82,7 +82,7 @@ def test_a_click_is_kept_at_once(pictures, panel_of, home):
     assert len(home.ratings("local").read_text(encoding="utf-8").splitlines()) == 3
 
 
-def test_what_was_said_before_is_shown_pressed(pictures, panel_of):
+def test_what_was_rated_before_is_shown_pressed(pictures, panel_of):
     rate(1, pictures, verdict="keep", stars=2, note="warm")
     rate(2, pictures, verdict="reject")
 
@@ -147,7 +147,7 @@ def test_a_rating_by_somebody_else_names_them(pictures, panel_of):
     assert "by ola &lt;o&gt;" in state(cards(panel_of(pictures))[0])
 
 
-def test_what_cannot_be_kept_is_told_and_the_buttons_go_back(pictures, panel_of, home):
+def test_what_cannot_be_kept_is_reported_and_the_buttons_go_back(pictures, panel_of, home):
     card = cards(panel_of(pictures))[0]
     home.ratings("local").parent.mkdir(parents=True)
     os.mkdir(home.ratings("local"))  # noqa: PTH102 - a folder where the file should be

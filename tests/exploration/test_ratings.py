@@ -53,7 +53,7 @@ def test_what_is_added_is_in_the_file_and_what_holds_is_given_back(sidecar):
     assert json.loads(written).keys() == {"id", "at", "by", "verdict", "note"}
 
 
-def test_each_field_keeps_what_was_last_said_of_it(sidecar):
+def test_each_field_keeps_its_last_value(sidecar):
     sidecar.add(JEEP, {"verdict": "keep", "stars": 3}, "kari")
     sidecar.add(JEEP, {"stars": 5}, "ola")
 
@@ -62,7 +62,7 @@ def test_each_field_keeps_what_was_last_said_of_it(sidecar):
     assert (rating.verdict, rating.stars, rating.by) == ("keep", 5, "ola")
 
 
-def test_none_takes_back_what_was_said_and_the_history_stays(sidecar):
+def test_none_clears_a_field_and_the_history_stays(sidecar):
     sidecar.add(JEEP, {"verdict": "keep", "stars": 3, "note": "warm"}, "kari")
 
     rating = sidecar.add(JEEP, {"verdict": None, "stars": None, "note": None}, "kari")
@@ -108,7 +108,7 @@ def test_programs_that_rate_at_once_lose_no_line(sidecar, tmp_path):
     assert len(sidecar.current()) == 120
 
 
-def test_a_line_that_is_no_rating_is_told_with_its_number_and_the_others_are_used(sidecar):
+def test_a_line_that_is_no_rating_is_reported_with_its_number_and_the_others_are_used(sidecar):
     broken = [
         "{half",
         "[1]",
@@ -128,10 +128,10 @@ def test_a_line_that_is_no_rating_is_told_with_its_number_and_the_others_are_use
         with pytest.warns(
             BrokenRatingWarning,
             match=r"Line 3 of .*local\.jsonl is no rating and is left out: ",
-        ) as told:
+        ) as warnings:
             found = sidecar.current()
 
-        assert len(told) == 1, number
+        assert len(warnings) == 1, number
         assert (found[JEEP].stars, found[CLIFF].verdict) == (4, "reject")
 
 
@@ -145,7 +145,7 @@ def test_a_line_cut_off_by_a_crash_takes_no_later_one_with_it(sidecar):
         assert {name: rating.stars for name, rating in sidecar.current().items()} == {JEEP: 4, CLIFF: 5}
 
 
-def test_what_is_said_now_holds_even_where_an_earlier_clock_was_ahead(sidecar):
+def test_the_newest_rating_holds_even_where_an_earlier_clock_was_ahead(sidecar):
     ahead = datetime.now(UTC) + timedelta(hours=3)
     write(sidecar.path, line(verdict="keep", at=ahead.isoformat()))
 
@@ -201,7 +201,7 @@ def test_a_file_without_ratings_is_not_merged(sidecar, tmp_path):
     assert sidecar.merge(write(tmp_path / "empty.jsonl", end="")) == 0
 
 
-def test_broken_lines_of_a_merged_file_are_told_and_its_others_taken(sidecar, tmp_path):
+def test_broken_lines_of_a_merged_file_are_reported_and_its_others_taken(sidecar, tmp_path):
     other = write(tmp_path / "ola.jsonl", "{half", line(stars=4))
 
     with pytest.warns(BrokenRatingWarning, match=r"Line 1 of .*ola\.jsonl"):
@@ -210,7 +210,7 @@ def test_broken_lines_of_a_merged_file_are_told_and_its_others_taken(sidecar, tm
     assert new == 1
 
 
-def test_a_file_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
+def test_a_file_that_cannot_be_written_is_reported_in_one_sentence(tmp_path):
     (tmp_path / "ratings").write_text("a file where the folder should be")
     sidecar = RatingsFile(tmp_path / "ratings" / "local.jsonl")
 
@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
         sidecar.current()
 
 
-def test_a_rating_that_says_nothing_is_told_from_one_with_no_stars_at_all():
+def test_a_rating_that_says_nothing_is_distinguished_from_one_with_no_stars_at_all():
     assert not Rating(JEEP).is_set
     assert Rating(JEEP, stars=0).is_set
 
@@ -232,9 +232,9 @@ def test_a_picture_is_rated_by_its_number_its_row_or_its_id(pictures):
     rate(pictures["id"][3], pictures, verdict="reject")
     rate(pictures["id"][3], stars=0)
 
-    said = [current_ratings()[picture_id] for picture_id in pictures["id"]]
+    found = [current_ratings()[picture_id] for picture_id in pictures["id"]]
 
-    assert [(rating.verdict, rating.stars, rating.note) for rating in said] == [
+    assert [(rating.verdict, rating.stars, rating.note) for rating in found] == [
         ("keep", None, ""), (None, 4, ""), (None, None, "too dark"), ("reject", 0, ""),
     ]  # fmt: skip
 
@@ -262,7 +262,7 @@ def test_numbers_out_of_arrays_are_numbers(pictures):
     assert rate(np.int64(2), pictures, stars=np.int64(4)).stars == 4
 
 
-def test_ratings_are_a_frame_with_the_last_said_first(pictures):
+def test_ratings_are_a_frame_with_the_newest_first(pictures):
     rate(1, pictures, verdict="keep", by="kari")
     rate(2, pictures, stars=4, note="warm", by="ola")
     rate(1, pictures, stars=5, by="ola")
@@ -321,7 +321,7 @@ def test_two_cells_with_one_picture_are_rated_as_one(painted):
         ({"stars": 3, "target": "moon"}, 'There is no target "moon": use one of local, aws.'),
     ],
 )
-def test_what_cannot_be_said_is_refused_in_one_sentence(pictures, home, values, sentence):
+def test_an_invalid_rating_is_refused_in_one_sentence(pictures, home, values, sentence):
     with pytest.raises(ExplorationError) as raised:
         rate(1, pictures, **values)
 
@@ -329,7 +329,7 @@ def test_what_cannot_be_said_is_refused_in_one_sentence(pictures, home, values, 
     assert not home.ratings("local").exists()
 
 
-def test_a_picture_that_is_not_there_is_told_in_one_sentence(pictures):
+def test_a_picture_that_is_not_there_is_reported_in_one_sentence(pictures):
     for arguments, sentence in (
         ((9, pictures), "The sweep has no picture 9: give a number from 1 to 4, or an id of its column id."),
         (("image-0", pictures), 'The sweep has no picture "image-0"'),

@@ -33,7 +33,7 @@ def models(workspace):
 
 @pytest.fixture
 def make_picture(tmp_path):
-    """Write a picture as both Lambdas and a sweep do; `request` and `more` replace what it tells."""
+    """Write a picture as both Lambdas and a sweep do; `request` and `more` replace what it holds."""
 
     def make(name="fjord.png", *, model=CORE, seed=7, used=None, request=None, content=None, **more):
         job = Job("paint-1", model, "A fjord", seed, "1024x1024", model.default_cfg_scale)
@@ -168,11 +168,11 @@ def test_another_file_in_the_way_stays_and_nothing_is_paid(make_picture, workspa
     assert models.asked == []
 
 
-def test_a_folder_in_the_way_is_told(make_picture, workspace, tmp_path):
+def test_a_folder_in_the_way_is_reported(make_picture, workspace, tmp_path):
     assert "is a folder" in refused(make_picture(), workspace, tmp_path)
 
 
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_paid(make_picture, workspace, models, tmp_path):
+def test_a_place_that_cannot_be_written_is_reported_before_anything_is_paid(make_picture, workspace, models, tmp_path):
     (tmp_path / "file").write_text("in the place of a folder")
 
     with pytest.raises(OutputError, match=r"file \(it is a file\): give another file with --out\.$"):
@@ -181,7 +181,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_paid(make_pic
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (drawn(), "holds no couch parameters"),
         (b"\xff\xd8\xff\xe0 a JPEG", "is no PNG picture"),
@@ -190,13 +190,13 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_paid(make_pic
     ],
     ids=["foreign", "no PNG", "empty", "truncated"],
 )
-def test_what_is_no_whole_picture_of_ours_is_refused(tmp_path, workspace, models, content, told):
+def test_what_is_no_whole_picture_of_ours_is_refused(tmp_path, workspace, models, content, expected):
     path = tmp_path / "other.png"
     path.write_bytes(content)
 
     sentence = refused(path, workspace)
 
-    assert told in sentence
+    assert expected in sentence
     assert str(path) in sentence
     assert models.asked == []
 
@@ -218,7 +218,7 @@ def test_a_folder_is_no_picture(tmp_path, workspace):
 
 
 @pytest.mark.parametrize(
-    ("request_", "told"),
+    ("request_", "expected"),
     [
         ({"model": "no.such-model"}, "is not known"),
         ({"model": 7}, "is not known"),
@@ -229,10 +229,12 @@ def test_a_folder_is_no_picture(tmp_path, workspace):
         ({"negative_prompt": ""}, "is empty"),
     ],
 )
-def test_a_request_that_its_model_does_not_take_any_more_is_refused(make_picture, workspace, models, request_, told):
+def test_a_request_that_its_model_does_not_take_any_more_is_refused(
+    make_picture, workspace, models, request_, expected
+):
     path = make_picture(request=request_)
 
-    assert told in refused(path, workspace)
+    assert expected in refused(path, workspace)
     assert models.asked == []
 
 
@@ -241,11 +243,11 @@ def test_a_request_that_its_model_does_not_take_any_more_is_refused(make_picture
     [{"request": "a text"}, {"request": {}}, {"id": 7}, {"seed": "7"}, {"seed": -1}, {"more": float("nan")}],
     ids=["request no object", "request empty", "id no text", "seed no number", "seed out of range", "no JSON number"],
 )
-def test_parameters_that_tell_no_request_are_refused(workspace, models, make_picture, changed):
+def test_parameters_that_hold_no_request_are_refused(workspace, models, make_picture, changed):
     path = make_picture()
-    told = json.dumps(png.read_parameters(path.read_bytes()) | changed)
+    text = json.dumps(png.read_parameters(path.read_bytes()) | changed)
     marks = PngInfo()
-    marks.add_itxt("couch", told)
+    marks.add_itxt("couch", text)
     Image.open(io.BytesIO(drawn())).save(path, "PNG", pnginfo=marks)
 
     assert str(path) in refused(path, workspace)
@@ -253,25 +255,27 @@ def test_parameters_that_tell_no_request_are_refused(workspace, models, make_pic
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "told"),
+    ("code", "status", "expected"),
     [
         ("AccessDeniedException", 403, "No right to use"),
         ("ThrottlingException", 429, "asked too often"),
         ("ValidationException", 400, "refused the request"),
     ],
 )
-def test_a_model_that_gives_no_picture_is_told_and_leaves_no_file(make_picture, workspace, models, code, status, told):
+def test_a_model_that_gives_no_picture_is_reported_and_leaves_no_file(
+    make_picture, workspace, models, code, status, expected
+):
     def fail(_seed):
         raise refusal(code, status)
 
     models.answer = fail
     path = make_picture()
 
-    assert told in refused(path, workspace)
+    assert expected in refused(path, workspace)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_retired_model_is_told_with_one_that_works(make_picture, workspace, models):
+def test_a_retired_model_is_reported_with_one_that_works(make_picture, workspace, models):
     def fail(_seed):
         error = refusal("ResourceNotFoundException", 404)
         error.response["Error"]["Message"] = "This model version has reached the end of its life."
@@ -285,7 +289,7 @@ def test_a_retired_model_is_told_with_one_that_works(make_picture, workspace, mo
     assert DEFAULT_MODEL_ID in sentence
 
 
-def test_a_recipe_is_read_without_asking_anybody_and_tells_its_price(make_picture):
+def test_a_recipe_is_read_without_asking_anybody_and_states_its_price(make_picture):
     recipe = read_recipe(make_picture(model=TITAN))
 
     assert recipe.usd == TITAN.price_usd("1024x1024")

@@ -86,7 +86,7 @@ def test_a_picture_of_another_program_in_the_cache_does_not_go_into_the_bucket(m
     assert work.outcomes()[1].reason.startswith("Not in the bucket: The picture holds no couch parameters")
 
 
-def test_a_picture_that_vanished_before_it_was_stored_is_told(make_work, cache):
+def test_a_picture_that_vanished_before_it_was_stored_is_reported(make_work, cache):
     (cached,) = make_cells(1)
     picture = cache.keep(cached.job, painted(cached.job))
     work = make_work([PlanRow(cached, Planned.CACHED, picture=picture)])
@@ -97,7 +97,7 @@ def test_a_picture_that_vanished_before_it_was_stored_is_told(make_work, cache):
     assert work.outcomes()[1].reason.startswith("Not in the bucket: ")
 
 
-def test_a_bucket_that_still_fails_is_told(make_work, cache, workspace):
+def test_a_bucket_that_still_fails_is_reported(make_work, cache, workspace):
     (cached,) = make_cells(1)
     workspace.session.s3.failures["put"] = refusal("SlowDown", 503)
     work = make_work([PlanRow(cached, Planned.CACHED, picture=cache.keep(cached.job, painted(cached.job)))])

@@ -18,7 +18,7 @@ def test_a_sweep_whose_pictures_are_all_there_is_ok_however_they_came():
     assert found.checks[0].detail == "3 of 3 are there: 1 made, 1 cached, 1 same."
 
 
-def test_a_failed_cell_is_bad_and_its_reason_is_told_with_its_count():
+def test_a_failed_cell_is_bad_and_its_reason_is_given_with_its_count():
     found = conclude(result(("made", "", 0.04), *[("failed", "ModelUnavailable: gone.", 0.0)] * 2))
 
     assert [(check.name, check.verdict) for check in found.checks] == [

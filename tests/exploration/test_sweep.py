@@ -55,12 +55,12 @@ def test_the_run_is_saved_with_what_was_asked_and_what_it_cost(sweep, workspace,
     frame = Sweep.run(sweep, workspace, concurrency=3)
 
     (saved,) = results.runs("local")
-    told = json.loads((saved.folder / "run.json").read_text())
+    record = json.loads((saved.folder / "run.json").read_text())
     assert frame.context == results.RunContext("local", saved.folder, "Morning", "A picture for the wall")
     assert saved.folder.parent == home.path / "runs" / "local"
-    assert told["axes"] == sweep.axes()
-    assert told["totals"] == {"requests": 6, "pictures": 6, "made": 6, "usd": 0.24}
-    assert (told["candidate"], told["via"], told["concurrency"]) == ("42", "direct", 3)
+    assert record["axes"] == sweep.axes()
+    assert record["totals"] == {"requests": 6, "pictures": 6, "made": 6, "usd": 0.24}
+    assert (record["candidate"], record["via"], record["concurrency"]) == ("42", "direct", 3)
     pd.testing.assert_frame_equal(results.load(saved.folder), frame)
 
 
@@ -265,7 +265,7 @@ def test_what_is_there_does_not_count_towards_the_cost_limit(sweep, workspace):
     assert len(Sweep.run(sweep, workspace, max_cost_usd=0)) == 6
 
 
-def test_a_cache_that_cannot_be_written_is_told_before_anything_is_paid(sweep, workspace, models, home):
+def test_a_cache_that_cannot_be_written_is_reported_before_anything_is_paid(sweep, workspace, models, home):
     home.path.mkdir()
     (home.path / "images").write_text("a file in its place")
 
@@ -331,7 +331,7 @@ def test_a_runner_that_breaks_down_loses_no_row(sweep, workspace, monkeypatch):
     assert saved.frame()["status"].tolist() == ["made", "made", "stopped", "stopped", "stopped", "stopped"]
 
 
-def test_a_run_that_cannot_be_saved_is_told_and_its_rows_are_given(sweep, workspace, home, capsys):
+def test_a_run_that_cannot_be_saved_is_reported_and_its_rows_are_given(sweep, workspace, home, capsys):
     home.path.mkdir()
     (home.path / "runs").write_text("a file in its place")
 
@@ -364,9 +364,9 @@ def test_an_interrupted_run_returns_at_once_and_the_next_goes_on(sweep, workspac
 
     somebody.join()
     assert not finish.is_set()
-    told = capsys.readouterr().err
-    assert "Stopped: 2 of 6 pictures are here; run again to go on.\n" in told
-    assert told.endswith("What is being painted just now is kept when it comes.\n")
+    stderr = capsys.readouterr().err
+    assert "Stopped: 2 of 6 pictures are here; run again to go on.\n" in stderr
+    assert stderr.endswith("What is being painted just now is kept when it comes.\n")
     (saved,) = results.runs("local")
     assert saved.frame()["status"].tolist() == ["made", "made", "stopped", "stopped", "stopped", "stopped"]
     finish.set()
@@ -422,7 +422,7 @@ def test_a_picture_of_a_template_keeps_it_and_is_the_picture_of_its_prompt(works
 
 
 def test_a_cancelled_run_ends_at_once_keeps_its_pictures_and_is_saved(workspace, models, home):
-    cancel, release, told = threading.Event(), threading.Event(), []
+    cancel, release, steps = threading.Event(), threading.Event(), []
 
     def paint(seed):
         if seed > 1:
@@ -433,10 +433,10 @@ def test_a_cancelled_run_ends_at_once_keeps_its_pictures_and_is_saved(workspace,
     models.answer = paint
     sweep = Sweep({"fjord": "A fjord"}, seeds=range(1, 7))
     try:
-        frame = Sweep.run(sweep, workspace, concurrency=1, cancel=cancel, on_step=lambda *step: told.append(step))
+        frame = Sweep.run(sweep, workspace, concurrency=1, cancel=cancel, on_step=lambda *step: steps.append(step))
     finally:
         release.set()
 
     assert frame["status"].tolist() == ["made"] + ["stopped"] * 5
-    assert told[:2] == [(0, 6), (1, 6)]
+    assert steps[:2] == [(0, 6), (1, 6)]
     assert results.load(frame.context.run)["status"].tolist() == frame["status"].tolist()

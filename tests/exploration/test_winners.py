@@ -182,7 +182,7 @@ def test_less_than_one_winner_is_refused(pictures):
         best(pictures, 0)
 
 
-def test_a_winner_of_a_template_tells_its_variables(cows):
+def test_a_winner_of_a_template_shows_its_variables(cows):
     rate(2, cows, verdict="keep")
 
     winners = best(cows)

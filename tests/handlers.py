@@ -23,7 +23,7 @@ EVERY_LINE = frozenset({"timestamp", "location", "service", "stack_trace", "exce
 
 
 class Studio:
-    """Stands for the core's `generate`: fails as told, one failure a call, and makes every other picture."""
+    """Stands for the core's `generate`: fails as instructed, one failure a call, and makes every other picture."""
 
     def __init__(self, picture):
         self.picture = picture

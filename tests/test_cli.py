@@ -62,15 +62,15 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "told"), REFUSED)
-def test_refusal_has_its_exit_code_and_says_what_to_do(arguments, code, told, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("arguments", "code", "message"), REFUSED)
+def test_refusal_has_its_exit_code_and_says_what_to_do(arguments, code, message, tmp_path, monkeypatch):
     # Where `couch run` writes its reports unless it is told otherwise.
     monkeypatch.chdir(tmp_path)
 
     done = couch(*arguments)
 
     assert (done.returncode, done.stdout) == (code, "")
-    assert told in done.stderr
+    assert message in done.stderr
     assert code == 2 or len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -141,7 +141,7 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "told"),
+    ("command", "code", "message"),
     [
         (("up",), 2, "cannot be used: Not a directory. Everything is kept in that folder: COUCH_HOME names another."),
         (("down",), 2, "cannot be used: Not a directory. Everything is kept in that folder: COUCH_HOME names another."),
@@ -151,24 +151,24 @@ def test_help_imports_nothing_heavy():
         (("doctor",), None, "the local cloud"),
     ],
 )
-def test_home_that_cannot_be_used_is_no_traceback(command, code, told, tmp_path, monkeypatch):
+def test_home_that_cannot_be_used_is_no_traceback(command, code, message, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("here")
     monkeypatch.setenv("COUCH_HOME", str(tmp_path / "file" / "home"))
 
     done = couch(*command)
 
     assert code in (done.returncode, None)
-    assert told in done.stderr + done.stdout
+    assert message in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize(
-    ("command", "encoding", "told"), [("job", "ascii", NO_CLOUD), ("run", "latin-1", "\\u65e5\\u672c")]
+    ("command", "encoding", "message"), [("job", "ascii", NO_CLOUD), ("run", "latin-1", "\\u65e5\\u672c")]
 )
-def test_a_terminal_that_lacks_a_character_gets_an_escape(command, encoding, told):
+def test_a_terminal_that_lacks_a_character_gets_an_escape(command, encoding, message):
     done = couch(command, "\u65e5\u672c \u00f8", encoding=encoding)
 
     assert done.returncode in (1, 2)
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_environment_unsets_what_is_not_deployed(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ def test_a_stopped_cloud_and_a_missing_deployment_cost_nothing_but_a_command(fin
     assert (found["deployment"].verdict, found["deployment"].fix) == ("WARN", "couch up")
 
 
-def test_a_machine_without_any_program_is_told_what_each_is_for(findings, monkeypatch, tmp_path):
+def test_every_program_that_a_machine_lacks_is_reported_with_what_it_is_for(findings, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     found = findings()

@@ -43,7 +43,7 @@ def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
     assert list(folder.iterdir()) == []
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("here")
 
     with pytest.raises(
@@ -52,7 +52,7 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
         check_writable(tmp_path / "file", what="The report", how="give another")
 
 
-def test_a_folder_without_room_is_told_and_left_empty(tmp_path):
+def test_a_folder_without_room_is_reported_and_left_empty(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (files.PROBE_BYTES // 2, limits[1]))
     try:

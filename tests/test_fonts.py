@@ -63,10 +63,10 @@ def test_a_character_that_no_font_has_is_written_as_its_number_and_explained(no_
 
 
 def test_a_note_names_few_characters_and_counts_the_rest(no_fonts_of_the_system):
-    said = fonts.note("".join(chr(0x12000 + offset) for offset in range(10)))
+    note = fonts.note("".join(chr(0x12000 + offset) for offset in range(10)))
 
-    assert said.count("CUNEIFORM") == 3
-    assert "and 7 more" in said
+    assert note.count("CUNEIFORM") == 3
+    assert "and 7 more" in note
 
 
 def test_there_is_no_note_where_every_character_can_be_drawn(no_fonts_of_the_system):

@@ -81,7 +81,7 @@ def test_a_queued_job_is_saved_as_soon_as_its_picture_is_there(workspace, s3, tm
     assert (painted.seed, painted.model) == (7, image_models.DEFAULT_MODEL_ID)
 
 
-def test_a_queued_job_that_was_given_up_on_is_told_with_its_reason(workspace, s3, tmp_path):
+def test_a_queued_job_that_was_given_up_on_is_reported_with_its_reason(workspace, s3, tmp_path):
     note = json.dumps({"reason": "ContentFiltered", "detail": "The prompt was blocked."}).encode()
     queue = queue_of(lambda job: s3.put(f"42/{job['id']}.error.json", note))
 
@@ -89,7 +89,7 @@ def test_a_queued_job_that_was_given_up_on_is_told_with_its_reason(workspace, s3
         paint(workspace(queue), "A fjord", folder=tmp_path, via="queue")
 
 
-def test_a_queued_job_that_takes_too_long_is_told_as_not_lost(workspace, tmp_path):
+def test_a_queued_job_that_takes_too_long_is_reported_as_not_lost(workspace, tmp_path):
     queue = queue_of(lambda job: None)
 
     with pytest.raises(PaintingError, match="not lost"):
@@ -107,7 +107,7 @@ def test_a_prompt_that_no_model_takes_is_refused_before_anything_is_sent(workspa
 
 
 @pytest.mark.parametrize("via", ["api", "queue"])
-def test_a_path_that_is_not_deployed_is_told_with_the_command_that_deploys_it(workspace, tmp_path, via):
+def test_a_path_that_is_not_deployed_is_reported_with_the_command_that_deploys_it(workspace, tmp_path, via):
     with pytest.raises(PaintingError, match="couch up"):
         paint(workspace(), "A fjord", folder=tmp_path, via=via)
 
@@ -135,12 +135,12 @@ def test_a_refusal_of_the_api_is_one_sentence(workspace, api, tmp_path, body, se
         paint(workspace(api_url=api(429, body)), "A fjord", folder=tmp_path)
 
 
-def test_an_api_that_is_gone_is_told_by_its_address(workspace, tmp_path):
+def test_an_api_that_is_gone_is_reported_by_its_address(workspace, tmp_path):
     with pytest.raises(PaintingError, match=r"http://127\.0\.0\.1:9/"):
         paint(workspace(api_url="http://127.0.0.1:9/"), "A fjord", folder=tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_is_sent(workspace, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_sent(workspace, tmp_path):
     (tmp_path / "file").write_text("here")
     queue = queue_of(lambda job: None)
 
@@ -157,10 +157,10 @@ def test_a_picture_whose_copy_cannot_be_kept_says_where_it_lies(workspace, s3, t
     monkeypatch.setattr(generate_image, "write_whole", full)
     queue = queue_of(lambda job: s3.put(f"42/{job['id']}.png", PNG))
 
-    with pytest.raises(PaintingError) as told:
+    with pytest.raises(PaintingError) as raised:
         paint(workspace(queue), "A fjord", folder=tmp_path, via="queue")
 
-    assert str(told.value) == (
+    assert str(raised.value) == (
         f"The picture was made and lies at s3://bucket/42/{json.loads(queue.bodies[0])['id']}.png; "
         f"no copy could be written into {tmp_path}: No space left on device."
     )

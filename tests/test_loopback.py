@@ -66,7 +66,7 @@ def server():
         ("http://[", False),
     ],
 )
-def test_loopback_is_told_by_name_and_number(url, expected):
+def test_loopback_is_recognized_by_name_and_number(url, expected):
     assert loopback.is_loopback(url) is expected
 
 
@@ -87,14 +87,14 @@ def test_other_hosts_are_opened_through_the_proxy(server, monkeypatch):
 
 @given(upper=lists, lower=lists)
 def test_no_proxy_keeps_what_the_user_excepts(upper, lower):
-    told = loopback.no_proxy({"NO_PROXY": upper, "no_proxy": lower})
+    environment = loopback.no_proxy({"NO_PROXY": upper, "no_proxy": lower})
 
-    assert told["NO_PROXY"] == told["no_proxy"]
-    kept = told["NO_PROXY"].split(",")
+    assert environment["NO_PROXY"] == environment["no_proxy"]
+    kept = environment["NO_PROXY"].split(",")
     assert {entry.strip() for entry in f"{upper},{lower}".split(",") if entry.strip()} <= set(kept)
     assert set(loopback.LOOPBACK_NAMES) <= set(kept)
     assert len(kept) == len(set(kept))
-    assert loopback.no_proxy(told) == told
+    assert loopback.no_proxy(environment) == environment
 
 
 @given(before=lists, after=lists)

@@ -24,10 +24,10 @@ def listed():
 
 
 def test_help_lists_every_target_that_a_person_types_with_what_it_does(listed):
-    told = [line.split(maxsplit=2) for line in listed if line.startswith("  make ")]
+    rows = [line.split(maxsplit=2) for line in listed if line.startswith("  make ")]
 
-    assert sorted(target for _, target, _ in told) == sorted(TARGETS)
-    assert all(len(words) == 3 for words in told)
+    assert sorted(target for _, target, _ in rows) == sorted(TARGETS)
+    assert all(len(words) == 3 for words in rows)
 
 
 def test_help_fits_a_terminal_of_80_columns(listed):
@@ -46,7 +46,7 @@ def test_make_alone_is_make_help():
     assert "make demo" in done.stdout
 
 
-def told(*arguments, **environment):
+def commands(*arguments, **environment):
     """The commands that make would run if the locked packages were newer than the environment."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "MAKEFLAGS")}
     done = subprocess.run(
@@ -57,9 +57,9 @@ def told(*arguments, **environment):
 
 
 def test_packages_are_compiled_at_once_where_python_may_not_keep_what_it_compiles():
-    assert "--compile-bytecode" in told("setup", PYTHONDONTWRITEBYTECODE="1")
+    assert "--compile-bytecode" in commands("setup", PYTHONDONTWRITEBYTECODE="1")
 
 
 def test_elsewhere_python_compiles_what_it_needs_and_keeps_it():
-    assert "pip sync" in told("setup")
-    assert "--compile-bytecode" not in told("setup")
+    assert "pip sync" in commands("setup")
+    assert "--compile-bytecode" not in commands("setup")

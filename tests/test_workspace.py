@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("no_user_settings")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("azure",), r"'azure'. Known: local, aws"),
         (("local",), "couch up"),
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("no_user_settings")
         ],
     ],
 )
-def test_connection_is_refused_with_what_is_missing(arguments, told):
-    with pytest.raises(WorkspaceError, match=told):
+def test_connection_is_refused_with_what_is_missing(arguments, message):
+    with pytest.raises(WorkspaceError, match=message):
         connect(*arguments)
 
 
@@ -88,7 +88,7 @@ def test_a_local_session_keeps_its_endpoint_whatever_the_environment_says(monkey
         ),
     ],
 )
-def test_times_are_told_in_utc_whichever_way_aws_writes_them(protocol, body):
+def test_times_are_given_in_utc_whichever_way_aws_writes_them(protocol, body):
     session = credentials.session(isolated=True)
     shape = session.get_service_model("cloudwatch").operation_model("GetMetricData").output_shape
     parser = session.get_component("response_parser_factory").create_parser(protocol)

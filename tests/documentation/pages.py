@@ -104,8 +104,8 @@ def _anchors(titles: list[Token]) -> frozenset[str]:
     seen: Counter[str] = Counter()
     anchors = set()
     for title in titles:
-        said = "".join(child.content for child in title.children or () if child.type in ("text", "code_inline"))
-        anchor = re.sub(r"[^\w\- ]", "", said.lower()).replace(" ", "-")
+        text = "".join(child.content for child in title.children or () if child.type in ("text", "code_inline"))
+        anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
         anchors.add(f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor)
         seen[anchor] += 1
     return frozenset(anchors)

@@ -23,7 +23,7 @@ TIMEOUT_S = 900
 
 
 class BlockError(AssertionError):
-    """A block failed: where it stands, how it was run, and what it said."""
+    """A block failed: where it stands, how it was run, and its output."""
 
 
 @dataclass
@@ -42,11 +42,11 @@ class Session:
         text = self.exceptions.as_run(block)
         if block.language == "python":
             return self._execute(block, text, sys.executable)
-        said = self._execute(block, text, "bash", str(SCRIPT))
+        output = self._execute(block, text, "bash", str(SCRIPT))
         for command in self.exceptions.afterwards(block):
             behind = Block(f"behind {block.page}", block.line, "sh", f"{command}\n")
-            said += self._execute(behind, behind.text, "bash", str(SCRIPT))
-        return said
+            output += self._execute(behind, behind.text, "bash", str(SCRIPT))
+        return output
 
     def _parse(self, block: Block) -> str:
         try:
@@ -56,17 +56,17 @@ class Session:
         return ""
 
     def _execute(self, block: Block, text: str, *program: str) -> str:
-        """Run a text as a file that is called like the page, each line at its number there: so errors tell their place."""
+        """Run a text as a file that is called like the page, each line at its number there: so errors report their place."""
         state = self.folder / "state"
         state.mkdir(parents=True, exist_ok=True)
         path = self.folder / block.page.replace("/", "-")
         path.write_text("\n" * (block.line - 1) + text, encoding="utf-8")
-        code, said = self._wait([*program, str(path), str(state)])
+        code, output = self._wait([*program, str(path), str(state)])
         if code:
             what = f"was not over in {TIMEOUT_S} s" if code == -signal.SIGKILL else f"ended with {code}"
-            said = said.replace(f"{path}:", f"{block.page}:")
-            raise BlockError(f"{block} {what}\n\nas it was run:\n\n{text}\nwhat it said:\n\n{said}")
-        return said
+            output = output.replace(f"{path}:", f"{block.page}:")
+            raise BlockError(f"{block} {what}\n\nas it was run:\n\n{text}\nwhat it said:\n\n{output}")
+        return output
 
     def _wait(self, command: list[str]) -> tuple[int, str]:
         # In a session of its own, so that it can be ended with all that it started.
@@ -81,11 +81,11 @@ class Session:
             start_new_session=True,
         )
         try:
-            said, _ = process.communicate(timeout=TIMEOUT_S)
+            output, _ = process.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            said, _ = process.communicate()
-        return process.returncode, said
+            output, _ = process.communicate()
+        return process.returncode, output
 
     def _own(self) -> dict[str, str]:
         path = os.pathsep.join([str(STAND_INS), self.copy.environment["PATH"]])

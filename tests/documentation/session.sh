@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # How a block is run: `bash session.sh BLOCK STATE`. What it exports and where it ends is written into the folder STATE, where the
-# next block of the page finds it, as in one terminal. A line that fails ends the block and tells its place.
+# next block of the page finds it, as in one terminal. A line that fails ends the block and reports its place.
 set -E -e -o pipefail
 _block=$1 _state=$2
 set --

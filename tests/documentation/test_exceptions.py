@@ -74,6 +74,6 @@ def test_a_text_that_only_stands_within_longer_ones_is_not_needed(exceptions):
     assert exceptions.unused(blocks) == ["<image>"]
 
 
-def test_a_misspelt_key_is_told():
+def test_a_misspelt_key_is_reported():
     with pytest.raises(TypeError, match="reason"):
         Exceptions.read('[[stand_in]]\ncommand = "gh"\nreason = "any"\n')

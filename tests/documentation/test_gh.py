@@ -28,7 +28,7 @@ def test_what_a_workflow_reads_can_be_set_and_what_can_be_started_by_hand_is(com
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "reason"),
     [
         ("variable set CANDIDAT --body 42", "no workflow reads a variable CANDIDAT, only "),
         ("variable set AWS_SECRET_ACCESS_KEY --body x", "no workflow reads a variable AWS_SECRET_ACCESS_KEY"),
@@ -36,11 +36,11 @@ def test_what_a_workflow_reads_can_be_set_and_what_can_be_started_by_hand_is(com
         ("workflow run deploy.yml", "no workflow deploy.yml can be started by hand, only "),
     ],
 )
-def test_what_would_be_of_no_use_is_refused_with_what_would_be(command, told):
+def test_what_would_be_of_no_use_is_refused_with_what_would_be(command, reason):
     done = gh(*command.split())
 
     assert done.returncode == 1
-    assert told in done.stderr
+    assert reason in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_fence_within_a_fence_is_text():
     assert (block.language, block.text) == ("text", "```sh\nmake demo\n```\n")
 
 
-def test_a_block_that_is_only_indented_is_told_by_its_line():
+def test_a_block_that_is_only_indented_is_reported_by_its_line():
     page = parse("a.md", "Do this:\n\n    make demo\n")
 
     assert (page.blocks, page.indented) == ((), (3,))

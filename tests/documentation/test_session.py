@@ -1,4 +1,4 @@
-"""A terminal that runs blocks: what they see of each other, and how one that fails is told."""
+"""A terminal that runs blocks: what they see of each other, and how one that fails is reported."""
 
 import pytest
 
@@ -40,18 +40,18 @@ def test_each_page_has_a_terminal_of_its_own(session, tmp_path):
     assert other.run(shell('echo "${NUMBER-nothing}"\n')) == "nothing\n"
 
 
-def test_a_line_that_fails_ends_the_block_and_is_told_with_its_place_in_the_page(session):
+def test_a_line_that_fails_ends_the_block_and_is_reported_with_its_place_in_the_page(session):
     with pytest.raises(BlockError) as failed:
         session.run(shell("echo first\nls nowhere\necho last\n"))
 
-    told = str(failed.value)
-    assert told.startswith("docs/a.md:40 ended with 2\n")
-    assert "docs/a.md:41 ended with 2: ls nowhere" in told
-    assert "first" in told
-    assert "\nlast" not in told.partition("what it said")[2]
+    message = str(failed.value)
+    assert message.startswith("docs/a.md:40 ended with 2\n")
+    assert "docs/a.md:41 ended with 2: ls nowhere" in message
+    assert "first" in message
+    assert "\nlast" not in message.partition("what it said")[2]
 
 
-def test_a_command_that_is_not_there_is_told_with_its_place(session):
+def test_a_command_that_is_not_there_is_reported_with_its_place(session):
     with pytest.raises(BlockError, match=r"docs/a\.md:41 ended with 127: no-such-program"):
         session.run(shell("true\nno-such-program here\n"))
 
@@ -77,7 +77,7 @@ def test_a_target_of_make_is_looked_up_and_not_made(session):
         session.run(shell("make tests\n"))
 
 
-def test_a_program_in_python_tells_its_place_in_the_page(session):
+def test_a_program_in_python_reports_its_place_in_the_page(session):
     assert session.run(Block("docs/a.md", 9, "python", "print(1)\n")) == "1\n"
     with pytest.raises(BlockError, match=r'docs-a\.md", line 10, in <module>'):
         session.run(Block("docs/a.md", 9, "python", "x = 1\nx / 0\n"))

@@ -21,17 +21,17 @@ def main(command: list[str]) -> int:
     found: list[str] = []
     reader = threading.Thread(target=_read, args=(process, found))
     reader.start()
-    deadline, said = time.monotonic() + WITHIN_S, "it printed no address"
+    deadline, reason = time.monotonic() + WITHIN_S, "it printed no address"
     while process.poll() is None and time.monotonic() < deadline:
-        if found and not (said := _refusal(found[0])):
+        if found and not (reason := _refusal(found[0])):
             break
         time.sleep(LOOK_EVERY_S)
     process.terminate()
     process.wait()
     reader.join()
-    if said:
-        sys.stdout.write(f"No answer: {said}\n")
-    return 1 if said else 0
+    if reason:
+        sys.stdout.write(f"No answer: {reason}\n")
+    return 1 if reason else 0
 
 
 def _read(process: subprocess.Popen[str], found: list[str]) -> None:

@@ -32,7 +32,7 @@ def test_save_that_the_disk_does_not_take_says_why(error):
     def save():
         raise error
 
-    status, said = answer(AdminApi(None, save, None), "POST", "/_couch/save")
+    status, content = answer(AdminApi(None, save, None), "POST", "/_couch/save")
 
     assert status == 507
-    assert said["error"].startswith(f"The state is not saved: {error}. The local cloud goes on")
+    assert content["error"].startswith(f"The state is not saved: {error}. The local cloud goes on")

@@ -41,7 +41,7 @@ def up(home, candidate=None, worker_timeout_s=None, port=4566):
     return chosen.settings.candidate, chosen.settings.worker_timeout_s
 
 
-def test_without_a_choice_the_defaults_hold_and_are_said(home):
+def test_without_a_choice_the_defaults_hold_and_are_reported(home):
     assert (
         str(deploy.choose_settings(home, None, None)) == "candidate 42 (the default), worker timeout 20 s (the default)"
     )
@@ -90,7 +90,7 @@ def test_a_malformed_candidate_of_the_environment_is_named(home, monkeypatch, va
         deploy.choose_settings(home, None, None)
 
 
-def test_what_stays_is_said_with_the_option_that_changes_it(home):
+def test_what_stays_is_reported_with_the_option_that_changes_it(home):
     up(home, candidate="55", worker_timeout_s=60)
 
     assert str(deploy.choose_settings(home, None, None)) == (

@@ -99,7 +99,7 @@ def test_json_that_makes_no_sense_is_refused(value):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "text"),
     [
         ([], ""),
         (["latency=0"], "latency=0"),
@@ -112,5 +112,5 @@ def test_json_that_makes_no_sense_is_refused(value):
         (["unsubscribed=amazon.nova-canvas-v1:0", "agreement=60"], "agreement=60 unsubscribed=amazon.nova-canvas-v1:0"),
     ],
 )
-def test_faults_are_told_in_the_words_that_set_them(words, told):
-    assert str(faults.parse(words)) == told
+def test_faults_are_written_in_the_words_that_set_them(words, text):
+    assert str(faults.parse(words)) == text

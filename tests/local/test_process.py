@@ -89,7 +89,7 @@ def test_erasing_spares_what_was_paid_for_on_aws_and_what_people_said(home):
     assert kept - {"lock"} == {"images/aws/image-1.png", "runs/aws/run/run.json", "ratings/local.jsonl"}
 
 
-def test_a_cloud_that_is_gone_is_told_with_the_command_that_starts_it(home):
+def test_a_cloud_that_is_gone_is_reported_with_the_command_that_starts_it(home):
     gone = process.Cloud(pid=1, port=9, endpoint=f"http://{HOST}:9", started="")
 
     with pytest.raises(process.CloudError, match="couch up"):

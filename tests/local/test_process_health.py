@@ -1,4 +1,4 @@
-"""What is said of a local cloud that is well, and of one that does not answer: whatever else may be the case."""
+"""What is reported of a local cloud that is well, and of one that does not answer: whatever else may be the case."""
 
 import json
 import os
@@ -296,8 +296,8 @@ def test_env_points_every_tool_of_a_shell_at_the_cloud_and_away_from_proxies_and
             ["bash", "-c", 'eval "$("$COUCH" env)" && env'], env=environment, capture_output=True, text=True, check=True
         ).stdout
 
-    told = dict(line.split("=", 1) for line in seen.splitlines() if "=" in line)
-    assert {name for name in told if name.startswith("AWS_")} == {
+    variables = dict(line.split("=", 1) for line in seen.splitlines() if "=" in line)
+    assert {name for name in variables if name.startswith("AWS_")} == {
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_DEFAULT_REGION",
@@ -306,10 +306,10 @@ def test_env_points_every_tool_of_a_shell_at_the_cloud_and_away_from_proxies_and
         "AWS_CONFIG_FILE",
         "AWS_SHARED_CREDENTIALS_FILE",
     }
-    assert told["AWS_ENDPOINT_URL"] == f"http://{HOST}:{port}"
-    assert told["NO_PROXY"] == told["no_proxy"]
-    assert set(told["NO_PROXY"].split(",")) == {"a.example", "127.0.0.1", "localhost", "::1"}
-    assert told["http_proxy"] == DEAD
+    assert variables["AWS_ENDPOINT_URL"] == f"http://{HOST}:{port}"
+    assert variables["NO_PROXY"] == variables["no_proxy"]
+    assert set(variables["NO_PROXY"].split(",")) == {"a.example", "127.0.0.1", "localhost", "::1"}
+    assert variables["http_proxy"] == DEAD
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])

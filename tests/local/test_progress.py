@@ -9,57 +9,57 @@ from couch_explorers.local.progress import StepError, error_lines, run_step
 
 
 @pytest.fixture
-def told():
+def reports():
     return []
 
 
-def step(script, tmp_path, told, **arguments):
+def step(script, tmp_path, reports, **arguments):
     return run_step(
         "a step",
         [sys.executable, "-c", script],
         log=tmp_path / "logs" / "step.log",
-        report=told.append,
+        report=reports.append,
         environment=os.environ,
         folder=tmp_path,
         **arguments,
     )
 
 
-def test_the_whole_output_is_kept_and_returned(tmp_path, told):
-    output = step("import sys; print('out'); print('err', file=sys.stderr)", tmp_path, told)
+def test_the_whole_output_is_kept_and_returned(tmp_path, reports):
+    output = step("import sys; print('out'); print('err', file=sys.stderr)", tmp_path, reports)
 
     assert set(output.split()) == {"out", "err"}
     assert (tmp_path / "logs" / "step.log").read_text() == output
 
 
-def test_lines_worth_telling_are_told_between_start_and_end(tmp_path, told):
+def test_lines_worth_reporting_are_reported_between_start_and_end(tmp_path, reports):
     step(
         "print('noise'); print('news')",
         tmp_path,
-        told,
+        reports,
         reported=lambda line: line.strip() if "news" in line else None,
     )
 
-    assert [progress.text for progress in told] == ["started", "news", "done"]
-    assert [progress.done for progress in told] == [False, False, True]
+    assert [progress.text for progress in reports] == ["started", "news", "done"]
+    assert [progress.done for progress in reports] == [False, False, True]
 
 
-def test_a_failure_names_the_step_its_last_words_and_where_the_rest_is(tmp_path, told):
+def test_a_failure_names_the_step_its_last_words_and_where_the_rest_is(tmp_path, reports):
     with pytest.raises(StepError) as failure:
-        step("print('what went wrong'); raise SystemExit(3)", tmp_path, told)
+        step("print('what went wrong'); raise SystemExit(3)", tmp_path, reports)
 
     assert "a step failed with exit code 3" in str(failure.value)
     assert "what went wrong" in str(failure.value)
     assert str(tmp_path / "logs" / "step.log") in str(failure.value)
 
 
-def test_a_program_that_is_not_there_is_told_by_name(tmp_path, told):
+def test_a_program_that_is_not_there_is_reported_by_name(tmp_path, reports):
     with pytest.raises(StepError, match="no-such-program could not be started"):
         run_step(
             "a step",
             ["no-such-program"],
             log=tmp_path / "log",
-            report=told.append,
+            report=reports.append,
             environment=os.environ,
             folder=tmp_path,
         )

@@ -76,7 +76,7 @@ def test_a_history_is_written_and_the_state_saved(ask, telemetry, saved):
     assert saved == ["state"]
 
 
-def test_a_history_has_eight_days_and_the_first_seed_when_nothing_is_said(ask, telemetry):
+def test_a_history_has_eight_days_and_the_first_seed_when_nothing_is_given(ask, telemetry):
     ask("PUT", "/_couch/history")
 
     assert telemetry.asked == [(8, 1)]

@@ -39,7 +39,7 @@ def test_a_named_mirror_comes_before_everything_else(nowhere, monkeypatch):
     assert "COUCH_TF_MIRROR" in source.sentence
 
 
-def test_a_named_mirror_that_holds_no_provider_is_told_by_name(nowhere, monkeypatch):
+def test_a_named_mirror_that_holds_no_provider_is_reported_by_name(nowhere, monkeypatch):
     monkeypatch.setenv("COUCH_TF_MIRROR", str(nowhere))
 
     with pytest.raises(terraform.TerraformError, match=r"registry\.terraform\.io/hashicorp/aws"):
@@ -72,7 +72,7 @@ def test_a_mirror_four_levels_down_is_not_looked_for(nowhere):
         terraform.provider_source()
 
 
-def test_a_missing_terraform_is_told_with_the_version_that_is_needed(monkeypatch, tmp_path):
+def test_a_missing_terraform_is_reported_with_the_version_that_is_needed(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(terraform.TerraformError, match=r"Install version 1\.10 or newer"):
@@ -171,8 +171,8 @@ def folder(tmp_path):
     return tmp_path / "home" / "bin"
 
 
-def assert_refused(site, folder, said):
-    with pytest.raises(DownloadError, match=said):
+def assert_refused(site, folder, message):
+    with pytest.raises(DownloadError, match=message):
         site.download(folder)
     assert not folder.exists() or list(folder.iterdir()) == []
 
@@ -279,18 +279,18 @@ def without_terraform(site, tmp_path, monkeypatch):
     return site
 
 
-def test_executable_is_fetched_once_and_said(without_terraform, folder):
-    said = []
+def test_executable_is_fetched_once_and_reported(without_terraform, folder):
+    messages = []
 
-    assert terraform.executable(fetch=said.append) == str(folder / f"terraform-{DOWNLOAD_VERSION}")
+    assert terraform.executable(fetch=messages.append) == str(folder / f"terraform-{DOWNLOAD_VERSION}")
     without_terraform.close()
     assert (
-        terraform.executable(fetch=said.append)
+        terraform.executable(fetch=messages.append)
         == terraform.executable()
         == str(folder / f"terraform-{DOWNLOAD_VERSION}")
     )
 
-    assert said == [f"fetching Terraform {DOWNLOAD_VERSION} into {folder}"]
+    assert messages == [f"fetching Terraform {DOWNLOAD_VERSION} into {folder}"]
 
 
 def test_executable_is_not_fetched_where_nobody_asks(without_terraform):

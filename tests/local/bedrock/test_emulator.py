@@ -132,7 +132,7 @@ def test_several_images_have_seeds_of_their_own_and_are_all_billed(models):
     assert models.stats.images == 3
 
 
-def test_seed_0_is_any_seed_on_stability_and_told(models):
+def test_seed_0_is_any_seed_on_stability_and_reported(models):
     first, second = (json.loads(ask(models, CORE, body_for(CORE, seed=0)).body)["seeds"][0] for _ in range(2))
 
     assert first != second
@@ -157,7 +157,7 @@ CONFIG = "imageGenerationConfig"
 
 
 @pytest.mark.parametrize(
-    ("model", "path", "value", "told"),
+    ("model", "path", "value", "expected"),
     [
         (TITAN, ("taskType",), ..., "required key [taskType] not found"),
         (TITAN, ("taskType",), "INPAINTING", "required key [inPaintingParams] not found"),
@@ -202,13 +202,13 @@ CONFIG = "imageGenerationConfig"
         (CORE, ("width",), 512, "extraneous key [width]"),
     ],
 )
-def test_a_request_that_breaks_a_limit_is_refused_and_not_billed(models, painter, model, path, value, told):
+def test_a_request_that_breaks_a_limit_is_refused_and_not_billed(models, painter, model, path, value, expected):
     answer = ask(models, model, changed(body_for(model), path, value))
 
     assert answer.status == 400
     assert answer.headers["x-amzn-errortype"] == "ValidationException"
     assert message_of(answer).startswith("Malformed input request: ")
-    assert told in message_of(answer)
+    assert expected in message_of(answer)
     assert painter.asked == []
     assert models.stats.to_json() == {"calls": 1, "images": 0, "throttled": 0, "errors": 0, "blocked": 0}
 

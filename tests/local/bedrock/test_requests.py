@@ -253,13 +253,13 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "told"), REFUSED)
-def test_task_that_breaks_the_documentation_is_refused(models, body, told):
+@pytest.mark.parametrize(("body", "expected"), REFUSED)
+def test_task_that_breaks_the_documentation_is_refused(models, body, expected):
     status, content = ask(models, NOVA, body)
 
     assert status == 400
     assert content["message"].startswith("Malformed input request: #")
-    assert told in content["message"]
+    assert expected in content["message"]
 
 
 @pytest.mark.parametrize("model", [SD3, ULTRA])
@@ -288,7 +288,7 @@ def test_stability_answers_in_the_format_that_is_asked_for(models, kind):
 
 
 @pytest.mark.parametrize(
-    ("model", "body", "told"),
+    ("model", "body", "expected"),
     [
         (CORE, {"image": SOURCE}, "extraneous key [image]"),
         (CORE, {"mode": "image-to-image"}, "not a valid enum value"),
@@ -300,8 +300,8 @@ def test_stability_answers_in_the_format_that_is_asked_for(models, kind):
         (SD3, {"mode": "image-to-image", "image": encoded(photo((32, 64))), "strength": 0.5}, "not within range [64"),
     ],
 )
-def test_stability_refuses_what_its_documentation_refuses(models, model, body, told):
+def test_stability_refuses_what_its_documentation_refuses(models, model, body, expected):
     status, content = ask(models, model, {"prompt": "a lake"} | body)
 
     assert status == 400
-    assert told in content["message"]
+    assert expected in content["message"]

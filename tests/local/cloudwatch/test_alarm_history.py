@@ -61,7 +61,7 @@ def test_several_datapoints_are_listed_with_the_newest_first():
     )
 
 
-def test_missing_datapoints_are_told_as_what_they_were_treated():
+def test_missing_datapoints_are_reported_as_they_were_treated():
     assert reason([None, None, 310.0, None, None], EvaluationPeriods=3, DatapointsToAlarm=1) == (
         "Threshold Crossed: 1 out of the last 3 datapoints [310.0 (25/11/26 09:39:00)] was greater than the threshold "
         "(300.0) and 2 missing datapoints were treated as [NonBreaching] (minimum 1 datapoint for OK -> ALARM transition)."
@@ -74,13 +74,13 @@ def test_an_alarm_without_datapoints_to_alarm_names_no_minimum():
     )
 
 
-def test_silence_that_is_no_breach_is_told_so():
+def test_silence_that_is_no_breach_is_reported_as_such():
     assert reason([None, None, None]) == (
         "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as [NonBreaching]."
     )
 
 
-def test_silence_that_is_a_breach_is_told_so():
+def test_silence_that_is_a_breach_is_reported_as_such():
     assert reason([None] * 4, EvaluationPeriods=2, DatapointsToAlarm=2, TreatMissingData="breaching") == (
         "Threshold Crossed: no datapoints were received for 2 periods and 2 missing datapoints were treated as [Breaching]."
     )

@@ -198,7 +198,7 @@ def test_what_was_written_by_hand_is_forgotten_and_what_was_measured_stays(store
     assert store.first_s("AWS/SQS", "Age", QUEUE) == NOON
 
 
-def test_the_first_minute_is_told_by_origin(store):
+def test_the_first_minute_is_found_by_origin(store):
     store.add(age(9, NOON - 120), origin="history:42")
     store.add(age(1, NOON + 61), age(1, NOON + 600))
 

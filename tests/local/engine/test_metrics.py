@@ -215,31 +215,31 @@ def test_rest_api_counts_its_requests_by_stage(engine_cloud, cloudwatch):
 def test_alarm_publishes_when_its_threshold_is_crossed(engine_cloud, cloudwatch, sqs):
     sns = engine_cloud.client("sns")
     topic = sns.create_topic(Name="rings")["TopicArn"]
-    url = sqs.create_queue(QueueName="told")["QueueUrl"]
-    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:told"
+    url = sqs.create_queue(QueueName="notified")["QueueUrl"]
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:notified"
     statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
-    cloudwatch.put_metric_alarm(**alarm_on("told-by-topic", "Told", AlarmActions=[topic], OKActions=[topic]))
+    cloudwatch.put_metric_alarm(**alarm_on("notifies-topic", "Notified", AlarmActions=[topic], OKActions=[topic]))
 
-    cloudwatch.put_metric_data(Namespace="Test/Alarms", MetricData=[{"MetricName": "Told", "Value": 11.0}])
+    cloudwatch.put_metric_data(Namespace="Test/Alarms", MetricData=[{"MetricName": "Notified", "Value": 11.0}])
 
-    wait_until(lambda: state(cloudwatch, "told-by-topic") == "ALARM", within_s=PATIENCE_S, what="the alarm")
+    wait_until(lambda: state(cloudwatch, "notifies-topic") == "ALARM", within_s=PATIENCE_S, what="the alarm")
     (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
-    told = json.loads(message["Body"])
-    assert (told["AlarmName"], told["OldStateValue"], told["NewStateValue"]) == (
-        "told-by-topic",
+    notification = json.loads(message["Body"])
+    assert (notification["AlarmName"], notification["OldStateValue"], notification["NewStateValue"]) == (
+        "notifies-topic",
         "INSUFFICIENT_DATA",
         "ALARM",
     )
-    assert told["NewStateReason"].startswith("Threshold Crossed: 1 datapoint [11.0 (")
-    assert told["Trigger"]["Statistic"] == "MAXIMUM"
-    items = cloudwatch.describe_alarm_history(AlarmName="told-by-topic", ScanBy="TimestampAscending")[
+    assert notification["NewStateReason"].startswith("Threshold Crossed: 1 datapoint [11.0 (")
+    assert notification["Trigger"]["Statistic"] == "MAXIMUM"
+    items = cloudwatch.describe_alarm_history(AlarmName="notifies-topic", ScanBy="TimestampAscending")[
         "AlarmHistoryItems"
     ]
     assert [item["HistorySummary"] for item in items] == [
-        'Alarm "told-by-topic" created',
+        'Alarm "notifies-topic" created',
         "Alarm updated from INSUFFICIENT_DATA to ALARM",
         f"Successfully executed action {topic}",
     ]

@@ -65,10 +65,10 @@ def test_pending_subscription_gets_no_notification(sns, topic, home):
     mailbox.confirm(home, sns)
     sns.publish(TopicArn=topic, Subject="Standup", Message="kept")
 
-    asked, told = mails(home, 2)
+    asked, notification = mails(home, 2)
     assert "subscribe" in asked.body
-    assert (told.to, told.subject) == (ADDRESS, "Standup")
-    assert told.body.startswith("kept\n\n-- \nIf you wish to stop receiving notifications from this topic,")
+    assert (notification.to, notification.subject) == (ADDRESS, "Standup")
+    assert notification.body.startswith("kept\n\n-- \nIf you wish to stop receiving notifications from this topic,")
 
 
 def test_token_of_the_mail_confirms(sns, topic, home):
@@ -90,8 +90,8 @@ def test_links_of_mails_work_without_credentials(sns, topic, home):
     urlopen(next(line for line in mail.body.splitlines() if line.startswith("http"))).close()
     confirmed = alarms.subscriptions(sns, topic).confirmed
     sns.publish(TopicArn=topic, Message="once")
-    *_, told = mails(home, 2)
-    urlopen(next(line for line in told.body.splitlines() if line.startswith("http"))).close()
+    *_, notification = mails(home, 2)
+    urlopen(next(line for line in notification.body.splitlines() if line.startswith("http"))).close()
 
     assert confirmed == (ADDRESS,)
     assert alarms.subscriptions(sns, topic) == alarms.Subscriptions()
@@ -147,8 +147,8 @@ def test_json_subscription_gets_the_envelope(sns, topic, home):
     mailbox.confirm(home, sns)
     sns.publish(TopicArn=topic, Subject="Standup", Message="text")
 
-    *_, told = mails(home, 2)
-    envelope = json.loads(told.body)
+    *_, notification = mails(home, 2)
+    envelope = json.loads(notification.body)
     assert (envelope["Type"], envelope["Subject"], envelope["Message"]) == ("Notification", "Standup", "text")
 
 

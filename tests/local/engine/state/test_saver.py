@@ -71,9 +71,9 @@ for file in (folder / "saved" / "objects").iterdir():
     file.unlink()
 try:
     State(folder / "saved", folder / "objects").restore()
-    said = ""
+    message = ""
 except StateError as error:
-    said = str(error)
-print(json.dumps(["'a/b'" in said, "is missing" in said, "couch up" in said]))
+    message = str(error)
+print(json.dumps(["'a/b'" in message, "is missing" in message, "couch up" in message]))
 """
     assert in_engine(BEGIN + code) == [True, True, True]

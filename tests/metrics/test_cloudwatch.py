@@ -251,7 +251,7 @@ def test_a_throttled_window_to_compare_with_is_left_out_with_a_note_and_the_revi
     assert [window.name for window in found.objective_windows] == ["burn"]
 
 
-def test_both_throttled_windows_to_compare_with_are_told_in_one_note(aws, workspace):
+def test_both_throttled_windows_to_compare_with_are_reported_in_one_note(aws, workspace):
     aws.errors["GetMetricData"] = throttled_before(END - DAY)
 
     found = model.context_of(fetch(workspace))
@@ -262,7 +262,7 @@ def test_both_throttled_windows_to_compare_with_are_told_in_one_note(aws, worksp
     assert len(found.notes) == 3
 
 
-def test_a_cloud_out_of_reach_is_told_after_the_first_question(aws, workspace):
+def test_a_cloud_out_of_reach_is_reported_after_the_first_question(aws, workspace):
     aws.errors["ListMetrics"] = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
     with pytest.raises(MetricsError, match=r"could not be reached for ListMetrics.*couch status"):
@@ -271,7 +271,7 @@ def test_a_cloud_out_of_reach_is_told_after_the_first_question(aws, workspace):
     assert aws.calls("GetMetricData") == []
 
 
-def test_wrong_parameters_are_told_before_anybody_is_asked(aws, workspace):
+def test_wrong_parameters_are_refused_before_anybody_is_asked(aws, workspace):
     for arguments in ({"timezone": "Europe/Osol"}, {"hours": 0}, {"compare": "yesterday"}):
         with pytest.raises(MetricsParameterError):
             fetch(workspace, **arguments)
@@ -305,7 +305,7 @@ def test_percentiles_count_their_hours_from_the_windows_start(aws, workspace):
     assert [f"{moment:%H:%M}" for moment in found.index] == ["06:43", "07:43"]
 
 
-def test_the_local_history_is_told_as_synthetic_and_does_not_enter_the_frame(aws):
+def test_the_local_history_is_marked_as_synthetic_and_does_not_enter_the_frame(aws):
     def mark(metric, *times):
         aws.put_metric("CouchExplorers/Local", metric, {"candidate": "42"}, "Sum", dict.fromkeys(times, 1.0))
 
@@ -431,7 +431,7 @@ def test_a_caller_without_the_right_gets_nothing_and_the_name_of_the_right(aws, 
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (client_error("Throttling", "Rate exceeded"), r"throttled GetMetricData.*wait a minute.*Service Quotas"),
         (client_error("ValidationError", "StartTime is wrong."), r"refused GetMetricData \(ValidationError\): StartTime is wrong\."),
@@ -441,10 +441,10 @@ def test_a_caller_without_the_right_gets_nothing_and_the_name_of_the_right(aws, 
     ],
     ids=["throttled", "refused", "expired", "out of reach"],
 )  # fmt: skip
-def test_failure_of_cloudwatch_says_what_to_do(aws, error, told):
+def test_failure_of_cloudwatch_says_what_to_do(aws, error, message):
     aws.errors["GetMetricData"] = error
 
-    with pytest.raises(MetricsError, match=told):
+    with pytest.raises(MetricsError, match=message):
         ask(aws)
 
 
@@ -506,7 +506,7 @@ def test_a_function_that_is_not_deployed_is_not_asked_for(aws):
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
-def test_without_a_list_everything_known_is_asked_for_and_that_is_told(aws, code):
+def test_without_a_list_everything_known_is_asked_for_and_a_note_says_so(aws, code):
     aws.errors["ListMetrics"] = client_error(code, operation="ListMetrics")
 
     found = find(aws, ["arn:aws:bedrock:us-west-2::foundation-model/stability.sd3-5-large-v1:0"])

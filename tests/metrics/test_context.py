@@ -117,7 +117,7 @@ def test_what_is_not_deployed_is_not_asked_for(aws, look):
     assert QUEUE not in found.missing
 
 
-def test_logs_that_were_cut_off_are_told(aws, look):
+def test_logs_that_were_cut_off_are_reported(aws, look):
     aws.log_pages = {NAMES.worker: [["REPORT RequestId: 1\tDuration: 5 ms"]] * 20}
 
     found = look()
@@ -126,7 +126,7 @@ def test_logs_that_were_cut_off_are_told(aws, look):
     assert found.notes == ("Not all log lines of the worker were read: its figures are those of 12 runs.",)
 
 
-def test_alarms_of_long_ago_have_lost_their_history_and_that_is_told(look):
+def test_alarms_of_long_ago_have_lost_their_history_and_a_note_says_so(look):
     long_ago = NOW - 40 * DAY
 
     assert "the history of an alarm for 30 days" in look(windows=(Window("now", long_ago, long_ago + DAY),)).notes[0]
@@ -251,7 +251,7 @@ def test_the_history_is_asked_for_one_alarm_from_the_windows_start(aws):
 
 
 @pytest.mark.parametrize("data", ["", "no json", "{}", '{"oldState": 1}'])
-def test_a_change_whose_data_cannot_be_read_is_told_by_its_summary(data):
+def test_a_change_whose_data_cannot_be_read_is_taken_from_its_summary(data):
     item = {"Timestamp": at(1), "HistorySummary": "Alarm updated from OK to ALARM", "HistoryData": data}
 
     assert context.read_state_change(item) == (at(1), "OK", "ALARM")
@@ -311,10 +311,10 @@ def test_functions_that_changed_together_are_one_deploy():
 
 
 def test_functions_of_which_one_names_no_commit_are_one_deploy_if_they_changed_together():
-    told = Deploy(NOON, (WORKER, API_FUNCTION), "a")
+    expected = Deploy(NOON, (WORKER, API_FUNCTION), "a")
 
-    assert context.deploys_from_functions([changed(WORKER, 0), changed(API_FUNCTION, 4, "a")]) == (told,)
-    assert context.deploys_from_functions([changed(WORKER, 0, "a"), changed(API_FUNCTION, 4)]) == (told,)
+    assert context.deploys_from_functions([changed(WORKER, 0), changed(API_FUNCTION, 4, "a")]) == (expected,)
+    assert context.deploys_from_functions([changed(WORKER, 0, "a"), changed(API_FUNCTION, 4)]) == (expected,)
 
 
 def test_functions_that_changed_apart_or_from_other_commits_are_two():
@@ -421,7 +421,7 @@ def test_a_memory_of_zero_is_no_measurement(aws):
     assert (found.reports, found.highest_memory_mb, found.longest_init_ms, found.cold_starts) == (1, None, None, 0)
 
 
-def test_without_a_line_no_figure_is_told(aws):
+def test_without_a_line_no_figure_is_reported(aws):
     found = read_logs(aws, [])
 
     assert (found.reports, found.cold_starts, found.billed_ms) == (0, None, None)
@@ -437,7 +437,7 @@ def test_a_function_that_never_ran_has_no_lines(aws):
     assert (found.reports, found.complete) == (0, True)
 
 
-def test_only_the_first_pages_are_read_and_that_is_told(aws):
+def test_only_the_first_pages_are_read_and_marked_as_incomplete(aws):
     found = read_logs(aws, *[[WARM]] * 13)
 
     assert (found.reports, found.complete) == (12, False)

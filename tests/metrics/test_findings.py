@@ -8,7 +8,7 @@ from couch_explorers.metrics.findings import SHARE, USD, Finding
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "unit", "told"),
+    ("now", "before", "unit", "expected"),
     [
         (112, 100, "s", "+12 %"),
         (88, 100, "s", "\u221212 %"),
@@ -24,8 +24,8 @@ from couch_explorers.metrics.findings import SHARE, USD, Finding
         (3, math.nan, "s", ""),
     ],
 )
-def test_a_change_is_told_as_people_say_it(now, before, unit, told):
-    assert findings.format_change(now, before, unit) == told
+def test_a_change_is_written_as_people_say_it(now, before, unit, expected):
+    assert findings.format_change(now, before, unit) == expected
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ WHEN = r"(?:(?:[A-Z][a-z]{2} )?(?:\d+ [A-Z][a-z]{2} )?\d\d:\d\d(?: CES?T)?\u2013
 RATIO = rf"{NUMBER} (?:%|times)"
 END_CLAUSE = rf"(?P<latest>{NUMBER}(?: s)? (?:at the end|when last measured, {WHEN}))"
 
-# By fact: where it is said (a row, a caption, or the summary), and how.
+# By fact: where it stands (a row, a caption, or the summary), and how.
 ROWS = {
     "oldest job waiting": rf"At most (?P<peak>{NUMBER} s) \((?P<when>{WHEN})\), (?:(?P<ratio>{RATIO})(?: of)? the|and no alarm)[^;]*; {END_CLAUSE}",
     "dead-letter queue": rf"At most (?P<peak>{NUMBER}) \((?P<when>{WHEN})\), {END_CLAUSE}",
@@ -107,10 +107,10 @@ def test_what_the_page_says_of_a_fact_is_the_same_everywhere(frame):
 
     for check, row_pattern in ROWS.items():
         figure, caption_pattern = CAPTIONS[check]
-        for said in matches(row_pattern, rows[check]["reason"]):
-            for told in matches(caption_pattern, page[figure]):
-                shared = said.keys() & told.keys()
-                assert {name: said[name] for name in shared} == {name: told[name] for name in shared}, check
+        for in_row in matches(row_pattern, rows[check]["reason"]):
+            for in_caption in matches(caption_pattern, page[figure]):
+                shared = in_row.keys() & in_caption.keys()
+                assert {name: in_row[name] for name in shared} == {name: in_caption[name] for name in shared}, check
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -146,5 +146,5 @@ def test_patterns_find_what_a_page_says():
     rows = {row["check"]: row["reason"] for row in review(frame).to_dict("records")}
 
     assert [check for check, pattern in ROWS.items() if not matches(pattern, rows[check])] == []
-    said = {check: captions.CAPTIONS[figure](ReviewData.of(frame)) for check, (figure, _) in CAPTIONS.items()}
-    assert [check for check, (_, pattern) in CAPTIONS.items() if not matches(pattern, said[check])] == []
+    texts = {check: captions.CAPTIONS[figure](ReviewData.of(frame)) for check, (figure, _) in CAPTIONS.items()}
+    assert [check for check, (_, pattern) in CAPTIONS.items() if not matches(pattern, texts[check])] == []

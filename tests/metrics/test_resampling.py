@@ -142,15 +142,15 @@ def test_the_window_before_is_judged_by_its_own_runs(frame_of):
 
 
 @pytest.mark.parametrize(
-    ("runs", "told"),
+    ("runs", "expected"),
     [
         ([30] * 1440, ""),
         ({0: 1}, "p95 needs 20 runs a period to be drawn and p99 100"),
         (None, "how many runs there were is not known: p95 and p99 are not drawn"),
     ],
 )
-def test_it_says_what_was_left_out(frame_of, runs, told):
+def test_it_says_what_was_left_out(frame_of, runs, expected):
     keys = [series.duration(WORKER, statistic) for statistic in ("p50", "p95", "p99")]
     frame = frame_of({RUNS: runs} | {key: [9000] * 24 for key in keys})
 
-    assert resampling.missing_percentiles(frame, keys, RUNS, "runs") == told
+    assert resampling.missing_percentiles(frame, keys, RUNS, "runs") == expected

@@ -73,7 +73,7 @@ def test_a_review_of_nothing_judges_nothing_but_itself_and_says_why_in_each_row(
     assert verdicts["reason"].str.startswith(("Denied: ", "Missing: ", "There is no alarm")).all()
 
 
-def test_without_a_window_to_compare_with_nothing_is_told_against_one(frame_of):
+def test_without_a_window_to_compare_with_nothing_is_compared(frame_of):
     verdicts = review(frame_of(compare=None))
 
     assert verdicts["before"].isna().all()
@@ -135,8 +135,8 @@ def test_the_table_shows_value_line_change_reason_and_action(frame_of):
     html = bundle_of(mixed(frame_of))["text/html"]
     row = next(row for row in re.findall(r"<tr>.*?</tr>", html) if "oldest job waiting" in row)
 
-    for said in ("640 s", "threshold 300 s", "\u00d721", "2.1 times the alarm&#x27;s 300 s", "\u2192", "BAD"):
-        assert said in row
+    for text in ("640 s", "threshold 300 s", "\u00d721", "2.1 times the alarm&#x27;s 300 s", "\u2192", "BAD"):
+        assert text in row
 
 
 def test_a_line_of_nothing_is_not_shown(frame_of):
@@ -261,7 +261,7 @@ def test_a_file_of_an_earlier_review_is_replaced_as_a_whole(frame_of, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metric_review.csv", "metric_review_verdicts.json"]
 
 
-def test_a_full_disk_is_told_in_the_place_of_the_files(frame_of, monkeypatch, tmp_path):
+def test_a_full_disk_is_reported_in_place_of_the_files(frame_of, monkeypatch, tmp_path):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

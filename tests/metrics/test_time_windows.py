@@ -120,7 +120,7 @@ def test_percentiles_are_asked_for_in_periods_that_hold_enough_samples():
     assert plan(hours=1, ended=100 * DAY).percentile_period_s == 3600
 
 
-def test_a_window_to_compare_with_that_is_kept_no_more_is_left_out_and_said_so():
+def test_a_window_to_compare_with_that_is_kept_no_more_is_left_out_with_a_note():
     planned = plan(hours=48, ended=450 * DAY, compare="week")
 
     assert [window.name for window in planned.windows] == ["now", "before"]
@@ -145,7 +145,7 @@ def test_more_hours_than_metrics_are_kept_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "said"),
+    ("start", "end", "message"),
     [
         (NOW + HOUR, NOW + 2 * HOUR, "lies in the future: it is 2026-11-25 09:00 CET now"),
         (NOW - HOUR, NOW + HOUR, "ends in the future"),
@@ -155,11 +155,11 @@ def test_more_hours_than_metrics_are_kept_are_refused():
         (NOW - timedelta(seconds=20), NOW - timedelta(seconds=5), "shorter than the 60 s"),
     ],
 )
-def test_a_window_that_makes_no_sense_is_refused_with_its_times(start, end, said):
+def test_a_window_that_makes_no_sense_is_refused_with_its_times(start, end, message):
     with pytest.raises(MetricsParameterError, match="The window from 202") as refusal:
         time_windows.plan(start, end, timezone="Europe/Oslo", compare="before", now=NOW, series=40)
 
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 def test_a_time_without_a_zone_is_one_of_the_readers_zone():

@@ -147,7 +147,7 @@ def test_runs_without_a_duration_are_no_rest(frame_of):
     assert "Runs were counted" in row.reason
 
 
-def test_without_the_time_out_a_duration_is_told_but_not_judged(frame_of):
+def test_without_the_time_out_a_duration_is_shown_but_not_judged(frame_of):
     frame = frame_of({LONGEST: {60: 12_000}}, functions=())
     why = "No right to read the functions' limits: allow lambda:GetFunction."
     frame.context = replace(frame.context, error_notes={"lambda:GetFunction": why})
@@ -180,9 +180,9 @@ def test_a_log_that_was_not_read_to_its_end_says_so(frame_of):
 
 
 def test_memory_that_no_line_tells_is_not_known(frame_of):
-    untold = LogSummary(WORKER, 420, complete=True, cold_starts=9)
+    without_memory = LogSummary(WORKER, 420, complete=True, cold_starts=9)
 
-    row = row_of(frame_of(logs=[untold]), "worker memory")
+    row = row_of(frame_of(logs=[without_memory]), "worker memory")
 
     assert row.verdict == Verdict.NO_DATA
     assert row.reason == "No REPORT line contains the memory used. 9 of 420 runs began cold (2 %)."
@@ -203,7 +203,7 @@ def test_runs_without_a_line_in_the_log_are_no_rest(frame_of, snapshot):
     assert "synthetic hours have none" in invented.reason
 
 
-def test_a_log_that_may_not_be_read_is_told_from_a_function_that_is_not_there(frame_of):
+def test_a_log_that_may_not_be_read_is_distinguished_from_a_function_that_is_not_there(frame_of):
     why = "No right to read the functions' logs: allow logs:FilterLogEvents."
     denied, missing = frame_of(logs=()), frame_of(logs=(), functions=FUNCTION_FACTS[1:])
     denied.context = replace(denied.context, error_notes={"logs:FilterLogEvents": why})

@@ -1,4 +1,4 @@
-"""The rows of the objectives: verdict, value and what is said of the error budget."""
+"""The rows of the objectives: verdict, value and the sentence on the error budget."""
 
 from datetime import timedelta
 
@@ -105,8 +105,8 @@ def test_the_apis_refusals_count(frame_of, snapshot):
 
 def test_the_caption_says_the_rows_share_and_the_budget_of_both_paths(frame_of):
     frame = frame_of(longer=longer(0))
-    said = captions.CAPTIONS["time_to_picture"](ReviewData.of(frame))
+    caption = captions.CAPTIONS["time_to_picture"](ReviewData.of(frame))
 
-    assert row_of(frame, CHECK).reason.split(". ")[0] in said
-    assert "queue: 40 % of the 28-day error budget is left" in said
-    assert "; API: 1" in said
+    assert row_of(frame, CHECK).reason.split(". ")[0] in caption
+    assert "queue: 40 % of the 28-day error budget is left" in caption
+    assert "; API: 1" in caption

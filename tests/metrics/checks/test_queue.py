@@ -105,7 +105,7 @@ def test_an_alarm_on_a_band_does_not_say_what_is_too_long(frame_of, alarms_of):
     assert row_of(frame_of(alarms=band), CHECK).verdict == Verdict.NO_DATA
 
 
-def test_an_alarm_that_may_not_be_read_is_told_from_one_that_is_not_there(frame_of):
+def test_an_alarm_that_may_not_be_read_is_distinguished_from_one_that_is_not_there(frame_of):
     frame = frame_of(alarms=())
     why = "No right to read the alarms: allow cloudwatch:DescribeAlarms."
     frame.context = replace(frame.context, error_notes={"cloudwatch:DescribeAlarms": why})
@@ -255,7 +255,7 @@ def test_a_backlog_is_not_judged_without_what_was_sent_and_deleted(frame_of):
     assert "Missing: whether it drains" in missing.reason
 
 
-def test_a_queue_that_is_not_deployed_is_told_with_the_command_that_does_it(frame_of):
+def test_a_queue_that_is_not_deployed_is_reported_with_the_command_that_does_it(frame_of):
     states = {series.VISIBLE: SeriesState.MISSING, LETTERS: SeriesState.MISSING}
 
     for check in ("backlog", "dead-letter queue"):
@@ -311,7 +311,7 @@ def test_who_is_woken_goes_by_what_failed_just_now_and_not_by_what_failed_last_n
     assert "3 Throttled and 1 ContentFiltered" in failed(frame_of, last_night | just_now, theirs_now).reason
 
 
-def test_reasons_are_told_by_how_often_they_came(frame_of):
+def test_reasons_are_sorted_by_how_often_they_came(frame_of):
     row = failed(frame_of, {60: 9}, {"Throttled": {60: 2}, "Storage": {60: 7}})
 
     assert "7 Storage and 2 Throttled" in row.reason

@@ -52,7 +52,7 @@ def test_an_alarm_that_rang_often_is_not_listed_at_length(frame_of, alarms_of):
     assert "failed-jobs 4 times, last 08:00\u201308:01" in row.reason
 
 
-def test_alarms_are_told_in_the_order_in_which_they_rang(frame_of, alarms_of):
+def test_alarms_are_listed_in_the_order_in_which_they_rang(frame_of, alarms_of):
     rang = {
         "dead-letters": [(END - 20 * MINUTE, END - 10 * MINUTE)],
         "worker-errors": [(END - 30 * MINUTE, END - 25 * MINUTE)],
@@ -131,7 +131,7 @@ def test_a_window_of_the_past_tells_how_the_alarms_stood_at_its_end(frame_of, al
     assert row_of(rang_then, "alarms").verdict == Verdict.BAD
 
 
-def test_the_state_before_a_denied_history_is_told_by_its_change(frame_of, alarms_of):
+def test_the_state_before_a_denied_history_is_known_from_its_change(frame_of, alarms_of):
     alarms = [replace(alarm, since=END - 12 * MINUTE) for alarm in alarms_of(states={"dead-letters": "ALARM"})]
 
     assert row_of(frame_of(alarms=alarms), "alarms").reason == "In ALARM: dead-letters since 08:48."
@@ -151,7 +151,7 @@ def cost_row(frame_of, now, before, **more):
     return row_of(frame_of(made[0], before=made[1], calm=False, **more), COST)
 
 
-def test_the_cost_is_told_by_what_was_paid_for(frame_of):
+def test_the_cost_is_broken_down_by_what_was_paid_for(frame_of):
     row = cost_row(frame_of, 100, 100)
 
     assert (row.verdict, row.unit, row.change) == (Verdict.OK, "USD", "same")
@@ -266,7 +266,7 @@ def test_what_was_not_answered_beside_the_numbers_is_named_with_what_to_do(frame
     assert row.action == "No right to read the alarms: allow cloudwatch:DescribeAlarms."
 
 
-def test_notes_are_told_though_all_is_there(frame_of):
+def test_notes_are_shown_though_all_is_there(frame_of):
     row = row_of(frame_of(notes=["Not all log lines were read."]), "data")
 
     assert row.verdict == Verdict.OK

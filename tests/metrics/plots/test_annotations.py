@@ -16,7 +16,7 @@ def deploy(minutes_ago, commit="ab12cd3"):
     return Deploy(END - timedelta(minutes=minutes_ago), ("worker",), commit)
 
 
-def test_a_deploy_is_told_by_its_time_and_commit(frame_of):
+def test_a_deploy_is_labelled_with_its_time_and_commit(frame_of):
     facts = model.context_of(frame_of(deploys=[deploy(490, "ab12cd3f99aa")]))
 
     (entry,) = annotations.deploy_events(facts)
@@ -31,7 +31,7 @@ def test_a_commit_that_is_not_all_that_was_deployed_keeps_its_plus(frame_of):
     assert entry.texts[0] == "00:50 ab12cd3+"
 
 
-def test_a_deploy_without_a_commit_is_told_by_its_time(frame_of):
+def test_a_deploy_without_a_commit_is_labelled_with_its_time(frame_of):
     (entry,) = annotations.deploy_events(model.context_of(frame_of(deploys=[deploy(490, "")])))
 
     assert entry.texts[0] == "00:50"
@@ -64,7 +64,7 @@ def test_a_synthetic_stretch_is_cut_to_the_window(frame_of):
     assert "not measured" in entry.texts[0]
 
 
-def test_an_alarm_that_rang_is_told_from_when_to_when(frame_of, alarms_of):
+def test_an_alarm_that_rang_is_labelled_with_both_ends(frame_of, alarms_of):
     rang = {AGE: [(END - timedelta(hours=9), END - timedelta(hours=8, minutes=10))]}
     facts = model.context_of(frame_of(alarms=alarms_of(alarm_intervals=rang)))
 
@@ -72,7 +72,7 @@ def test_an_alarm_that_rang_is_told_from_when_to_when(frame_of, alarms_of):
     assert annotations.alarm_events(facts, AGE, named=True)[0].texts == (f"{AGE} 00:00\u201300:50",)
 
 
-def test_an_alarm_that_still_rings_is_told_since_when(frame_of, alarms_of):
+def test_an_alarm_that_still_rings_is_labelled_with_its_beginning(frame_of, alarms_of):
     alarms = alarms_of(alarm_intervals={AGE: [(END - timedelta(hours=1), END)]}, states={AGE: "ALARM"})
 
     (entry,) = annotations.alarm_events(model.context_of(frame_of(alarms=alarms)), AGE)

@@ -67,7 +67,7 @@ def test_the_sentence_says_when_the_alarm_rang(frame_of):
     assert "its alarm was in ALARM 00:07\u201300:58" in caption("age", frame_of(incident=True))
 
 
-def test_an_age_that_was_last_measured_long_before_the_end_is_not_told_as_the_end(frame_of):
+def test_an_age_that_was_last_measured_long_before_the_end_is_not_reported_as_the_end(frame_of):
     assert "5 s when last measured, 09:10" in caption("age", frame_of({series.AGE: {10: 5}}))
 
 
@@ -118,7 +118,7 @@ def test_an_idle_queue_is_not_a_queue_without_backlog(frame_of):
     assert caption("backlog", empty).startswith("Jobs that waited: none")
 
 
-def test_dead_letters_that_may_not_be_asked_for_are_not_told_as_none(frame_of, ax, written):
+def test_dead_letters_that_may_not_be_asked_for_are_not_reported_as_none(frame_of, ax, written):
     frame = frame_of(states={series.DEAD_LETTERS_VISIBLE: SeriesState.DENIED})
 
     charts.draw_dead_letters(frame, ax)
@@ -161,17 +161,17 @@ def test_the_sentence_tells_both_sums_and_where_they_part(frame_of, snapshot):
     assert numbers(sentence) == ["1,000", "1,440", "1,000", "00:00", "00:10", "10"]
 
 
-def test_a_day_before_that_was_measured_for_a_part_only_is_not_told_as_a_whole(frame_of):
+def test_a_day_before_that_was_measured_for_a_part_only_is_not_reported_as_a_whole(frame_of):
     frame = frame_of({series.SENT: 1, series.DELETED: 1}, before={series.SENT: [1] * 144})
 
     assert "1,440 jobs sent (the day before 144, but measured for 10 % of the time only)" in caption("flow", frame)
 
 
-def test_what_may_not_be_asked_for_is_not_told_as_zero(frame_of):
-    told = caption("flow", frame_of(states={series.DELETED: SeriesState.DENIED}))
+def test_what_may_not_be_asked_for_is_not_reported_as_zero(frame_of):
+    sentence = caption("flow", frame_of(states={series.DELETED: SeriesState.DENIED}))
 
-    assert "jobs done: not known" in told
-    assert "no job done" not in told
+    assert "jobs done: not known" in sentence
+    assert "no job done" not in sentence
 
 
 def test_an_idle_queue_says_so(frame_of, ax, written):
@@ -229,7 +229,7 @@ def test_the_sentence_compares_the_longest_run_with_the_time_out(frame_of, snaps
     assert numbers(worker) == ["8", "21.3", "08:00", "09:00", "9.9", "59.8", "02:31", "100", "60"]
 
 
-def test_a_percentile_of_too_few_runs_is_neither_drawn_nor_told(frame_of, ax, written):
+def test_a_percentile_of_too_few_runs_is_neither_drawn_nor_reported(frame_of, ax, written):
     frame = frame_of({RUNS: {0: 3}, P95: [9000] * 24, P50: [8000] * 24})
 
     charts.draw_duration(frame, ax)
@@ -323,11 +323,11 @@ def test_the_sentence_names_the_alarms_that_rang(frame_of):
 
 
 @pytest.mark.parametrize("state", [SeriesState.DENIED, SeriesState.MISSING])
-def test_what_is_not_known_is_not_told_as_none(frame_of, state):
-    told = caption("failures", frame_of(states={series.FAILED_JOBS: state}))
+def test_what_is_not_known_is_not_reported_as_none(frame_of, state):
+    sentence = caption("failures", frame_of(states={series.FAILED_JOBS: state}))
 
-    assert told.startswith("Jobs failed for good: no")
-    assert "No jobs failed" not in told
+    assert sentence.startswith("Jobs failed for good: no")
+    assert "No jobs failed" not in sentence
 
 
 LATENCY_P50, LATENCY_P95 = (series.api_latency(statistic) for statistic in ("p50", "p95"))
@@ -369,9 +369,9 @@ def test_the_sentence_tells_latency_and_what_went_wrong(frame_of, snapshot):
 
 
 def test_few_requests_carry_no_percentile(frame_of):
-    told = caption("latency", frame_of({series.API_COUNT: {0: 3}, LATENCY_P95: [9000], LATENCY_P50: [8000]}))
+    sentence = caption("latency", frame_of({series.API_COUNT: {0: 3}, LATENCY_P95: [9000], LATENCY_P50: [8000]}))
 
-    assert told.startswith("3 requests, too few at a time for a 95th percentile;")
+    assert sentence.startswith("3 requests, too few at a time for a 95th percentile;")
 
 
 def test_an_api_that_may_not_be_asked_for_says_so(frame_of, ax, written):

@@ -66,6 +66,11 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in JOINERS else " " for sign in text)
 
 
+def printable_lines(text: str) -> str:
+    """Make each line of a text `printable`, and keep the line ends."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def terminal_json(value: object, *, indent: int | None = None) -> str:
     """Write a value as JSON for a terminal or another program: letters as they are, and as escapes what would steer a terminal.
 

@@ -71,10 +71,10 @@ def _sentence(error: object) -> str:
     if isinstance(error, OSError) and _is_of_a_file(error):
         hint = " Everything is kept in that folder: COUCH_HOME names another." if _is_in_home(error) else ""
         return f"{error.filename} cannot be used: {error.strerror}.{hint}"
-    from couch_explorers.text_layout import printable
+    from couch_explorers.text_layout import printable_lines
 
     # A message may repeat what a stranger wrote: a prompt, an id, a file's name.
-    return "\n".join(printable(line) for line in str(error).split("\n"))
+    return printable_lines(str(error))
 
 
 def _exit_code(error: Exception) -> int | None:

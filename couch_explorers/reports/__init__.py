@@ -23,7 +23,7 @@ from couch_explorers.files import OutputError, check_writable, json_text, reason
 from couch_explorers.reports import parameters as notebook_parameters
 from couch_explorers.reports.parameters import NotebookError, ParameterError
 from couch_explorers.secret_scan import secrets_in, withheld, without_secrets
-from couch_explorers.text_layout import printable
+from couch_explorers.text_layout import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,7 +101,7 @@ class RunResult:
         if self.path("html").is_file():
             lines.append(f"Report: {self.path('html').resolve().as_uri()}")
         # A check's sentence or an error may repeat a prompt.
-        return "\n".join(printable(line) for line in "\n".join(lines).split("\n"))
+        return printable_lines("\n".join(lines))
 
     def path(self, kind: str) -> Path:
         """Return the path of one of the three files: kind is ipynb, html or json."""
